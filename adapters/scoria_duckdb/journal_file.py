@@ -1,0 +1,249 @@
+"""One open DuckDB file and the journals in it.
+
+DuckDB lets one process at a time open a file, so within that process this is the only writer:
+it decides version conflicts itself, under its lock, and keeps the journals in use in memory. A
+statement costs far more than a row, so every write is one statement and one commit.
+"""
+
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import duckdb
+
+from scoria_core.errors import (
+    SchemaTooNew,
+    ScoriaError,
+    StoreCorrupt,
+    StoreUnavailable,
+    VersionConflict,
+)
+from scoria_core.ports import Record, RunKey
+
+SCHEMA = 1
+"""The version of the schema that this kit reads and writes."""
+
+CACHED_RUNS = 1_024
+"""How many journals are kept in memory: those used last."""
+
+_SQL = {
+    name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
+    for name in ("append", "due", "journal", "owner", "runs", "schema", "version")
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+@attrs.define
+class _Journal:
+    """The records of one run, and the tenant it belongs to; an unknown run has none."""
+
+    tenant_id: str
+    records: list[Record]
+
+
+class JournalFile:
+    """The file at `path`, shared by the stores of this process that name it."""
+
+    _shared: ClassVar[dict[Path, "JournalFile"]] = {}
+    _sharing: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._users = 0
+        self._journals: OrderedDict[str, _Journal] = OrderedDict()
+        with self._using():
+            self._connection = duckdb.connect(str(path))
+            try:
+                self._prepare()
+                self._due = {
+                    run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")
+                }
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @classmethod
+    def share(cls, path: Path) -> "JournalFile":
+        """Return the open file at `path`, opening it where this process has not yet."""
+        resolved = path.resolve()
+        with cls._sharing:
+            file = cls._shared.get(resolved) or cls(resolved)
+            file._check_process()
+            cls._shared[resolved] = file
+            file._users += 1
+            return file
+
+    def leave(self) -> None:
+        """Close the file once every store that shares it has left."""
+        with self._sharing:
+            self._users -= 1
+            if self._users == 0 and self._pid == os.getpid():
+                del self._shared[self._path]
+                with self._using():
+                    self._connection.close()
+
+    def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
+        """Store a new run, or return the run that has its idempotency key."""
+        with self._using():
+            if owner := self._owner_of(key):
+                return owner
+            if version := len(self._journal(key.run_id).records):
+                raise VersionConflict(key.run_id, 0, version)
+            self._insert(key.run_id, records, due_at, key)
+            self._keep(key.run_id, _Journal(key.tenant_id, list(records)))
+            self._set_due(key.run_id, key.tenant_id, due_at)
+            return key.run_id
+
+    def append(
+        self, run_id: str, records: Sequence[Record], expected: int, due_at: datetime | None
+    ) -> None:
+        """Append all of the records at the expected version."""
+        with self._using():
+            journal = self._journal(run_id)
+            version = len(journal.records)
+            if version == 0 or version != expected:
+                raise VersionConflict(run_id, expected, version)
+            self._insert(run_id, records, due_at)
+            journal.records.extend(records)
+            self._set_due(run_id, journal.tenant_id, due_at)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records of a run."""
+        with self._using():
+            return tuple(self._journal(run_id).records)
+
+    def list_runs(
+        self, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
+    ) -> list[str]:
+        """Return run ids, newest first."""
+        with self._using():
+            rows = self._rows(
+                "runs", tenant_id=tenant_id, session_id=session_id, before=before, limit=limit
+            )
+            return [run_id for (run_id,) in rows]
+
+    def list_due(self, tenant_id: str | None, until: datetime, limit: int) -> list[str]:
+        """Return the ids of runs with work to do, longest due first."""
+        with self._using():
+            now = _microseconds(until)
+            due = sorted(
+                (due_at, run_id)
+                for run_id, (owner, due_at) in self._due.items()
+                if due_at <= now and tenant_id in (None, owner)
+            )
+            return [run_id for _, run_id in due[:limit]]
+
+    def _journal(self, run_id: str) -> _Journal:
+        if run_id in self._journals:
+            self._journals.move_to_end(run_id)
+            return self._journals[run_id]
+        rows = self._rows("journal", run_id=run_id)
+        journal = _Journal(rows[0][0] if rows else "", [Record(*row[1:]) for row in rows])
+        if rows:
+            self._keep(run_id, journal)
+        return journal
+
+    def _keep(self, run_id: str, journal: _Journal) -> None:
+        self._journals[run_id] = journal
+        if len(self._journals) > CACHED_RUNS:
+            self._journals.popitem(last=False)
+
+    def _owner_of(self, key: RunKey) -> str | None:
+        if key.idempotency_key is None:
+            return None
+        rows = self._rows("owner", tenant_id=key.tenant_id, idempotency_key=key.idempotency_key)
+        return rows[0][0] if rows else None
+
+    def _insert(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        due_at: datetime | None,
+        key: RunKey | None = None,
+    ) -> None:
+        rest = [None] * (len(records) - 1)
+        try:
+            self._rows(
+                "append",
+                run_id=run_id,
+                sequences=[record.sequence for record in records],
+                digests=[record.digest for record in records],
+                bodies=[record.body for record in records],
+                due_at=None if due_at is None else _microseconds(due_at),
+                tenant_ids=[key and key.tenant_id, *rest],
+                session_ids=[key and key.session_id, *rest],
+                idempotency_keys=[key and key.idempotency_key, *rest],
+            )
+        except BaseException:
+            # Whether it was stored is not known here; what is stored decides.
+            self._journals.pop(run_id, None)
+            raise
+
+    def _set_due(self, run_id: str, tenant_id: str, due_at: datetime | None) -> None:
+        if due_at is None:
+            self._due.pop(run_id, None)
+        else:
+            self._due[run_id] = (tenant_id, _microseconds(due_at))
+
+    def _prepare(self) -> None:
+        # One writer's short statements gain nothing from more threads, and reopening a file
+        # replays what the last checkpoint left.
+        self._connection.execute("SET threads = 1; SET wal_autocheckpoint = '1MB'")
+        if not self._has_schema():
+            self._connection.execute(_SQL["schema"])
+        found: int = self._rows("version")[0][0]
+        if found > SCHEMA:
+            raise SchemaTooNew(self._name, found, SCHEMA)
+
+    def _has_schema(self) -> bool:
+        tables = self._connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        return ("scoria_schema",) in tables
+
+    def _rows(self, statement: str, **parameters: Any) -> list[Any]:
+        return self._connection.execute(_SQL[statement], parameters).fetchall()
+
+    @property
+    def _name(self) -> str:
+        return f"duckdb:///{self._path}"
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            problem = f"belongs to process {self._pid}, which this one was forked from"
+            raise StoreUnavailable(self._name, problem, "open it after the fork")
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Hold the file, and tell what DuckDB says in the words of the port."""
+        self._check_process()
+        with self._lock:
+            try:
+                yield
+            except duckdb.Error as error:
+                raise self._translated(error) from error
+
+    def _translated(self, error: duckdb.Error) -> ScoriaError:
+        said = " ".join(str(error).split())
+        if holder := _HOLDER.search(said):
+            problem = f"is held by process {holder[1]}"
+            next_move = "close it there, or use a store for several processes"
+            return StoreUnavailable(self._name, problem, next_move)
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException) or any(
+            word in said for word in ("not a valid DuckDB", "orrupt", "checksum")
+        ):
+            return StoreCorrupt(f"store {self._name}", 0, f"cannot be read: {said}")
+        return StoreUnavailable(self._name, f"cannot be used: {said}")
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)

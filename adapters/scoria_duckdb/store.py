@@ -1,0 +1,73 @@
+"""A store in a DuckDB file."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from scoria_core.errors import StoreUnavailable
+from scoria_core.ports import Capability, Record, RunKey
+from scoria_duckdb.journal_file import JournalFile
+
+
+class DuckDBStore:
+    """A `RunStore` in the DuckDB file at `path`, made where it does not exist.
+
+    Stores of one process that name the same file share it. Raises `StoreUnavailable` where
+    another process has the file, `StoreCorrupt` where it is no DuckDB file, and `SchemaTooNew`
+    where a later kit has written it.
+    """
+
+    capabilities: frozenset[Capability] = frozenset({Capability.DURABLE})
+
+    def __init__(self, path: Path) -> None:
+        self._file: JournalFile | None = JournalFile.share(path)
+        self._path = path
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store a new run, or return the run that has its idempotency key."""
+        return self._open_file().create(key, records, due_at)
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+    ) -> None:
+        """Append all of the records at the expected version, durable on return."""
+        self._open_file().append(run_id, records, expected_version, due_at)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records of a run."""
+        return self._open_file().read(run_id)
+
+    def list_runs(
+        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
+    ) -> Sequence[str]:
+        """Return run ids, newest first."""
+        return self._open_file().list_runs(tenant_id, session_id, limit, before)
+
+    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first."""
+        return self._open_file().list_due(tenant_id, until, limit)
+
+    def close(self) -> None:
+        """Give the file back; the last store of the process to do so closes it."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.leave()
+
+    def _open_file(self) -> JournalFile:
+        if self._file is None:
+            raise StoreUnavailable(f"duckdb:///{self._path}", "is closed", "open it again")
+        return self._file
+
+
+def open_store(url: str) -> DuckDBStore:
+    """Open the file that `duckdb:///PATH` names; a fourth slash makes the path absolute."""
+    scheme, _, path = url.partition(":///")
+    if scheme != "duckdb" or not path or path == ":memory:":
+        next_move = "write duckdb:///PATH, or memory:// for a store that does not last"
+        raise StoreUnavailable(url, "names no file", next_move)
+    return DuckDBStore(Path(path))

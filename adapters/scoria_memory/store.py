@@ -1,0 +1,112 @@
+"""A store in memory, gone with the process."""
+
+import threading
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.ports import Capability, Record, RunKey
+
+
+class MemoryStore:
+    """A `RunStore` in memory. It promises nothing beyond the port."""
+
+    capabilities: frozenset[Capability] = frozenset()
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+        self._keys: dict[str, RunKey] = {}
+        self._journals: dict[str, list[Record]] = {}
+        self._due: dict[str, datetime] = {}
+        self._idempotent: dict[tuple[str, str | None], str] = {}
+        # The run ids of each (tenant, session) filter that a listing may ask for, in order.
+        self._listings: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store a new run, or return the run that has its idempotency key."""
+        with self._lock:
+            self._check_open()
+            named = (key.tenant_id, key.idempotency_key)
+            if named in self._idempotent:
+                return self._idempotent[named]
+            if key.run_id in self._journals:
+                raise VersionConflict(key.run_id, 0, len(self._journals[key.run_id]))
+            if key.idempotency_key is not None:
+                self._idempotent[named] = key.run_id
+            self._keys[key.run_id] = key
+            self._journals[key.run_id] = list(records)
+            self._set_due(key.run_id, due_at)
+            for tenant_id in (None, key.tenant_id):
+                for session_id in (None, key.session_id):
+                    insort(self._listings[tenant_id, session_id], key.run_id)
+            return key.run_id
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+    ) -> None:
+        """Append all of the records at the expected version."""
+        with self._lock:
+            self._check_open()
+            journal = self._journals.get(run_id, [])
+            if not journal or len(journal) != expected_version:
+                raise VersionConflict(run_id, expected_version, len(journal))
+            journal.extend(records)
+            self._set_due(run_id, due_at)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records of a run."""
+        with self._lock:
+            self._check_open()
+            return tuple(self._journals.get(run_id, ()))
+
+    def list_runs(
+        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
+    ) -> Sequence[str]:
+        """Return run ids, newest first."""
+        with self._lock:
+            self._check_open()
+            listing = self._listings.get((tenant_id, session_id), [])
+            end = len(listing) if before is None else bisect_left(listing, before)
+            return listing[max(0, end - limit) : end][::-1]
+
+    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first."""
+        with self._lock:
+            self._check_open()
+            due = sorted(
+                (due_at, run_id)
+                for run_id, due_at in self._due.items()
+                if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
+            )
+            return [run_id for _, run_id in due[:limit]]
+
+    def close(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._closed = True
+            self._journals.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
+
+    def _set_due(self, run_id: str, due_at: datetime | None) -> None:
+        if due_at is None:
+            self._due.pop(run_id, None)
+        else:
+            self._due[run_id] = due_at
+
+
+def open_store(url: str) -> MemoryStore:
+    """Open a new, empty store; `url` is `memory://` and names nothing."""
+    if url != "memory://":
+        raise StoreUnavailable(url, "names a place, and memory has none", "write memory://")
+    return MemoryStore()

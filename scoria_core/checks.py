@@ -1,0 +1,138 @@
+"""What hosts and handlers hand over, checked before anything is written."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from scoria_core.errors import InvalidHandoff, InvalidPayload
+from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
+from scoria_core.payloads import MAX_BYTES, checked_name, checked_payload, checked_text
+from scoria_core.projection import ContextPolicy
+
+_MAX_EXPIRY = timedelta(days=36_500)
+
+
+@attrs.frozen
+class Checks:
+    """Checks what hosts and handlers hand over, within the limits of one facade.
+
+    Its methods return a checked copy, or raise the `ScoriaError` that names the field.
+    """
+
+    policy: ContextPolicy = attrs.field(factory=ContextPolicy)
+    max_bytes: int = MAX_BYTES
+
+    def payload(self, value: object, path: str) -> dict[str, Any]:
+        """Check a required JSON object."""
+        return checked_payload(value, path, self.max_bytes)
+
+    def optional_payload(self, value: object, path: str) -> dict[str, Any] | None:
+        """Check a JSON object that may be None."""
+        return None if value is None else self.payload(value, path)
+
+    def text(self, value: object, path: str) -> str:
+        """Check a required text."""
+        return checked_text(value, path, self.max_bytes)
+
+    def optional_text(self, value: object, path: str) -> str | None:
+        """Check a text that may be None."""
+        return None if value is None else self.text(value, path)
+
+    def spec(self, spec: object, path: str) -> StepSpec:
+        """Check a step to queue."""
+        if not isinstance(spec, StepSpec):
+            raise InvalidPayload(path, f"is {type(spec).__name__}; pass a StepSpec")
+        return StepSpec(
+            kind=checked_name(spec.kind, f"{path}.kind"),
+            role_id=checked_name(spec.role_id, f"{path}.role_id"),
+            input=self.payload(spec.input, f"{path}.input"),
+        )
+
+    def handoff(
+        self,
+        *,
+        delegated_role_id: object,
+        delegated_kind: object,
+        handoff_input: object,
+        projected_context: object,
+        capability_tags: object,
+    ) -> HandOff:
+        """Check a handoff: every field stated, and nothing unsafe in its context."""
+        context = self._handoff_payload(projected_context, "projected_context")
+        self.policy.check(context, "projected_context")
+        return HandOff(
+            delegated_role_id=handoff_name(delegated_role_id, "delegated_role_id"),
+            delegated_kind=handoff_name(delegated_kind, "delegated_kind"),
+            handoff_input=self._handoff_payload(handoff_input, "handoff_input"),
+            projected_context=context,
+            capability_tags=_tags(capability_tags),
+        )
+
+    def outcome(self, answer: object) -> Outcome:
+        """Check what a handler answered."""
+        match answer:
+            case Completed(result=result):
+                return Completed(self.optional_payload(result, "result"))
+            case Failed(reason=reason, details=details):
+                details = self.optional_payload(details, "details")
+                return Failed(self.text(reason, "reason"), details)
+            case NeedsApproval():
+                return self._needs_approval(answer)
+            case HandOff():
+                return self.handoff(**attrs.asdict(answer, recurse=False))
+            case None | Mapping():
+                return Completed(self.optional_payload(answer, "result"))
+        raise InvalidPayload(
+            "result",
+            f"is {type(answer).__name__}; a handler returns Completed, NeedsApproval, HandOff, "
+            "Failed, a mapping or None",
+        )
+
+    def _needs_approval(self, needs: NeedsApproval) -> NeedsApproval:
+        return NeedsApproval(
+            tool_name=checked_name(needs.tool_name, "tool_name"),
+            arguments=self.payload(needs.arguments, "arguments"),
+            reason=self.text(needs.reason, "reason"),
+            expires_in=_expiry(needs.expires_in),
+        )
+
+    def _handoff_payload(self, value: object, name: str) -> dict[str, Any]:
+        if value is None:
+            raise InvalidHandoff(name, "is missing")
+        if not isinstance(value, Mapping):
+            raise InvalidHandoff(name, f"is {type(value).__name__}, not a mapping")
+        return self.payload(value, name)
+
+
+def handoff_name(value: object, name: str) -> str:
+    """Return a required name of a handoff, or raise `InvalidHandoff`."""
+    if value is None:
+        raise InvalidHandoff(name, "is missing")
+    try:
+        return checked_name(value, name)
+    except InvalidPayload as error:
+        raise InvalidHandoff(name, error.problem) from None
+
+
+def _tags(tags: object) -> tuple[str, ...]:
+    if not isinstance(tags, tuple | list):
+        raise InvalidHandoff("capability_tags", f"is {type(tags).__name__}, not a tuple of names")
+    return tuple(handoff_name(tag, f"capability_tags[{i}]") for i, tag in enumerate(tags))
+
+
+def _expiry(expires_in: object) -> timedelta | None:
+    if expires_in is None:
+        return None
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | timedelta):
+        problem = f"is {type(expires_in).__name__}; pass a timedelta, seconds or None"
+        raise InvalidPayload("expires_in", problem)
+    zero, most = timedelta(0), _MAX_EXPIRY
+    if isinstance(expires_in, timedelta):
+        allowed = zero < expires_in <= most
+    else:
+        allowed = 0 < expires_in <= most.total_seconds()
+    if not allowed:
+        raise InvalidPayload("expires_in", f"is not within {most.days} days; None never expires")
+    return expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)

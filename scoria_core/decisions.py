@@ -1,0 +1,382 @@
+"""What a command yields: given a run, the entries that carry the command out, or a refusal.
+
+Each function takes a `Change` on the run as it is and adds the entries one by one; every entry
+goes through the lifecycle of its subject. Nothing here reads a clock, draws an id by chance or
+stores: a caller appends the entries of the change at the version the run was read at, or
+throws the change away.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+import attrs
+
+from scoria_core.conversion import converter
+from scoria_core.errors import (
+    ApprovalNotPending,
+    ApprovalPending,
+    RunNotResumable,
+    TransitionRefused,
+)
+from scoria_core.journal import JournalEntry, seal
+from scoria_core.lifecycles import (
+    ApprovalStatus,
+    HandoffStatus,
+    RunStatus,
+    StepStatus,
+    event_type,
+    initial,
+    is_terminal,
+    target,
+)
+from scoria_core.model import Approval, Step, StepError
+from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
+from scoria_core.payloads import digest
+from scoria_core.ports import Record
+from scoria_core.run import Run, RunFacts, as_of
+
+
+@attrs.define
+class Change:
+    """A run, and the entries that one command adds to it, each seen by those after it.
+
+    `at` is the time of every entry, `actor_id` who made the change (None: the host itself), and
+    `new_id` gives ids to what the change creates.
+    """
+
+    run: Run
+    at: datetime
+    new_id: Callable[[], str]
+    actor_id: str | None = None
+    records: list[Record] = attrs.field(factory=list)
+
+    def create(self, subject: str, subject_id: str, **data: Any) -> None:
+        """Add the entry that creates a subject in its initial state."""
+        self._add(subject, subject_id, None, None, initial(subject), data)
+
+    def move(self, subject: str, subject_id: str, trigger: str, **data: Any) -> None:
+        """Add the entry of one transition, or raise `TransitionRefused`."""
+        state = self.run.state(subject, subject_id)
+        reached = target(subject, subject_id, state, trigger)
+        self._add(subject, subject_id, trigger, state, reached, data)
+
+    def _add(
+        self,
+        subject: str,
+        subject_id: str,
+        trigger: str | None,
+        from_state: str | None,
+        to_state: str,
+        data: dict[str, Any],
+    ) -> None:
+        unsealed = JournalEntry(
+            sequence=self.run.version + 1,
+            at=self.at,
+            type=event_type(subject, trigger),
+            subject=subject,
+            subject_id=subject_id,
+            trigger=trigger,
+            from_state=None if from_state is None else str(from_state),
+            to_state=to_state,
+            actor_id=self.actor_id,
+            data=converter.unstructure(data),
+        )
+        entry, record = seal(unsealed, self.run.head_digest)
+        self.run.apply(entry)
+        self.records.append(record)
+
+
+def start(change: Change, facts: RunFacts) -> None:
+    """Start the run."""
+    change.create("run", change.run.run_id, **converter.unstructure(facts))
+
+
+def add_step(change: Change, spec: StepSpec) -> None:
+    """Queue a step after those the run has; a run that failed or ended takes none."""
+    run = change.run
+    if run.status not in (RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL):
+        raise TransitionRefused("run", run.run_id, run.status, "add_step")
+    _expire_overdue(change)
+    _queue(change, change.new_id(), spec)
+
+
+def start_handoff(change: Change, root_role_id: str, handoff: HandOff) -> None:
+    """Record a root step of kind `handoff` as done, and what it hands off."""
+    step_id = change.new_id()
+    _queue(change, step_id, StepSpec(kind="handoff", role_id=root_role_id))
+    change.move("step", step_id, "claim")
+    _hand_off(change, change.run.steps[step_id], handoff)
+
+
+def claim_next(change: Change, kinds: Collection[str]) -> Step | None:
+    """Claim the first queued step if its kind is among `kinds` and no other step is active.
+
+    Steps run one after the other, so a later one does not overtake one that has no handler.
+    """
+    run = change.run
+    step = next(run.queued_steps(), None)
+    if step is None or step.kind not in kinds:
+        return None
+    if run.status != RunStatus.RUNNING or run.active_step() is not None:
+        return None
+    _move_step(change, step.step_id, "claim")
+    return run.step_view(step.step_id, change.at)
+
+
+def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> bool:
+    """Record what the handler of a claimed step answered, or the error it raised.
+
+    Returns False, and changes nothing, where the claim no longer stands: the step was cancelled
+    or given to another attempt meanwhile.
+    """
+    if not _still_claimed(change.run, claimed):
+        return False
+    match outcome:
+        case Completed(result=result):
+            _complete_step(change, claimed.step_id, result)
+        case Failed(reason=reason, details=details):
+            _fail_step(change, claimed.step_id, StepError("Failed", reason, details))
+        case StepError():
+            _fail_step(change, claimed.step_id, outcome)
+        case NeedsApproval():
+            _request_approval(change, claimed.step_id, outcome)
+        case HandOff():
+            _hand_off(change, claimed, outcome)
+    return True
+
+
+def release(change: Change, claimed: Step) -> bool:
+    """Give a claimed step back to the queue; False, as `conclude`, where it is too late."""
+    if not _still_claimed(change.run, claimed):
+        return False
+    _move_step(change, claimed.step_id, "release")
+    return True
+
+
+def approve(change: Change, approval_id: str, note: str | None) -> None:
+    """Approve the pending request; `change.actor_id` decides."""
+    approval = _pending(change, approval_id, "approve")
+    _decide(change, approval, "approve", note)
+
+
+def reject(change: Change, approval_id: str, note: str | None) -> None:
+    """Reject the pending request, and cancel the run with it."""
+    approval = _pending(change, approval_id, "reject")
+    _decide(change, approval, "reject", note)
+    _cancel_steps(change)
+    change.move("run", change.run.run_id, "reject", reason=note)
+
+
+def resume(change: Change) -> None:
+    """Queue the waiting step again, once its approval was decided or has expired."""
+    run = change.run
+    step = run.active_step()
+    if run.status != RunStatus.WAITING_FOR_APPROVAL or step is None:
+        _refuse_resume(run)
+    approval = run.approvals[_approval_id_of(run, step)]
+    if as_of(approval, change.at).status == ApprovalStatus.PENDING:
+        raise ApprovalPending(
+            "run",
+            run.run_id,
+            run.status,
+            "resume",
+            because=f" on approval {approval.approval_id}, which is pending",
+            next_move="a person decides first: call approve or reject",
+        )
+    _expire_overdue(change)
+    change.move("run", run.run_id, "resume")
+    _move_step(change, step.step_id, "resume")
+
+
+def retry(change: Change) -> None:
+    """Queue the failed step again."""
+    run = change.run
+    change.move("run", run.run_id, "retry")
+    for step in list(run.steps.values()):
+        if step.status == StepStatus.FAILED:
+            _move_step(change, step.step_id, "retry")
+
+
+def cancel(change: Change, reason: str | None) -> None:
+    """End the run, its open steps and handoffs; a pending request for approval is withdrawn."""
+    run = change.run
+    target("run", run.run_id, run.status, "cancel")
+    _expire_overdue(change)
+    for approval in list(run.approvals.values()):
+        if approval.status == ApprovalStatus.PENDING:
+            change.move("approval", approval.approval_id, "withdraw")
+    _cancel_steps(change)
+    change.move("run", run.run_id, "cancel", reason=reason)
+
+
+def complete_run(change: Change) -> None:
+    """Complete a run that the host drives itself; a step still open must end first."""
+    run = change.run
+    target("run", run.run_id, run.status, "complete")
+    open_steps = [step for step in run.steps.values() if not is_terminal("step", step.status)]
+    if open_steps:
+        raise TransitionRefused(
+            "run",
+            run.run_id,
+            run.status,
+            "complete",
+            because=f" with step {open_steps[0].step_id} {open_steps[0].status}",
+            next_move="run its steps with run_pending, or call cancel_run",
+        )
+    change.move("run", run.run_id, "complete")
+
+
+def _refuse_resume(run: Run) -> NoReturn:
+    next_moves = {
+        RunStatus.RUNNING: "queued steps run with run_pending(run_id, handlers=...)",
+        RunStatus.FAILED: "a failed run goes on with retry_run",
+    }
+    next_move = next_moves.get(run.status, "it has ended; start a new run in the same session")
+    raise RunNotResumable("run", run.run_id, run.status, "resume", next_move=next_move)
+
+
+def _approval_id_of(run: Run, step: Step) -> str:
+    approval = run.approval_of(step.step_id)
+    if approval is None:
+        _refuse_resume(run)
+    return approval.approval_id
+
+
+def _pending(change: Change, approval_id: str, trigger: str) -> Approval:
+    approval = change.run.approvals.get(approval_id)
+    if approval is None:
+        raise ApprovalNotPending(
+            "approval",
+            approval_id,
+            "unknown",
+            trigger,
+            because=" to this run",
+            next_move="take approval_id from get_run(run_id).pending_approval",
+        )
+    status = as_of(approval, change.at).status
+    if status == ApprovalStatus.PENDING:
+        return approval
+    next_move = "a request is decided once; read the run with get_run"
+    if status == ApprovalStatus.EXPIRED:
+        next_move = "resume_run lets its step ask again"
+    raise ApprovalNotPending("approval", approval_id, status, trigger, next_move=next_move)
+
+
+def _decide(change: Change, approval: Approval, trigger: str, note: str | None) -> None:
+    change.move(
+        "approval",
+        approval.approval_id,
+        trigger,
+        note=note,
+        arguments_digest=approval.arguments_digest,
+    )
+
+
+def _expire_overdue(change: Change) -> None:
+    for approval in list(change.run.approvals.values()):
+        if as_of(approval, change.at).status != approval.status:
+            change.move("approval", approval.approval_id, "expire")
+
+
+def _still_claimed(run: Run, claimed: Step) -> bool:
+    step = run.steps[claimed.step_id]
+    return step.status == StepStatus.RUNNING and step.attempt == claimed.attempt
+
+
+def _queue(change: Change, step_id: str, spec: StepSpec, **more: Any) -> None:
+    change.create(
+        "step",
+        step_id,
+        sequence=len(change.run.steps) + 1,
+        kind=spec.kind,
+        role_id=spec.role_id,
+        input=spec.input,
+        **more,
+    )
+
+
+def _complete_step(change: Change, step_id: str, result: object) -> None:
+    _move_step(change, step_id, "complete", result=result)
+    if all(step.status == StepStatus.COMPLETED for step in change.run.steps.values()):
+        change.move("run", change.run.run_id, "complete")
+
+
+def _fail_step(change: Change, step_id: str, error: StepError) -> None:
+    _move_step(change, step_id, "fail", error=error)
+    change.move("run", change.run.run_id, "fail")
+
+
+def _request_approval(change: Change, step_id: str, needs: NeedsApproval) -> None:
+    _move_step(change, step_id, "request_approval")
+    change.create(
+        "approval",
+        change.new_id(),
+        step_id=step_id,
+        tool_name=needs.tool_name,
+        arguments=needs.arguments,
+        arguments_digest=digest(needs.arguments),
+        reason=needs.reason,
+        expires_at=_expiry(change.at, needs),
+    )
+    change.move("run", change.run.run_id, "request_approval")
+
+
+def _expiry(at: datetime, needs: NeedsApproval) -> datetime | None:
+    if needs.expires_in is None:
+        return None
+    if isinstance(needs.expires_in, timedelta):
+        return at + needs.expires_in
+    return at + timedelta(seconds=needs.expires_in)
+
+
+def _hand_off(change: Change, parent: Step, handoff: HandOff) -> None:
+    child_step_id = change.new_id()
+    change.create(
+        "handoff",
+        change.new_id(),
+        parent_role_id=parent.role_id,
+        parent_step_id=parent.step_id,
+        child_step_id=child_step_id,
+        **converter.unstructure(handoff),
+    )
+    _queue(
+        change,
+        child_step_id,
+        StepSpec(
+            kind=handoff.delegated_kind,
+            role_id=handoff.delegated_role_id,
+            input=handoff.handoff_input,
+        ),
+        parent_step_id=parent.step_id,
+        projected_context=handoff.projected_context,
+    )
+    _complete_step(change, parent.step_id, None)
+
+
+# A child that pauses for approval and goes on is running all the while to its handoff.
+_MIRRORED = {
+    "claim": "start",
+    "complete": "complete",
+    "fail": "fail",
+    "release": "release",
+    "retry": "retry",
+    "cancel": "cancel",
+}
+
+
+def _move_step(change: Change, step_id: str, trigger: str, **data: Any) -> None:
+    """Move a step, and the handoff whose child it is."""
+    change.move("step", step_id, trigger, **data)
+    handoff = change.run.handoff_to(step_id)
+    if handoff is None or trigger not in _MIRRORED:
+        return
+    if trigger == "claim" and handoff.status == HandoffStatus.RUNNING:
+        return
+    change.move("handoff", handoff.handoff_id, _MIRRORED[trigger])
+
+
+def _cancel_steps(change: Change) -> None:
+    for step in list(change.run.steps.values()):
+        if not is_terminal("step", step.status):
+            _move_step(change, step.step_id, "cancel")

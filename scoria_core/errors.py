@@ -1,0 +1,328 @@
+"""Every refusal, as a fact: what was wrong with which input, and the next move.
+
+    ScoriaError
+     +-- InvalidIdentity          who: a missing, blank or other-typed id
+     +-- InvalidPayload           what: not a JSON object, too large, or a name that is no name
+     +-- InvalidHandoff           a required field of a handoff is missing or given twice
+     +-- UnsafeProjectedContext   a handoff would carry runtime state or a secret
+     +-- UnknownHandler           a handler that is no callable and names none
+     +-- RunNotFound              no such run in the view of the caller
+     +-- TransitionRefused        the lifecycle has no such move from this state
+     |    +-- RunNotResumable     ... and the move was to resume the run
+     |    +-- ApprovalPending     ... because a person has yet to decide
+     |    +-- ApprovalNotPending  ... because there is nothing to decide
+     +-- IdempotencyConflict      a key used again with other arguments
+     +-- VersionConflict          another caller appended first
+     +-- StoreUnavailable         locked by another process, closed, down, unknown
+     +-- StoreCorrupt             what is stored is not what was written
+     +-- SchemaTooNew             written by a later version of the kit
+
+Each class has a stable `code`; each instance has its facts as attributes, `field` (which
+input, or None) and a one-line message. Every error is refused before anything is written,
+except the store errors, whose docstrings say what is known.
+"""
+
+from typing import ClassVar
+
+import attrs
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return `value` as one short printable line, for use in a message."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a hostile __repr__ must not hide the error being told
+        text = f"<{type(value).__name__}>"
+    text = text.encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class ScoriaError(Exception):
+    """The root of every error the kit raises on purpose."""
+
+    code: ClassVar[str] = "scoria_error"
+
+    @property
+    def field(self) -> str | None:
+        """Name the input that was refused, or None where no single input was."""
+        return None
+
+    @property
+    def message(self) -> str:
+        """Say what was wrong and what to do, in one line."""
+        return self.code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@attrs.define
+class InvalidIdentity(ScoriaError):
+    """An id that says who acts, for whom or in which session is not usable."""
+
+    code: ClassVar[str] = "invalid_identity"
+    name: str
+    problem: str
+    next_move: str = (
+        "pass a non-blank str, an int, a UUID, or an object or mapping with such an 'id'"
+    )
+
+    @property
+    def field(self) -> str:
+        """Name the id."""
+        return self.name
+
+    @property
+    def message(self) -> str:
+        """Name the id, what is wrong with it and what to do."""
+        return f"{self.name} {self.problem}; {self.next_move}"
+
+
+@attrs.define
+class InvalidPayload(ScoriaError):
+    """A value at `path` cannot be stored and read back equal."""
+
+    code: ClassVar[str] = "invalid_payload"
+    path: str
+    problem: str
+
+    @property
+    def field(self) -> str:
+        """Give the path of the value, from the name of the argument down."""
+        return self.path
+
+    @property
+    def message(self) -> str:
+        """Name the path and what is wrong there."""
+        return f"{self.path} {self.problem}"
+
+
+@attrs.define
+class InvalidHandoff(ScoriaError):
+    """A handoff lacks one of its required fields, or names one twice."""
+
+    code: ClassVar[str] = "invalid_handoff"
+    name: str
+    problem: str
+
+    @property
+    def field(self) -> str:
+        """Name the field of the handoff."""
+        return self.name
+
+    @property
+    def message(self) -> str:
+        """Name the field; nothing about a handoff is filled in for the host."""
+        return f"{self.name} {self.problem}; a handoff states all of its fields, none is filled in"
+
+
+@attrs.define
+class UnsafeProjectedContext(ScoriaError):
+    """A key of a projected context names broad runtime state or a secret."""
+
+    code: ClassVar[str] = "unsafe_projected_context"
+    path: str
+    key: str
+
+    @property
+    def field(self) -> str:
+        """Give the path of the key."""
+        return self.path
+
+    @property
+    def message(self) -> str:
+        """Name the path, never the value."""
+        return (
+            f"{self.path} is broad runtime state or a secret ({self.key}); "
+            "project only the facts the delegated role needs, under a narrower name"
+        )
+
+
+@attrs.define
+class UnknownHandler(ScoriaError):
+    """A handler is neither a callable nor the name of one."""
+
+    code: ClassVar[str] = "unknown_handler"
+    kind: str
+    problem: str
+
+    @property
+    def field(self) -> str:
+        """Give the place of the handler among the handlers."""
+        return f"handlers[{self.kind!r}]" if self.kind else "handlers"
+
+    @property
+    def message(self) -> str:
+        """Name the handler and how to write one."""
+        return f"{self.field} {self.problem}; pass a callable or 'package.module:function'"
+
+
+@attrs.define
+class RunNotFound(ScoriaError):
+    """No run of this id is in the view of the caller; another tenant's is not either."""
+
+    code: ClassVar[str] = "run_not_found"
+    run_id: str
+    is_session: bool = False
+
+    @property
+    def field(self) -> str:
+        """Name the argument."""
+        return "run_id"
+
+    @property
+    def message(self) -> str:
+        """Point at the runs of the session where a session id was given for a run id."""
+        if self.is_session:
+            return (
+                f"no run {shown(self.run_id)}: that is a session_id, which groups runs; "
+                "find the run with list_runs_for_session and pass its run_id"
+            )
+        return f"no run {shown(self.run_id)}; pass the run_id that start_run returned"
+
+
+@attrs.define
+class TransitionRefused(ScoriaError):
+    """`subject` cannot do `trigger` in its `state`; nothing was changed.
+
+    `because` completes the sentence where the state alone does not explain the refusal.
+    """
+
+    code: ClassVar[str] = "transition_refused"
+    subject: str
+    subject_id: str
+    state: str
+    trigger: str
+    because: str = ""
+    next_move: str = "read the run with get_run and act on its status"
+
+    @property
+    def field(self) -> str:
+        """Name the id of what could not move."""
+        return f"{self.subject}_id"
+
+    @property
+    def message(self) -> str:
+        """Name what was refused, the state it is in, and what to do."""
+        return (
+            f"{self.subject} {self.subject_id} is {self.state}{self.because}, "
+            f"so {self.trigger} is refused; {self.next_move}"
+        )
+
+
+@attrs.define
+class RunNotResumable(TransitionRefused):
+    """The run is not waiting for an approval that has been decided."""
+
+    code: ClassVar[str] = "run_not_resumable"
+
+
+@attrs.define
+class ApprovalPending(TransitionRefused):
+    """The run waits for a person who has not decided yet."""
+
+    code: ClassVar[str] = "approval_pending"
+
+
+@attrs.define
+class ApprovalNotPending(TransitionRefused):
+    """The approval named is not one that can be decided now: unknown, decided or expired."""
+
+    code: ClassVar[str] = "approval_not_pending"
+
+
+@attrs.define
+class IdempotencyConflict(ScoriaError):
+    """The idempotency key belongs to a run that was started with other arguments."""
+
+    code: ClassVar[str] = "idempotency_conflict"
+    idempotency_key: str
+    run_id: str
+
+    @property
+    def field(self) -> str:
+        """Name the argument."""
+        return "idempotency_key"
+
+    @property
+    def message(self) -> str:
+        """Name the run that has the key."""
+        return (
+            f"idempotency_key {shown(self.idempotency_key)} started run {self.run_id} "
+            "with other arguments; repeat those exactly, or use a new key"
+        )
+
+
+@attrs.define
+class VersionConflict(ScoriaError):
+    """The run was not at the expected version; nothing was appended."""
+
+    code: ClassVar[str] = "version_conflict"
+    run_id: str
+    expected: int
+    actual: int
+
+    @property
+    def message(self) -> str:
+        """Name both versions."""
+        return (
+            f"run {self.run_id} is at version {self.actual}, not {self.expected}; "
+            "read it again and decide anew"
+        )
+
+
+@attrs.define
+class StoreUnavailable(ScoriaError):
+    """The store cannot be reached; a call in flight may or may not have been stored."""
+
+    code: ClassVar[str] = "store_unavailable"
+    store: str
+    problem: str
+    next_move: str = "check the store and call again"
+
+    @property
+    def field(self) -> str:
+        """Name the argument that names the store."""
+        return "store"
+
+    @property
+    def message(self) -> str:
+        """Name the store, what is wrong with it and what to do."""
+        return f"store {self.store} {self.problem}; {self.next_move}"
+
+
+@attrs.define
+class StoreCorrupt(ScoriaError):
+    """What the store holds is not what was written, from entry `sequence` of `run_id` on.
+
+    `sequence` is 0 where the damage is to the store as a whole.
+    """
+
+    code: ClassVar[str] = "store_corrupt"
+    run_id: str
+    sequence: int
+    problem: str
+
+    @property
+    def message(self) -> str:
+        """Name the first entry that does not check out."""
+        where = f"entry {self.sequence} of run {self.run_id}" if self.sequence else self.run_id
+        return f"{where} {self.problem}; keep the store as it is and restore a copy made before"
+
+
+@attrs.define
+class SchemaTooNew(ScoriaError):
+    """The store was written by a later version of the kit; nothing was read or changed."""
+
+    code: ClassVar[str] = "schema_too_new"
+    store: str
+    found: int
+    supported: int
+
+    @property
+    def message(self) -> str:
+        """Name both schema versions."""
+        return (
+            f"store {self.store} has schema {self.found}, this kit knows {self.supported}; "
+            "upgrade scoria-kit"
+        )

@@ -1,0 +1,75 @@
+"""Steps carried out in the caller: claim, enter the handler, record, go on with the next.
+
+The claim is stored before the handler is entered and its outcome before the call returns, so a
+process that dies in between leaves a record of what it was doing.
+"""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Mapping
+
+import attrs
+
+from scoria_core import decisions, handlers
+from scoria_core.checks import Checks
+from scoria_core.decisions import Change
+from scoria_core.handlers import Handler
+from scoria_core.model import Step, StepError
+from scoria_core.outcomes import Outcome
+from scoria_core.repository import RunRepository
+from scoria_core.run import Run
+
+logger = logging.getLogger("scoria")
+
+
+@attrs.define
+class Execution:
+    """Carries out the steps of one run that there are handlers for."""
+
+    repository: RunRepository
+    checks: Checks
+    handlers: Mapping[str, Handler]
+    claimed: Step | None = None
+
+    def claim(self, change: Change) -> None:
+        """Claim the next step within `change`, if there is a handler for it."""
+        self.claimed = decisions.claim_next(change, self.handlers)
+
+    def carry_out(self, run: Run) -> Run:
+        """Carry out the claimed step, and those after it, and return the run as it then is."""
+        while self.claimed is not None:
+            run = self._carry_out_one(self.claimed, run)
+        return run
+
+    def _carry_out_one(self, step: Step, run: Run) -> Run:
+        try:
+            outcome = self._outcome(step, run)
+        except BaseException:
+            # The process is being stopped: the step goes back to the queue for another.
+            self.claimed = None
+            self.repository.change(run.run_id, lambda change: decisions.release(change, step))
+            raise
+
+        def conclude(change: Change) -> None:
+            if decisions.conclude(change, step, outcome):
+                self.claim(change)
+            else:
+                self.claimed = None
+                logger.warning(
+                    "late result of step %s of run %s was not recorded: the step moved on",
+                    step.step_id,
+                    run.run_id,
+                )
+
+        return self.repository.change(run.run_id, conclude)
+
+    def _outcome(self, step: Step, run: Run) -> Outcome | StepError:
+        summary = run.summary(self.repository.now())
+        # The handler gets copies: what it does to them must not show in what is recorded.
+        step_copy, summary_copy = copy.deepcopy((step, summary))
+        try:
+            answer = handlers.call(self.handlers[step.kind], step_copy, summary_copy)
+            return self.checks.outcome(answer)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any exception of a handler is a failed step, never a lost run
+            return handlers.error_of(error)

@@ -1,0 +1,101 @@
+"""Who acts, for which tenant, in which session: the one thing a host says before it starts a run.
+
+Scoria authenticates nobody and picks no tenant. The host does both at its edge and hands over
+one normalized `Identity`.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Self
+from uuid import UUID
+
+import attrs
+
+from scoria_core.errors import InvalidIdentity
+from scoria_core.payloads import checked_payload, name_problem
+
+EDGE_NAMES = MappingProxyType(
+    {
+        "actor_id": ("actor_id", "actor", "current_actor", "current_user", "user"),
+        "tenant_id": ("tenant_id", "tenant", "current_tenant", "current_account", "account"),
+        "session_id": ("session_id", "session", "assistant_session_id"),
+    }
+)
+"""Where the edge helpers look for each id; the first name that is there decides."""
+
+
+def checked_id(value: object, name: str) -> str:
+    """Return `value` as an id: a str, int or UUID, or what has such an `id`.
+
+    Raises `InvalidIdentity` naming `name` where it is missing, blank or of another type.
+    """
+    plain = _id_of(value)
+    if plain is None:
+        raise InvalidIdentity(name, "is missing")
+    if isinstance(plain, bool) or not isinstance(plain, str | int | UUID):
+        raise InvalidIdentity(name, f"is {type(plain).__name__}")
+    if problem := name_problem(str(plain)):
+        raise InvalidIdentity(name, problem)
+    return str(plain)
+
+
+def _id_of(value: object) -> object:
+    if value is None or isinstance(value, str | int | UUID):
+        return value
+    if isinstance(value, Mapping):
+        return value.get("id", value)
+    return getattr(value, "id", value)
+
+
+@attrs.frozen(init=False)
+class Identity:
+    """One actor of one tenant in one session, normalized; `metadata` is the host's own.
+
+    Raises `InvalidIdentity` naming the id, or `InvalidPayload` naming the path in `metadata`.
+    """
+
+    actor_id: str
+    tenant_id: str
+    session_id: str
+    metadata: Mapping[str, Any]
+
+    def __init__(
+        self,
+        actor_id: object,
+        tenant_id: object,
+        session_id: object,
+        metadata: object = None,
+    ) -> None:
+        self.__attrs_init__(
+            actor_id=checked_id(actor_id, "actor_id"),
+            tenant_id=checked_id(tenant_id, "tenant_id"),
+            session_id=checked_id(session_id, "session_id"),
+            metadata=checked_payload({} if metadata is None else metadata, "identity.metadata"),
+        )
+
+    @classmethod
+    def from_session(cls, session: Mapping[str, Any]) -> Self:
+        """Take the identity out of a web session, or another mapping, by `EDGE_NAMES`."""
+        if not isinstance(session, Mapping):
+            raise InvalidIdentity("session", f"is {type(session).__name__}, not a mapping")
+        return cls._from_edge(session.get)
+
+    @classmethod
+    def from_request_state(cls, state: object) -> Self:
+        """Take the identity out of a request's state, mapping or object, by `EDGE_NAMES`."""
+        if isinstance(state, Mapping):
+            return cls._from_edge(state.get)
+        return cls._from_edge(lambda name: getattr(state, name, None))
+
+    @classmethod
+    def _from_edge(cls, get: Callable[[str], Any]) -> Self:
+        def first(names: tuple[str, ...]) -> object:
+            return next((value for name in names if (value := get(name)) is not None), None)
+
+        ids = {name: first(names) for name, names in EDGE_NAMES.items()}
+        return cls(
+            actor_id=ids["actor_id"],
+            tenant_id=ids["tenant_id"],
+            session_id=ids["session_id"],
+            metadata=get("metadata"),
+        )

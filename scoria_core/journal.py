@@ -1,0 +1,97 @@
+"""What happened to a run, in order, so that a changed or missing entry is noticed.
+
+Each entry is stored as text with a digest of that text and of the digest before it; the first
+builds on the `run_id`. A changed, missing, moved or foreign entry breaks the chain at its place.
+A journal cut short is whole up to its end: keep the digest of its last entry elsewhere to notice.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from scoria_core.conversion import converter
+from scoria_core.errors import StoreCorrupt
+from scoria_core.payloads import compact
+from scoria_core.ports import Record
+
+
+@attrs.frozen
+class JournalEntry:
+    """One change of one subject: a run, step, approval or handoff.
+
+    `trigger` and `from_state` are None where the entry creates its subject. `actor_id` is who
+    made the change, or None where it was the host itself. `data` holds the facts that came
+    with it. `digest` is the SHA-256 chained over the journal up to here, in hex.
+    """
+
+    sequence: int
+    at: datetime
+    type: str
+    subject: str
+    subject_id: str
+    trigger: str | None
+    from_state: str | None
+    to_state: str
+    actor_id: str | None
+    data: Mapping[str, Any]
+    digest: str = ""
+
+
+def genesis(run_id: str) -> str:
+    """Return the digest that the first entry of a run builds on."""
+    return _sha256("scoria journal 1", run_id)
+
+
+def seal(entry: JournalEntry, previous_digest: str) -> tuple[JournalEntry, Record]:
+    """Return `entry` with its digest, and the record to store for it."""
+    fields = converter.unstructure(entry)
+    del fields["digest"]
+    body = compact(fields)
+    digest = _sha256(previous_digest, body)
+    return attrs.evolve(entry, digest=digest), Record(entry.sequence, digest, body)
+
+
+def unseal(run_id: str, records: Iterable[Record]) -> list[JournalEntry]:
+    """Return the entries that `records` hold, in order.
+
+    Raises `StoreCorrupt` naming the first entry that is missing, changed or unreadable.
+    """
+    entries: list[JournalEntry] = []
+    previous = genesis(run_id)
+    for number, record in enumerate(records, start=1):
+        if record.sequence != number:
+            raise StoreCorrupt(run_id, number, f"is missing (found entry {record.sequence} there)")
+        if record.digest != _sha256(previous, record.body):
+            raise StoreCorrupt(run_id, number, "does not match its digest: it was changed")
+        entries.append(_read(run_id, record))
+        previous = record.digest
+    return entries
+
+
+def tenant_of(records: Sequence[Record]) -> str | None:
+    """Return the tenant that the first record names, or None where it cannot be read."""
+    try:
+        tenant_id = json.loads(records[0].body)["data"]["identity"]["tenant_id"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
+    return tenant_id if isinstance(tenant_id, str) else None
+
+
+def _read(run_id: str, record: Record) -> JournalEntry:
+    try:
+        fields = json.loads(record.body)
+        fields["digest"] = record.digest
+        entry = converter.structure(fields, JournalEntry)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise StoreCorrupt(run_id, record.sequence, "is no journal entry") from error
+    if entry.sequence != record.sequence:
+        raise StoreCorrupt(run_id, record.sequence, f"says it is entry {entry.sequence}")
+    return entry
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,190 @@
+"""The four lifecycles, declared once: the only place that says what may happen next.
+
+Each machine is a table that can be read aloud: a trigger moves its subject from a state to a
+state, and what is not in the table is refused. Diagrams, tables and generated scenarios are
+read from these machines, and so is every decision, through `target`.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from transitions import Machine
+
+from scoria_core.errors import TransitionRefused
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ApprovalStatus(StrEnum):
+    """What became of a request for approval."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class HandoffStatus(StrEnum):
+    """Where a handoff stands; it mirrors its child step."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def _declare(
+    statuses: type[StrEnum], initial: StrEnum, *rows: tuple[str, str | list[str], str]
+) -> Machine:
+    """Declare a machine without a model; `auto_transitions` would jump over an approval."""
+    return Machine(
+        model=None,
+        states=[status.value for status in statuses],
+        initial=initial.value,
+        transitions=[
+            {"trigger": trigger, "source": source, "dest": dest} for trigger, source, dest in rows
+        ],
+        auto_transitions=False,
+    )
+
+
+RUN = _declare(
+    RunStatus,
+    RunStatus.RUNNING,
+    ("request_approval", "running", "waiting_for_approval"),
+    ("resume", "waiting_for_approval", "running"),
+    ("reject", "waiting_for_approval", "cancelled"),
+    ("complete", "running", "completed"),
+    ("fail", "running", "failed"),
+    ("retry", "failed", "running"),
+    ("cancel", ["running", "waiting_for_approval", "failed"], "cancelled"),
+)
+
+STEP = _declare(
+    StepStatus,
+    StepStatus.QUEUED,
+    ("claim", "queued", "running"),
+    ("complete", "running", "completed"),
+    ("fail", "running", "failed"),
+    ("request_approval", "running", "waiting_for_approval"),
+    ("resume", "waiting_for_approval", "queued"),
+    ("release", "running", "queued"),
+    ("retry", "failed", "queued"),
+    ("cancel", ["queued", "running", "waiting_for_approval", "failed"], "cancelled"),
+)
+
+APPROVAL = _declare(
+    ApprovalStatus,
+    ApprovalStatus.PENDING,
+    ("approve", "pending", "approved"),
+    ("reject", "pending", "rejected"),
+    ("expire", "pending", "expired"),
+    ("withdraw", "pending", "withdrawn"),
+)
+
+HANDOFF = _declare(
+    HandoffStatus,
+    HandoffStatus.PENDING,
+    ("start", "pending", "running"),
+    ("complete", "running", "completed"),
+    ("fail", "running", "failed"),
+    ("release", "running", "pending"),
+    ("retry", "failed", "pending"),
+    ("cancel", ["pending", "running", "failed"], "cancelled"),
+)
+
+MACHINES: Mapping[str, Machine] = MappingProxyType(
+    {"run": RUN, "step": STEP, "approval": APPROVAL, "handoff": HANDOFF}
+)
+"""The machines by the name of their subject."""
+
+
+_CREATED = {"run": "started", "step": "queued", "approval": "requested", "handoff": "requested"}
+_MOVED = {
+    "approve": "approved",
+    "cancel": "cancelled",
+    "claim": "claimed",
+    "complete": "completed",
+    "expire": "expired",
+    "fail": "failed",
+    "reject": "rejected",
+    "release": "released",
+    "request_approval": "approval_requested",
+    "resume": "resumed",
+    "retry": "retried",
+    "start": "started",
+    "withdraw": "withdrawn",
+}
+
+
+def event_type(subject: str, trigger: str | None) -> str:
+    """Return what the journal calls `trigger` of `subject`, or its creation where None."""
+    past = _CREATED[subject] if trigger is None else _MOVED[trigger]
+    return f"{subject}_{past}"
+
+
+def states(subject: str) -> tuple[str, ...]:
+    """Return the states of `subject` in the order they are declared."""
+    return tuple(MACHINES[subject].states)
+
+
+def triggers(subject: str) -> tuple[str, ...]:
+    """Return the triggers of `subject` in the order they are declared."""
+    return tuple(MACHINES[subject].events)
+
+
+def initial(subject: str) -> str:
+    """Return the state in which a `subject` is created."""
+    return str(MACHINES[subject].initial)
+
+
+def transitions(subject: str) -> dict[tuple[str, str], str]:
+    """Return the whole table of `subject`: (state, trigger) to state."""
+    return {
+        (row.source, trigger): str(row.dest)
+        for trigger, event in MACHINES[subject].events.items()
+        for rows in event.transitions.values()
+        for row in rows
+    }
+
+
+# A look-up on a machine costs far more than one in a table that was read from it once.
+_TABLES = MappingProxyType({subject: transitions(subject) for subject in MACHINES})
+
+
+def is_terminal(subject: str, state: str) -> bool:
+    """Tell whether nothing leads out of `state`."""
+    return all(source != state for source, _ in _TABLES[subject])
+
+
+def target(subject: str, subject_id: str, state: str, trigger: str) -> str:
+    """Return the state that `trigger` leads to from `state`.
+
+    Raises `TransitionRefused` where the machine of `subject` declares no such transition.
+    """
+    try:
+        return _TABLES[subject][state, trigger]
+    except KeyError:
+        raise TransitionRefused(subject, subject_id, state, trigger) from None

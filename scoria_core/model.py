@@ -1,0 +1,116 @@
+"""The values a run is made of, as they are read: frozen, and none of them shared with a store."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from scoria_core.identity import Identity
+from scoria_core.journal import JournalEntry
+from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
+
+
+@attrs.frozen
+class StepError:
+    """Why a step failed: the type of the exception (or `Failed`), its message, and details."""
+
+    type: str
+    message: str
+    details: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+@attrs.frozen
+class Approval:
+    """A request to a person, and what became of it.
+
+    `arguments_digest` is the SHA-256 over the arguments that the decision was made on.
+    """
+
+    approval_id: str
+    run_id: str
+    step_id: str
+    status: ApprovalStatus
+    tool_name: str
+    arguments: Mapping[str, Any]
+    arguments_digest: str
+    reason: str
+    requested_at: datetime
+    expires_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str | None = None
+
+
+@attrs.frozen
+class Step:
+    """One piece of work of a run.
+
+    `attempt` is 1 and grows each time the step is retried or released. `approval` is the latest
+    request that the step made. `projected_context` is None but for a delegated step.
+    """
+
+    step_id: str
+    run_id: str
+    sequence: int
+    kind: str
+    role_id: str
+    status: StepStatus
+    parent_step_id: str | None = None
+    attempt: int = 1
+    input: Mapping[str, Any] = attrs.field(factory=dict)
+    projected_context: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+    error: StepError | None = None
+    approval: Approval | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@attrs.frozen
+class DelegatedHandoff:
+    """A narrow slice of work that one role gave another within a run."""
+
+    handoff_id: str
+    parent_role_id: str
+    delegated_role_id: str
+    delegated_kind: str
+    handoff_input: Mapping[str, Any]
+    projected_context: Mapping[str, Any]
+    capability_tags: tuple[str, ...]
+    parent_step_id: str
+    child_step_id: str
+    status: HandoffStatus
+    child_status: StepStatus = StepStatus.QUEUED
+
+
+@attrs.frozen
+class RunSummary:
+    """Where one run stands. `pending_approval` is what a person can decide now, or None."""
+
+    run_id: str
+    session_id: str
+    tenant_id: str
+    actor_id: str
+    root_role_id: str
+    status: RunStatus
+    metadata: Mapping[str, Any]
+    pending_approval: Approval | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@attrs.frozen
+class RunDetail:
+    """Everything about one run, as evidence."""
+
+    summary: RunSummary
+    identity: Identity
+    steps: tuple[Step, ...]
+    approvals: tuple[Approval, ...]
+    delegated_handoffs: tuple[DelegatedHandoff, ...]
+    journal: tuple[JournalEntry, ...]

@@ -1,0 +1,60 @@
+"""What a host may ask of a step, and what its handler may answer."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class StepSpec:
+    """A step to queue: `kind` picks the handler, `role_id` says in whose name it runs."""
+
+    kind: str
+    role_id: str
+    input: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Completed:
+    """The step is done; `result` is a JSON object or None."""
+
+    result: Mapping[str, Any] | None = None
+
+
+@attrs.frozen
+class Failed:
+    """The step failed, and with it the run, until it is retried or cancelled."""
+
+    reason: str
+    details: Mapping[str, Any] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NeedsApproval:
+    """A person must decide before the step goes on.
+
+    `tool_name` and `arguments` are what is to be approved, exactly; `reason` says why to the
+    person. `expires_in` is a timedelta or a number of seconds above zero; after that the
+    request can no longer be approved. None means it stays open.
+    """
+
+    tool_name: str
+    arguments: Mapping[str, Any]
+    reason: str
+    expires_in: timedelta | float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class HandOff:
+    """The step is done, and another role gets a narrow slice of work in the same run."""
+
+    delegated_role_id: str
+    delegated_kind: str
+    handoff_input: Mapping[str, Any]
+    projected_context: Mapping[str, Any]
+    capability_tags: tuple[str, ...] = ()
+
+
+Outcome = Completed | Failed | NeedsApproval | HandOff

@@ -1,0 +1,179 @@
+"""What a host may hand over: JSON objects and names that come back equal to what went in."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scoria_core.errors import InvalidPayload, shown
+
+MAX_BYTES = 256 * 1024
+"""The default limit of one payload, in bytes of UTF-8."""
+
+MAX_DEPTH = 200
+"""How deep a payload may nest; the standard library's parser gives up soon after."""
+
+MAX_INT_BITS = 14_000
+"""How large an integer may be; Python refuses to print or parse one of over 4,300 digits."""
+
+MAX_NAME = 255
+"""How many characters a name or an id may have, so that any store can index it."""
+
+
+def text_problem(value: str) -> str | None:
+    """Say why `value` cannot be stored as text, or None where it can."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair, which is not Unicode text"
+    return None
+
+
+def name_problem(value: str) -> str | None:
+    """Say why `value` cannot serve as a name or an id, or None where it can."""
+    if not value.strip():
+        return "is blank"
+    if len(value) > MAX_NAME:
+        return f"has {len(value)} characters, more than {MAX_NAME}"
+    if any(character < " " or character == "\x7f" for character in value):
+        return f"has a control character: {shown(value)}"
+    return text_problem(value)
+
+
+def checked_name(value: object, path: str) -> str:
+    """Return `value` as a non-blank name, or raise `InvalidPayload` naming `path`."""
+    if not isinstance(value, str):
+        raise InvalidPayload(path, f"is {type(value).__name__}; pass a non-blank str")
+    if problem := name_problem(value):
+        raise InvalidPayload(
+            path, f"{problem}; pass a name of 1 to {MAX_NAME} printable characters"
+        )
+    return str(value)
+
+
+def checked_text(value: object, path: str, max_bytes: int = MAX_BYTES) -> str:
+    """Return `value` as text of any length up to the limit, or raise `InvalidPayload`."""
+    if not isinstance(value, str):
+        raise InvalidPayload(path, f"is {type(value).__name__}; pass a str")
+    if problem := text_problem(value):
+        raise InvalidPayload(path, f"{problem}; replace it")
+    _check_size(len(value.encode()), path, max_bytes)
+    return str(value)
+
+
+def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Return a deep copy of the JSON object `value`, made of plain dicts and lists.
+
+    Raises `InvalidPayload` naming the path and the type of what is not JSON: keys that are not
+    str, numbers that are not finite, bytes, tuples, sets, objects, cycles, or more than
+    `max_bytes` as compact UTF-8.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidPayload(path, f"is {type(value).__name__}; pass a mapping (a JSON object)")
+    plain: dict[str, Any] = _Copier(path, max_bytes).copy(value, path, ())
+    _check_size(len(compact(plain).encode()), path, max_bytes)
+    return plain
+
+
+def compact(value: object) -> str:
+    """Return `value` as JSON without spaces, keys in their order."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a JSON value, the same whatever the order of its keys."""
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+    )
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def child_path(path: str, key: object) -> str:
+    """Return the path of the value under `key` of the object at `path`."""
+    if isinstance(key, str) and key.isidentifier() and len(key) <= MAX_NAME:
+        return f"{path}.{key}"
+    return f"{path}[{shown(key)}]"
+
+
+def _check_size(size: int, path: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise InvalidPayload(
+            path,
+            f"has more than {max_bytes} bytes; "
+            "keep large content in your own store and hand over a reference",
+        )
+
+
+class _Copier:
+    """Copies one payload; gives up once it has more values than it could have bytes.
+
+    A few lists that contain each other twice can stand for more values than memory holds.
+    """
+
+    def __init__(self, root: str, max_values: int) -> None:
+        self._root = root
+        self._max_values = max_values
+        self._values = 0
+
+    def copy(self, value: object, path: str, parents: tuple[int, ...]) -> Any:
+        self._values += 1
+        _check_size(self._values, self._root, self._max_values)
+        if isinstance(value, str):
+            return _plain_str(value, path)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return _plain_int(value, path)
+        if isinstance(value, float):
+            return _plain_float(value, path)
+        if isinstance(value, Mapping | list):
+            return self._copy_container(value, path, parents)
+        raise InvalidPayload(
+            path,
+            f"is {type(value).__name__}; "
+            "JSON has objects, lists, str, finite numbers, true, false and null",
+        )
+
+    def _copy_container(
+        self, value: Mapping[Any, Any] | list[Any], path: str, parents: tuple[int, ...]
+    ) -> dict[str, Any] | list[Any]:
+        if id(value) in parents:
+            raise InvalidPayload(
+                path, f"is a {type(value).__name__} inside itself; break the cycle"
+            )
+        if len(parents) >= MAX_DEPTH:
+            raise InvalidPayload(path, f"nests deeper than {MAX_DEPTH}; flatten it")
+        parents = (*parents, id(value))
+        if isinstance(value, list):
+            return [self.copy(item, f"{path}[{i}]", parents) for i, item in enumerate(value)]
+        return {
+            _plain_key(key, path): self.copy(item, child_path(path, key), parents)
+            for key, item in value.items()
+        }
+
+
+def _plain_str(value: str, path: str) -> str:
+    if problem := text_problem(value):
+        raise InvalidPayload(path, f"{problem}; replace it")
+    return str(value)
+
+
+def _plain_int(value: int, path: str) -> int:
+    if value.bit_length() > MAX_INT_BITS:
+        raise InvalidPayload(path, "is an int of more than 4,200 digits; pass it as a str")
+    return int(value)
+
+
+def _plain_float(value: float, path: str) -> float:
+    if not math.isfinite(value):
+        raise InvalidPayload(path, f"is the float {value}, which JSON has not; use null or a str")
+    return float(value)
+
+
+def _plain_key(key: object, path: str) -> str:
+    if not isinstance(key, str):
+        raise InvalidPayload(path, f"has the {type(key).__name__} key {shown(key)}; use a str")
+    if problem := text_problem(key):
+        raise InvalidPayload(path, f"has a key that {problem}; replace it")
+    return str(key)

@@ -1,0 +1,134 @@
+"""What the rules need from outside: a store, a clock and a source of ids.
+
+The ports speak of runs and records, never of a database. `conformance/` holds the suite that
+an implementation of `RunStore` must pass.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import attrs
+
+
+class Capability(StrEnum):
+    """What a store promises beyond the port; what it declares, the suite puts to the test."""
+
+    DURABLE = "durable"
+    """An acknowledged write is there after the process is killed and the store reopened."""
+
+    MULTI_PROCESS = "multi_process"
+    """Several processes may have the store open at once."""
+
+
+@attrs.frozen
+class RunKey:
+    """What a store may know of a run to find it again."""
+
+    run_id: str
+    tenant_id: str
+    session_id: str
+    idempotency_key: str | None = None
+
+
+@attrs.frozen
+class Record:
+    """One journal entry as it is stored: its number, its digest and its text.
+
+    The digest covers the text and the digest before it. A store keeps all three as they are.
+    """
+
+    sequence: int
+    digest: str
+    body: str
+
+
+class RunStore(Protocol):
+    """An append-only store of runs, each a sequence of records numbered 1, 2, 3 and on.
+
+    Ordering: the records of a run come back in the order of their sequence; listings come
+    newest run first, which is descending `run_id` (run ids are UUIDv7 strings).
+    Atomicity: `create` and `append` store all of their records or none. They return after the
+    records are as lasting as the declared capabilities say.
+    Concurrency: every method may be called from several threads at once. Of several callers
+    that append at one version exactly one succeeds. What a call returned or stored is seen by
+    every call that starts after it returned.
+    Errors: every method may raise `StoreUnavailable` and `StoreCorrupt`; after `close`, all but
+    `close` raise `StoreUnavailable`. Ids and bodies are opaque Unicode text without NUL.
+
+    `due_at` says when a run next has work to do, or None for never; the latest write decides.
+    """
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what this store promises beyond the port."""
+        ...
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store a new run with its first records, and return its `run_id`.
+
+        Where the tenant has a run with the same `idempotency_key` (not None), store nothing and
+        return the `run_id` of that run. Raises `VersionConflict` where the `run_id` exists.
+        """
+        ...
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+    ) -> None:
+        """Append `records` to the run whose last record has the sequence `expected_version`.
+
+        Raises `VersionConflict`, and stores nothing, where the last record has another sequence;
+        an unknown run is at version 0 and cannot be appended to.
+        """
+        ...
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return all records of the run in order, or an empty sequence for an unknown run."""
+        ...
+
+    def list_runs(
+        self,
+        *,
+        tenant_id: str | None,
+        session_id: str | None,
+        limit: int,
+        before: str | None,
+    ) -> Sequence[str]:
+        """Return the ids of at most `limit` runs, newest first.
+
+        None does not filter. `before` is a run id: only older runs than that are returned.
+        """
+        ...
+
+    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
+
+        Ordered by `due_at`, then `run_id`. None does not filter.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the store holds; closing again does nothing."""
+        ...
+
+
+class Clock(Protocol):
+    """The time, as an aware datetime in UTC."""
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        ...
+
+
+class IdSource(Protocol):
+    """New ids: UUIDv7 strings, each greater than the one before within a process."""
+
+    def new_id(self) -> str:
+        """Return an id that was never returned before."""
+        ...

@@ -1,0 +1,279 @@
+"""One run as its journal tells it: each entry applied in turn, and refused where it cannot follow.
+
+A `Run` is the working state of one call. It is built from the journal, thrown away after, and
+never handed out: what callers get are the frozen views of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from scoria_core.conversion import converter
+from scoria_core.errors import StoreCorrupt, TransitionRefused
+from scoria_core.identity import Identity
+from scoria_core.journal import JournalEntry, genesis, unseal
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus, initial, target
+from scoria_core.model import (
+    Approval,
+    DelegatedHandoff,
+    RunDetail,
+    RunSummary,
+    Step,
+    StepError,
+)
+from scoria_core.ports import Record
+
+
+@attrs.frozen
+class RunFacts:
+    """What is said of a run when it starts, and never changes."""
+
+    identity: Identity
+    root_role_id: str
+    metadata: Mapping[str, Any]
+    idempotency_key: str | None = None
+    arguments_digest: str | None = None
+
+
+@attrs.define
+class Run:
+    """The state that a journal leaves; `apply` is the only thing that changes it."""
+
+    run_id: str
+    journal: list[JournalEntry] = attrs.field(factory=list)
+    status: RunStatus = RunStatus.RUNNING
+    steps: dict[str, Step] = attrs.field(factory=dict)
+    approvals: dict[str, Approval] = attrs.field(factory=dict)
+    handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
+    _facts: RunFacts | None = None
+
+    @classmethod
+    def replay(cls, run_id: str, records: Iterable[Record]) -> "Run":
+        """Build the run from what a store holds of it.
+
+        Raises `StoreCorrupt` naming the first entry that is changed, missing or impossible.
+        """
+        run = cls(run_id)
+        for entry in unseal(run_id, records):
+            run.apply(entry)
+        return run
+
+    def apply(self, entry: JournalEntry) -> None:
+        """Take `entry` in, or raise `StoreCorrupt` where it does not follow from those before."""
+        try:
+            self._check(entry)
+            if entry.trigger is None:
+                self._create(entry)
+            else:
+                self._move(entry)
+        except (AttributeError, KeyError, TypeError, ValueError, TransitionRefused) as error:
+            raise StoreCorrupt(
+                self.run_id, entry.sequence, "does not follow from the entries before it"
+            ) from error
+        self.journal.append(entry)
+
+    @property
+    def facts(self) -> RunFacts:
+        """What the run was started with."""
+        if self._facts is None:
+            raise StoreCorrupt(self.run_id, 1, "does not start the run")
+        return self._facts
+
+    @property
+    def version(self) -> int:
+        """How many entries the journal has."""
+        return len(self.journal)
+
+    @property
+    def head_digest(self) -> str:
+        """What the next entry builds on."""
+        return self.journal[-1].digest if self.journal else genesis(self.run_id)
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant the run belongs to."""
+        return self.facts.identity.tenant_id
+
+    def state(self, subject: str, subject_id: str) -> str:
+        """Return the state of a run, step, approval or handoff of this run."""
+        if subject == "run":
+            return self.status
+        status: str = self._table(subject)[subject_id].status
+        return status
+
+    def queued_steps(self) -> Iterator[Step]:
+        """Yield the steps that wait to be claimed, in their order."""
+        return (step for step in self.steps.values() if step.status == StepStatus.QUEUED)
+
+    def active_step(self) -> Step | None:
+        """Return the one step that is running or waits for approval, or None."""
+        active = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
+        return next((step for step in self.steps.values() if step.status in active), None)
+
+    def approval_of(self, step_id: str) -> Approval | None:
+        """Return the latest request that a step made, or None."""
+        made = (approval for approval in self.approvals.values() if approval.step_id == step_id)
+        return next(iter(list(made)[-1:]), None)
+
+    def handoff_to(self, step_id: str) -> DelegatedHandoff | None:
+        """Return the handoff whose child the step is, or None."""
+        handoffs = self.handoffs.values()
+        return next((handoff for handoff in handoffs if handoff.child_step_id == step_id), None)
+
+    def summary(self, now: datetime) -> RunSummary:
+        """Return where the run stands at `now`."""
+        identity = self.facts.identity
+        return RunSummary(
+            run_id=self.run_id,
+            session_id=identity.session_id,
+            tenant_id=identity.tenant_id,
+            actor_id=identity.actor_id,
+            root_role_id=self.facts.root_role_id,
+            status=self.status,
+            metadata=self.facts.metadata,
+            pending_approval=self._pending_approval(now),
+            created_at=self.journal[0].at,
+            updated_at=self.journal[-1].at,
+            version=self.version,
+        )
+
+    def detail(self, now: datetime) -> RunDetail:
+        """Return everything about the run at `now`."""
+        return RunDetail(
+            summary=self.summary(now),
+            identity=self.facts.identity,
+            steps=tuple(self.step_view(step_id, now) for step_id in self.steps),
+            approvals=tuple(as_of(approval, now) for approval in self.approvals.values()),
+            delegated_handoffs=tuple(
+                attrs.evolve(handoff, child_status=self.steps[handoff.child_step_id].status)
+                for handoff in self.handoffs.values()
+            ),
+            journal=tuple(self.journal),
+        )
+
+    def step_view(self, step_id: str, now: datetime) -> Step:
+        """Return a step with its latest approval as it is at `now`."""
+        approval = self.approval_of(step_id)
+        return attrs.evolve(self.steps[step_id], approval=approval and as_of(approval, now))
+
+    def _pending_approval(self, now: datetime) -> Approval | None:
+        pending = (
+            approval
+            for approval in self.approvals.values()
+            if as_of(approval, now).status == ApprovalStatus.PENDING
+        )
+        return next(pending, None)
+
+    def _table(self, subject: str) -> dict[str, Any]:
+        tables: dict[str, dict[str, Any]] = {
+            "step": self.steps,
+            "approval": self.approvals,
+            "handoff": self.handoffs,
+        }
+        return tables[subject]
+
+    def _check(self, entry: JournalEntry) -> None:
+        if entry.trigger is None:
+            expected = initial(entry.subject)
+        else:
+            state = self.state(entry.subject, entry.subject_id)
+            if entry.from_state != state:
+                raise ValueError(entry.from_state)
+            expected = target(entry.subject, entry.subject_id, state, entry.trigger)
+        if entry.to_state != expected or entry.sequence != self.version + 1:
+            raise ValueError(entry.to_state)
+
+    def _create(self, entry: JournalEntry) -> None:
+        if entry.subject == "run":
+            self._start(entry)
+        else:
+            table = self._table(entry.subject)
+            if entry.subject_id in table or self._facts is None:
+                raise ValueError(entry.subject_id)
+            table[entry.subject_id] = _CREATE[entry.subject](self.run_id, entry)
+
+    def _start(self, entry: JournalEntry) -> None:
+        if self._facts is not None or entry.subject_id != self.run_id:
+            raise ValueError(entry.subject_id)
+        self._facts = converter.structure(entry.data, RunFacts)
+
+    def _move(self, entry: JournalEntry) -> None:
+        if entry.subject == "run":
+            self.status = RunStatus(entry.to_state)
+            return
+        table = self._table(entry.subject)
+        record = table[entry.subject_id]
+        changes = _CHANGE[entry.subject](record, entry)
+        table[entry.subject_id] = attrs.evolve(
+            record, status=type(record.status)(entry.to_state), **changes
+        )
+
+
+def as_of(approval: Approval, now: datetime) -> Approval:
+    """Return the approval as it is at `now`: one past its time is expired, recorded or not."""
+    overdue = approval.expires_at is not None and approval.expires_at <= now
+    if overdue and approval.status == ApprovalStatus.PENDING:
+        return attrs.evolve(approval, status=ApprovalStatus.EXPIRED)
+    return approval
+
+
+def _new_step(run_id: str, entry: JournalEntry) -> Step:
+    made = {"step_id": entry.subject_id, "run_id": run_id, "status": entry.to_state}
+    return converter.structure({**entry.data, **made}, Step)
+
+
+def _new_approval(run_id: str, entry: JournalEntry) -> Approval:
+    made = {
+        "approval_id": entry.subject_id,
+        "run_id": run_id,
+        "status": entry.to_state,
+        "requested_at": entry.at.isoformat(),
+    }
+    return converter.structure({**entry.data, **made}, Approval)
+
+
+def _new_handoff(_: str, entry: JournalEntry) -> DelegatedHandoff:
+    made = {"handoff_id": entry.subject_id, "status": entry.to_state}
+    return converter.structure({**entry.data, **made}, DelegatedHandoff)
+
+
+def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
+    match entry.trigger:
+        case "claim":
+            return {"started_at": step.started_at or entry.at}
+        case "complete":
+            return {"result": entry.data["result"], "completed_at": entry.at}
+        case "fail":
+            error = converter.structure(entry.data["error"], StepError)
+            return {"error": error, "completed_at": entry.at}
+        case "cancel":
+            return {"completed_at": entry.at}
+        case "retry" | "release":
+            again = step.attempt + 1
+            return {"attempt": again, "started_at": None, "completed_at": None, "error": None}
+    return {}
+
+
+def _approval_changes(_: Approval, entry: JournalEntry) -> dict[str, Any]:
+    if entry.trigger in ("approve", "reject"):
+        note = entry.data["note"]
+        return {"decided_by": entry.actor_id, "decided_at": entry.at, "note": note}
+    return {}
+
+
+def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
+    return {}
+
+
+_CREATE: Mapping[str, Callable[[str, JournalEntry], object]] = {
+    "step": _new_step,
+    "approval": _new_approval,
+    "handoff": _new_handoff,
+}
+_CHANGE: Mapping[str, Callable[[Any, JournalEntry], dict[str, Any]]] = {
+    "step": _step_changes,
+    "approval": _approval_changes,
+    "handoff": _handoff_changes,
+}

@@ -1,0 +1,440 @@
+"""The facade a host app calls: identity, start, inspect, resume."""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import attrs
+
+from scoria_core import decisions
+from scoria_core.checks import Checks, handoff_name
+from scoria_core.conversion import converter
+from scoria_core.decisions import Change
+from scoria_core.errors import (
+    IdempotencyConflict,
+    InvalidHandoff,
+    InvalidIdentity,
+    InvalidPayload,
+    RunNotFound,
+    shown,
+)
+from scoria_core.execution import Execution
+from scoria_core.handlers import Handler, Handlers, resolve
+from scoria_core.identity import Identity, checked_id
+from scoria_core.model import RunDetail, RunSummary
+from scoria_core.outcomes import StepSpec
+from scoria_core.payloads import MAX_BYTES, checked_name, digest
+from scoria_core.ports import Clock, IdSource, RunStore
+from scoria_core.projection import ContextPolicy
+from scoria_core.repository import RunRepository
+from scoria_core.run import Run, RunFacts
+from scoria_core.stores import open_store
+from scoria_core.system import SystemClock, Uuid7Source
+
+MAX_PAGE = 1_000
+"""The most runs that one listing returns."""
+
+
+class Scoria:
+    """Durable runs over one store.
+
+    `handlers` serve every call; those given to a call come before them. `max_payload_bytes`
+    limits each payload, as compact UTF-8. `unsafe_context_names` adds to the names that a
+    projected context may not carry.
+
+    Every method raises a `ScoriaError` for input it refuses, before anything is written, and
+    `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
+    frozen, and changing what it contains changes nothing that is stored.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        handlers: Handlers | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        max_payload_bytes: int = MAX_BYTES,
+        unsafe_context_names: Iterable[str] = (),
+    ) -> None:
+        self._handlers = resolve(handlers)
+        self._checks = Checks(ContextPolicy(unsafe_context_names), max_payload_bytes)
+        self._runs = RunRepository(store, clock or SystemClock(), ids or Uuid7Source())
+
+    @classmethod
+    def open(cls, url: str, **options: Any) -> Self:
+        """Open the store that `url` names; `options` are those of the class.
+
+        `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
+        of any installed store. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`.
+        """
+        store = open_store(url)
+        try:
+            return cls(store, **options)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the store; a view made by `for_tenant` leaves that to the facade it came from."""
+        if self._runs.tenant_id is None:
+            self._runs.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def for_tenant(self, tenant_id: object) -> Self:
+        """Return the same facade with only one tenant's runs in view.
+
+        Another tenant's run is `RunNotFound`, exactly as if it did not exist.
+        """
+        narrowed = checked_id(tenant_id, "tenant_id")
+        if self._runs.tenant_id not in (None, narrowed):
+            next_move = "make the view from the facade that sees all tenants"
+            raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
+        view = copy.copy(self)
+        view._runs = attrs.evolve(self._runs, tenant_id=narrowed)
+        return view
+
+    def identity(
+        self,
+        *,
+        actor_id: object,
+        tenant_id: object,
+        session_id: object,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Identity:
+        """Normalize who acts, for which tenant, in which session.
+
+        Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
+        """
+        return Identity(actor_id, tenant_id, session_id, metadata)
+
+    def start_run(
+        self,
+        identity: Identity,
+        *,
+        root_role_id: str,
+        initial_step: StepSpec | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        handlers: Handlers | None = None,
+        idempotency_key: str | None = None,
+    ) -> RunSummary:
+        """Start a run, carry out its first step where there is a handler, and return the run.
+
+        Without an `initial_step` the run waits for `add_step` and `complete_run`. A repeated
+        `idempotency_key` of the tenant returns the run it started; with other arguments it is
+        `IdempotencyConflict`.
+        """
+        steps = [] if initial_step is None else [self._checks.spec(initial_step, "initial_step")]
+
+        def queue(change: Change) -> None:
+            for spec in steps:
+                decisions.add_step(change, spec)
+
+        return self._start(
+            identity,
+            root_role_id=checked_name(root_role_id, "root_role_id"),
+            metadata=metadata,
+            handlers=handlers,
+            idempotency_key=idempotency_key,
+            arguments={"steps": steps},
+            queue=queue,
+        )
+
+    def start_handoff_run(
+        self,
+        identity: Identity,
+        delegated_role_id: str | None = None,
+        *,
+        root_role_id: str | None = None,
+        delegated_kind: str | None = None,
+        handoff_input: Mapping[str, Any] | None = None,
+        projected_context: Mapping[str, Any] | None = None,
+        scoped_context: Mapping[str, Any] | None = None,
+        capability_tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
+        handlers: Handlers | None = None,
+        idempotency_key: str | None = None,
+    ) -> RunSummary:
+        """Start a run in which the root role hands a narrow slice of work to another role.
+
+        All of the roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
+        `scoped_context`) are required: `InvalidHandoff` names the one that is missing.
+        `UnsafeProjectedContext` names the path of a key that carries runtime state or a secret.
+        """
+        role = handoff_name(root_role_id, "root_role_id")
+        handoff = self._checks.handoff(
+            delegated_role_id=delegated_role_id,
+            delegated_kind=delegated_kind,
+            handoff_input=handoff_input,
+            projected_context=_one_context(projected_context, scoped_context),
+            capability_tags=capability_tags,
+        )
+
+        def queue(change: Change) -> None:
+            decisions.start_handoff(change, role, handoff)
+
+        return self._start(
+            identity,
+            root_role_id=role,
+            metadata=metadata,
+            handlers=handlers,
+            idempotency_key=idempotency_key,
+            arguments={"handoff": handoff},
+            queue=queue,
+        )
+
+    def get_run(self, run_id: str | UUID) -> RunSummary:
+        """Return where a run stands now; `RunNotFound` where none of this id is in view."""
+        return self._summary(self._runs.load(_run_id(run_id)))
+
+    def get_run_detail(self, run_id: str | UUID) -> RunDetail:
+        """Return everything about a run: steps, approvals, handoffs and the journal."""
+        return self._runs.load(_run_id(run_id)).detail(self._runs.now())
+
+    def list_runs_for_session(
+        self, session_id: object, *, limit: int = 50, before: str | UUID | None = None
+    ) -> list[RunSummary]:
+        """Return the runs of a session, newest first, at most `limit` (1 to 1,000).
+
+        `before` is the run_id of the last run of the page before.
+        """
+        return self._list(checked_id(session_id, "session_id"), limit, before)
+
+    def list_runs(self, *, limit: int = 50, before: str | UUID | None = None) -> list[RunSummary]:
+        """Return the runs in view, newest first, paged as `list_runs_for_session`."""
+        return self._list(None, limit, before)
+
+    def approve(
+        self, run_id: str | UUID, *, approval_id: str, decided_by: object, note: str | None = None
+    ) -> RunSummary:
+        """Approve what a run waits for; `decided_by` is who made the decision.
+
+        The run goes on with `resume_run`. `ApprovalNotPending` where the approval is unknown,
+        decided or expired.
+        """
+        return self._decide(decisions.approve, run_id, approval_id, decided_by, note)
+
+    def reject(
+        self, run_id: str | UUID, *, approval_id: str, decided_by: object, note: str | None = None
+    ) -> RunSummary:
+        """Reject what a run waits for, which cancels the run; errors as `approve`."""
+        return self._decide(decisions.reject, run_id, approval_id, decided_by, note)
+
+    def resume_run(
+        self,
+        run_id: str | UUID,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Run the paused step again, with the decision in `step.approval`.
+
+        `ApprovalPending` while nobody has decided; `RunNotResumable` where the run does not wait.
+        An approval that expired authorises nothing: the step sees it `expired` and may ask anew.
+        """
+        return self._carry_on(run_id, decisions.resume, handlers, actor_id)
+
+    def retry_run(
+        self,
+        run_id: str | UUID,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Run the failed step of a failed run again; `TransitionRefused` for any other run."""
+        return self._carry_on(run_id, decisions.retry, handlers, actor_id)
+
+    def add_step(
+        self,
+        run_id: str | UUID,
+        step: StepSpec,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Queue a step after those the run has, and carry it out if its turn has come.
+
+        `TransitionRefused` where the run has failed or ended.
+        """
+        spec = self._checks.spec(step, "step")
+        return self._carry_on(
+            run_id, lambda change: decisions.add_step(change, spec), handlers, actor_id
+        )
+
+    def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
+        """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
+        run = self._runs.change(_run_id(run_id), decisions.complete_run, _actor(actor_id))
+        return self._summary(run)
+
+    def cancel_run(
+        self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
+    ) -> RunSummary:
+        """End a run that has not ended; what a handler still answers is not recorded."""
+        text = self._checks.optional_text(reason, "reason")
+        run = self._runs.change(
+            _run_id(run_id), lambda change: decisions.cancel(change, text), _actor(actor_id)
+        )
+        return self._summary(run)
+
+    def run_pending(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        handlers: Handlers | None = None,
+        limit: int = MAX_PAGE,
+    ) -> list[RunSummary]:
+        """Carry out the queued steps of one run, or of the runs in view that have any.
+
+        Looks at no more than `limit` runs, and returns those in which a step was carried out.
+        """
+        resolved = self._handlers_for(handlers)
+        if run_id is not None:
+            due = [self._runs.load(_run_id(run_id)).run_id]
+        else:
+            due = self._runs.due(_limit(limit))
+        worked = (self._work(each, resolved) for each in due)
+        return [summary for summary in worked if summary is not None]
+
+    def _work(self, run_id: str, handlers: Mapping[str, Handler]) -> RunSummary | None:
+        execution = Execution(self._runs, self._checks, handlers)
+        run = self._runs.change(run_id, execution.claim)
+        if execution.claimed is None:
+            return None
+        return self._summary(execution.carry_out(run))
+
+    def _start(
+        self,
+        identity: Identity,
+        *,
+        root_role_id: str,
+        metadata: Mapping[str, Any] | None,
+        handlers: Handlers | None,
+        idempotency_key: str | None,
+        arguments: Mapping[str, Any],
+        queue: Callable[[Change], None],
+    ) -> RunSummary:
+        execution = Execution(self._runs, self._checks, self._handlers_for(handlers))
+        if idempotency_key is not None:
+            idempotency_key = checked_name(idempotency_key, "idempotency_key")
+        facts = _with_digest(
+            RunFacts(
+                identity=self._identity(identity),
+                root_role_id=root_role_id,
+                metadata=self._checks.payload({} if metadata is None else metadata, "metadata"),
+                idempotency_key=idempotency_key,
+            ),
+            arguments,
+        )
+
+        def decide(change: Change) -> None:
+            decisions.start(change, facts)
+            queue(change)
+            execution.claim(change)
+
+        run, created = self._runs.create(facts, decide)
+        if created:
+            run = execution.carry_out(run)
+        elif run.facts.arguments_digest != facts.arguments_digest:
+            raise IdempotencyConflict(str(idempotency_key), run.run_id)
+        return self._summary(run)
+
+    def _decide(
+        self,
+        decision: Callable[[Change, str, str | None], None],
+        run_id: str | UUID,
+        approval_id: object,
+        decided_by: object,
+        note: str | None,
+    ) -> RunSummary:
+        actor_id = checked_id(decided_by, "decided_by")
+        text = self._checks.optional_text(note, "note")
+        named = _plain_id(approval_id)
+        run = self._runs.change(
+            _run_id(run_id), lambda change: decision(change, named, text), actor_id
+        )
+        return self._summary(run)
+
+    def _carry_on(
+        self,
+        run_id: str | UUID,
+        decision: Callable[[Change], None],
+        handlers: Handlers | None,
+        actor_id: object,
+    ) -> RunSummary:
+        execution = Execution(self._runs, self._checks, self._handlers_for(handlers))
+
+        def decide(change: Change) -> None:
+            decision(change)
+            execution.claim(change)
+
+        run = self._runs.change(_run_id(run_id), decide, _actor(actor_id))
+        return self._summary(execution.carry_out(run))
+
+    def _list(
+        self, session_id: str | None, limit: int, before: str | UUID | None
+    ) -> list[RunSummary]:
+        cursor = None if before is None else checked_name(_plain_id(before), "before")
+        return [self._summary(run) for run in self._runs.listed(session_id, _limit(limit), cursor)]
+
+    def _summary(self, run: Run) -> RunSummary:
+        return run.summary(self._runs.now())
+
+    def _handlers_for(self, handlers: Handlers | None) -> Mapping[str, Handler]:
+        return {**self._handlers, **resolve(handlers)}
+
+    def _identity(self, identity: object) -> Identity:
+        if not isinstance(identity, Identity):
+            problem = f"is {type(identity).__name__}"
+            raise InvalidIdentity("identity", problem, "pass what scoria.identity(...) returned")
+        if self._runs.tenant_id not in (None, identity.tenant_id):
+            next_move = "start it on the facade of its own tenant"
+            raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
+        return attrs.evolve(
+            identity, metadata=self._checks.payload(identity.metadata, "identity.metadata")
+        )
+
+
+def _plain_id(value: object) -> str:
+    return str(value) if isinstance(value, str | UUID) else shown(value)
+
+
+def _run_id(value: object) -> str:
+    if not isinstance(value, str | UUID):
+        raise RunNotFound(shown(value))
+    return str(value)
+
+
+def _actor(value: object) -> str | None:
+    return None if value is None else checked_id(value, "actor_id")
+
+
+def _limit(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PAGE:
+        raise InvalidPayload("limit", f"is {shown(value)}; pass an int from 1 to {MAX_PAGE}")
+    return value
+
+
+def _one_context(projected: object, scoped: object) -> object:
+    if projected is not None and scoped is not None:
+        raise InvalidHandoff("scoped_context", "is given beside projected_context, its other name")
+    return scoped if projected is None else projected
+
+
+def _with_digest(facts: RunFacts, arguments: Mapping[str, Any]) -> RunFacts:
+    """Add what tells a repeated start from another; only a start with a key is ever compared."""
+    if facts.idempotency_key is None:
+        return facts
+    arguments = converter.unstructure({**arguments, "facts": facts})
+    return attrs.evolve(facts, arguments_digest=digest(arguments))
