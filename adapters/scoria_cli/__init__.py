@@ -1,1 +1,18 @@
-"""Pending."""
+"""The `scoria` command: the one place that puts stores, page, suite and demo together."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from scoria_cli.commands import run
+    except ModuleNotFoundError as error:
+        sys.exit(_missing(error))
+    sys.exit(run(sys.argv[1:]))
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    return f"scoria: {error.name} is not installed; pip install 'scoria-kit[cli]'"

@@ -1,1 +1,17 @@
-"""Pending."""
+"""The conformance suite: the features of `scoria_features`, bound to a store or a host."""
+
+from scoria_conformance.host import Evidence, Host, HostSession, Turn
+from scoria_conformance.verdict import Check, Status, Verdict
+from scoria_conformance.verify import SUITES, verify
+
+__all__ = [
+    "SUITES",
+    "Check",
+    "Evidence",
+    "Host",
+    "HostSession",
+    "Status",
+    "Turn",
+    "Verdict",
+    "verify",
+]

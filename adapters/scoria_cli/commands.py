@@ -1,0 +1,81 @@
+"""The commands, and how each of them ends: 0 it holds, 1 it does not, 2 it cannot be told."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from scoria_core.errors import ScoriaError
+
+COMMANDS = {
+    "demo": "scoria_cli.demo:demo",
+    "diagram": "scoria_cli.diagram:diagram",
+    "evidence": "scoria_cli.evidence:evidence",
+    "serve": "scoria_cli.serve:serve",
+    "verify": "scoria_cli.verify:verify",
+}
+
+EXTRAS = {"demo": "demo", "verify": "conformance"}
+"""What a command needs beyond the extra `cli`."""
+
+
+class Commands(click.Group):
+    """Loads a command when it is called: `diagram` needs no web framework."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, or say which extra brings what it needs."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        try:
+            command: click.Command = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(cmd_name, "cli")
+            missing = f"{error.name} is not installed; pip install 'scoria-kit[{extra}]'"
+            raise click.UsageError(missing) from error
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="scoria-kit", prog_name="scoria")
+def scoria() -> None:
+    """Durable AI runs that pause for a human.
+
+    Exit codes: 0 it holds, 1 it does not, 2 bad usage or it could not be told.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; a refusal is one line on stderr."""
+    sys.path.insert(0, str(Path.cwd()))  # module:name is looked for where the user stands
+    try:
+        return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "scoria"
+        return _refuse(f"{error.format_message()} (see {command} --help)")
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except ScoriaError as error:
+        return _refuse(f"{error} [{error.code}]")
+    except (click.Abort, KeyboardInterrupt):
+        return _refuse("stopped")
+    except OSError as error:
+        return _refuse(f"{error.strerror or error}: check the address, or the path, and try again")
+
+
+def _code(returned: object) -> int:
+    return returned if isinstance(returned, int) else 0
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"scoria: {' '.join(message.split())}", err=True)
+    return 2

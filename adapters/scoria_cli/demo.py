@@ -1,0 +1,61 @@
+"""`scoria demo`: the guide's checklist over real HTTP, on a throw-away store."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from scoria_cli.console import console, line
+from scoria_cli.serve import address, server_at
+from scoria_core import Scoria
+from scoria_demo import connect, create_app, walk
+
+
+@click.command()
+@click.option("--serve", is_flag=True, help="Leave the host and the evidence page up after.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 picks a free one.")
+def demo(serve: bool, port: int) -> int:
+    """Walk the guide's checklist through the demo host, and print what was seen."""
+    with tempfile.TemporaryDirectory(prefix="scoria-demo-") as directory:
+        store = f"duckdb:///{Path(directory) / 'scoria.duckdb'}"
+        with Scoria.open(store) as scoria, _serving(scoria, port) as url:
+            code = _walk(url)
+            if serve:
+                _stay(url)
+    return code
+
+
+def _walk(url: str) -> int:
+    out = console()
+    out.print(f"The guide's checklist at {url}, on a throw-away DuckDB store")
+    held = True
+    for seen in walk(connect(url)):
+        mark, style = ("✓", "green") if seen.holds else ("✗", "bold red")
+        line(out, mark, style, seen.step, seen.saw)
+        held = held and seen.holds
+    out.print("It holds." if held else "It does not hold.")
+    return 0 if held else 1
+
+
+def _stay(url: str) -> None:
+    click.echo(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo("stopped")
+
+
+@contextmanager
+def _serving(scoria: Scoria, port: int) -> Iterator[str]:
+    server = server_at("127.0.0.1", port, create_app(scoria))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield address(server)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,54 @@
+"""`scoria serve`: the evidence page of a store, for one tenant, on this machine."""
+
+import logging
+
+import click
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.utils import redirect
+
+from scoria_cli.options import store_option
+from scoria_core import Scoria
+from scoria_web import Scope, evidence_app
+
+
+@click.command()
+@store_option
+@click.option("--tenant", required=True, help="The tenant whose runs are shown.")
+@click.option("--actor", default="operator", show_default=True, help="Who reads the page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
+    """Serve the evidence page of one tenant, without a login.
+
+    For an operator at this machine. In a host app, mount `scoria_web.evidence_app` and let the
+    host say who reads.
+    """
+    scope = Scope(tenant_id=tenant, actor_id=actor)
+    with Scoria.open(store) as scoria:
+        page = evidence_app(scoria, scope=lambda _: scope)
+        app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
+        server = server_at(host, port, app)
+        click.echo(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
+        serve_until_stopped(server)
+
+
+def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
+    """Return a threaded server bound to the address; port 0 picks a free one."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    return make_server(host, port, app, threaded=True)  # type: ignore[arg-type]  # any WSGI app
+
+
+def address(server: BaseWSGIServer) -> str:
+    """Return the base URL of a bound server."""
+    return f"http://{server.host}:{server.port}"
+
+
+def serve_until_stopped(server: BaseWSGIServer) -> None:
+    """Serve until Ctrl-C."""
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    finally:
+        server.server_close()

@@ -1,0 +1,1 @@
+"""The steps of the features: what each line of Gherkin does and asserts."""

@@ -1,0 +1,134 @@
+"""Steps that hand a slice of work from one role to another."""
+
+import json
+from typing import Any
+
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.host import PageFactory, open_page
+from scoria_conformance.steps.reading import SCOPE
+from scoria_conformance.world import Answer, World, asks, completed, raises
+from scoria_core import DelegatedHandoff
+
+INPUT = {"brief": "Review the draft answer for policy and accuracy"}
+CONTEXT = {"task": "policy-and-accuracy review", "draft_answer": "Refunds take 5 days"}
+
+
+def _start(world: World, *, answer: Answer = completed, **changes: Any) -> None:
+    world.answer = answer
+    arguments = {
+        "delegated_role_id": "critic",
+        "root_role_id": "planner",
+        "delegated_kind": "review",
+        "handoff_input": INPUT,
+        "projected_context": CONTEXT,
+        "capability_tags": ("policy", "tone"),
+        "handlers": world.handlers,
+        **changes,
+    }
+    started = world.scoria.start_handoff_run(world.identity(), **arguments)
+    world.run_id = started.run_id
+
+
+def _handoff(world: World) -> DelegatedHandoff:
+    (handoff,) = world.detail.delegated_handoffs
+    return handoff
+
+
+@when("a handoff run is started")
+def _(world: World) -> None:
+    _start(world)
+
+
+@when("a handoff run is started without a handler")
+def _(world: World) -> None:
+    _start(world, handlers=None)
+
+
+@when("a handoff run is started whose child asks for approval")
+def _(world: World) -> None:
+    _start(world, answer=asks())
+
+
+@when("a handoff run is started whose child raises")
+def _(world: World) -> None:
+    _start(world, answer=raises)
+
+
+@when(parsers.parse("a handoff run is started without its {field}"))
+def _(world: World, field: str) -> None:
+    missing: dict[str, Any] = {field: None}
+    world.attempt(lambda: _start(world, **missing))
+
+
+@when(parsers.parse("a handoff run is started with the context {context}"))
+def _(world: World, context: str) -> None:
+    world.attempt(lambda: _start(world, projected_context=json.loads(context)))
+
+
+@when("a handoff run is started with its context as scoped_context")
+def _(world: World) -> None:
+    _start(world, projected_context=None, scoped_context=CONTEXT)
+
+
+@when("a handoff run is started with both names of the context")
+def _(world: World) -> None:
+    world.attempt(lambda: _start(world, scoped_context=CONTEXT))
+
+
+@then(parsers.parse('its first step is a completed "{kind}" of "{role}"'))
+def _(world: World, kind: str, role: str) -> None:
+    first = world.detail.steps[0]
+    assert (first.status, first.kind, first.role_id) == ("completed", kind, role)
+    assert first.parent_step_id is None
+
+
+@then(
+    parsers.parse('its second step is a "{status}" "{kind}" of "{role}" whose parent is the first')
+)
+def _(world: World, status: str, kind: str, role: str) -> None:
+    first, second = world.detail.steps
+    assert (second.status, second.kind, second.role_id) == (status, kind, role)
+    assert second.parent_step_id == first.step_id
+
+
+@then("the detail shows the handoff with its input, context and tags")
+def _(world: World) -> None:
+    handoff = _handoff(world)
+    first, second = world.detail.steps
+    assert (handoff.parent_step_id, handoff.child_step_id) == (first.step_id, second.step_id)
+    assert (handoff.parent_role_id, handoff.delegated_role_id) == ("planner", "critic")
+    assert handoff.delegated_kind == "review"
+    assert (handoff.handoff_input, handoff.projected_context) == (INPUT, CONTEXT)
+    assert handoff.capability_tags == ("policy", "tone")
+    assert world.detail.summary.root_role_id == "planner"
+
+
+@then(parsers.parse('the handoff is "{status}" and its child "{child_status}"'))
+def _(world: World, status: str, child_status: str) -> None:
+    handoff = _handoff(world)
+    assert (handoff.status, handoff.child_status) == (status, child_status)
+    steps = {step.step_id: step.status for step in world.detail.steps}
+    assert steps[handoff.child_step_id] == child_status
+
+
+@then("the handler got the input and the projected context of the handoff")
+def _(world: World) -> None:
+    step, _ = world.calls[-1]
+    assert (step.input, step.projected_context) == (INPUT, CONTEXT)
+
+
+@then("the parent of the child is the step that handed off")
+def _(world: World) -> None:
+    parent, child = world.detail.steps
+    assert child.parent_step_id == parent.step_id == _handoff(world).parent_step_id
+    assert (parent.status, _handoff(world).parent_role_id) == ("completed", parent.role_id)
+
+
+@then(parsers.parse('its page shows the handoff under "{section}"'))
+def _(world: World, scoria_page: PageFactory, section: str) -> None:
+    page = open_page(scoria_page(world.scoria, lambda _: SCOPE), f"/workflows/{world.run_id}")
+    assert page.status_code == 200
+    delegated = page.text.partition(section)[2]
+    for shown in ("planner", "critic", "review", INPUT["brief"], CONTEXT["draft_answer"]):
+        assert shown in delegated

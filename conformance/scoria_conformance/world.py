@@ -1,0 +1,159 @@
+"""What one scenario knows: the facade under test, what was called, and what came of it."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from scoria_core import (
+    Completed,
+    Identity,
+    JournalEntry,
+    NeedsApproval,
+    RunDetail,
+    RunSummary,
+    Scoria,
+    ScoriaError,
+    Step,
+)
+from scoria_core.ports import RunStore
+
+StoreFactory = Callable[[Path], RunStore]
+"""Opens a store in a directory; called again with the same directory it reopens its data."""
+
+TENANT = "tenant-1"
+OTHER_TENANT = "tenant-2"
+KIND = "work"
+ARGUMENTS = {"recipient": "customer-42", "amount": 1250, "lines": ["a", "b"]}
+
+Answer = Callable[[Step, RunSummary], object]
+
+
+class SettableClock:
+    """A clock that stands still until a scenario moves it."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the time it was set to."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Move on."""
+        self._now += by
+
+
+@attrs.define
+class World:
+    """One scenario's facade over one store, and what was seen so far."""
+
+    factory: StoreFactory
+    directory: Path
+    clock: SettableClock = attrs.field(factory=SettableClock)
+    calls: list[tuple[Step, RunSummary]] = attrs.field(factory=list)
+    run_id: str = ""
+    returned: Any = None
+    error: ScoriaError | None = None
+    before: Any = None
+    calls_before: int = 0
+    raced: list[RunSummary | ScoriaError] = attrs.field(factory=list)
+    answer: Answer = lambda *_: None
+    store: RunStore = attrs.field(init=False)
+    scoria: Scoria = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Open the store, or open it again after `close`."""
+        self.store = self.factory(self.directory)
+        self.scoria = Scoria(self.store, clock=self.clock)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.scoria.close()
+
+    def identity(self, **changes: Any) -> Identity:
+        """Return the identity of the scenario's user."""
+        ids = {"actor_id": "user-1", "tenant_id": TENANT, "session_id": "session-1"}
+        return self.scoria.identity(**{**ids, **changes})
+
+    def handle(self, step: Step, run: RunSummary) -> object:
+        """Record the call, then answer as the scenario says."""
+        self.calls.append((step, run))
+        return self.answer(step, run)
+
+    @property
+    def handlers(self) -> dict[str, Answer]:
+        """The one handler, for every kind of step that the features use."""
+        return {KIND: self.handle, "review": self.handle}
+
+    @property
+    def detail(self) -> RunDetail:
+        """The run of the scenario, read anew."""
+        return self.scoria.get_run_detail(self.run_id)
+
+    @property
+    def other(self) -> Scoria:
+        """The facade as another tenant sees it."""
+        return self.scoria.for_tenant(OTHER_TENANT)
+
+    def journals(self) -> dict[str, tuple[JournalEntry, ...]]:
+        """Everything that is stored."""
+        runs = self.scoria.list_runs(limit=1000)
+        return {run.run_id: self.scoria.get_run_detail(run.run_id).journal for run in runs}
+
+    def attempt(self, call: Callable[[], Any]) -> None:
+        """Make a call that may be refused, and remember what was stored before it."""
+        self.before, self.calls_before, self.error = self.journals(), len(self.calls), None
+        try:
+            self.returned = call()
+        except ScoriaError as error:
+            self.error = error
+
+    def race(self, *calls: Callable[[], RunSummary]) -> None:
+        """Make calls at once, one thread each."""
+        barrier = threading.Barrier(len(calls))
+
+        def run(call: Callable[[], RunSummary]) -> None:
+            barrier.wait()
+            try:
+                self.raced.append(call())
+            except ScoriaError as error:
+                self.raced.append(error)
+
+        threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def completed(*_: object) -> Completed:
+    """Answer that the step is done."""
+    return Completed({"answer": 42})
+
+
+def asks(expires_in: float | None = None) -> Answer:
+    """Answer with a request for approval, and as done once it was approved."""
+
+    def answer(step: Step, _: RunSummary) -> Completed | NeedsApproval:
+        if step.approval is not None and step.approval.status == "approved":
+            return Completed({"sent": dict(step.approval.arguments)})
+        return NeedsApproval(
+            tool_name="send_refund",
+            arguments=ARGUMENTS,
+            reason="Refunds over 1,000 need a person",
+            expires_in=expires_in,
+        )
+
+    return answer
+
+
+def raises(*_: object) -> None:
+    """Raise, as a handler with a defect does."""
+    raise LookupError("no such customer")

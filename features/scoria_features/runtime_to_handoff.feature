@@ -1,0 +1,119 @@
+@runtime_to_handoff
+Feature: Runtime to handoff: one role gives another a narrow slice of work
+  A draft that needs a bounded review branches from the same identity. The host picks the facts;
+  Scoria checks, stores and shows them.
+
+  @host
+  Scenario: A draft branches into a bounded handoff
+    Given a user signed in to the host
+    When the user submits a draft that needs a review
+    Then the draft started one run and its review another
+    And the evidence page of the review shows "Delegated Evidence" from "planner" to "critic"
+
+  @host
+  Scenario: A draft that needs no review starts one run
+    Given a user signed in to the host
+    When the user submits a draft that needs no review
+    Then the draft started one run and no review
+
+  Scenario: A handoff is recorded in the run of its root role
+    When a handoff run is started
+    Then the run is "completed"
+    And its first step is a completed "handoff" of "planner"
+    And its second step is a "completed" "review" of "critic" whose parent is the first
+    And the detail shows the handoff with its input, context and tags
+    And the handoff is "completed" and its child "completed"
+    And its page shows the handoff under "Delegated Evidence"
+
+  Scenario: A child without a handler stays queued
+    When a handoff run is started without a handler
+    Then the run is "running"
+    And the handoff is "pending" and its child "queued"
+    When what is queued is run with a handler that answers "Completed"
+    Then the handoff is "completed" and its child "completed"
+
+  Scenario: The child gets the narrow slice and nothing else
+    When a handoff run is started
+    Then the handler got the input and the projected context of the handoff
+
+  Scenario: A child may pause for approval
+    When a handoff run is started whose child asks for approval
+    Then the run is "waiting_for_approval"
+    And the handoff is "running" and its child "waiting_for_approval"
+    When "reviewer-7" approves it with the note "ok"
+    And the run is resumed
+    Then the handoff is "completed" and its child "completed"
+    And the run is "completed"
+
+  Scenario: A child that fails takes its handoff with it, until it is retried
+    When a handoff run is started whose child raises
+    Then the run is "failed"
+    And the handoff is "failed" and its child "failed"
+    When the run is retried with a handler that answers "Completed"
+    Then the handoff is "completed" and its child "completed"
+    And the run is "completed"
+
+  Scenario: A cancelled run cancels its handoff
+    When a handoff run is started without a handler
+    And the run is cancelled
+    Then the handoff is "cancelled" and its child "cancelled"
+    And the run is "cancelled"
+
+  Scenario: A handler may hand off
+    When a run is started with a step whose handler answers "HandOff"
+    Then the run is "running"
+    And the handoff is "pending" and its child "queued"
+    And the parent of the child is the step that handed off
+
+  Scenario: A handler's unsafe handoff fails its step
+    When a run is started with a step whose handler hands off a transcript
+    Then the run is "failed"
+    And its step failed with "UnsafeProjectedContext"
+
+  Scenario Outline: Nothing of a handoff is filled in
+    When a handoff run is started without its <field>
+    Then it is refused with "InvalidHandoff" naming "<field>"
+    And nothing changed
+
+    Examples:
+      | field             |
+      | root_role_id      |
+      | delegated_role_id |
+      | delegated_kind    |
+      | handoff_input     |
+      | projected_context |
+
+  Scenario: An empty context is a context
+    When a handoff run is started with the context {}
+    Then the run is "completed"
+
+  Scenario: The context may be called scoped_context, but not both
+    When a handoff run is started with its context as scoped_context
+    Then the handler got the input and the projected context of the handoff
+    When a handoff run is started with both names of the context
+    Then it is refused with "InvalidHandoff" naming "scoped_context"
+    And nothing changed
+
+  Scenario Outline: Broad runtime state and secrets are not projected
+    When a handoff run is started with the context <context>
+    Then it is refused with "UnsafeProjectedContext" naming "<path>"
+    And nothing changed
+
+    Examples:
+      | context                                    | path                                        |
+      | {"transcript": "..."}                      | projected_context.transcript                |
+      | {"chatHistory": []}                        | projected_context.chatHistory               |
+      | {"Message-History": []}                    | projected_context['Message-History']        |
+      | {"task": {"sessionState": {}}}             | projected_context.task.sessionState         |
+      | {"facts": [{"a": 1}, {"API Key": "k"}]}    | projected_context.facts[1]['API Key']       |
+      | {"user_cookies": 1}                        | projected_context.user_cookies              |
+      | {"socket_id": 1}                           | projected_context.socket_id                 |
+      | {"PROVIDER.SESSION": 1}                    | projected_context['PROVIDER.SESSION']       |
+      | {"dbPassword": "x"}                        | projected_context.dbPassword                |
+      | {"environ": {}}                            | projected_context.environ                   |
+      | {"deep": {"er": {"est": {"token": 1}}}}    | projected_context.deep.er.est.token         |
+
+  Scenario: Another tenant does not see a handoff
+    When a handoff run is started
+    And another tenant inspects it
+    Then it is refused with "RunNotFound" naming "run_id"
