@@ -6,11 +6,12 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; 2 where its libraries are not installed."""
     try:
         from scoria_cli.commands import run
     except ModuleNotFoundError as error:
-        sys.exit(_missing(error))
+        print(_missing(error), file=sys.stderr)  # noqa: T201 - click is what is missing
+        sys.exit(2)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,6 +1,7 @@
 """`scoria serve`: the evidence page of a store, for one tenant, on this machine."""
 
 import logging
+import socket
 
 import click
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -36,7 +37,11 @@ def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
 def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
     """Return a threaded server bound to the address; port 0 picks a free one."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    return make_server(host, port, app, threaded=True)  # type: ignore[arg-type]  # any WSGI app
+    # Werkzeug exits the process where it cannot bind; a socket of our own raises.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family)
+    free_port = bound.getsockname()[1]
+    return make_server(host, free_port, app, threaded=True, fd=bound.detach())  # type: ignore[arg-type]  # any WSGI app
 
 
 def address(server: BaseWSGIServer) -> str:

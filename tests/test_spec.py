@@ -1,0 +1,151 @@
+"""The pages of `spec/`, held to the code."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_core.lifecycles import MACHINES, initial, transitions
+from scoria_core.ports import Record, RunKey
+from scoria_memory import MemoryStore
+
+PAGE = (Path(__file__).parent.parent / "spec" / "lifecycles.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    """Return the text under a heading of the page."""
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("subject", MACHINES)
+def test_the_tables_are_those_of_the_machines(subject: str) -> None:
+    """Each row of the page is a transition of the machine, and each transition a row."""
+    rows = re.findall(
+        r"^\| (\w+) \| ([\w, ]+) \| (\w+) \|$", section(subject.title()), re.MULTILINE
+    )
+    told = {
+        (source, trigger): destination
+        for trigger, sources, destination in rows
+        if trigger != "trigger"
+        for source in sources.split(", ")
+    }
+    assert told == transitions(subject)
+    assert f"Starts `{initial(subject)}`." in section(subject.title())
+
+
+class CountingStore(MemoryStore):
+    """Counts the writes, each of which is one commit of a durable store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Count, and store."""
+        self.commits += 1
+        return super().create(key, records, due_at=due_at)
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+    ) -> None:
+        """Count, and store."""
+        self.commits += 1
+        super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+
+
+def _commits(prepare: Callable[[Scoria], str], call: Callable[[Scoria, str], object]) -> int:
+    store = CountingStore()
+    scoria = Scoria(store)
+    run_id = prepare(scoria)
+    before = store.commits
+    call(scoria, run_id)
+    return store.commits - before
+
+
+STEP = StepSpec(kind="work", role_id="a")
+ASKS = {"work": lambda *_: NeedsApproval(tool_name="t", arguments={}, reason="r")}
+WORKS: Mapping[str, Callable[..., object]] = {"work": lambda *_: None}
+FAILS: Mapping[str, Callable[..., object]] = {"work": lambda *_: 1 / 0}
+
+
+def _started(handlers: Mapping[str, Callable[..., object]] | None) -> Callable[[Scoria], str]:
+    def prepare(scoria: Scoria) -> str:
+        identity = scoria.identity(actor_id=1, tenant_id=1, session_id=1)
+        started = scoria.start_run(
+            identity, root_role_id="a", initial_step=STEP, handlers=dict(handlers or {})
+        )
+        return started.run_id
+
+    return prepare
+
+
+def _empty(scoria: Scoria) -> str:
+    identity = scoria.identity(actor_id=1, tenant_id=1, session_id=1)
+    return scoria.start_run(identity, root_role_id="a").run_id
+
+
+def _approved(scoria: Scoria) -> str:
+    run_id = _started(ASKS)(scoria)
+    _approve(scoria, run_id)
+    return run_id
+
+
+def _approve(scoria: Scoria, run_id: str) -> None:
+    pending = scoria.get_run(run_id).pending_approval
+    assert pending is not None
+    scoria.approve(run_id, approval_id=pending.approval_id, decided_by="r")
+
+
+def _reject(scoria: Scoria, run_id: str) -> None:
+    pending = scoria.get_run(run_id).pending_approval
+    assert pending is not None
+    scoria.reject(run_id, approval_id=pending.approval_id, decided_by="r")
+
+
+COMMITS: dict[str, tuple[Callable[[Scoria], str], Callable[[Scoria, str], object], int]] = {
+    "start without a handler": (lambda _: "", lambda scoria, _: _started(None)(scoria), 1),
+    "start with a handler": (lambda _: "", lambda scoria, _: _started(WORKS)(scoria), 2),
+    "approve": (_started(ASKS), _approve, 1),
+    "reject": (_started(ASKS), _reject, 1),
+    "cancel_run": (_started(ASKS), lambda scoria, run: scoria.cancel_run(run), 1),
+    "complete_run": (_empty, lambda scoria, run: scoria.complete_run(run), 1),
+    "add_step without": (_empty, lambda scoria, run: scoria.add_step(run, STEP), 1),
+    "add_step with": (_empty, lambda scoria, run: scoria.add_step(run, STEP, handlers=WORKS), 2),
+    "resume_run without": (_approved, lambda scoria, run: scoria.resume_run(run), 1),
+    "resume_run with": (_approved, lambda scoria, run: scoria.resume_run(run, handlers=WORKS), 2),
+    "retry_run without": (_started(FAILS), lambda scoria, run: scoria.retry_run(run), 1),
+    "retry_run with": (
+        _started(FAILS),
+        lambda scoria, run: scoria.retry_run(run, handlers=WORKS),
+        2,
+    ),
+    "reads": (_started(ASKS), lambda scoria, run: scoria.get_run_detail(run), 0),
+}
+
+
+@pytest.mark.parametrize(("prepare", "call", "expected"), COMMITS.values(), ids=COMMITS)
+def test_each_call_costs_the_commits_the_page_says(
+    prepare: Callable[[Scoria], str], call: Callable[[Scoria, str], object], expected: int
+) -> None:
+    """A call makes as many durable commits as `spec/lifecycles.md` says, and no more."""
+    assert _commits(prepare, call) == expected
+
+
+def test_each_further_step_costs_one_commit() -> None:
+    """The outcome of a step and the claim of the next are stored together."""
+
+    def two_queued(scoria: Scoria) -> str:
+        run_id = _empty(scoria)
+        scoria.add_step(run_id, STEP)
+        scoria.add_step(run_id, STEP)
+        return run_id
+
+    assert _commits(two_queued, lambda scoria, _: scoria.run_pending(handlers=WORKS)) == 3

@@ -1,0 +1,79 @@
+"""The wheel as an adopter gets it: what is in it, and that it works where nothing else is."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+PACKAGES = {
+    "scoria_cli",
+    "scoria_conformance",
+    "scoria_core",
+    "scoria_demo",
+    "scoria_duckdb",
+    "scoria_features",
+    "scoria_memory",
+    "scoria_web",
+}
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    ran = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, cwd=cwd, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel."""
+    directory = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", directory, cwd=ROOT)
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+def test_its_names_are_ours_and_nothing_else(wheel: Path) -> None:
+    """Site-packages gets the `scoria_*` packages and the distribution's own metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        top = {name.partition("/")[0] for name in archive.namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+    run(sys.executable, "-m", "check_wheel_contents", wheel, cwd=ROOT)
+
+
+def test_it_ships_what_is_not_python(wheel: Path) -> None:
+    """The Gherkin, the templates, the SQL, the suite's settings and the type markers are there."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    assert {
+        "scoria_features/adoption.feature",
+        "scoria_features/runtime_to_handoff.feature",
+        "scoria_conformance/pytest.ini",
+        "scoria_duckdb/sql/schema.sql",
+        "scoria_demo/templates/run.html",
+        "scoria_web/style.css",
+    } <= names
+
+
+def test_it_verifies_a_store_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    """Installed where nothing else is, `scoria verify memory://` holds."""
+    run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
+    bin_ = tmp_path / "empty" / "bin"
+    run(bin_ / "pip", "install", "--quiet", f"{wheel}", cwd=tmp_path)
+    plain = "from scoria_core import Scoria; print(Scoria.open('memory://').list_runs())"
+    assert run(bin_ / "python", "-c", plain, cwd=tmp_path) == "[]\n"
+    without = subprocess.run(
+        [bin_ / "scoria", "verify", "memory://"], capture_output=True, text=True, check=False
+    )
+    assert "pip install 'scoria-kit[cli]'" in without.stderr
+    assert without.returncode == 2
+    run(bin_ / "pip", "install", "--quiet", f"{wheel}[demo]", cwd=tmp_path)
+    assert "memory://: passed" in run(bin_ / "scoria", "verify", "memory://", cwd=tmp_path)
+    assert "It holds." in run(bin_ / "scoria", "demo", cwd=tmp_path)
