@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from scoria_core.decisions import Change
-from scoria_core.errors import RunNotFound, VersionConflict
+from scoria_core.errors import RunNotFound, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
 from scoria_core.lifecycles import RunStatus
 from scoria_core.payloads import name_problem
@@ -71,11 +71,15 @@ class RunRepository:
         raise conflict
 
     def listed(self, session_id: str | None, limit: int, before: str | None) -> list[Run]:
-        """Read the runs in view, of one session or all, newest first."""
+        """Read the runs in view, of one session or all, newest first.
+
+        Raises `StoreCorrupt` for a run whose journal does not check out, or that the store lists
+        for another tenant than its own.
+        """
         run_ids = self.store.list_runs(
             tenant_id=self.tenant_id, session_id=session_id, limit=limit, before=before
         )
-        return [self.load(run_id) for run_id in run_ids]
+        return [self._listed_run(run_id) for run_id in run_ids]
 
     def due(self, limit: int) -> list[str]:
         """Return the ids of the runs in view that have work to do now."""
@@ -85,6 +89,12 @@ class RunRepository:
     def now(self) -> datetime:
         """Return the present time."""
         return self.clock.now()
+
+    def _listed_run(self, run_id: str) -> Run:
+        run = Run.replay(run_id, self.store.read(run_id))
+        if self.tenant_id not in (None, run.tenant_id):
+            raise StoreCorrupt("the store", 0, "lists a run for another tenant than its own")
+        return run
 
     def _change(self, run: Run, actor_id: str | None) -> Change:
         return Change(run, self.now(), self.ids.new_id, actor_id)

@@ -169,6 +169,12 @@ Feature: Adoption: identity, start, inspect, resume
     Then it is refused with "IdempotencyConflict" naming "idempotency_key"
     And nothing changed
 
+  Scenario: What a handler answers after its run was cancelled is not recorded
+    When a run is started whose handler cancels the run before it answers
+    Then the run is "cancelled"
+    And its step is "cancelled"
+    And the last entry of its journal is "run_cancelled"
+
   Scenario: A handler that raises fails its step, and the run is not lost
     When a run is started with a step whose handler raises
     Then the run is "failed"

@@ -8,7 +8,7 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.verdict import NOT_APPLICABLE
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
-from scoria_core import HandOff, StepSpec
+from scoria_core import Completed, HandOff, RunSummary, Step, StepSpec
 from scoria_core.ports import Capability
 
 EVERY_KIND = {
@@ -79,6 +79,15 @@ def _(world: World, seconds: int) -> None:
 @given("a failed run")
 def _(world: World) -> None:
     start(world, raises)
+
+
+@when("a run is started whose handler cancels the run before it answers")
+def _(world: World) -> None:
+    def cancels(_: Step, run: RunSummary) -> Completed:
+        world.scoria.cancel_run(run.run_id, reason="changed my mind")
+        return Completed({"too": "late"})
+
+    start(world, cancels)
 
 
 @when("a run is started with a step whose handler hands off a transcript")

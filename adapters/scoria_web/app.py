@@ -1,0 +1,233 @@
+"""The WSGI app: who may read, which page, and what is said where there is none."""
+
+import base64
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import attrs
+from jinja2 import Environment
+from markupsafe import Markup
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.wrappers import Request, Response
+
+from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable
+from scoria_core.payloads import name_problem
+from scoria_core.scoria import Scoria
+from scoria_web.display import environment
+from scoria_web.pages import run_page, runs_page, verify_command
+from scoria_web.scope import Scope, ScopeOf
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger("scoria.web")
+
+STYLE = files("scoria_web").joinpath("style.css").read_text("utf-8")
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+HEADERS = MappingProxyType(
+    {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+)
+"""What every response says, whatever its status."""
+
+_ROUTES = Map([Rule("/", endpoint="runs"), Rule("/workflows/<run_id>", endpoint="run")])
+_METHODS = ("GET", "HEAD")
+
+
+@attrs.frozen
+class _Problem:
+    """An answer that shows no run: its words never repeat what was asked for."""
+
+    status: int
+    title: str
+    text: str
+    command: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+_BAD_REQUEST = _Problem(
+    400, "Nothing to show for this address", "Go back, and follow a link of the page instead."
+)
+_FORBIDDEN = _Problem(
+    403, "No access", "Sign in to the application that this page belongs to, and try again."
+)
+_NOT_FOUND = _Problem(
+    404,
+    "Nothing here",
+    "There is no run at this address. A page of a run is named by its run_id; "
+    "a session_id groups runs, and the list of runs leads to them.",
+)
+_NOT_ALLOWED = _Problem(
+    405,
+    "This page only shows",
+    "Nothing can be changed here. Decisions are made in the application that started the run.",
+    headers={"Allow": ", ".join(_METHODS)},
+)
+_UNAVAILABLE = _Problem(
+    503,
+    "The evidence cannot be read just now",
+    "The store does not answer. Nothing is known to be lost; try again in a moment.",
+    headers={"Retry-After": "5"},
+)
+_FAULT = _Problem(
+    500,
+    "This page could not be made",
+    "The reason is in the log of the application, under scoria.web.",
+)
+_STORE_DAMAGED = _Problem(
+    500,
+    "The store does not check out",
+    "What the store holds is not what was written, so nothing of it is shown. Keep the store "
+    "as it is; the log of the application, under scoria.web, says what was found.",
+)
+
+
+class _ScopeFailed(Exception):
+    """The host's scope raised, or returned what is no scope."""
+
+
+@attrs.frozen
+class _EvidenceApp:
+    """Answers one request at a time from the runs of the tenant that the host's scope names."""
+
+    scoria: Scoria
+    scope: ScopeOf
+    templates: Environment = attrs.field(factory=environment)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        urls = _urls(request)
+        return self._answer(request, urls)(environ, start_response)
+
+    def _answer(self, request: Request, urls: MapAdapter) -> Response:
+        try:
+            return self._page(request, urls)
+        except MethodNotAllowed:
+            return self._problem(_NOT_ALLOWED, urls)
+        except BadRequest:
+            return self._problem(_BAD_REQUEST, urls)
+        except (HTTPException, RunNotFound):  # a redirect of the router too: no page moves
+            return self._problem(_NOT_FOUND, urls)
+        except StoreUnavailable:
+            logger.warning("the store is unavailable", exc_info=True)
+            return self._problem(_UNAVAILABLE, urls)
+        except StoreCorrupt as error:
+            logger.exception("the store is damaged")
+            return self._problem(_damage(error), urls)
+        except Exception:
+            logger.exception("the page could not be made")
+            return self._problem(_FAULT, urls)
+
+    def _page(self, request: Request, urls: MapAdapter) -> Response:
+        if request.method not in _METHODS:
+            raise MethodNotAllowed(_METHODS)
+        scope = self._scope_of(request)
+        if scope is None:
+            return self._problem(_FORBIDDEN, urls)
+        endpoint, values = urls.match(method="GET")
+        view = self.scoria.for_tenant(scope.tenant_id)
+        page = _PAGES[endpoint](view, request.args, **values)
+        return self._render(200, f"{endpoint}.html", urls, page=page, scope=scope)
+
+    def _scope_of(self, request: Request) -> Scope | None:
+        try:
+            scope = self.scope(request.environ)
+        except Exception as error:
+            raise _ScopeFailed("the host's scope raised") from error
+        if scope is not None and not isinstance(scope, Scope):
+            raise _ScopeFailed(f"the host's scope returned {type(scope).__name__}, not a Scope")
+        return scope
+
+    def _problem(self, problem: _Problem, urls: MapAdapter) -> Response:
+        response = self._render(problem.status, "problem.html", urls, problem=problem)
+        response.headers.update(problem.headers)
+        return response
+
+    def _render(self, status: int, template: str, urls: MapAdapter, **values: Any) -> Response:
+        def url(endpoint: str, **named: Any) -> str:
+            return urls.build(endpoint, named)
+
+        text = self.templates.get_template(template).render(
+            url=url,
+            style=Markup(STYLE),  # noqa: S704 - a file of this package, no one's input
+            **values,
+        )
+        return Response(text, status=status, headers=dict(HEADERS))
+
+
+def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
+    """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
+
+    `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is refused. It
+    alone picks the tenant: nothing else in the request does. The app is read-only, may be
+    mounted under any prefix, and serves the list of runs at `/` and the evidence of one run at
+    `/workflows/<run_id>`. It raises nothing: what goes wrong is a page with generic words, and
+    the reason is logged to `scoria.web`. Closing `scoria` is left to the host.
+    """
+    return _EvidenceApp(scoria, scope)
+
+
+def _urls(request: Request) -> MapAdapter:
+    """Return the routes as seen from where the app is mounted."""
+    mount = "/" + quote(request.root_path.strip("/"))
+    return _ROUTES.bind("localhost", script_name=mount, path_info=request.path)
+
+
+def _damage(error: StoreCorrupt) -> _Problem:
+    if not error.sequence:
+        return _STORE_DAMAGED
+    return _Problem(
+        500,
+        "The journal of this run does not check out",
+        f"From entry {error.sequence} on, what the store holds is not what was written, so "
+        "nothing of this run is shown as evidence. Keep the store as it is, check the run with "
+        "the command below, and compare with a copy made before.",
+        command=verify_command(error.run_id),
+    )
+
+
+def _runs(view: Scoria, args: Mapping[str, str]) -> object:
+    return runs_page(view, _name(args, "session"), _name(args, "before"))
+
+
+def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> object:
+    entries_after = _sequence(args, "entries_after")
+    page = run_page(view, run_id, entries_after)
+    if entries_after > page.detail.summary.version:
+        raise BadRequest
+    return page
+
+
+_PAGES: Mapping[str, Callable[..., object]] = MappingProxyType({"runs": _runs, "run": _run})
+
+
+def _name(args: Mapping[str, str], key: str) -> str | None:
+    value = args.get(key)
+    if value is not None and name_problem(value) is not None:
+        raise BadRequest
+    return value
+
+
+def _sequence(args: Mapping[str, str], key: str) -> int:
+    value = args.get(key, "0")
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise BadRequest
+    return int(value)

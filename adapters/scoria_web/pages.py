@@ -1,0 +1,172 @@
+"""What each page shows, read from the facade of one tenant."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from scoria_core.errors import StoreCorrupt
+from scoria_core.journal import JournalEntry
+from scoria_core.lifecycles import StepStatus
+from scoria_core.model import Approval, RunDetail, RunSummary, Step
+from scoria_core.scoria import Scoria
+
+RUNS_PER_PAGE = 50
+ENTRIES_PER_PAGE = 200
+
+
+@attrs.frozen
+class DamagedRun:
+    """A run of the listing whose journal does not check out, from entry `sequence` on."""
+
+    run_id: str
+    sequence: int
+
+
+@attrs.frozen
+class RunsPage:
+    """Runs newest first; `older_than` is the run after which more of them follow, or None."""
+
+    rows: tuple[RunSummary | DamagedRun, ...]
+    session_id: str | None
+    before: str | None
+    older_than: str | None
+
+    @property
+    def runs(self) -> list[RunSummary]:
+        """Return the runs that could be read."""
+        return [row for row in self.rows if isinstance(row, RunSummary)]
+
+    @property
+    def damaged(self) -> list[DamagedRun]:
+        """Return the runs that could not."""
+        return [row for row in self.rows if isinstance(row, DamagedRun)]
+
+
+@attrs.frozen
+class Subject:
+    """What an id of the run stands for, and where on the page it is."""
+
+    label: str
+    anchor: str
+
+
+@attrs.frozen
+class RunPage:
+    """The evidence of one run, with the part of its journal after entry `entries_after`."""
+
+    detail: RunDetail
+    entries_after: int
+
+    @property
+    def entries(self) -> tuple[JournalEntry, ...]:
+        """Return the entries of this page of the timeline."""
+        return self.detail.journal[self.entries_after : self.entries_after + ENTRIES_PER_PAGE]
+
+    @property
+    def earlier(self) -> int | None:
+        """Return the entry that the page before starts after, or None on the first."""
+        return max(0, self.entries_after - ENTRIES_PER_PAGE) if self.entries_after else None
+
+    @property
+    def later(self) -> int | None:
+        """Return the entry that the next page starts after, or None on the last."""
+        end = self.entries_after + ENTRIES_PER_PAGE
+        return end if end < len(self.detail.journal) else None
+
+    @property
+    def open_request(self) -> Approval | None:
+        """Return the approval that keeps the run waiting: pending, expired or not yet used."""
+        waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
+        return next((step.approval for step in waiting), None)
+
+    @property
+    def failed_step(self) -> Step | None:
+        """Return the step that failed the run, or None."""
+        failed = (step for step in self.detail.steps if step.status == StepStatus.FAILED)
+        return next(failed, None)
+
+    @property
+    def cancelled_because(self) -> str | None:
+        """Return the reason that the run was cancelled or rejected with, or None."""
+        endings = (e for e in reversed(self.detail.journal) if e.to_state == "cancelled")
+        last = next((entry for entry in endings if entry.subject == "run"), None)
+        return None if last is None else last.data.get("reason")
+
+    def step(self, step_id: str) -> Step:
+        """Return the step of an approval or a handoff."""
+        return next(step for step in self.detail.steps if step.step_id == step_id)
+
+    @property
+    def subjects(self) -> dict[str, Subject]:
+        """Return what each id of the run stands for."""
+        named: dict[str, Subject] = {self.detail.summary.run_id: Subject("run", "run")}
+        for step in self.detail.steps:
+            named[step.step_id] = Subject(f"step {step.sequence}", f"step-{step.sequence}")
+        for i, approval in enumerate(self.detail.approvals, start=1):
+            named[approval.approval_id] = Subject(f"approval {i}", f"approval-{i}")
+        for i, handoff in enumerate(self.detail.delegated_handoffs, start=1):
+            named[handoff.handoff_id] = Subject(f"handoff {i}", f"handoff-{i}")
+        return named
+
+
+def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsPage:
+    """Read a page of the tenant's runs, of one session or all.
+
+    One damaged run does not hide the others: it is listed as damaged. Raises `StoreUnavailable`,
+    and `StoreCorrupt` where the damage is not to a run.
+    """
+    rows = tuple(_rows(view, session_id, before))
+    more = len(rows) > RUNS_PER_PAGE
+    rows = rows[:RUNS_PER_PAGE]
+    return RunsPage(rows, session_id, before, rows[-1].run_id if more else None)
+
+
+def run_page(view: Scoria, run_id: str, entries_after: int) -> RunPage:
+    """Read a run; raises `RunNotFound`, `StoreCorrupt` or `StoreUnavailable` as the facade does."""
+    return RunPage(view.get_run_detail(run_id), entries_after)
+
+
+def verify_command(run_id: str) -> str:
+    """Return the command that checks the journal of a run, ready for a shell."""
+    return f"scoria evidence verify {shlex.quote(run_id)}"
+
+
+def _rows(
+    view: Scoria, session_id: str | None, before: str | None
+) -> Sequence[RunSummary | DamagedRun]:
+    try:
+        return _listed(view, session_id, RUNS_PER_PAGE + 1, before)
+    except StoreCorrupt:
+        return list(_one_by_one(view, session_id, before))
+
+
+def _one_by_one(
+    view: Scoria, session_id: str | None, before: str | None
+) -> Iterator[RunSummary | DamagedRun]:
+    for _ in range(RUNS_PER_PAGE + 1):
+        row = _next_row(view, session_id, before)
+        if row is None:
+            return
+        yield row
+        before = row.run_id
+
+
+def _next_row(
+    view: Scoria, session_id: str | None, before: str | None
+) -> RunSummary | DamagedRun | None:
+    try:
+        return next(iter(_listed(view, session_id, 1, before)), None)
+    except StoreCorrupt as error:
+        # The next run is older than the last; one that is not is no row, and would have no end.
+        if before is not None and error.run_id >= before:
+            raise
+        return DamagedRun(error.run_id, error.sequence)
+
+
+def _listed(
+    view: Scoria, session_id: str | None, limit: int, before: str | None
+) -> list[RunSummary]:
+    if session_id is None:
+        return view.list_runs(limit=limit, before=before)
+    return view.list_runs_for_session(session_id, limit=limit, before=before)

@@ -1,0 +1,149 @@
+"""The evidence page in a real browser: drawn, readable at phone width, and free of scripts."""
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_memory import MemoryStore
+from scoria_web import Scope, evidence_app
+
+ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
+GROUND = bytes.fromhex("f6f4f1")
+MISSING = "chromium is not installed: apt-get install chromium"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """Return the browser's path; on CI it must be there."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail(MISSING)
+    if found is None:
+        pytest.skip(MISSING)
+    return found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve a run that waits for approval, with an attack in what a model wrote."""
+    scoria = Scoria(MemoryStore())
+    needs = NeedsApproval(
+        tool_name="mail.send", arguments={ATTACK: ATTACK, "word": "W" * 4000}, reason=ATTACK
+    )
+    run = scoria.start_run(
+        scoria.identity(actor_id=f"actor {ATTACK}", tenant_id="t", session_id="s"),
+        root_role_id="W" * 250,
+        initial_step=StepSpec(kind="mail", role_id="executor"),
+        handlers={"mail": lambda *_: needs},
+    )
+    server = make_server(
+        "127.0.0.1", 0, evidence_app(scoria, scope=lambda _: Scope("t", "op-1")), threaded=True
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/workflows/{run.run_id}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def browse(chromium: str, profile: Path, address: str, *options: str) -> str:
+    """Open an address in a fresh headless browser, and return what it prints."""
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        f"--user-data-dir={profile}",
+        *options,
+        address,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+def pixels_of(png: bytes) -> tuple[int, list[bytes]]:
+    """Return the bytes per pixel and the lines of a PNG picture, unfiltered."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height, depth, colours = struct.unpack(">IIBB", png[16:26])
+    assert (depth, colours) in ((8, 2), (8, 6))
+    size = 3 if colours == 2 else 4
+    raw = zlib.decompress(_chunks(png, b"IDAT"))
+    stride = width * size + 1
+    assert len(raw) == stride * height
+    lines, above = [], bytes(width * size)
+    for start in range(0, len(raw), stride):
+        above = _unfiltered(raw[start], raw[start + 1 : start + stride], above, size)
+        lines.append(above)
+    return size, lines
+
+
+def _chunks(png: bytes, wanted: bytes) -> bytes:
+    found, at = b"", 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        found += png[at + 8 : at + 8 + size] if kind == wanted else b""
+        at += size + 12
+    return found
+
+
+def _unfiltered(filter_type: int, line: bytes, above: bytes, size: int) -> bytes:
+    out = bytearray(size)
+    corner = bytes(size) + above
+    for i, value in enumerate(line):
+        left, up, up_left = out[i], above[i], corner[i]
+        predicted = (0, left, up, (left + up) // 2, _paeth(left, up, up_left))[filter_type]
+        out.append((value + predicted) & 0xFF)
+    return bytes(out[size:])
+
+
+def _paeth(left: int, up: int, up_left: int) -> int:
+    estimate = left + up - up_left
+    return min((left, up, up_left), key=lambda value: abs(value - estimate))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 900)])
+def test_the_page_is_drawn(
+    chromium: str, address: str, tmp_path: Path, width: int, height: int
+) -> None:
+    """A screenshot has its size, the colours of the style, words all the way down, and margins."""
+    picture = tmp_path / "page.png"
+    window = f"--window-size={width},{height}"
+    browse(chromium, tmp_path / "profile", address, window, f"--screenshot={picture}")
+    png = picture.read_bytes()
+    assert len(png) > 10_000
+    size, lines = pixels_of(png)
+    assert (len(lines[0]) // size, len(lines)) == (width, height)
+    # The ground is seen only if the policy let the style in, the margin only if nothing sticks out.
+    assert lines[0][:3] == GROUND
+    edges = [line[-size:][:3] for line in lines if len(set(line)) > 3]
+    assert len(set(lines)) > height / 4
+    assert edges.count(GROUND) > 0.99 * len(edges)
+
+
+def test_what_a_model_wrote_does_not_run(chromium: str, address: str, tmp_path: Path) -> None:
+    """The browser builds the page with its own title, and the attack as text."""
+    page = browse(chromium, tmp_path / "profile", address, "--dump-dom")
+    run_id = address.rsplit("/", 1)[1]
+    title = re.search(r"<title>(.*?)</title>", page)
+    assert title
+    assert title[1] == f"Run …{run_id[-8:]}, waiting for approval · Scoria evidence"
+    assert run_id in page
+    assert "&lt;script&gt;document.title='pwned'&lt;/script&gt;" in page
+    assert not re.search(r"<(script|img)", page)
