@@ -19,7 +19,7 @@ from scoria_core import (
     ScoriaError,
     Step,
 )
-from scoria_core.ports import RunStore
+from scoria_core.ports import Record, RunStore
 
 StoreFactory = Callable[[Path], RunStore]
 """Opens a store in a directory; called again with the same directory it reopens its data."""
@@ -45,6 +45,21 @@ class SettableClock:
     def advance(self, by: timedelta) -> None:
         """Move on."""
         self._now += by
+
+
+@attrs.frozen
+class DamagedStore:
+    """A store in which what is read is not what was written; the rest is the store's own."""
+
+    store: RunStore
+    change: Callable[[list[Record]], list[Record]]
+
+    def read(self, run_id: str) -> list[Record]:
+        """Return the records after the damage."""
+        return self.change(list(self.store.read(run_id)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
 
 
 @attrs.define
@@ -107,9 +122,14 @@ class World:
         runs = self.scoria.list_runs(limit=1000)
         return {run.run_id: self.scoria.get_run_detail(run.run_id).journal for run in runs}
 
-    def attempt(self, call: Callable[[], Any]) -> None:
+    def damage(self, change: Callable[[list[Record]], list[Record]]) -> None:
+        """From here on, read what the store holds as `change` leaves it."""
+        self.scoria = Scoria(DamagedStore(self.store, change), clock=self.clock)
+
+    def attempt(self, call: Callable[[], Any], *, damaged: bool = False) -> None:
         """Make a call that may be refused, and remember what was stored before it."""
-        self.before, self.calls_before, self.error = self.journals(), len(self.calls), None
+        self.before = None if damaged else self.journals()
+        self.calls_before, self.error = len(self.calls), None
         try:
             self.returned = call()
         except ScoriaError as error:

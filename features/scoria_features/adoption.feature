@@ -223,6 +223,32 @@ Feature: Adoption: identity, start, inspect, resume
     Then its journal is numbered from 1 without gaps
     And each entry starts in the state that the entry before it left
 
+  Scenario: A changed entry is found and named
+    Given a completed run
+    When entry 3 of its journal is changed in the store
+    And it is read
+    Then it is refused with "StoreCorrupt"
+    And the message names "entry 3 of run"
+
+  Scenario: A missing entry is found and named
+    Given a completed run
+    When entry 2 of its journal is lost by the store
+    And it is read
+    Then it is refused with "StoreCorrupt"
+    And the message names "entry 2 of run"
+
+  Scenario Outline: A store appends only at the version its run is at
+    Given a completed run
+    When a record is appended to it at version <version>
+    Then it is refused with "VersionConflict"
+    And nothing changed
+
+    Examples:
+      | version |
+      | 0       |
+      | 4       |
+      | 6       |
+
   Scenario: What is stored outlives the process
     Given a run that waits for approval
     When the store is closed and opened again

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.starting import start
 from scoria_conformance.world import KIND, World
 from scoria_core import ScoriaError, StepSpec
+from scoria_core.ports import Record
 
 UNKNOWN_RUN = "01900000-0000-7000-8000-000000000000"
 
@@ -124,6 +126,41 @@ def _start_again(world: World, key: str, metadata: dict[str, Any]) -> None:
             idempotency_key=key,
         )
     )
+
+
+@when("it is read")
+def _(world: World) -> None:
+    world.attempt(lambda: world.scoria.get_run(world.run_id), damaged=True)
+
+
+@when(parsers.parse("entry {number:d} of its journal is changed in the store"))
+def _(world: World, number: int) -> None:
+    def change(records: list[Record]) -> list[Record]:
+        changed = records[number - 1]
+        body = changed.body.replace("executor", "executer").replace("2026", "2025")
+        records[number - 1] = attrs.evolve(changed, body=body)
+        return records
+
+    world.damage(change)
+
+
+@when(parsers.parse("entry {number:d} of its journal is lost by the store"))
+def _(world: World, number: int) -> None:
+    world.damage(lambda records: [*records[: number - 1], *records[number:]])
+
+
+@when(parsers.parse("a record is appended to it at version {version:d}"))
+def _(world: World, version: int) -> None:
+    assert world.scoria.get_run(world.run_id).version == 5
+    record = Record(version + 1, "digest", "body")
+    world.attempt(
+        lambda: world.store.append(world.run_id, [record], expected_version=version, due_at=None)
+    )
+
+
+@then(parsers.parse('it is refused with "{error}"'))
+def _(world: World, error: str) -> None:
+    assert type(world.error).__name__ == error, world.error or world.returned
 
 
 @then(parsers.parse('it is refused with "{error}" naming "{field}"'))

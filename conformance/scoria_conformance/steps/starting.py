@@ -20,25 +20,17 @@ EVERY_KIND = {
 }
 
 
-def _hands_off(*_: object) -> HandOff:
-    return HandOff(
+def _hands_off(context: dict[str, Any]) -> Answer:
+    """Answer with a handoff to a kind that has no handler, so that it waits there."""
+    return lambda *_: HandOff(
         delegated_role_id="critic",
         delegated_kind="review-by-hand",
         handoff_input={"brief": "look at it"},
-        projected_context={},
+        projected_context=context,
     )
 
 
-def _hands_off_a_transcript(*_: object) -> HandOff:
-    return HandOff(
-        delegated_role_id="critic",
-        delegated_kind="review",
-        handoff_input={},
-        projected_context={"facts": [{"chatTranscript": "..."}]},
-    )
-
-
-ANSWERS: dict[str, Answer] = {"Completed": completed, "HandOff": _hands_off}
+ANSWERS: dict[str, Answer] = {"Completed": completed, "HandOff": _hands_off({})}
 
 
 def start(world: World, answer: Answer = completed, **arguments: Any) -> None:
@@ -92,7 +84,7 @@ def _(world: World) -> None:
 
 @when("a run is started with a step whose handler hands off a transcript")
 def _(world: World) -> None:
-    start(world, _hands_off_a_transcript)
+    start(world, _hands_off({"facts": [{"chatTranscript": "..."}]}))
 
 
 @when("a run is started with a step that has no handler")
