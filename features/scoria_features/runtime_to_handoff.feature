@@ -107,6 +107,7 @@ Feature: Runtime to handoff: one role gives another a narrow slice of work
       | {"task": {"sessionState": {}}}             | projected_context.task.sessionState         |
       | {"facts": [{"a": 1}, {"API Key": "k"}]}    | projected_context.facts[1]['API Key']       |
       | {"apikey": "k"}                            | projected_context.apikey                    |
+      | {"aPiKeY": "k"}                            | projected_context.aPiKeY                    |
       | {"user_cookies": 1}                        | projected_context.user_cookies              |
       | {"socket_id": 1}                           | projected_context.socket_id                 |
       | {"PROVIDER.SESSION": 1}                    | projected_context['PROVIDER.SESSION']       |
