@@ -133,7 +133,7 @@ class UnsafeProjectedContext(ScoriaError):
     def message(self) -> str:
         """Name the path, never the value."""
         return (
-            f"{self.path} is broad runtime state or a secret ({self.key}); "
+            f"{self.path} is broad runtime state or a secret ({self.key[:80]}); "
             "project only the facts the delegated role needs, under a narrower name"
         )
 

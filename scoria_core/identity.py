@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from scoria_core.errors import InvalidIdentity
-from scoria_core.payloads import checked_payload, name_problem
+from scoria_core.payloads import MAX_INT_BITS, checked_payload, name_problem, plain_str
 
 EDGE_NAMES = MappingProxyType(
     {
@@ -34,9 +34,18 @@ def checked_id(value: object, name: str) -> str:
         raise InvalidIdentity(name, "is missing")
     if isinstance(plain, bool) or not isinstance(plain, str | int | UUID):
         raise InvalidIdentity(name, f"is {type(plain).__name__}")
-    if problem := name_problem(str(plain)):
+    if isinstance(plain, int) and plain.bit_length() > MAX_INT_BITS:
+        raise InvalidIdentity(name, "is an int of more than 4,200 digits")
+    text = _text_of(plain)
+    if problem := name_problem(text):
         raise InvalidIdentity(name, problem)
-    return str(plain)
+    return text
+
+
+def _text_of(plain: str | int | UUID) -> str:
+    if isinstance(plain, str):
+        return plain_str(plain)
+    return str(int(plain)) if isinstance(plain, int) else str(plain)
 
 
 def _id_of(value: object) -> object:

@@ -76,7 +76,7 @@ def tenant_of(records: Sequence[Record]) -> str | None:
     """Return the tenant that the first record names, or None where it cannot be read."""
     try:
         tenant_id = json.loads(records[0].body)["data"]["identity"]["tenant_id"]
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
         return None
     return tenant_id if isinstance(tenant_id, str) else None
 
@@ -94,4 +94,5 @@ def _read(run_id: str, record: Record) -> JournalEntry:
 
 
 def _sha256(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    # A store may hand back any str: one that is no Unicode text gets a digest that never matches.
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -21,6 +21,11 @@ MAX_NAME = 255
 """How many characters a name or an id may have, so that any store can index it."""
 
 
+def plain_str(value: str) -> str:
+    """Return `value` as a str and no more: `str()` of a `(str, Enum)` member is not its value."""
+    return str.__str__(value)
+
+
 def text_problem(value: str) -> str | None:
     """Say why `value` cannot be stored as text, or None where it can."""
     try:
@@ -49,7 +54,7 @@ def checked_name(value: object, path: str) -> str:
         raise InvalidPayload(
             path, f"{problem}; pass a name of 1 to {MAX_NAME} printable characters"
         )
-    return str(value)
+    return plain_str(value)
 
 
 def checked_text(value: object, path: str, max_bytes: int = MAX_BYTES) -> str:
@@ -59,7 +64,7 @@ def checked_text(value: object, path: str, max_bytes: int = MAX_BYTES) -> str:
     if problem := text_problem(value):
         raise InvalidPayload(path, f"{problem}; replace it")
     _check_size(len(value.encode()), path, max_bytes)
-    return str(value)
+    return plain_str(value)
 
 
 def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
@@ -106,25 +111,28 @@ def _check_size(size: int, path: str, max_bytes: int) -> None:
 
 
 class _Copier:
-    """Copies one payload; gives up once it has more values than it could have bytes.
+    """Copies one payload; gives up once it must have more bytes than are allowed.
 
-    A few lists that contain each other twice can stand for more values than memory holds.
+    A few lists that contain each other twice, or one text many times, can stand for more than
+    memory holds. So every value counts as a byte at least, and a text as its characters.
     """
 
-    def __init__(self, root: str, max_values: int) -> None:
+    def __init__(self, root: str, max_bytes: int) -> None:
         self._root = root
-        self._max_values = max_values
-        self._values = 0
+        self._max_bytes = max_bytes
+        self._least_bytes = 0
 
     def copy(self, value: object, path: str, parents: tuple[int, ...]) -> Any:
-        self._values += 1
-        _check_size(self._values, self._root, self._max_values)
+        self._count(1)
         if isinstance(value, str):
+            self._count(len(value))
             return _plain_str(value, path)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return _plain_int(value, path)
+            plain = _plain_int(value, path)
+            self._count(plain.bit_length() // 4)
+            return plain
         if isinstance(value, float):
             return _plain_float(value, path)
         if isinstance(value, Mapping | list):
@@ -134,6 +142,10 @@ class _Copier:
             f"is {type(value).__name__}; "
             "JSON has objects, lists, str, finite numbers, true, false and null",
         )
+
+    def _count(self, least_bytes: int) -> None:
+        self._least_bytes += least_bytes
+        _check_size(self._least_bytes, self._root, self._max_bytes)
 
     def _copy_container(
         self, value: Mapping[Any, Any] | list[Any], path: str, parents: tuple[int, ...]
@@ -156,7 +168,7 @@ class _Copier:
 def _plain_str(value: str, path: str) -> str:
     if problem := text_problem(value):
         raise InvalidPayload(path, f"{problem}; replace it")
-    return str(value)
+    return plain_str(value)
 
 
 def _plain_int(value: int, path: str) -> int:
@@ -176,4 +188,4 @@ def _plain_key(key: object, path: str) -> str:
         raise InvalidPayload(path, f"has the {type(key).__name__} key {shown(key)}; use a str")
     if problem := text_problem(key):
         raise InvalidPayload(path, f"has a key that {problem}; replace it")
-    return str(key)
+    return plain_str(key)

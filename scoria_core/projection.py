@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scoria_core.errors import UnsafeProjectedContext
+from scoria_core.errors import InvalidPayload, UnsafeProjectedContext
 from scoria_core.payloads import checked_name, child_path
 
 _CREDENTIALS = frozenset(
@@ -82,6 +82,8 @@ class ContextPolicy:
     """
 
     def __init__(self, more_names: Iterable[str] = ()) -> None:
+        if isinstance(more_names, str):
+            raise InvalidPayload("unsafe_context_names", "is one str; pass a collection of names")
         added = (snake_case(checked_name(name, "unsafe_context_names")) for name in more_names)
         self._names = _spellings(UNSAFE_NAMES.union(added))
         self._endings = tuple(f"_{ending}" for ending in sorted(_spellings(UNSAFE_ENDINGS)))

@@ -11,10 +11,18 @@ from typing import Any
 import attrs
 
 from scoria_core.conversion import converter
-from scoria_core.errors import StoreCorrupt, TransitionRefused
+from scoria_core.errors import ScoriaError, StoreCorrupt
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
-from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus, initial, target
+from scoria_core.lifecycles import (
+    ApprovalStatus,
+    RunStatus,
+    StepStatus,
+    event_type,
+    initial,
+    is_terminal,
+    target,
+)
 from scoria_core.model import (
     Approval,
     DelegatedHandoff,
@@ -68,7 +76,7 @@ class Run:
                 self._create(entry)
             else:
                 self._move(entry)
-        except (AttributeError, KeyError, TypeError, ValueError, TransitionRefused) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, ScoriaError) as error:
             raise StoreCorrupt(
                 self.run_id, entry.sequence, "does not follow from the entries before it"
             ) from error
@@ -98,7 +106,7 @@ class Run:
 
     def state(self, subject: str, subject_id: str) -> str:
         """Return the state of a run, step, approval or handoff of this run."""
-        if subject == "run":
+        if subject == "run" and subject_id == self.run_id:
             return self.status
         status: str = self._table(subject)[subject_id].status
         return status
@@ -175,6 +183,10 @@ class Run:
         return tables[subject]
 
     def _check(self, entry: JournalEntry) -> None:
+        if is_terminal("run", self.status) or entry.type != event_type(
+            entry.subject, entry.trigger
+        ):
+            raise ValueError(entry.type)
         if entry.trigger is None:
             expected = initial(entry.subject)
         else:
@@ -200,6 +212,8 @@ class Run:
         self._facts = converter.structure(entry.data, RunFacts)
 
     def _move(self, entry: JournalEntry) -> None:
+        if self._facts is None:
+            raise ValueError(entry.trigger)
         if entry.subject == "run":
             self.status = RunStatus(entry.to_state)
             return

@@ -25,7 +25,7 @@ from scoria_core.handlers import Handler, Handlers, resolve
 from scoria_core.identity import Identity, checked_id
 from scoria_core.model import RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
-from scoria_core.payloads import MAX_BYTES, checked_name, digest
+from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
 from scoria_core.ports import Clock, IdSource, RunStore
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
@@ -299,11 +299,11 @@ class Scoria:
 
         Looks at no more than `limit` runs, and returns those in which a step was carried out.
         """
-        resolved = self._handlers_for(handlers)
+        resolved, most = self._handlers_for(handlers), _limit(limit)
         if run_id is not None:
             due = [self._runs.load(_run_id(run_id)).run_id]
         else:
-            due = self._runs.due(_limit(limit))
+            due = self._runs.due(most)
         worked = (self._work(each, resolved) for each in due)
         return [summary for summary in worked if summary is not None]
 
@@ -360,7 +360,7 @@ class Scoria:
     ) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")
         text = self._checks.optional_text(note, "note")
-        named = _plain_id(approval_id)
+        named = _approval_id(approval_id)
         run = self._runs.change(
             _run_id(run_id), lambda change: decision(change, named, text), actor_id
         )
@@ -385,7 +385,9 @@ class Scoria:
     def _list(
         self, session_id: str | None, limit: int, before: str | UUID | None
     ) -> list[RunSummary]:
-        cursor = None if before is None else checked_name(_plain_id(before), "before")
+        cursor = str(before) if isinstance(before, UUID) else before
+        if cursor is not None:
+            cursor = checked_name(cursor, "before")
         return [self._summary(run) for run in self._runs.listed(session_id, _limit(limit), cursor)]
 
     def _summary(self, run: Run) -> RunSummary:
@@ -406,12 +408,17 @@ class Scoria:
         )
 
 
-def _plain_id(value: object) -> str:
-    return str(value) if isinstance(value, str | UUID) else shown(value)
+def _approval_id(value: object) -> str:
+    text = str(value) if isinstance(value, UUID) else value
+    if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
+        return plain_str(text)
+    return shown(value)
 
 
 def _run_id(value: object) -> str:
-    if not isinstance(value, str | UUID):
+    if isinstance(value, str):
+        return plain_str(value)
+    if not isinstance(value, UUID):
         raise RunNotFound(shown(value))
     return str(value)
 

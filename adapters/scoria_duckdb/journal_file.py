@@ -10,7 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -91,6 +91,9 @@ class JournalFile:
             if self._users == 0 and self._pid == os.getpid():
                 del self._shared[self._path]
                 with self._using():
+                    # What is not folded into the file now is replayed when it is next opened.
+                    with suppress(duckdb.Error):
+                        self._connection.execute("CHECKPOINT")
                     self._connection.close()
 
     def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
@@ -198,11 +201,16 @@ class JournalFile:
 
     def _prepare(self) -> None:
         # One writer's short statements gain nothing from more threads, and reopening a file
-        # replays what the last checkpoint left.
-        self._connection.execute("SET threads = 1; SET wal_autocheckpoint = '1MB'")
+        # replays what the last checkpoint left. A forked process that exits closes its copy of
+        # the database: with a checkpoint it would take away the log that this one still writes.
+        self._connection.execute(
+            "SET threads = 1; SET wal_autocheckpoint = '1MB'; PRAGMA disable_checkpoint_on_shutdown"
+        )
         if not self._has_schema():
             self._connection.execute(_SQL["schema"])
-        found: int = self._rows("version")[0][0]
+        found: int | None = self._rows("version")[0][0]
+        if found is None:
+            raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
         if found > SCHEMA:
             raise SchemaTooNew(self._name, found, SCHEMA)
 
@@ -238,8 +246,9 @@ class JournalFile:
             problem = f"is held by process {holder[1]}"
             next_move = "close it there, or use a store for several processes"
             return StoreUnavailable(self._name, problem, next_move)
+        told = said.replace(str(self._path), "")
         if isinstance(error, duckdb.FatalException | duckdb.InternalException) or any(
-            word in said for word in ("not a valid DuckDB", "orrupt", "checksum")
+            word in told for word in ("not a valid DuckDB", "orrupt", "checksum")
         ):
             return StoreCorrupt(f"store {self._name}", 0, f"cannot be read: {said}")
         return StoreUnavailable(self._name, f"cannot be used: {said}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from scoria_core.errors import StoreUnavailable
+from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import Capability, Record, RunKey
 from scoria_duckdb.journal_file import JournalFile
 
@@ -67,7 +67,7 @@ class DuckDBStore:
 def open_store(url: str) -> DuckDBStore:
     """Open the file that `duckdb:///PATH` names; a fourth slash makes the path absolute."""
     scheme, _, path = url.partition(":///")
-    if scheme != "duckdb" or not path or path == ":memory:":
+    if scheme != "duckdb" or not path.isprintable() or path in ("", ":memory:"):
         next_move = "write duckdb:///PATH, or memory:// for a store that does not last"
-        raise StoreUnavailable(url, "names no file", next_move)
+        raise StoreUnavailable(shown(url), "names no file", next_move)
     return DuckDBStore(Path(path))

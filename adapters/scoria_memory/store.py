@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.errors import StoreUnavailable, VersionConflict, shown
 from scoria_core.ports import Capability, Record, RunKey
 
 
@@ -108,5 +108,5 @@ class MemoryStore:
 def open_store(url: str) -> MemoryStore:
     """Open a new, empty store; `url` is `memory://` and names nothing."""
     if url != "memory://":
-        raise StoreUnavailable(url, "names a place, and memory has none", "write memory://")
+        raise StoreUnavailable(shown(url), "names a place, and memory has none", "write memory://")
     return MemoryStore()

@@ -1,0 +1,138 @@
+"""A store of every kind, and a clock and ids that make every run reproducible."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from scoria_core import Identity, Scoria
+from scoria_core.ports import RunStore
+from scoria_duckdb import DuckDBStore
+from scoria_duckdb.journal_file import JournalFile
+from scoria_memory import MemoryStore
+
+STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
+    {
+        "memory": lambda _: MemoryStore(),
+        "duckdb": DuckDBStore,
+    }
+)
+"""Every store by its scheme, and how to make an empty one at a path."""
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the time that was set."""
+        return self.time
+
+    def advance(self, **duration: float) -> None:
+        """Move on by a duration, as `timedelta` takes it."""
+        self.time += timedelta(**duration)
+
+
+class SequentialIds:
+    """Ids shaped as UUIDv7 that count up from 1."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def new_id(self) -> str:
+        """Return the next id."""
+        with self._lock:
+            self._last += 1
+            return f"00000000-0000-7000-8000-{self._last:012x}"
+
+
+@pytest.fixture
+def make_clock() -> type[FakeClock]:
+    """Make clocks, for a test that needs one per example."""
+    return FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return the clock of the test."""
+    return FakeClock()
+
+
+@pytest.fixture
+def ids() -> SequentialIds:
+    """Return the ids of the test."""
+    return SequentialIds()
+
+
+@pytest.fixture(params=sorted(STORES))
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Name one kind of store."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make_store_of(tmp_path: Path) -> Iterator[Callable[[str], RunStore]]:
+    """Make empty stores of a kind; all are closed afterwards, and none may stay open."""
+    made: list[RunStore] = []
+
+    def make(scheme: str) -> RunStore:
+        made.append(STORES[scheme](tmp_path / f"{len(made)}.duckdb"))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+    assert not JournalFile._shared, "a DuckDB file was left open"
+
+
+@pytest.fixture
+def make_store(scheme: str, make_store_of: Callable[[str], RunStore]) -> Callable[[], RunStore]:
+    """Make empty stores of the kind that the test runs on."""
+    return lambda: make_store_of(scheme)
+
+
+@pytest.fixture
+def store(make_store: Callable[[], RunStore]) -> RunStore:
+    """Return an empty store."""
+    return make_store()
+
+
+@pytest.fixture
+def make_scoria_of(make_store_of: Callable[[str], RunStore]) -> Callable[..., Scoria]:
+    """Make facades over a new store of a kind, each with a clock and ids of its own."""
+
+    def make(scheme: str, **options: Any) -> Scoria:
+        return Scoria(
+            make_store_of(scheme), **{"clock": FakeClock(), "ids": SequentialIds(), **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_scoria(store: RunStore, clock: FakeClock, ids: SequentialIds) -> Callable[..., Scoria]:
+    """Make facades over the one store of the test, with its clock and its ids."""
+
+    def make(**options: Any) -> Scoria:
+        return Scoria(**{"store": store, "clock": clock, "ids": ids, **options})
+
+    return make
+
+
+@pytest.fixture
+def scoria(make_scoria: Callable[..., Scoria]) -> Scoria:
+    """Return a facade over an empty store."""
+    return make_scoria()
+
+
+@pytest.fixture
+def identity() -> Identity:
+    """Return who acts in most tests."""
+    return Identity("ada", "acme", "session-1")

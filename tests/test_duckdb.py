@@ -1,0 +1,518 @@
+"""Runs in a DuckDB file: durable through kills, owned by one process, checked when opened."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
+from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from scoria_core.ports import Record, RunKey
+from scoria_duckdb import DuckDBStore
+from scoria_duckdb.journal_file import CACHED_RUNS, JournalFile
+
+IDENTITY = Identity("ada", "acme", "session-1", {"channel": "web"})
+WORK = StepSpec("work", "executor", {"n": 1})
+
+PRELUDE = """
+import os, signal, sys
+from scoria_core import Identity, NeedsApproval, Scoria, StepSpec
+url = sys.argv[1]
+identity = Identity("ada", "acme", "session-1", {"channel": "web"})
+work = StepSpec("work", "executor", {"n": 1})
+def say(text):
+    print(text, flush=True)
+def ask(step, run):
+    return NeedsApproval(tool_name="send", arguments={"to": "all"}, reason="goes out")
+def start(scoria, handler=None):
+    handlers = handler and {"work": handler}
+    return scoria.start_run(
+        identity, root_role_id="executor", initial_step=work, handlers=handlers
+    )
+"""
+"""What every child process begins with."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the file of the test is."""
+    return tmp_path / "runs.duckdb"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Every test gives its file back."""
+    yield
+    assert not JournalFile._shared
+
+
+def opened(path: Path, **options: Any) -> Scoria:
+    """Open the file."""
+    return Scoria.open(f"duckdb:///{path}", **options)
+
+
+def asks(step: Step, _: RunSummary) -> NeedsApproval | dict[str, Any]:
+    """Ask once, then say what was approved."""
+    if step.approval is None:
+        return NeedsApproval(tool_name="send", arguments={"to": "all"}, reason="goes out")
+    return {"approved": step.approval.arguments}
+
+
+def start(scoria: Scoria, **more: Any) -> RunSummary:
+    """Start a run of one step."""
+    return scoria.start_run(IDENTITY, root_role_id="executor", initial_step=WORK, **more)
+
+
+@contextmanager
+def child(path: Path, code: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `code` in another process on the same file, and end it with the block."""
+    source = PRELUDE + textwrap.dedent(code)
+    process = subprocess.Popen(
+        [sys.executable, "-c", source, f"duckdb:///{path}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a child says."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    """Kill a child as a power cut would, and wait until it is gone."""
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
+
+
+# --- durable -------------------------------------------------------------------------------------
+
+
+def test_reopening_finds_everything(path: Path) -> None:
+    """What was written before the file was closed is read back equal after."""
+    with opened(path, handlers={"work": asks}) as scoria:
+        runs = [start(scoria, idempotency_key=f"k-{number}") for number in range(3)]
+        approval = runs[0].pending_approval
+        assert approval is not None
+        scoria.approve(runs[0].run_id, approval_id=approval.approval_id, decided_by="grace")
+        scoria.resume_run(runs[0].run_id)
+        queued = scoria.start_run(
+            IDENTITY, root_role_id="r", initial_step=StepSpec("unserved", "r")
+        )
+        before = [scoria.get_run_detail(run.run_id) for run in scoria.list_runs()]
+    with opened(path) as scoria:
+        assert [scoria.get_run_detail(run.run_id) for run in scoria.list_runs()] == before
+        assert len(before) == 4
+        assert start(scoria, idempotency_key="k-1").run_id == runs[1].run_id
+        done = scoria.run_pending(handlers={"unserved": lambda *_: None})
+        assert [run.run_id for run in done] == [queued.run_id]
+    with opened(path) as scoria:
+        assert scoria.run_pending(handlers={"unserved": lambda *_: None}) == []
+
+
+def test_a_run_outlives_the_kill_of_its_process(path: Path) -> None:
+    """A run that start_run returned is there after SIGKILL: approved, resumed and completed."""
+    with child(path, "say(start(Scoria.open(url), ask).run_id); sys.stdin.read()") as process:
+        run_id = said(process)
+        killed(process)
+    with opened(path) as scoria:
+        run = scoria.get_run(run_id)
+        assert (run.status, run.metadata, run.session_id) == (
+            "waiting_for_approval",
+            {},
+            "session-1",
+        )
+        approval = run.pending_approval
+        assert approval is not None
+        scoria.approve(run_id, approval_id=approval.approval_id, decided_by="grace")
+    resume = (
+        f"say(Scoria.open(url).resume_run({run_id!r}, handlers={{'work': lambda *_: None}}).status)"
+    )
+    with child(path, resume) as process:
+        assert said(process) == "completed"
+        assert process.wait(30) == 0
+    with opened(path) as scoria:
+        assert scoria.get_run(run_id).status == "completed"
+        assert scoria.get_run_detail(run_id).approvals[0].status == "approved"
+
+
+def test_a_kill_within_a_handler_leaves_the_claim(path: Path) -> None:
+    """What the process was doing when it was killed is in the record, and can be cancelled."""
+    code = "start(Scoria.open(url), lambda step, run: (say(run.run_id), sys.stdin.read()))"
+    with child(path, code) as process:
+        run_id = said(process)
+        killed(process)
+    with opened(path) as scoria:
+        detail = scoria.get_run_detail(run_id)
+        assert (detail.summary.status, detail.steps[0].status) == ("running", "running")
+        assert detail.steps[0].started_at is not None
+        assert detail.journal[-1].type == "step_claimed"
+        assert scoria.run_pending(handlers={"work": lambda *_: None}) == []
+        assert scoria.cancel_run(run_id).status == "cancelled"
+
+
+def test_every_acknowledged_run_outlives_a_kill(path: Path) -> None:
+    """A process killed amid its work loses none of the runs that it said it had started."""
+    code = """
+    scoria = Scoria.open(url)
+    while True:
+        say(start(scoria, ask).run_id)
+    """
+    with child(path, code) as process:
+        acknowledged = [said(process) for _ in range(25)]
+        killed(process)
+        assert process.stdout is not None
+        acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
+    with opened(path) as scoria:
+        found = {run.run_id: run.status for run in scoria.list_runs(limit=1_000)}
+    assert [found.get(run_id) for run_id in acknowledged] == ["waiting_for_approval"] * len(
+        acknowledged
+    )
+
+
+# --- one process ---------------------------------------------------------------------------------
+
+
+def test_a_second_process_is_told_who_holds_the_file(path: Path) -> None:
+    """The file of another process is unavailable, by its id; once it is gone, so is the lock."""
+    with child(path, "scoria = Scoria.open(url); say('open'); sys.stdin.read()") as process:
+        assert said(process) == "open"
+        with pytest.raises(StoreUnavailable, match=f"held by process {process.pid}") as held:
+            opened(path)
+        assert held.value.store == f"duckdb:///{path}"
+        killed(process)
+    opened(path).close()
+
+
+def test_stores_of_one_process_share_the_file(path: Path) -> None:
+    """What one of them writes the other sees at once; the file is closed with the last."""
+    first, second = opened(path), opened(path.parent / "." / path.name)
+    run = start(first)
+    assert second.get_run(run.run_id) == run
+    second.cancel_run(run.run_id)
+    assert first.get_run(run.run_id).status == "cancelled"
+    key = {"idempotency_key": "k"}
+    assert start(first, **key) == start(second, **key)
+    first.close()
+    assert second.get_run(run.run_id).status == "cancelled"
+    with pytest.raises(StoreUnavailable, match="is closed"):
+        first.get_run(run.run_id)
+    second.close()
+    with child(path, "say(len(Scoria.open(url).list_runs()))") as process:
+        assert said(process) == "2"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_cannot_use_the_file(path: Path) -> None:
+    """A store that was opened before a fork refuses every call in the child."""
+    code = """
+    from scoria_core.errors import StoreUnavailable
+    scoria = Scoria.open(url)
+    run = start(scoria)
+    if os.fork() == 0:
+        calls = [
+            scoria.list_runs,
+            scoria.run_pending,
+            lambda: scoria.get_run(run.run_id),
+            lambda: scoria.cancel_run(run.run_id),
+            lambda: start(scoria),
+            lambda: Scoria.open(url),
+        ]
+        refused = 0
+        for call in calls:
+            try:
+                call()
+            except StoreUnavailable as error:
+                refused += f"belongs to process {os.getppid()}" in str(error)
+        scoria.close()
+        say(f"{refused} of {len(calls)}")
+        os._exit(0)
+    os.wait()
+    say(start(scoria).status)
+    say(len(scoria.list_runs()))
+    """
+    with child(path, code) as process:
+        assert [said(process) for _ in range(3)] == ["6 of 6", "running", "2"]
+        assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_the_exit_of_a_forked_process_loses_nothing(path: Path) -> None:
+    """A child that was forked and exits leaves alone what its parent still writes."""
+    code = """
+    scoria = Scoria.open(url)
+    say(start(scoria).run_id)
+    if os.fork() == 0:
+        sys.exit(0)
+    os.wait()
+    say(start(scoria).run_id)
+    sys.stdin.read()
+    """
+    with child(path, code) as process:
+        acknowledged = [said(process), said(process)]
+        killed(process)
+    with opened(path) as scoria:
+        assert [run.run_id for run in scoria.list_runs()] == acknowledged[::-1]
+
+
+# --- checked -------------------------------------------------------------------------------------
+
+
+def test_a_later_schema_is_left_alone(path: Path) -> None:
+    """A file of a later kit is refused with both versions, and not a byte of it changes."""
+    with opened(path) as scoria:
+        start(scoria)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE scoria_schema SET version = 2")
+        connection.execute("ALTER TABLE scoria_journal ADD COLUMN of_the_future VARCHAR")
+    before = path.read_bytes()
+    with pytest.raises(SchemaTooNew) as too_new:
+        opened(path)
+    assert (too_new.value.found, too_new.value.supported) == (2, 1)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_without_its_schema_version_is_corrupt(path: Path) -> None:
+    """A file that does not say which schema it has is not guessed at."""
+    opened(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM scoria_schema")
+    with pytest.raises(StoreCorrupt, match="which schema"):
+        opened(path)
+
+
+@pytest.mark.parametrize("content", [b"no database\n" * 1_000, b"\0" * 20_000, b"DUCK"])
+def test_another_kind_of_file_is_corrupt(path: Path, content: bytes) -> None:
+    """A file that is no DuckDB file is refused and left as it is."""
+    path.write_bytes(content)
+    with pytest.raises(StoreCorrupt) as corrupt:
+        opened(path)
+    assert corrupt.value.sequence == 0
+    assert str(path) in str(corrupt.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["missing/runs.duckdb", "corrupt/checksum.duckdb", "folder", "file/runs.duckdb", "n" * 300],
+)
+def test_a_place_that_holds_no_file_is_unavailable(tmp_path: Path, place: str) -> None:
+    """A missing folder, a directory or an impossible name is no corruption, whatever its name."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable) as unavailable:
+        opened(tmp_path / place)
+    assert str(tmp_path / place) in unavailable.value.store
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "duckdb://",
+        "duckdb:///",
+        "duckdb://runs.duckdb",
+        "duckdb:///:memory:",
+        "duckdb:///a\0b",
+        "duckdb:///a\nb",
+        "duckdb:///\ud800",
+    ],
+)
+def test_a_url_that_names_no_file_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """A URL without a usable path is refused, and makes no file."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreUnavailable, match="names no file") as unavailable:
+        Scoria.open(url)
+    assert str(unavailable.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = replace(body, 'e', 'E')",
+        "digest = reverse(digest)",
+        "sequence = sequence + 100",
+        "run_id = 'elsewhere'",
+    ],
+)
+def test_tampering_in_the_file_is_noticed(path: Path, number: int, change: str) -> None:
+    """A row that was changed by SQL is named by its number when the run is next read."""
+    with opened(path, handlers={"work": asks}) as scoria:
+        run_id, untouched = start(scoria).run_id, start(scoria)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            f"UPDATE scoria_journal SET {change} WHERE run_id = ? AND sequence = ?",  # noqa: S608
+            [run_id, number],
+        )
+    with opened(path) as scoria:
+        with pytest.raises(StoreCorrupt) as corrupt:
+            scoria.get_run(run_id)
+        assert (corrupt.value.run_id, corrupt.value.sequence) == (run_id, number)
+        assert scoria.get_run(untouched.run_id) == untouched
+
+
+def test_other_tables_are_left_alone(path: Path) -> None:
+    """A file that the host keeps tables of its own in is shared with them."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE accounts AS SELECT 7 AS id, 'acme' AS name")
+    with opened(path) as scoria:
+        run = start(scoria)
+    with duckdb.connect(str(path)) as connection:
+        tables = connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+        assert tables == [("accounts",), ("scoria_journal",), ("scoria_schema",)]
+        assert connection.execute("FROM accounts").fetchall() == [(7, "acme")]
+    with opened(path) as scoria:
+        assert scoria.get_run(run.run_id) == run
+
+
+# --- few statements ------------------------------------------------------------------------------
+
+
+class Counting:
+    """A connection that counts its statements."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.statements: list[str] = []
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        """Count, and execute."""
+        self.statements.append(statement.split()[0])
+        return self.connection.execute(statement, *parameters)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[DuckDBStore]:
+    """Return an open store."""
+    store = DuckDBStore(path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def statements(store: DuckDBStore) -> Callable[[Callable[[], object]], list[str]]:
+    """Tell which statements a call makes."""
+    assert store._file is not None
+    counting: Any = Counting(store._file._connection)
+    store._file._connection = counting
+
+    def made_by(call: Callable[[], object]) -> list[str]:
+        counting.statements.clear()
+        call()
+        return list(counting.statements)
+
+    return made_by
+
+
+def test_a_write_is_one_statement(
+    store: DuckDBStore, statements: Callable[[Callable[[], object]], list[str]]
+) -> None:
+    """However many records a call appends, one statement stores them, and none reads before."""
+    handlers = {"work": asks}
+    scoria = Scoria(store)
+    made = statements(lambda: start(scoria, handlers=handlers))
+    assert made.count("INSERT") == 2  # the run with its claim, and the outcome
+    run = scoria.list_runs()[0]
+    assert run.pending_approval is not None
+    approval_id = run.pending_approval.approval_id
+    approve = statements(
+        lambda: scoria.approve(run.run_id, approval_id=approval_id, decided_by="grace")
+    )
+    assert approve == ["INSERT"]
+    assert statements(lambda: scoria.resume_run(run.run_id)) == ["INSERT"]
+    work = statements(lambda: scoria.run_pending(run.run_id, handlers=handlers))
+    assert work == ["INSERT", "INSERT"]
+    assert scoria.get_run(run.run_id).status == "completed"
+
+
+def test_reading_what_is_in_use_is_no_statement(
+    store: DuckDBStore, statements: Callable[[Callable[[], object]], list[str]]
+) -> None:
+    """A run in use is read from memory, as is what is due; a listing is one statement."""
+    scoria = Scoria(store)
+    run = start(scoria)
+    assert statements(lambda: scoria.get_run_detail(run.run_id)) == []
+    assert statements(scoria.run_pending) == []
+    assert statements(scoria.list_runs) == ["SELECT"]
+
+
+def test_a_refused_call_writes_nothing(
+    store: DuckDBStore, statements: Callable[[Callable[[], object]], list[str]]
+) -> None:
+    """A refusal costs no statement at all."""
+    scoria = Scoria(store)
+    run = start(scoria)
+
+    def refused() -> None:
+        with pytest.raises(Exception, match="refused"):
+            scoria.resume_run(run.run_id)
+
+    assert statements(refused) == []
+
+
+def test_journals_out_of_use_are_read_again(store: DuckDBStore) -> None:
+    """Memory holds the journals used last; the others are read from the file, and stay equal."""
+    assert store._file is not None
+    for number in range(CACHED_RUNS + 5):
+        key = RunKey(f"{number:06}", "t", "s")
+        store._file._journals.clear() if number == 3 else None
+        if number < 10:
+            store.create(key, [Record(1, "d", f"b{number}")], due_at=None)
+        else:
+            store.read(key.run_id)
+            store._file._keep(key.run_id, store._file._journal(key.run_id))
+    assert len(store._file._journals) <= CACHED_RUNS
+    assert [store.read(f"{number:06}")[0].body for number in range(10)] == [
+        f"b{number}" for number in range(10)
+    ]
+    store.append("000001", [Record(2, "d", "more")], expected_version=1, due_at=None)
+    assert [record.body for record in store.read("000001")] == ["b1", "more"]
+
+
+def test_a_failed_write_is_not_remembered(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database refuses a write, what is stored decides what is read after."""
+    store.create(RunKey("r", "t", "s"), [Record(1, "d", "b")], due_at=None)
+    file: Any = store._file
+    rows = file._rows
+
+    def failing(statement: str, **parameters: Any) -> Any:
+        if statement == "append":
+            raise duckdb.IOException("disk full")
+        return rows(statement, **parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_rows", failing)
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.append("r", [Record(2, "d", "b2")], expected_version=1, due_at=None)
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None)
+    assert len(store.read("r")) == 1
+    assert list(store.read("q")) == []
+    store.append("r", [Record(2, "d", "b2")], expected_version=1, due_at=None)
+    assert store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None) == "q"
