@@ -737,6 +737,20 @@ def test_a_pending_approval_stops_the_run(scoria: Scoria, waiting: RunSummary) -
     assert scoria.get_run(waiting.run_id) == waiting
 
 
+def test_a_run_that_was_resumed_is_not_resumed_again(scoria: Scoria, waiting: RunSummary) -> None:
+    """While the approved step is at work its run no longer waits, whatever was approved."""
+    approve(scoria, waiting)
+    refusals = []
+
+    def resumes(_: Step, run: RunSummary) -> None:
+        with pytest.raises(RunNotResumable) as refusal:
+            scoria.resume_run(run.run_id, handlers={"work": scripted()})
+        refusals.append(refusal.value.state)
+
+    run = scoria.resume_run(waiting.run_id, handlers={"work": resumes})
+    assert (run.status, refusals) == ("completed", ["running"])
+
+
 def test_a_rejection_cancels_the_run_with_its_reason(scoria: Scoria, waiting: RunSummary) -> None:
     """What was rejected does not happen, and the journal says who said no and why."""
     run = scoria.reject(

@@ -182,6 +182,21 @@ def test_an_unsafe_key_is_refused(
     assert memory.list_runs() == []
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("passWord", "PassWord", "se\u200bssion", "t.o.k.e.n", "To Ken", "CooKies", "\u00adtoken"),
+        *("apikey", "ACCESSTOKEN", "chathistory", "userApikey", "X-APIKey", "OAuthToken"),
+        *("HTTPHeaders", "mySessionState.token", "awsSecrets", "socketId", "providerSessionId"),
+    ],
+)
+def test_an_odd_spelling_is_refused(memory: Scoria, identity: Identity, key: str) -> None:
+    """Humps in odd places, none at all, acronyms and unseen characters do not hide a name."""
+    with pytest.raises(UnsafeProjectedContext):
+        hand_off(memory, identity, {key: "v"})
+    assert memory.list_runs() == []
+
+
 @pytest.mark.parametrize("key", INNOCENT)
 def test_an_innocent_key_passes(memory: Scoria, identity: Identity, key: str) -> None:
     """A name that only looks like an unsafe one is projected as it stands, at every depth."""

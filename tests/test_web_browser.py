@@ -143,7 +143,7 @@ def test_what_a_model_wrote_does_not_run(chromium: str, address: str, tmp_path: 
     run_id = address.rsplit("/", 1)[1]
     title = re.search(r"<title>(.*?)</title>", page)
     assert title
-    assert title[1] == f"Run …{run_id[-8:]}, waiting for approval · Scoria evidence"
+    assert title[1] == f"Run …{run_id[-8:]}, waiting_for_approval · Scoria evidence"
     assert run_id in page
     assert "&lt;script&gt;document.title='pwned'&lt;/script&gt;" in page
     assert not re.search(r"<(script|img)", page)
