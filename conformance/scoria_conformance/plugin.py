@@ -34,7 +34,7 @@ TAGS = {
 }
 
 _NAME = pytest.StashKey[str]()
-_CHECKS = pytest.StashKey[list[Check]]()
+_CHECKS = pytest.StashKey[dict[str, Check]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the tags, so that strict markers hold."""
     for tag, meaning in TAGS.items():
         config.addinivalue_line("markers", f"{tag}: {meaning}")
-    config.stash[_CHECKS] = []
+    config.stash[_CHECKS] = {}
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def pytest_runtest_makereport(
     """Note what became of each scenario."""
     report = yield
     if check := _check(item, report):
-        item.config.stash[_CHECKS].append(check)
+        # A teardown that fails comes last, and takes the place of the pass before it.
+        item.config.stash[_CHECKS][item.nodeid] = check
     return report
 
 
@@ -133,7 +134,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     checks = [
         {"name": check.name, "status": check.status.value, "reason": check.reason}
-        for check in session.config.stash[_CHECKS]
+        for check in session.config.stash[_CHECKS].values()
     ]
     found = {"collected": session.testscollected, "checks": checks}
     Path(path).write_text(json.dumps(found), encoding="utf-8")

@@ -13,6 +13,9 @@ from types import MappingProxyType
 from scoria_conformance.target import Target
 from scoria_conformance.verdict import Check, Status, Verdict
 
+TIMEOUT = 1_800
+"""How many seconds a suite may take; an adapter that hangs has not been verified."""
+
 SUITES: Mapping[str, str] = MappingProxyType(
     {"adoption": "adoption", "runtime-to-handoff": "runtime_to_handoff"}
 )
@@ -31,14 +34,24 @@ def verify(
     Target(target).check()
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         report = Path(directory) / "checks.json"
-        command = [*_pytest(), "--basetemp", f"{directory}/stores", *_selected(target, suite)]
-        command += [f"--scoria-target={target}", f"--scoria-report={report}"]
-        command += [f"--scoria-page={page}"] if page else []
-        command += [f"--scoria-host={host}"] if host else []
-        ran = subprocess.run(  # noqa: S603 - no shell, and the arguments are made here
-            command, capture_output=True, text=True, env=_environment(), check=False
-        )
+        command = [*_pytest(), *_selected(target, suite), *_told(target, page, host)]
+        command += [f"--scoria-report={report}", f"--basetemp={directory}/stores"]
+        try:
+            ran = _run(command)
+        except subprocess.TimeoutExpired:
+            return Verdict(target, (), f"the suite did not end within {TIMEOUT} seconds")
         return _verdict(target, report, ran)
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - no shell, and the arguments are made here
+        command, capture_output=True, text=True, env=_environment(), check=False, timeout=TIMEOUT
+    )
+
+
+def _told(target: str, page: str | None, host: str | None) -> list[str]:
+    options = {"--scoria-target": target, "--scoria-page": page, "--scoria-host": host}
+    return [f"{name}={value}" for name, value in options.items() if value is not None]
 
 
 def _pytest() -> list[str]:
@@ -73,6 +86,6 @@ def _verdict(target: str, report: Path, ran: "subprocess.CompletedProcess[str]")
     checks = [
         Check(each["name"], Status(each["status"]), each["reason"]) for each in found["checks"]
     ]
-    if ran.returncode not in (0, 1):
+    if ran.returncode not in (0, 1) or len(checks) != found["collected"]:
         return Verdict(target, checks, f"the suite did not run through: {said}")
     return Verdict(target, checks)
