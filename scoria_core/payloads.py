@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,10 @@ MAX_INT_BITS = 14_000
 
 MAX_NAME = 255
 """How many characters a name or an id may have, so that any store can index it."""
+
+
+# Controls, and the separators of lines and of paragraphs: a name is one line.
+_LINE_BREAKING = ("Cc", "Zl", "Zp")
 
 
 def plain_str(value: str) -> str:
@@ -41,7 +46,7 @@ def name_problem(value: str) -> str | None:
         return "is blank"
     if len(value) > MAX_NAME:
         return f"has {len(value)} characters, more than {MAX_NAME}"
-    if any(character < " " or character == "\x7f" for character in value):
+    if any(unicodedata.category(character) in _LINE_BREAKING for character in value):
         return f"has a control character: {shown(value)}"
     return text_problem(value)
 

@@ -1,6 +1,7 @@
 """The facade a host app calls: identity, start, inspect, resume."""
 
 import copy
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,7 @@ from scoria_core.errors import (
     InvalidIdentity,
     InvalidPayload,
     RunNotFound,
+    StoreCorrupt,
     shown,
 )
 from scoria_core.execution import Execution
@@ -33,6 +35,8 @@ from scoria_core.run import Run, RunFacts
 from scoria_core.stores import open_store
 from scoria_core.system import SystemClock, Uuid7Source
 
+logger = logging.getLogger("scoria")
+
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""
 
@@ -41,7 +45,8 @@ class Scoria:
     """Durable runs over one store.
 
     `handlers` serve every call; those given to a call come before them. `max_payload_bytes`
-    limits each payload, as compact UTF-8. `unsafe_context_names` adds to the names that a
+    limits each payload, as compact UTF-8 (an identity's metadata never has more than the default).
+    `unsafe_context_names` adds to the names that a
     projected context may not carry.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
@@ -60,7 +65,8 @@ class Scoria:
         unsafe_context_names: Iterable[str] = (),
     ) -> None:
         self._handlers = resolve(handlers)
-        self._checks = Checks(ContextPolicy(unsafe_context_names), max_payload_bytes)
+        max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
+        self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
         self._runs = RunRepository(store, clock or SystemClock(), ids or Uuid7Source())
 
     @classmethod
@@ -297,15 +303,24 @@ class Scoria:
     ) -> list[RunSummary]:
         """Carry out the queued steps of one run, or of the runs in view that have any.
 
-        Looks at no more than `limit` runs, and returns those in which a step was carried out.
+        Looks at no more than `limit` runs, and returns those in which a step was carried out. Of
+        several runs, one whose journal does not check out is logged and passed over.
         """
         resolved, most = self._handlers_for(handlers), _limit(limit)
         if run_id is not None:
-            due = [self._runs.load(_run_id(run_id)).run_id]
-        else:
-            due = self._runs.due(most)
-        worked = (self._work(each, resolved) for each in due)
+            summary = self._work(_run_id(run_id), resolved)
+            return [] if summary is None else [summary]
+        due = self._runs.due(most)
+        worked = (self._work_if_whole(each, resolved) for each in due)
         return [summary for summary in worked if summary is not None]
+
+    def _work_if_whole(self, run_id: str, handlers: Mapping[str, Handler]) -> RunSummary | None:
+        try:
+            return self._work(run_id, handlers)
+        except StoreCorrupt:
+            # One damaged run must not keep the others waiting.
+            logger.exception("run %s was passed over", run_id)
+            return None
 
     def _work(self, run_id: str, handlers: Mapping[str, Handler]) -> RunSummary | None:
         execution = Execution(self._runs, self._checks, handlers)
@@ -425,6 +440,12 @@ def _run_id(value: object) -> str:
 
 def _actor(value: object) -> str | None:
     return None if value is None else checked_id(value, "actor_id")
+
+
+def _positive(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidPayload(name, f"is {shown(value)}; pass an int of 1 or more")
+    return value
 
 
 def _limit(value: object) -> int:

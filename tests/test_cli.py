@@ -238,3 +238,17 @@ def test_json_of_the_checks_counts_every_scenario() -> None:
     assert reasons == {"no evidence page to look at: pass --scoria-page"}
     names = json.dumps([check.name for check in verdict.checks])
     assert "What a host or a model wrote is shown as text" in names
+
+
+def test_evidence_notices_a_run_moved_to_another_tenant(
+    waiting: tuple[str, str], tmp_path: Path
+) -> None:
+    """What a store finds a run by must be what the first entry of the run says."""
+    import duckdb
+
+    url, run_id = waiting
+    with duckdb.connect(str(tmp_path / "scoria.duckdb")) as connection:
+        connection.execute("UPDATE scoria_journal SET tenant_id = 'u' WHERE sequence = 1")
+    ran = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "entry 1" in ran.stdout

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
-from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import CACHED_RUNS, JournalFile
@@ -123,6 +124,22 @@ def test_reopening_finds_everything(path: Path) -> None:
         assert [run.run_id for run in done] == [queued.run_id]
     with opened(path) as scoria:
         assert scoria.run_pending(handlers={"unserved": lambda *_: None}) == []
+
+
+def test_the_latest_due_time_is_found_again(path: Path) -> None:
+    """After reopening, what is due is what the last append of each run said, not any before it."""
+    later, now = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    courses = {"never": None, "earlier": now - timedelta(days=1), "same": now, "later": later}
+    store = DuckDBStore(path)
+    for run_id, due_at in courses.items():
+        store.create(RunKey(run_id, "t", "s"), [Record(1, "d", "b")], due_at=now)
+        more = [Record(2, "d", "b"), Record(3, "d", "b")]
+        store.append(run_id, more, expected_version=1, due_at=due_at)
+    store.close()
+    store = DuckDBStore(path)
+    assert store.list_due(tenant_id="t", until=now, limit=9) == ["earlier", "same"]
+    assert store.list_due(tenant_id=None, until=later, limit=9) == ["earlier", "same", "later"]
+    store.close()
 
 
 def test_a_run_outlives_the_kill_of_its_process(path: Path) -> None:
@@ -297,7 +314,15 @@ def test_a_file_without_its_schema_version_is_corrupt(path: Path) -> None:
         opened(path)
 
 
-@pytest.mark.parametrize("content", [b"no database\n" * 1_000, b"\0" * 20_000, b"DUCK"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no database\n" * 1_000,
+        b"\0" * 20_000,
+        b"DUCK",
+        b"SQLite format 3\0" + b"\0" * 4_080,
+    ],
+)
 def test_another_kind_of_file_is_corrupt(path: Path, content: bytes) -> None:
     """A file that is no DuckDB file is refused and left as it is."""
     path.write_bytes(content)
@@ -493,26 +518,35 @@ def test_journals_out_of_use_are_read_again(store: DuckDBStore) -> None:
     assert [record.body for record in store.read("000001")] == ["b1", "more"]
 
 
-def test_a_failed_write_is_not_remembered(
-    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stored", [False, True])
+def test_after_a_failed_write_what_is_stored_decides(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch, stored: bool
 ) -> None:
-    """Where the database refuses a write, what is stored decides what is read after."""
+    """A write that fails may have been stored; memory does not pretend to know which."""
     store.create(RunKey("r", "t", "s"), [Record(1, "d", "b")], due_at=None)
     file: Any = store._file
     rows = file._rows
 
     def failing(statement: str, **parameters: Any) -> Any:
+        if statement != "append" or stored:
+            answer = rows(statement, **parameters)
         if statement == "append":
             raise duckdb.IOException("disk full")
-        return rows(statement, **parameters)
+        return answer
 
+    second = [Record(2, "d", "b2")]
     with monkeypatch.context() as patch:
         patch.setattr(file, "_rows", failing)
         with pytest.raises(StoreUnavailable, match="disk full"):
-            store.append("r", [Record(2, "d", "b2")], expected_version=1, due_at=None)
+            store.append("r", second, expected_version=1, due_at=None)
         with pytest.raises(StoreUnavailable, match="disk full"):
             store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None)
-    assert len(store.read("r")) == 1
-    assert list(store.read("q")) == []
-    store.append("r", [Record(2, "d", "b2")], expected_version=1, due_at=None)
+    assert (len(store.read("r")), len(store.read("q"))) == ((2, 1) if stored else (1, 0))
     assert store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None) == "q"
+    assert len(store.read("q")) == 1
+    if stored:
+        with pytest.raises(VersionConflict):
+            store.append("r", second, expected_version=1, due_at=None)
+    else:
+        store.append("r", second, expected_version=1, due_at=None)
+    assert [record.body for record in store.read("r")] == ["b", "b2"]

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +39,8 @@ from scoria_core.errors import (
     TransitionRefused,
     UnknownHandler,
 )
+from scoria_core.ports import Record
+from scoria_memory import MemoryStore
 
 WORK = StepSpec("work", "executor", {"n": 1})
 
@@ -1473,3 +1475,34 @@ def test_all_is_sorted_and_complete() -> None:
         if not name.startswith("_") and not inspect.ismodule(value)
     }
     assert set(scoria_core.__all__) == offered
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, "many", None, 1.5])
+def test_a_payload_limit_is_a_number_of_bytes(limit: Any) -> None:
+    """A facade is not made with a limit that would fail at the first payload."""
+    with pytest.raises(InvalidPayload) as refused:
+        Scoria(MemoryStore(), max_payload_bytes=limit)
+    assert refused.value.field == "max_payload_bytes"
+
+
+def test_a_damaged_run_does_not_keep_the_others_waiting(
+    make_scoria: Callable[..., Scoria], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of several runs with queued steps, one that does not check out is logged and passed over."""
+    facade = make_scoria()
+    identity = facade.identity(actor_id=1, tenant_id=1, session_id=1)
+    step = StepSpec(kind="work", role_id="a")
+    damaged, whole = (
+        facade.start_run(identity, root_role_id="a", initial_step=step).run_id for _ in range(2)
+    )
+    store = facade._runs.store
+    read = store.read
+
+    def lossy(run_id: str) -> Sequence[Record]:
+        return read(run_id)[1:] if run_id == damaged else read(run_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "read", lossy)
+        done = facade.run_pending(handlers={"work": lambda *_: None})
+    assert [run.run_id for run in done] == [whole]
+    assert damaged in caplog.text

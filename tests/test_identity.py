@@ -187,3 +187,12 @@ def test_a_session_is_a_mapping(session: Any) -> None:
     with pytest.raises(InvalidIdentity) as invalid:
         Identity.from_session(session)
     assert invalid.value.field == "session"
+
+
+@pytest.mark.parametrize("character", ["\n", "\x00", "\x7f", "\x85", "\u2028", "\u2029"])
+def test_an_id_is_one_line(character: str) -> None:
+    """An id with a control character, or one that breaks lines, is refused by its name."""
+    with pytest.raises(InvalidIdentity) as refused:
+        Identity(actor_id=f"a{character}b", tenant_id="t", session_id="s")
+    assert refused.value.field == "actor_id"
+    assert len(str(refused.value).splitlines()) == 1

@@ -1,8 +1,9 @@
 """Of several callers at once exactly one gets on; the others are told, and nothing is lost."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -224,6 +225,16 @@ def test_nothing_is_lost_on_one_run(make_scoria: Callable[..., Scoria]) -> None:
     assert [step.sequence for step in steps] == list(range(1, 81))
 
 
+class Unhurried(tuple[Record, ...]):
+    """Records that let other threads get ahead while they are read."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Record]:
+        time.sleep(0.0005)
+        return super().__iter__()
+
+
 def test_one_version_is_appended_to_once(store: RunStore) -> None:
     """Of eight that append at one version the store lets exactly one; the rest store nothing."""
     store.create(RunKey("r", "t", "s"), [Record(1, "d1", "b1")], due_at=None)
@@ -232,7 +243,7 @@ def test_one_version_is_appended_to_once(store: RunStore) -> None:
             partial(
                 store.append,
                 "r",
-                [Record(version + 1, f"d{worker}", f"b{worker}")],
+                Unhurried([Record(version + 1, f"d{worker}", f"b{worker}")]),
                 expected_version=version,
                 due_at=None,
             )

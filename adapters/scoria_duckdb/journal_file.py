@@ -39,6 +39,7 @@ _SQL = {
     for name in ("append", "due", "journal", "owner", "runs", "schema", "version")
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAGIC, _MAGIC_AT = b"DUCK", 8
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
@@ -62,13 +63,13 @@ class JournalFile:
         self._lock = threading.Lock()
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
+        self._due_is_stale = False
+        self._check_kind()
         with self._using():
             self._connection = duckdb.connect(str(path))
             try:
                 self._prepare()
-                self._due = {
-                    run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")
-                }
+                self._due = self._read_due()
             except BaseException:
                 self._connection.close()
                 raise
@@ -139,6 +140,8 @@ class JournalFile:
     def list_due(self, tenant_id: str | None, until: datetime, limit: int) -> list[str]:
         """Return the ids of runs with work to do, longest due first."""
         with self._using():
+            if self._due_is_stale:
+                self._due, self._due_is_stale = self._read_due(), False
             now = _microseconds(until)
             due = sorted(
                 (due_at, run_id)
@@ -191,13 +194,27 @@ class JournalFile:
         except BaseException:
             # Whether it was stored is not known here; what is stored decides.
             self._journals.pop(run_id, None)
+            self._due_is_stale = True
             raise
+
+    def _read_due(self) -> dict[str, tuple[str, int]]:
+        return {run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")}
 
     def _set_due(self, run_id: str, tenant_id: str, due_at: datetime | None) -> None:
         if due_at is None:
             self._due.pop(run_id, None)
         else:
             self._due[run_id] = (tenant_id, _microseconds(due_at))
+
+    def _check_kind(self) -> None:
+        """Refuse a file of another kind: DuckDB would look on the network for a reader of it."""
+        try:
+            with self._path.open("rb") as file:
+                start = file.read(len(_MAGIC) + _MAGIC_AT)
+        except OSError:
+            return  # there is no file yet, or DuckDB says better what is wrong with its place
+        if start and start[_MAGIC_AT:] != _MAGIC:
+            raise StoreCorrupt(f"store {self._name}", 0, "is no DuckDB file")
 
     def _prepare(self) -> None:
         # One writer's short statements gain nothing from more threads, and reopening a file
@@ -228,7 +245,7 @@ class JournalFile:
     def _check_process(self) -> None:
         if self._pid != os.getpid():
             problem = f"belongs to process {self._pid}, which this one was forked from"
-            raise StoreUnavailable(self._name, problem, "open it after the fork")
+            raise StoreUnavailable(self._name, problem, "open the store after forking, not before")
 
     @contextmanager
     def _using(self) -> Iterator[None]:
