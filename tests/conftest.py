@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from scoria_core import Identity, Scoria
+from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
+from scripted import WORK, needs, scripted
 
 STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     {
@@ -136,3 +137,21 @@ def scoria(make_scoria: Callable[..., Scoria]) -> Scoria:
 def identity() -> Identity:
     """Return who acts in most tests."""
     return Identity("ada", "acme", "session-1")
+
+
+@pytest.fixture
+def start(scoria: Scoria, identity: Identity) -> Callable[..., RunSummary]:
+    """Start a run of one step, by default without a handler for it."""
+
+    def start(handler: Any = None, step: StepSpec | None = WORK, **more: Any) -> RunSummary:
+        handlers = None if handler is None else {"work": handler}
+        arguments = {"root_role_id": "executor", "initial_step": step, "handlers": handlers, **more}
+        return scoria.start_run(identity, **arguments)
+
+    return start
+
+
+@pytest.fixture
+def waiting(start: Callable[..., RunSummary]) -> RunSummary:
+    """Return a run that waits for an approval which expires after a minute."""
+    return start(scripted(needs(expires_in=60)))
