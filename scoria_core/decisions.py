@@ -36,6 +36,15 @@ from scoria_core.payloads import digest
 from scoria_core.ports import Record
 from scoria_core.run import Run, RunFacts, as_of
 
+MAX_HANDOFFS_DEEP = 16
+"""How many handoffs may stand in a row; roles that hand to each other would never end."""
+
+_TOO_DEEP = StepError(
+    "InvalidHandoff",
+    f"the step is already {MAX_HANDOFFS_DEEP} handoffs deep; complete it, or let the root role "
+    "start another handoff",
+)
+
 
 @attrs.define
 class Change:
@@ -141,6 +150,8 @@ def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> boo
             _fail_step(change, claimed.step_id, outcome)
         case NeedsApproval():
             _request_approval(change, claimed.step_id, outcome)
+        case HandOff() if _handoffs_above(change.run, claimed) >= MAX_HANDOFFS_DEEP:
+            _fail_step(change, claimed.step_id, _TOO_DEEP)
         case HandOff():
             _hand_off(change, claimed, outcome)
     return True
@@ -328,6 +339,13 @@ def _expiry(at: datetime, needs: NeedsApproval) -> datetime | None:
     if isinstance(needs.expires_in, timedelta):
         return at + needs.expires_in
     return at + timedelta(seconds=needs.expires_in)
+
+
+def _handoffs_above(run: Run, step: Step) -> int:
+    above = 0
+    while step.parent_step_id is not None:
+        step, above = run.steps[step.parent_step_id], above + 1
+    return above
 
 
 def _hand_off(change: Change, parent: Step, handoff: HandOff) -> None:

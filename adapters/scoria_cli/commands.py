@@ -1,5 +1,6 @@
 """The commands, and how each of them ends: 0 it holds, 1 it does not, 2 it cannot be told."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -54,6 +55,7 @@ def scoria() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a refusal is one line on stderr."""
     sys.path.insert(0, str(Path.cwd()))  # module:name is looked for where the user stands
+    signal.signal(signal.SIGTERM, _stop)
     try:
         return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -70,6 +72,11 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse("stopped")
     except OSError as error:
         return _refuse(f"{error.strerror or error}: check the address, or the path, and try again")
+
+
+def _stop(*_: object) -> None:
+    """End as Ctrl-C does: servers stop, stores close and throw-away directories go."""
+    raise KeyboardInterrupt
 
 
 def _code(returned: object) -> int:

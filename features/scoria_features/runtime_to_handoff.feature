@@ -70,6 +70,11 @@ Feature: Runtime to handoff: one role gives another a narrow slice of work
     Then the run is "failed"
     And its step failed with "UnsafeProjectedContext"
 
+  Scenario: Roles that hand to each other come to an end
+    When a run is started with a step whose handler always hands on
+    Then the run is "failed"
+    And its last step failed with "InvalidHandoff"
+
   Scenario Outline: Nothing of a handoff is filled in
     When a handoff run is started without its <field>
     Then it is refused with "InvalidHandoff" naming "<field>"

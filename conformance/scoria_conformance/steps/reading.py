@@ -46,6 +46,13 @@ def _(world: World, kind: str) -> None:
     assert step.error.type == kind
 
 
+@then(parsers.parse('its last step failed with "{kind}"'))
+def _(world: World, kind: str) -> None:
+    error = world.detail.steps[-1].error
+    assert error is not None
+    assert error.type == kind
+
+
 @then("the run kept its run_id, session_id, tenant_id and actor_id")
 def _(world: World) -> None:
     summary = world.scoria.get_run(world.run_id)

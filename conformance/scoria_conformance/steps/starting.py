@@ -20,11 +20,11 @@ EVERY_KIND = {
 }
 
 
-def _hands_off(context: dict[str, Any]) -> Answer:
-    """Answer with a handoff to a kind that has no handler, so that it waits there."""
+def _hands_off(context: dict[str, Any], kind: str = "review-by-hand") -> Answer:
+    """Answer with a handoff, by default to a kind that has no handler, so that it waits there."""
     return lambda *_: HandOff(
         delegated_role_id="critic",
-        delegated_kind="review-by-hand",
+        delegated_kind=kind,
         handoff_input={"brief": "look at it"},
         projected_context=context,
     )
@@ -85,6 +85,17 @@ def _(world: World) -> None:
 @when("a run is started with a step whose handler hands off a transcript")
 def _(world: World) -> None:
     start(world, _hands_off({"facts": [{"chatTranscript": "..."}]}))
+
+
+@when("a run is started with a step whose handler always hands on")
+def _(world: World) -> None:
+    hands_on = _hands_off({}, kind=KIND)
+
+    def answer(step: Step, run: RunSummary) -> object:
+        assert step.sequence < 100, "the roles hand to each other without end"
+        return hands_on(step, run)
+
+    start(world, answer)
 
 
 @when("a run is started with a step that has no handler")
