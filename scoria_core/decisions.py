@@ -46,6 +46,12 @@ _TOO_DEEP = StepError(
 )
 
 
+_AT_WORK = (
+    "a handler is at work on its step; if the process that ran it has died, call cancel_run "
+    "and start a new run"
+)
+
+
 @attrs.define
 class Change:
     """A run, and the entries that one command adds to it, each seen by those after it.
@@ -233,7 +239,9 @@ def complete_run(change: Change) -> None:
             run.status,
             "complete",
             because=f" with step {open_steps[0].step_id} {open_steps[0].status}",
-            next_move="run its steps with run_pending, or call cancel_run",
+            next_move=_AT_WORK
+            if run.active_step() is not None
+            else "run its steps with run_pending, or call cancel_run",
         )
     change.move("run", run.run_id, "complete")
 
@@ -244,6 +252,8 @@ def _refuse_resume(run: Run) -> NoReturn:
         RunStatus.FAILED: "a failed run goes on with retry_run",
     }
     next_move = next_moves.get(run.status, "it has ended; start a new run in the same session")
+    if run.active_step() is not None:
+        next_move = _AT_WORK
     raise RunNotResumable("run", run.run_id, run.status, "resume", next_move=next_move)
 
 

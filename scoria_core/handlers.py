@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
-from scoria_core.errors import UnknownHandler, shown
+from scoria_core.errors import InvalidPayload, UnknownHandler, shown
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.payloads import checked_name
 
@@ -32,8 +32,15 @@ def resolve(handlers: Handlers | None) -> Mapping[str, Handler]:
         return MappingProxyType({})
     if not isinstance(handlers, Mapping):
         raise UnknownHandler("", f"is {type(handlers).__name__}, not a mapping of kinds")
-    kinds = [checked_name(kind, "handlers") for kind in handlers]
-    return MappingProxyType({kind: _resolved(kind, handlers[kind]) for kind in kinds})
+    return MappingProxyType({_kind(kind): _resolved(kind, each) for kind, each in handlers.items()})
+
+
+def _kind(kind: object) -> str:
+    try:
+        return checked_name(kind, "kind")
+    except InvalidPayload as error:
+        problem = f"are for kinds, and {shown(kind)} is none: it {error.problem}"
+        raise UnknownHandler("", problem) from None
 
 
 def _resolved(kind: str, handler: object) -> Handler:

@@ -164,10 +164,13 @@ class _Copier:
         parents = (*parents, id(value))
         if isinstance(value, list):
             return [self.copy(item, f"{path}[{i}]", parents) for i, item in enumerate(value)]
-        return {
+        copied = {
             _plain_key(key, path): self.copy(item, child_path(path, key), parents)
             for key, item in value.items()
         }
+        if len(copied) != len(value):
+            raise InvalidPayload(path, "has two keys that are the same text; keep one of them")
+        return copied
 
 
 def _plain_str(value: str, path: str) -> str:

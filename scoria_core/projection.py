@@ -82,8 +82,9 @@ class ContextPolicy:
     """
 
     def __init__(self, more_names: Iterable[str] = ()) -> None:
-        if isinstance(more_names, str):
-            raise InvalidPayload("unsafe_context_names", "is one str; pass a collection of names")
+        if isinstance(more_names, str) or not isinstance(more_names, Iterable):
+            problem = f"is {type(more_names).__name__}; pass a collection of names"
+            raise InvalidPayload("unsafe_context_names", problem)
         added = (snake_case(checked_name(name, "unsafe_context_names")) for name in more_names)
         self._names = _spellings(UNSAFE_NAMES.union(added))
         self._endings = tuple(f"_{ending}" for ending in sorted(_spellings(UNSAFE_ENDINGS)))

@@ -31,6 +31,7 @@ from scoria_core.model import (
     Step,
     StepError,
 )
+from scoria_core.payloads import digest
 from scoria_core.ports import Record
 
 
@@ -239,6 +240,8 @@ def _new_step(run_id: str, entry: JournalEntry) -> Step:
 
 
 def _new_approval(run_id: str, entry: JournalEntry) -> Approval:
+    if entry.data["arguments_digest"] != digest(entry.data["arguments"]):
+        raise ValueError(entry.data["arguments_digest"])
     made = {
         "approval_id": entry.subject_id,
         "run_id": run_id,
@@ -270,8 +273,10 @@ def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
     return {}
 
 
-def _approval_changes(_: Approval, entry: JournalEntry) -> dict[str, Any]:
+def _approval_changes(approval: Approval, entry: JournalEntry) -> dict[str, Any]:
     if entry.trigger in ("approve", "reject"):
+        if entry.data["arguments_digest"] != approval.arguments_digest:
+            raise ValueError(entry.data["arguments_digest"])
         note = entry.data["note"]
         return {"decided_by": entry.actor_id, "decided_at": entry.at, "note": note}
     return {}

@@ -307,7 +307,8 @@ def test_a_later_schema_is_left_alone(path: Path) -> None:
 
 def test_a_file_without_its_schema_version_is_corrupt(path: Path) -> None:
     """A file that does not say which schema it has is not guessed at."""
-    opened(path).close()
+    with opened(path) as scoria:
+        start(scoria)
     with duckdb.connect(str(path)) as connection:
         connection.execute("DELETE FROM scoria_schema")
     with pytest.raises(StoreCorrupt, match="which schema"):
@@ -394,6 +395,30 @@ def test_tampering_in_the_file_is_noticed(path: Path, number: int, change: str) 
             scoria.get_run(run_id)
         assert (corrupt.value.run_id, corrupt.value.sequence) == (run_id, number)
         assert scoria.get_run(untouched.run_id) == untouched
+
+
+def test_a_file_that_is_only_read_gets_no_tables(path: Path) -> None:
+    """Looking for a run in a database of another kind leaves it as it was."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE accounts AS SELECT 7 AS id")
+    with opened(path) as scoria:
+        assert scoria.list_runs() == []
+        assert scoria.run_pending() == []
+    with duckdb.connect(str(path)) as connection:
+        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    assert tables == [("accounts",)]
+
+
+def test_two_names_of_one_file_share_it(path: Path, tmp_path: Path) -> None:
+    """What is written through a hard link is not lost to the file's other name."""
+    with opened(path) as scoria:
+        one = start(scoria)
+        (tmp_path / "link.duckdb").hardlink_to(path)
+        with opened(tmp_path / "link.duckdb") as linked:
+            two = start(linked)
+        assert {run.run_id for run in scoria.list_runs()} == {one.run_id, two.run_id}
+    with opened(path) as scoria:
+        assert {run.run_id for run in scoria.list_runs()} == {one.run_id, two.run_id}
 
 
 def test_other_tables_are_left_alone(path: Path) -> None:

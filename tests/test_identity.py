@@ -196,3 +196,16 @@ def test_an_id_is_one_line(character: str) -> None:
         Identity(actor_id=f"a{character}b", tenant_id="t", session_id="s")
     assert refused.value.field == "actor_id"
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_an_id_that_cannot_be_read_is_refused() -> None:
+    """An object whose own id raises is an identity that is not usable, in our words."""
+
+    class Detached:
+        @property
+        def id(self) -> int:
+            raise LookupError("the row is gone")
+
+    with pytest.raises(InvalidIdentity, match="cannot be read") as refused:
+        Identity(Detached(), "t", "s")
+    assert refused.value.field == "actor_id"

@@ -35,6 +35,7 @@ from scoria_core.lifecycles import MACHINES, event_type, triggers
 from scoria_core.payloads import digest
 from scoria_core.ports import Record
 from scoria_core.run import Run
+from scoria_memory import MemoryStore
 
 # --- the chain ---------------------------------------------------------------------------------
 
@@ -810,3 +811,26 @@ def test_random_commands_hold_the_invariants(
         ),
     )
     assert len(schemes) > 1 or events == EVENTS, "the commands leave some transition out"
+
+
+def test_arguments_that_are_not_those_of_their_digest_are_corrupt() -> None:
+    """A journal sealed anew over other arguments still has the digest that was decided on."""
+    scoria = Scoria(MemoryStore())
+    needs = NeedsApproval(tool_name="pay", arguments={"amount": 1}, reason="money")
+    run = scoria.start_run(
+        scoria.identity(actor_id="a", tenant_id="t", session_id="s"),
+        root_role_id="r",
+        initial_step=StepSpec("pay", "r"),
+        handlers={"pay": lambda *_: needs},
+    )
+    records, previous = [], genesis(run.run_id)
+    for entry in scoria.get_run_detail(run.run_id).journal:
+        data = dict(entry.data)
+        if entry.type == "approval_requested":
+            data["arguments"] = {"amount": 999_999}
+        sealed, record = seal(attrs.evolve(entry, data=data, digest=""), previous)
+        previous = sealed.digest
+        records.append(record)
+    with pytest.raises(StoreCorrupt) as corrupt:
+        Run.replay(run.run_id, records)
+    assert corrupt.value.sequence == 5

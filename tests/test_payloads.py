@@ -506,3 +506,18 @@ def test_a_checked_payload_is_a_copy() -> None:
     assert copy is not original
     assert copy["a"] is not original["a"]
     assert copy["a"][0] is not original["a"][0]
+
+
+def test_two_keys_of_one_text_are_refused() -> None:
+    """A mapping whose keys only differ by identity would come back smaller than it went in."""
+
+    class Key(str):
+        __slots__ = ()
+        __hash__ = object.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    with pytest.raises(InvalidPayload, match="two keys") as refused:
+        checked_payload({Key("a"): 1, Key("a"): 2}, "metadata")
+    assert refused.value.path == "metadata"

@@ -22,6 +22,7 @@ from scoria_core import (
 )
 from scoria_core.errors import ApprovalNotPending, RunNotResumable, TransitionRefused
 from scoria_core.lifecycles import MACHINES, states, transitions, triggers
+from scoria_core.payloads import digest
 
 PAIRS = [
     (subject, state, trigger)
@@ -228,8 +229,8 @@ def _found(scene: Scene, subject: str, state: str) -> Scene:
 FACTS = {
     ("step", "complete"): {"result": None},
     ("step", "fail"): {"error": {"type": "Failed", "message": "no", "details": None}},
-    ("approval", "approve"): {"note": None},
-    ("approval", "reject"): {"note": None},
+    ("approval", "approve"): {"note": None, "arguments_digest": digest(NEEDS.arguments)},
+    ("approval", "reject"): {"note": None, "arguments_digest": digest(NEEDS.arguments)},
 }
 """What an entry must say besides its states."""
 

@@ -32,10 +32,12 @@ def verify(run_id: str, store: str, head: str | None) -> int:
             detail = scoria.get_run_detail(run_id)
             listed = _listed(scoria, detail)
     except StoreCorrupt as error:
+        if not error.sequence:
+            raise  # it is not this run's journal that is broken
         click.echo(f"broken: {error}")
         return 1
     if head is not None and head not in {entry.digest for entry in detail.journal}:
-        click.echo(f"broken: run {run_id} has no entry with the digest {head}: it was cut short")
+        click.echo(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
         return 1
     if not listed:
         click.echo(f"broken: entry 1 of run {run_id} is not found under its tenant and session")

@@ -8,8 +8,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.utils import redirect
 
-from scoria_cli.options import store_option
-from scoria_core import Scoria
+from scoria_cli.options import open_existing, store_option
 from scoria_web import Scope, evidence_app
 
 
@@ -26,7 +25,7 @@ def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
     host say who reads.
     """
     scope = Scope(tenant_id=tenant, actor_id=actor)
-    with Scoria.open(store) as scoria:
+    with open_existing(store) as scoria:
         page = evidence_app(scoria, scope=lambda _: scope)
         app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
         server = server_at(host, port, app)

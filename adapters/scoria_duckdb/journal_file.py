@@ -54,7 +54,8 @@ class _Journal:
 class JournalFile:
     """The file at `path`, shared by the stores of this process that name it."""
 
-    _shared: ClassVar[dict[Path, "JournalFile"]] = {}
+    # By device and inode: two names of one file, opened apart, would lose each other's writes.
+    _shared: ClassVar[dict[tuple[int, int] | None, "JournalFile"]] = {}
     _sharing: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path) -> None:
@@ -64,9 +65,11 @@ class JournalFile:
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
         self._due_is_stale = False
+        self._is_empty = True
         self._check_kind()
         with self._using():
-            self._connection = duckdb.connect(str(path))
+            self._connection = duckdb.connect(str(path), read_only=_is_write_protected(path))
+            self._inode = _inode(path)
             try:
                 self._prepare()
                 self._due = self._read_due()
@@ -77,11 +80,10 @@ class JournalFile:
     @classmethod
     def share(cls, path: Path) -> "JournalFile":
         """Return the open file at `path`, opening it where this process has not yet."""
-        resolved = path.resolve()
         with cls._sharing:
-            file = cls._shared.get(resolved) or cls(resolved)
+            file = cls._shared.get(_inode(path)) or cls(path.resolve())
             file._check_process()
-            cls._shared[resolved] = file
+            cls._shared[file._inode] = file
             file._users += 1
             return file
 
@@ -90,7 +92,7 @@ class JournalFile:
         with self._sharing:
             self._users -= 1
             if self._users == 0 and self._pid == os.getpid():
-                del self._shared[self._path]
+                del self._shared[self._inode]
                 with self._using():
                     # What is not folded into the file now is replayed when it is next opened.
                     with suppress(duckdb.Error):
@@ -178,6 +180,9 @@ class JournalFile:
         due_at: datetime | None,
         key: RunKey | None = None,
     ) -> None:
+        if self._is_empty:
+            self._connection.execute(_SQL["schema"])
+            self._is_empty = False
         rest = [None] * (len(records) - 1)
         try:
             self._rows(
@@ -223,8 +228,10 @@ class JournalFile:
         self._connection.execute(
             "SET threads = 1; SET wal_autocheckpoint = '1MB'; PRAGMA disable_checkpoint_on_shutdown"
         )
+        # A file that is only read stays as it is: the tables are made with the first run.
         if not self._has_schema():
-            self._connection.execute(_SQL["schema"])
+            return
+        self._is_empty = False
         found: int | None = self._rows("version")[0][0]
         if found is None:
             raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
@@ -236,6 +243,8 @@ class JournalFile:
         return ("scoria_schema",) in tables
 
     def _rows(self, statement: str, **parameters: Any) -> list[Any]:
+        if self._is_empty:
+            return []
         return self._connection.execute(_SQL[statement], parameters).fetchall()
 
     @property
@@ -269,6 +278,18 @@ class JournalFile:
         ):
             return StoreCorrupt(f"store {self._name}", 0, f"cannot be read: {said}")
         return StoreUnavailable(self._name, f"cannot be used: {said}")
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_write_protected(path: Path) -> bool:
+    return os.access(path, os.F_OK) and not os.access(path, os.W_OK)
 
 
 def _microseconds(at: datetime) -> int:

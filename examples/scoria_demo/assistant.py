@@ -124,7 +124,7 @@ def turns() -> ResponseReturnValue:
     if request.accept_mimetypes.best == "application/json":
         return jsonify(_session_as_json())
     listed = runs().list_runs_for_session(session["assistant_session_id"])
-    to_decide = runs().list_runs() if session["reviewer"] else []
+    to_decide = runs().list_runs(limit=1_000) if session["reviewer"] else []
     waiting = [run for run in to_decide if run.pending_approval]
     return render_template("turns.html", runs=listed, waiting=waiting)
 
