@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format
+.PHONY: demo test check format diagrams
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -18,6 +18,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m scoria_diagrams.generated --check
+
+diagrams: $(READY)
+	$(BIN)/python -m scoria_diagrams.generated
 
 format: $(READY)
 	$(BIN)/ruff format .

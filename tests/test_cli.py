@@ -49,6 +49,16 @@ REFUSED = {
     "a suite that is not there": ["verify", "memory://", "--suite", "nonsense"],
     "a host that does not answer": ["verify", "http://127.0.0.1:1"],
     "a subject without a lifecycle": ["diagram", "nonsense"],
+    "a module that is not there": ["diagram", "no_such_module:machine", "-o", "out.mmd"],
+    "a name that is not in a module": ["diagram", "os:no_such_name", "-o", "out.mmd"],
+    "what is no machine": ["diagram", "os:sep", "-o", "out.mmd"],
+    "what returns no machine": ["diagram", "os:getcwd", "-o", "out.mmd"],
+    "what cannot be called without arguments": ["diagram", "os:stat", "-o", "out.mmd"],
+    "what ends the process": ["diagram", "sys:exit", "-o", "out.mmd"],
+    "a format that nobody writes": ["diagram", "--format", "nonsense", "-o", "out.mmd"],
+    "a file in a directory that is not there": ["diagram", "-o", "no_such/out.mmd"],
+    "a directory for a file": ["diagram", "-o", "."],
+    "a device without room": ["diagram", "-o", "/dev/full"],
     "no store": ["evidence", "verify", "x"],
     "a store that does not exist": ["evidence", "verify", "x", "--store", "duckdb:///no.duckdb"],
     "a run that is not there": ["evidence", "verify", "x", "--store", "memory://"],
@@ -109,6 +119,74 @@ def test_diagram_prints_mermaid(subject: str, tmp_path: Path) -> None:
     assert ran.stdout.startswith("stateDiagram-v2\n")
     assert "[*] --> " in ran.stdout
     assert "cancel" in ran.stdout or subject == "approval"
+
+
+DIAGRAMS = {
+    "dot": 'digraph "lifecycles" {',
+    "json": "{",
+    "markdown": "## Run",
+    "mermaid": "stateDiagram-v2",
+    "plantuml": "@startuml",
+    "scxml": '<?xml version="1.0" encoding="UTF-8"?>',
+    "tla": "---- MODULE lifecycles ----",
+    "xstate": "{",
+}
+
+
+@pytest.mark.parametrize("format_", DIAGRAMS)
+def test_diagram_writes_a_file_in_every_format(format_: str, tmp_path: Path) -> None:
+    """What goes to a file is what goes to stdout: all four, in one document."""
+    printed = scoria("diagram", "--format", format_, cwd=tmp_path)
+    written = scoria("diagram", "all", "--format", format_, "-o", "out", cwd=tmp_path)
+    assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+    assert (tmp_path / "out").read_text("utf-8") == printed.stdout
+    assert printed.stdout.startswith(f"{DIAGRAMS[format_]}\n")
+
+
+HOST = """
+from transitions import Machine
+from transitions.extensions import HierarchicalMachine
+
+order = Machine(
+    model=None, states=["open", "ünpaid \\n", "closed"], initial="open",
+    transitions=[["close", "*", "closed"], ["dun", "open", "ünpaid \\n"]],
+)
+
+def make():
+    return order
+
+nested = HierarchicalMachine(model=None, states=[{"name": "a", "children": ["b"]}], initial="a")
+"""
+
+
+@pytest.mark.parametrize("name", ["order", "make"])
+def test_diagram_of_a_machine_of_the_host(name: str, tmp_path: Path) -> None:
+    """A machine, or what returns one, is named as module:name."""
+    (tmp_path / "shop.py").write_text(HOST, "utf-8")
+    ran = scoria("diagram", f"shop:{name}", "--format", "json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    read = json.loads(ran.stdout)
+    assert (read["name"], read["initial"], read["terminal"]) == (name, "open", [])
+    assert {"trigger": "dun", "source": "open", "dest": "ünpaid \n"} in read["transitions"]
+
+
+def test_diagram_of_a_nested_machine_is_refused(tmp_path: Path) -> None:
+    """One line on stderr says that only flat machines are drawn."""
+    (tmp_path / "shop.py").write_text(HOST, "utf-8")
+    ran = scoria("diagram", "shop:nested", "-o", "out.mmd", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "is hierarchical" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (tmp_path / "out.mmd").exists()
+
+
+def test_diagram_as_svg_needs_graphviz(tmp_path: Path) -> None:
+    """Without `dot` the answer is one line that names what to install, and no file."""
+    ran = scoria("diagram", "--format", "svg", "-o", "out.svg", cwd=tmp_path, PATH="")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "install Graphviz" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_evidence_of_a_whole_journal(waiting: tuple[str, str], tmp_path: Path) -> None:
@@ -252,3 +330,23 @@ def test_evidence_notices_a_run_moved_to_another_tenant(
     ran = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path)
     assert ran.returncode == 1
     assert "entry 1" in ran.stdout
+
+
+def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
+    """SIGTERM stops the server, closes the store and leaves no throw-away directory behind."""
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "scoria_cli", "demo", "--serve"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    )
+    assert serving.stdout is not None
+    for line in serving.stdout:
+        if line.startswith("The host is at "):
+            break
+    assert list(tmp_path.iterdir()) != []
+    serving.terminate()
+    said, _ = serving.communicate(timeout=30)
+    assert (serving.returncode, said) == (0, "stopped\n")
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ PACKAGES = {
     "scoria_conformance",
     "scoria_core",
     "scoria_demo",
+    "scoria_diagrams",
     "scoria_duckdb",
     "scoria_features",
     "scoria_memory",

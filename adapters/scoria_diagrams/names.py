@@ -1,0 +1,56 @@
+"""Names that hosts chose, made fit for formats that allow fewer."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from scoria_diagrams.lifecycle import Transition
+
+_SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+
+
+def ids(names: Iterable[str], kind: str, reserved: str = "") -> dict[str, str]:
+    """Return an id for each name: itself where that is safe, `kind` and a number otherwise.
+
+    Safe are ASCII letters, digits and underscores after a letter, but for what the pattern
+    `reserved` matches in any case. No two names have one id.
+    """
+    known = tuple(names)
+    unfit = re.compile(reserved, re.IGNORECASE)
+    return {
+        name: name
+        if _SAFE.fullmatch(name) and not unfit.fullmatch(name)
+        else _free(f"{kind}_{number}", known)
+        for number, name in enumerate(known, 1)
+    }
+
+
+def _free(candidate: str, taken: tuple[str, ...]) -> str:
+    while candidate in taken:
+        candidate += "_"
+    return candidate
+
+
+def label(name: str) -> str:
+    """Return `name` as one printable line: what cannot be printed as an escape of Python.
+
+    A name that starts or ends in spaces, or is empty, is put in quotes.
+    """
+    text = "".join(each if each.isprintable() else _escape(each) for each in name)
+    return text if text and text == text.strip() else f'"{text}"'
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def move_label(move: Transition) -> str:
+    """Return what is written on the arrow of a transition: its trigger, its guard."""
+    guard = f" [{label(move.guard)}]" if move.guard else ""
+    return f"{label(move.trigger)}{guard}{' (internal)' if move.internal else ''}"
+
+
+def encoded(text: str, entity: Callable[[int], str]) -> str:
+    """Return `text` with all but letters, digits, spaces and `_.,()-` as entities."""
+    return "".join(
+        each if each.isalnum() or each in " _.,()-" else entity(ord(each)) for each in text
+    )

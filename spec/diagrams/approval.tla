@@ -1,0 +1,33 @@
+---- MODULE approval ----
+\* A terminal state is an end and no deadlock: run TLC with -deadlock.
+
+VARIABLES state
+
+States == {"pending", "approved", "rejected", "expired", "withdrawn"}
+
+Terminal == {"approved", "rejected", "expired", "withdrawn"}
+
+TypeOK == state \in States
+
+Init == state = "pending"
+
+approve ==
+    \/ state = "pending" /\ state' = "approved"
+
+reject ==
+    \/ state = "pending" /\ state' = "rejected"
+
+expire ==
+    \/ state = "pending" /\ state' = "expired"
+
+withdraw ==
+    \/ state = "pending" /\ state' = "withdrawn"
+
+Next ==
+    \/ approve
+    \/ reject
+    \/ expire
+    \/ withdraw
+
+Spec == Init /\ [][Next]_state
+====
