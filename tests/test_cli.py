@@ -350,3 +350,62 @@ def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
     said, _ = serving.communicate(timeout=30)
     assert (serving.returncode, said) == (0, "stopped\n")
     assert list(tmp_path.iterdir()) == []
+
+
+PORT_BREAKERS = """
+import unicodedata, attrs
+from scoria_memory import MemoryStore
+
+def cut(record, text):
+    return attrs.evolve(record, body=text)
+
+class Truncates(MemoryStore):
+    def create(self, key, records, *, due_at):
+        kept = [cut(each, each.body[:65536]) for each in records]
+        return super().create(key, kept, due_at=due_at)
+
+class Composes(MemoryStore):
+    def create(self, key, records, *, due_at):
+        kept = [cut(each, unicodedata.normalize("NFC", each.body)) for each in records]
+        return super().create(key, kept, due_at=due_at)
+
+class SharesKeys(MemoryStore):
+    def create(self, key, records, *, due_at):
+        return super().create(attrs.evolve(key, tenant_id="all"), records, due_at=due_at)
+
+class ForgetsDue(MemoryStore):
+    def append(self, run_id, records, *, expected_version, due_at):
+        at = self._due.get(run_id)
+        super().append(run_id, records, expected_version=expected_version, due_at=at)
+
+class StaysOpen(MemoryStore):
+    def close(self):
+        pass
+
+def make(name):
+    return lambda directory: globals()[name]()
+
+truncates, composes, shares, forgets, stays = map(
+    make, ("Truncates", "Composes", "SharesKeys", "ForgetsDue", "StaysOpen")
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("factory", "scenario"),
+    [
+        ("truncates", "A record comes back as it was stored (256 KiB of letters)"),
+        ("composes", "A record comes back as it was stored (decomposed letters)"),
+        ("shares", "An idempotency key belongs to its tenant"),
+        ("forgets", "The latest write says when a run is due"),
+        ("stays", "A closed store says so"),
+    ],
+)
+def test_a_store_that_breaks_its_port_fails_for_that(
+    factory: str, scenario: str, tmp_path: Path
+) -> None:
+    """What a store's author may get wrong is found by the scenario that says so."""
+    (tmp_path / "broken.py").write_text(PORT_BREAKERS)
+    ran = scoria("verify", f"broken:{factory}", "--suite", "store", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert f"✗ {scenario}" in ran.stdout

@@ -56,6 +56,7 @@ def test_it_ships_what_is_not_python(wheel: Path) -> None:
     assert {
         "scoria_features/adoption.feature",
         "scoria_features/runtime_to_handoff.feature",
+        "scoria_features/store.feature",
         "scoria_conformance/pytest.ini",
         "scoria_duckdb/sql/schema.sql",
         "scoria_demo/templates/run.html",

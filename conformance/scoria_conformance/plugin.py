@@ -25,9 +25,11 @@ pytest_plugins = [
     "scoria_conformance.steps.deciding",
     "scoria_conformance.steps.handing_off",
     "scoria_conformance.steps.hosting",
+    "scoria_conformance.steps.keeping",
 ]
 
 TAGS = {
+    "store": "what a store promises, put to it directly",
     "adoption": "the guide's default lane: identity, start, inspect, resume",
     "runtime_to_handoff": "the guide's bounded delegation lane",
     "host": "speaks to a host app, so that a running one can be put under it",

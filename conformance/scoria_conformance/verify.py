@@ -17,7 +17,7 @@ TIMEOUT = 1_800
 """How many seconds a suite may take; an adapter that hangs has not been verified."""
 
 SUITES: Mapping[str, str] = MappingProxyType(
-    {"adoption": "adoption", "runtime-to-handoff": "runtime_to_handoff"}
+    {"adoption": "adoption", "runtime-to-handoff": "runtime_to_handoff", "store": "store"}
 )
 """The suites by name, and the tag that each one runs."""
 
