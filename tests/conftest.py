@@ -136,7 +136,7 @@ def scoria(make_scoria: Callable[..., Scoria]) -> Scoria:
 @pytest.fixture
 def identity() -> Identity:
     """Return who acts in most tests."""
-    return Identity("ada", "acme", "session-1")
+    return Identity("user-1", "acme", "session-1")
 
 
 @pytest.fixture

@@ -73,16 +73,20 @@ def test_a_run_that_was_resumed_is_not_resumed_again(scoria: Scoria, waiting: Ru
 def test_a_rejection_cancels_the_run_with_its_reason(scoria: Scoria, waiting: RunSummary) -> None:
     """What was rejected does not happen, and the journal says who said no and why."""
     run = scoria.reject(
-        waiting.run_id, approval_id=approval_id_of(waiting), decided_by="grace", note="not now"
+        waiting.run_id, approval_id=approval_id_of(waiting), decided_by="reviewer-7", note="not now"
     )
     detail = scoria.get_run_detail(run.run_id)
     assert (run.status, detail.steps[0].status) == ("cancelled", "cancelled")
     approval = detail.approvals[0]
-    assert (approval.status, approval.decided_by, approval.note) == ("rejected", "grace", "not now")
+    assert (approval.status, approval.decided_by, approval.note) == (
+        "rejected",
+        "reviewer-7",
+        "not now",
+    )
     last = detail.journal[-1]
     assert (last.type, last.actor_id, last.data) == (
         "run_rejected",
-        "grace",
+        "reviewer-7",
         {"reason": "not now"},
     )
     with pytest.raises(RunNotResumable):
@@ -96,7 +100,7 @@ def test_an_approval_is_decided_once(scoria: Scoria, waiting: RunSummary, decisi
     before = scoria.get_run_detail(waiting.run_id)
     with pytest.raises(ApprovalNotPending) as decided:
         getattr(scoria, decision)(
-            waiting.run_id, approval_id=approval_id_of(waiting), decided_by="eve"
+            waiting.run_id, approval_id=approval_id_of(waiting), decided_by="reviewer-8"
         )
     assert (decided.value.state, decided.value.subject_id) == ("approved", approval_id_of(waiting))
     assert scoria.get_run_detail(waiting.run_id) == before
@@ -109,7 +113,9 @@ def test_an_approval_of_another_run_is_not_pending(
     """A decision meant for one run does not fall on another."""
     one, other = start(scripted(needs())), start(scripted(needs()))
     with pytest.raises(ApprovalNotPending, match="unknown to this run"):
-        getattr(scoria, decision)(one.run_id, approval_id=approval_id_of(other), decided_by="eve")
+        getattr(scoria, decision)(
+            one.run_id, approval_id=approval_id_of(other), decided_by="reviewer-8"
+        )
     assert scoria.list_runs() == [other, one]
 
 
@@ -201,7 +207,7 @@ def test_an_expired_approval_cannot_be_decided(
     before = scoria.get_run_detail(waiting.run_id)
     with pytest.raises(ApprovalNotPending) as late:
         getattr(scoria, decision)(
-            waiting.run_id, approval_id=approval_id_of(waiting), decided_by="grace"
+            waiting.run_id, approval_id=approval_id_of(waiting), decided_by="reviewer-7"
         )
     assert late.value.state == "expired"
     assert scoria.get_run_detail(waiting.run_id) == before

@@ -20,14 +20,14 @@ from scoria_core.ports import Record, RunKey
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import CACHED_RUNS, JournalFile
 
-IDENTITY = Identity("ada", "acme", "session-1", {"channel": "web"})
+IDENTITY = Identity("user-1", "acme", "session-1", {"channel": "web"})
 WORK = StepSpec("work", "executor", {"n": 1})
 
 PRELUDE = """
 import os, signal, sys
 from scoria_core import Identity, NeedsApproval, Scoria, StepSpec
 url = sys.argv[1]
-identity = Identity("ada", "acme", "session-1", {"channel": "web"})
+identity = Identity("user-1", "acme", "session-1", {"channel": "web"})
 work = StepSpec("work", "executor", {"n": 1})
 def say(text):
     print(text, flush=True)
@@ -110,7 +110,7 @@ def test_reopening_finds_everything(path: Path) -> None:
         runs = [start(scoria, idempotency_key=f"k-{number}") for number in range(3)]
         approval = runs[0].pending_approval
         assert approval is not None
-        scoria.approve(runs[0].run_id, approval_id=approval.approval_id, decided_by="grace")
+        scoria.approve(runs[0].run_id, approval_id=approval.approval_id, decided_by="reviewer-7")
         scoria.resume_run(runs[0].run_id)
         queued = scoria.start_run(
             IDENTITY, root_role_id="r", initial_step=StepSpec("unserved", "r")
@@ -156,7 +156,7 @@ def test_a_run_outlives_the_kill_of_its_process(path: Path) -> None:
         )
         approval = run.pending_approval
         assert approval is not None
-        scoria.approve(run_id, approval_id=approval.approval_id, decided_by="grace")
+        scoria.approve(run_id, approval_id=approval.approval_id, decided_by="reviewer-7")
     resume = (
         f"say(Scoria.open(url).resume_run({run_id!r}, handlers={{'work': lambda *_: None}}).status)"
     )
@@ -490,7 +490,7 @@ def test_a_write_is_one_statement(
     assert run.pending_approval is not None
     approval_id = run.pending_approval.approval_id
     approve = statements(
-        lambda: scoria.approve(run.run_id, approval_id=approval_id, decided_by="grace")
+        lambda: scoria.approve(run.run_id, approval_id=approval_id, decided_by="reviewer-7")
     )
     assert approve == ["INSERT"]
     assert statements(lambda: scoria.resume_run(run.run_id)) == ["INSERT"]

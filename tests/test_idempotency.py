@@ -55,7 +55,7 @@ def test_a_key_with_other_arguments_conflicts(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"actor_id": "eve"}, {"session_id": "session-2"}, {"metadata": {"a": 1}}]
+    "changes", [{"actor_id": "reviewer-8"}, {"session_id": "session-2"}, {"metadata": {"a": 1}}]
 )
 def test_a_key_of_another_caller_conflicts(
     scoria: Scoria, identity: Identity, changes: dict[str, Any]

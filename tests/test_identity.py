@@ -14,7 +14,7 @@ FIELDS = ["actor_id", "tenant_id", "session_id"]
 UUID7 = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 
 ACCEPTED = [
-    ("ada", "ada"),
+    ("user-1", "user-1"),
     (" ada ", " ada "),
     ("grüße 🌋", "grüße 🌋"),
     ("0", "0"),
@@ -38,13 +38,13 @@ REFUSED = {
     "bool": (True, "is bool"),
     "float": (1.5, "is float"),
     "nan": (float("nan"), "is float"),
-    "bytes": (b"ada", "is bytes"),
-    "list": (["ada"], "is list"),
-    "tuple": (("ada",), "is tuple"),
-    "set": ({"ada"}, "is set"),
+    "bytes": (b"user-1", "is bytes"),
+    "list": (["user-1"], "is list"),
+    "tuple": (("user-1",), "is tuple"),
+    "set": ({"user-1"}, "is set"),
     "object without id": (SimpleNamespace(), "is SimpleNamespace"),
     "object": (object(), "is object"),
-    "mapping without id": ({"name": "ada"}, "is dict"),
+    "mapping without id": ({"name": "user-1"}, "is dict"),
     "empty mapping": ({}, "is dict"),
     "id is None": (SimpleNamespace(id=None), "is missing"),
     "id of mapping is None": ({"id": None}, "is missing"),

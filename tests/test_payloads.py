@@ -79,7 +79,7 @@ def carried(scoria: Scoria, payload: dict[str, Any], context: dict[str, Any]) ->
         "done": lambda *_: Completed(payload),
     }
     run = scoria.start_run(
-        Identity("ada", "acme", "session-1", payload),
+        Identity("user-1", "acme", "session-1", payload),
         root_role_id="planner",
         initial_step=StepSpec("done", "planner", payload),
         metadata=payload,
@@ -87,7 +87,7 @@ def carried(scoria: Scoria, payload: dict[str, Any], context: dict[str, Any]) ->
     scoria.add_step(run.run_id, StepSpec("asks", "planner"), handlers=handlers)
     approval = scoria.get_run(run.run_id).pending_approval
     assert approval is not None
-    scoria.approve(run.run_id, approval_id=approval.approval_id, decided_by="grace")
+    scoria.approve(run.run_id, approval_id=approval.approval_id, decided_by="reviewer-7")
     scoria.resume_run(run.run_id, handlers=handlers)
     return scoria.get_run_detail(run.run_id)
 
@@ -393,7 +393,7 @@ def test_a_text_is_checked(
     calls: dict[str, Callable[[], object]] = {
         "reason": lambda: scoria.cancel_run(run.run_id, reason=value),
         "note": lambda: scoria.approve(
-            run.run_id, approval_id=approval.approval_id, decided_by="grace", note=value
+            run.run_id, approval_id=approval.approval_id, decided_by="reviewer-7", note=value
         ),
     }
     with pytest.raises(InvalidPayload, match=said) as invalid:
@@ -452,7 +452,7 @@ def test_what_a_handler_got_is_not_what_is_recorded(scoria: Scoria, identity: Id
 
 def test_what_is_to_be_approved_cannot_change_meanwhile(scoria: Scoria, identity: Identity) -> None:
     """A host that changes the arguments after asking gets back what was approved, not its own."""
-    arguments: dict[str, Any] = {"to": ["ada"]}
+    arguments: dict[str, Any] = {"to": ["user-1"]}
     seen = []
 
     def asks(step: Any, _: object) -> object:
@@ -467,11 +467,13 @@ def test_what_is_to_be_approved_cannot_change_meanwhile(scoria: Scoria, identity
     assert run.pending_approval is not None
     arguments["to"].append("everyone")
     run.pending_approval.arguments["to"].append("everyone")
-    scoria.approve(run.run_id, approval_id=run.pending_approval.approval_id, decided_by="grace")
+    scoria.approve(
+        run.run_id, approval_id=run.pending_approval.approval_id, decided_by="reviewer-7"
+    )
     arguments["to"].append("everyone")
     scoria.resume_run(run.run_id, handlers={"k": asks})
-    assert [approval.arguments for approval in seen] == [{"to": ["ada"]}]
-    assert seen[0].arguments_digest == digest({"to": ["ada"]})
+    assert [approval.arguments for approval in seen] == [{"to": ["user-1"]}]
+    assert seen[0].arguments_digest == digest({"to": ["user-1"]})
 
 
 @pytest.mark.parametrize(

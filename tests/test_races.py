@@ -15,7 +15,7 @@ from scoria_core.ports import Record, RunKey, RunStore
 
 ROUNDS = 200
 WORK = StepSpec("work", "executor")
-IDENTITY = Identity("ada", "acme", "session-1")
+IDENTITY = Identity("user-1", "acme", "session-1")
 
 
 def race(*calls: Callable[[], Any]) -> list[Any]:
@@ -85,7 +85,7 @@ def test_two_resume_one_run(
     facades = [make_scoria(handlers={"work": handler}) for _ in range(2)]
     for _ in range(ROUNDS):
         run_id, approval_id = waiting()
-        facades[0].approve(run_id, approval_id=approval_id, decided_by="grace")
+        facades[0].approve(run_id, approval_id=approval_id, decided_by="reviewer-7")
         answers = race(*(partial(facade.resume_run, run_id) for facade in facades))
         assert kinds(answers) == {RunSummary: 1, RunNotResumable: 1}
         assert handler.done[run_id] == 1
@@ -101,7 +101,7 @@ def test_two_decide_one_approval(
     """Exactly one decision is taken and stands; the other is refused."""
     for _ in range(ROUNDS):
         run_id, approval_id = waiting()
-        deciders = ["grace", "edsger"]
+        deciders = ["reviewer-7", "edsger"]
         calls = [
             partial(getattr(scoria, decision), run_id, approval_id=approval_id, decided_by=by)
             for decision, by in zip(decisions, deciders, strict=True)
@@ -138,7 +138,7 @@ def test_one_approves_while_another_cancels(
     for _ in range(ROUNDS):
         run_id, approval_id = waiting()
         approved, cancelled = race(
-            partial(scoria.approve, run_id, approval_id=approval_id, decided_by="grace"),
+            partial(scoria.approve, run_id, approval_id=approval_id, decided_by="reviewer-7"),
             partial(scoria.cancel_run, run_id),
         )
         assert isinstance(cancelled, RunSummary)
@@ -159,7 +159,7 @@ def test_one_resumes_while_another_cancels(
     scoria = make_scoria(handlers={"work": handler})
     for _ in range(ROUNDS // 4):
         run_id, approval_id = waiting()
-        scoria.approve(run_id, approval_id=approval_id, decided_by="grace")
+        scoria.approve(run_id, approval_id=approval_id, decided_by="reviewer-7")
         race(partial(scoria.resume_run, run_id), partial(scoria.cancel_run, run_id))
         detail = scoria.get_run_detail(run_id)
         assert detail.summary.status in ("completed", "cancelled")
@@ -191,7 +191,7 @@ def test_nothing_is_lost_under_many_writers(make_scoria: Callable[..., Scoria]) 
     def drive(worker: int) -> list[str]:
         runs = []
         for _ in range(20):
-            identity = Identity("ada", "acme", f"session-{worker}")
+            identity = Identity("user-1", "acme", f"session-{worker}")
             run = scoria.start_run(identity, root_role_id="executor", initial_step=WORK)
             scoria.add_step(run.run_id, StepSpec("more", "executor"))
             done = scoria.run_pending(

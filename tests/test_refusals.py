@@ -141,7 +141,7 @@ def _cancel(scene: Scene) -> None:
 
 def _decide(scene: Scene, decision: Callable[..., RunSummary]) -> None:
     _request(scene)
-    decision(scene.run_id, approval_id=scene.approval_id(), decided_by="grace")
+    decision(scene.run_id, approval_id=scene.approval_id(), decided_by="reviewer-7")
 
 
 def _expire(scene: Scene) -> None:
@@ -237,7 +237,7 @@ FACTS = {
 PUBLIC: dict[tuple[str, str], Callable[[Scene, Scoria], RunSummary]] = {
     ("run", "resume"): lambda scene, by: by.resume_run(scene.run_id),
     ("run", "reject"): lambda scene, by: by.reject(
-        scene.run_id, approval_id=scene.approval_id(), decided_by="grace"
+        scene.run_id, approval_id=scene.approval_id(), decided_by="reviewer-7"
     ),
     ("run", "complete"): lambda scene, by: by.complete_run(scene.run_id),
     ("run", "retry"): lambda scene, by: by.retry_run(scene.run_id),
@@ -246,10 +246,10 @@ PUBLIC: dict[tuple[str, str], Callable[[Scene, Scoria], RunSummary]] = {
     ("step", "retry"): lambda scene, by: by.retry_run(scene.run_id),
     ("step", "cancel"): lambda scene, by: by.cancel_run(scene.run_id),
     ("approval", "approve"): lambda scene, by: by.approve(
-        scene.run_id, approval_id=scene.subject_id, decided_by="grace"
+        scene.run_id, approval_id=scene.subject_id, decided_by="reviewer-7"
     ),
     ("approval", "reject"): lambda scene, by: by.reject(
-        scene.run_id, approval_id=scene.subject_id, decided_by="grace"
+        scene.run_id, approval_id=scene.subject_id, decided_by="reviewer-7"
     ),
     ("approval", "withdraw"): lambda scene, by: by.cancel_run(scene.run_id),
     ("handoff", "retry"): lambda scene, by: by.retry_run(scene.run_id),
@@ -353,7 +353,9 @@ def test_a_call_that_the_table_allows_lands(
     """The public call moves the subject once, into the declared state."""
     with scene_of(make_scoria(), identity, subject, state) as scene:
         if trigger == "resume":
-            scene.scoria.approve(scene.run_id, approval_id=scene.approval_id(), decided_by="grace")
+            scene.scoria.approve(
+                scene.run_id, approval_id=scene.approval_id(), decided_by="reviewer-7"
+            )
         before = scene.detail()
         PUBLIC[subject, trigger](scene, make_scoria())
         after = scene.detail()

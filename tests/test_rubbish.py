@@ -166,7 +166,7 @@ def test_an_approval_id_that_is_none_is_not_pending(scoria: Scoria, waiting: Run
     for rubbish in RUBBISH:
         for decide in (scoria.approve, scoria.reject):
             with pytest.raises(ApprovalNotPending) as missing:
-                decide(waiting.run_id, approval_id=rubbish, decided_by="grace")
+                decide(waiting.run_id, approval_id=rubbish, decided_by="reviewer-7")
             assert missing.value.field == "approval_id"
             assert str(missing.value).isprintable()
     assert scoria.get_run(waiting.run_id) == waiting

@@ -38,7 +38,7 @@ def test_a_run_tells_who_where_and_when(
     clock.advance(seconds=5)
     scoria.cancel_run(run.run_id)
     read = scoria.get_run(run.run_id)
-    assert (read.tenant_id, read.actor_id, read.session_id) == ("acme", "ada", "session-1")
+    assert (read.tenant_id, read.actor_id, read.session_id) == ("acme", "user-1", "session-1")
     assert (read.root_role_id, read.metadata) == ("executor", {"payload": {"prompt": "p"}})
     assert read.updated_at - read.created_at == timedelta(seconds=5)
     assert read.created_at.tzinfo is not None

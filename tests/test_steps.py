@@ -38,12 +38,12 @@ def test_a_retry_runs_the_failed_step_anew(
 
 def test_a_cancellation_ends_everything(scoria: Scoria, waiting: RunSummary) -> None:
     """A cancelled run has no open step and no pending approval, and says who ended it and why."""
-    run = scoria.cancel_run(waiting.run_id, reason="changed my mind", actor_id="ada")
+    run = scoria.cancel_run(waiting.run_id, reason="changed my mind", actor_id="user-1")
     detail = scoria.get_run_detail(run.run_id)
     assert (run.status, run.pending_approval) == ("cancelled", None)
     assert (detail.steps[0].status, detail.approvals[0].status) == ("cancelled", "withdrawn")
     last = detail.journal[-1]
-    assert (last.type, last.actor_id) == ("run_cancelled", "ada")
+    assert (last.type, last.actor_id) == ("run_cancelled", "user-1")
     assert last.data == {"reason": "changed my mind"}
 
 
@@ -151,9 +151,9 @@ def test_a_run_without_steps_is_completed_by_its_host(
     """A host that drives a run itself says when it is done; then nothing changes it again."""
     run = start(step=None)
     assert run.status == "running"
-    done = scoria.complete_run(run.run_id, actor_id="ada")
+    done = scoria.complete_run(run.run_id, actor_id="user-1")
     assert done.status == "completed"
-    assert scoria.get_run_detail(run.run_id).journal[-1].actor_id == "ada"
+    assert scoria.get_run_detail(run.run_id).journal[-1].actor_id == "user-1"
     for call in (scoria.complete_run, scoria.cancel_run, scoria.retry_run, scoria.resume_run):
         with pytest.raises(TransitionRefused):
             call(run.run_id)

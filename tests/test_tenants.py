@@ -22,10 +22,10 @@ TENANT_CALLS: dict[str, Callable[[Scoria, RunSummary], object]] = {
     "get_run": lambda view, run: view.get_run(run.run_id),
     "get_run_detail": lambda view, run: view.get_run_detail(run.run_id),
     "approve": lambda view, run: view.approve(
-        run.run_id, approval_id=approval_id_of(run), decided_by="eve"
+        run.run_id, approval_id=approval_id_of(run), decided_by="reviewer-8"
     ),
     "reject": lambda view, run: view.reject(
-        run.run_id, approval_id=approval_id_of(run), decided_by="eve"
+        run.run_id, approval_id=approval_id_of(run), decided_by="reviewer-8"
     ),
     "resume_run": lambda view, run: view.resume_run(run.run_id, handlers={"work": scripted()}),
     "retry_run": lambda view, run: view.retry_run(run.run_id, handlers={"work": scripted()}),
@@ -65,7 +65,7 @@ def test_a_view_lists_and_carries_out_only_its_own(
     own, handler = start(), scripted(None)
     view = scoria.for_tenant("globex")
     other = scoria.start_run(
-        Identity("eve", "globex", "session-1"), root_role_id="r", initial_step=WORK
+        Identity("reviewer-8", "globex", "session-1"), root_role_id="r", initial_step=WORK
     )
     assert view.list_runs() == view.list_runs_for_session("session-1") == [other]
     assert [run.run_id for run in view.run_pending(handlers={"work": handler})] == [other.run_id]
