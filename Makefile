@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams
+.PHONY: demo test check format diagrams spec mutate-lifecycles model
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -19,9 +19,20 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m scoria_diagrams.generated --check
+	$(BIN)/python -m scoria_conformance.spec check
 
 diagrams: $(READY)
 	$(BIN)/python -m scoria_diagrams.generated
+
+spec: diagrams
+	$(BIN)/python -m scoria_conformance.spec write --page scoria_cli.page:page \
+		memory:// duckdb:///scoria.duckdb
+
+mutate-lifecycles: $(READY)
+	$(BIN)/python -m scoria_conformance.mutants lifecycles memory:// --page scoria_cli.page:page
+
+model: $(READY)
+	$(BIN)/python -m scoria_conformance.model
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -55,6 +55,10 @@ def test_it_ships_what_is_not_python(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert {
         "scoria_features/adoption.feature",
+        "scoria_features/handlers.feature",
+        "scoria_features/lifecycles.feature",
+        "scoria_features/page.feature",
+        "scoria_features/records.feature",
         "scoria_features/runtime_to_handoff.feature",
         "scoria_features/store.feature",
         "scoria_conformance/pytest.ini",

@@ -41,8 +41,8 @@ def _walk(url: str) -> int:
 
 
 def _stay(url: str) -> None:
-    click.echo(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
     try:
+        click.echo(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("stopped")

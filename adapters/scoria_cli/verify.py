@@ -4,7 +4,7 @@ import click
 from rich.console import Console
 
 from scoria_cli.console import console, line
-from scoria_conformance import SUITES, Status, Verdict
+from scoria_conformance import SUITES, Status, Verdict, specification
 from scoria_conformance import verify as run_suite
 
 PAGE = "scoria_cli.page:page"
@@ -18,9 +18,16 @@ _MARKS = {
 }
 
 
+def _version(_: click.Context, __: click.Parameter, version: str | None) -> str | None:
+    known = specification().versions
+    if version not in (None, *known):
+        raise click.BadParameter(f"there is no {version!r}; there is {', '.join(known)}")
+    return version
+
+
 @click.command()
 @click.argument("target")
-@click.option("--suite", type=click.Choice(sorted(SUITES)), help="One lane; both by default.")
+@click.option("--suite", type=click.Choice(sorted(SUITES)), help="One of them; all by default.")
 @click.option(
     "--host",
     default=DEMO_HOST,
@@ -28,14 +35,20 @@ _MARKS = {
     metavar="MODULE:NAME",
     help="For a host: what connects to it and speaks its routes.",
 )
-def verify(target: str, suite: str | None, host: str) -> int:
+@click.option(
+    "--spec",
+    metavar="VERSION",
+    callback=_version,
+    help="Version of the specification to hold TARGET to; the latest by default.",
+)
+def verify(target: str, suite: str | None, host: str, spec: str | None) -> int:
     """Put TARGET through the guide's checks.
 
     TARGET is a store URL, a module:factory that is called with an empty directory and returns a
     RunStore, or the http(s):// URL of a running host. A store is put through its paces in a
     throw-away directory: the file that a URL names is never touched.
     """
-    verdict = run_suite(target, suite=suite, page=PAGE, host=host)
+    verdict = run_suite(target, suite=suite, page=PAGE, host=host, spec=spec)
     report(console(), verdict)
     return verdict.exit_code
 

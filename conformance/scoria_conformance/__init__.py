@@ -1,5 +1,6 @@
 """The conformance suite: the features of `scoria_features`, bound to a store or a host."""
 
+from scoria_conformance.clauses import Clause, ClauseSet, specification
 from scoria_conformance.host import Evidence, Host, HostSession, Turn
 from scoria_conformance.verdict import Check, Status, Verdict
 from scoria_conformance.verify import SUITES, verify
@@ -7,11 +8,14 @@ from scoria_conformance.verify import SUITES, verify
 __all__ = [
     "SUITES",
     "Check",
+    "Clause",
+    "ClauseSet",
     "Evidence",
     "Host",
     "HostSession",
     "Status",
     "Turn",
     "Verdict",
+    "specification",
     "verify",
 ]

@@ -181,11 +181,13 @@ class _InProcessSession:
         return Identity.from_session({**(self.scope or {}), "session_id": self.session_id})
 
 
-def open_page(app: WSGIApp, path: str, method: str = "GET") -> Evidence:
+def open_page(
+    app: WSGIApp, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> Evidence:
     """Ask a WSGI app, mounted under /scoria, for a page."""
     transport = httpx.WSGITransport(app=app, script_name="/scoria")
     with httpx.Client(transport=transport, base_url="http://host.invalid") as client:
-        answer = client.request(method, path)
+        answer = client.request(method, path, headers=headers)
     return Evidence(answer.status_code, answer.text)
 
 

@@ -23,11 +23,16 @@ _EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.COULD_NOT_RUN: 2}
 
 @attrs.frozen
 class Check:
-    """One scenario and what became of it; `reason` says why it did not pass."""
+    """One scenario, with one row of its examples, and what became of it.
+
+    `reason` says why it did not pass; `clauses` are those it puts to the test.
+    """
 
     name: str
     status: Status
     reason: str = ""
+    scenario: str = ""
+    clauses: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -11,30 +11,44 @@ from pathlib import Path
 from types import MappingProxyType
 
 from scoria_conformance.target import Target
-from scoria_conformance.verdict import Check, Status, Verdict
+from scoria_conformance.verdict import Check, Verdict
+from scoria_core.conversion import converter
 
 TIMEOUT = 1_800
 """How many seconds a suite may take; an adapter that hangs has not been verified."""
 
 SUITES: Mapping[str, str] = MappingProxyType(
-    {"adoption": "adoption", "runtime-to-handoff": "runtime_to_handoff", "store": "store"}
+    {
+        "adoption": "adoption",
+        "runtime-to-handoff": "runtime_to_handoff",
+        "lifecycles": "lifecycles",
+        "store": "store",
+        "page": "page",
+    }
 )
 """The suites by name, and the tag that each one runs."""
 
 
 def verify(
-    target: str, *, suite: str | None = None, page: str | None = None, host: str | None = None
+    target: str,
+    *,
+    suite: str | None = None,
+    page: str | None = None,
+    host: str | None = None,
+    spec: str | None = None,
 ) -> Verdict:
     """Run the suite against `target` and return what was found.
 
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
-    makes the evidence page of a facade and what connects to a running host. Raises
+    makes the evidence page of a facade and what connects to a running host. `spec` is a version of
+    the specification: clauses that it did not have yet are not applicable. Raises
     `StoreUnavailable` where there is nothing at `target` to run the suite against.
     """
     Target(target).check()
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         report = Path(directory) / "checks.json"
-        command = [*_pytest(), *_selected(target, suite), *_told(target, page, host)]
+        command = [sys.executable, "-m", "pytest", *pytest_arguments(), "--no-header", "-q"]
+        command += [*_selected(target, suite), *_told(target, page, host, spec)]
         command += [f"--scoria-report={report}", f"--basetemp={directory}/stores"]
         try:
             ran = _run(command)
@@ -45,22 +59,28 @@ def verify(
 
 def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603 - no shell, and the arguments are made here
-        command, capture_output=True, text=True, env=_environment(), check=False, timeout=TIMEOUT
+        command, capture_output=True, text=True, env=environment(), check=False, timeout=TIMEOUT
     )
 
 
-def _told(target: str, page: str | None, host: str | None) -> list[str]:
-    options = {"--scoria-target": target, "--scoria-page": page, "--scoria-host": host}
+def _told(target: str, page: str | None, host: str | None, spec: str | None) -> list[str]:
+    options = {
+        "--scoria-target": target,
+        "--scoria-page": page,
+        "--scoria-host": host,
+        "--scoria-spec": spec,
+    }
     return [f"{name}={value}" for name, value in options.items() if value is not None]
 
 
-def _pytest() -> list[str]:
+def pytest_arguments() -> list[str]:
+    """Return what makes pytest run the suite, whatever else is configured where it is run."""
     package = files("scoria_conformance")
     return [
-        *(sys.executable, "-m", "pytest", str(package / "suite.py")),
+        str(package / "suite.py"),
         *("-c", str(package / "pytest.ini"), "--rootdir", str(package)),
         *("-p", "pytest-bdd", "-p", "scoria_conformance.plugin", "-p", "no:cacheprovider"),
-        *("--import-mode", "importlib", "--no-header", "-q"),
+        *("--import-mode", "importlib"),
     ]
 
 
@@ -70,7 +90,7 @@ def _selected(target: str, suite: str | None) -> list[str]:
     return ["-m", " and ".join(tags)] if tags else []
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Leave out what would change the run: options and plugins of the caller's own pytest."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = os.pathsep.join([str(Path.cwd()), *filter(None, [kept.get("PYTHONPATH")])])
@@ -83,9 +103,7 @@ def _verdict(target: str, report: Path, ran: "subprocess.CompletedProcess[str]")
         found = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Verdict(target, (), f"the suite broke off (exit {ran.returncode}): {said}")
-    checks = [
-        Check(each["name"], Status(each["status"]), each["reason"]) for each in found["checks"]
-    ]
+    checks = converter.structure(found["checks"], tuple[Check, ...])
     if ran.returncode not in (0, 1) or len(checks) != found["collected"]:
         return Verdict(target, checks, f"the suite did not run through: {said}")
     return Verdict(target, checks)

@@ -1,7 +1,8 @@
 """What one scenario knows: the facade under test, what was called, and what came of it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from scoria_core import (
     ScoriaError,
     Step,
 )
-from scoria_core.ports import Record, RunStore
+from scoria_core.ports import Record, RunKey, RunStore
 
 StoreFactory = Callable[[Path], RunStore]
 """Opens a store in a directory; called again with the same directory it reopens its data."""
@@ -28,6 +29,9 @@ TENANT = "tenant-1"
 OTHER_TENANT = "tenant-2"
 KIND = "work"
 ARGUMENTS = {"recipient": "customer-42", "amount": 1250, "lines": ["a", "b"]}
+
+PATIENCE = 10
+"""How many seconds callers wait for each other."""
 
 Answer = Callable[[Step, RunSummary], object]
 
@@ -60,6 +64,35 @@ class DamagedStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
+
+
+@attrs.frozen
+class MeetingStore:
+    """A store at which callers meet: all of them have read before one of them writes."""
+
+    store: RunStore
+    barrier: threading.Barrier
+    _met: threading.local = attrs.field(factory=threading.local)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records, once all have read."""
+        records = self.store.read(run_id)
+        self._meet()
+        return records
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store the run, once all are about to."""
+        self._meet()
+        return self.store.create(key, records, due_at=due_at)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def _meet(self) -> None:
+        if not hasattr(self._met, "already"):
+            self._met.already = True
+            with suppress(threading.BrokenBarrierError):  # one was refused, and nobody else comes
+                self.barrier.wait(PATIENCE)
 
 
 @attrs.define
@@ -100,6 +133,7 @@ class World:
     def handle(self, step: Step, run: RunSummary) -> object:
         """Record the call, then answer as the scenario says."""
         self.calls.append((step, run))
+        assert len(self.calls) < 100, "handlers are called without end"
         return self.answer(step, run)
 
     @property
@@ -136,11 +170,11 @@ class World:
             self.error = error
 
     def race(self, *calls: Callable[[], RunSummary]) -> None:
-        """Make calls at once, one thread each."""
-        barrier = threading.Barrier(len(calls))
+        """Make calls at once, one thread each, so that none has stored before all have read."""
+        meeting = MeetingStore(self.store, threading.Barrier(len(calls)))
+        alone, self.scoria = self.scoria, Scoria(meeting, clock=self.clock)
 
         def run(call: Callable[[], RunSummary]) -> None:
-            barrier.wait()
             try:
                 self.raced.append(call())
             except ScoriaError as error:
@@ -151,6 +185,7 @@ class World:
             thread.start()
         for thread in threads:
             thread.join()
+        self.scoria = alone
 
 
 def completed(*_: object) -> Completed:

@@ -3,7 +3,7 @@ Feature: Adoption: identity, start, inspect, resume
   A host app hands over one normalized identity and starts a durable run. A step may pause for
   approval; a person decides; the host resumes that exact run by its run_id.
 
-  @host
+  @host @HOST-1 @HOST-2 @HOST-3 @HOST-4 @HOST-5
   Scenario: The guide's checklist, from a form to the evidence page
     Given a user signed in to the host
     When the user starts a turn with the prompt "Draft a reply about policy"
@@ -17,7 +17,7 @@ Feature: Adoption: identity, start, inspect, resume
     When the user starts another turn with the prompt "And one more thing"
     Then the second turn has the same session and another run
 
-  @host
+  @host @HOST-4
   Scenario: A run that is waiting for a person is not resumed
     Given a user signed in to the host
     When the user starts a turn with the prompt "Draft a reply"
@@ -25,36 +25,311 @@ Feature: Adoption: identity, start, inspect, resume
     Then the host refuses
     And the host reads that run back as "waiting_for_approval"
 
-  @host
+  @host @HOST-2 @HOST-4 @HOST-5
+  Scenario: A host resumes one turn of a session and leaves the other waiting
+    Given a user signed in to the host
+    When the user starts a turn with the prompt "Draft a reply"
+    And the user starts another turn with the prompt "And another"
+    And a reviewer approves that run
+    And the host resumes that run
+    Then the host reads that run back as "completed"
+    And the host reads the second run back as "waiting_for_approval"
+
+  @host @HOST-6
   Scenario: The evidence page does not show a run to someone else
     Given a user signed in to the host
     When the user starts a turn with the prompt "Draft a reply"
     Then the evidence page is not found for a user of another tenant
     And it is refused to a visitor who is not signed in
 
-  Scenario: A run without a step waits for its host
+  @IDENTITY-1
+  Scenario Outline: An identity names actor, tenant and session
+    When an identity is made with <field> <value>
+    Then it is refused with "InvalidIdentity" naming "<field>"
+
+    Examples:
+      | field      | value   |
+      | actor_id   | missing |
+      | actor_id   | blank   |
+      | actor_id   | a list  |
+      | actor_id   | true    |
+      | tenant_id  | missing |
+      | tenant_id  | blank   |
+      | tenant_id  | a list  |
+      | tenant_id  | true    |
+      | session_id | missing |
+      | session_id | blank   |
+      | session_id | a list  |
+      | session_id | true    |
+
+  @IDENTITY-2
+  Scenario Outline: An id is taken as a host has it, and kept as text
+    When a run is started for an actor, a tenant and a session given as <value>
+    Then their ids read back as "<text>"
+
+    Examples:
+      | value                       | text                                 |
+      | the text "42"               | 42                                   |
+      | the number 42               | 42                                   |
+      | a UUID                      | 6f0e0c5a-3c1d-4e0b-9d52-0a1b2c3d4e5f |
+      | an object whose id is 42    | 42                                   |
+      | an object whose id is a UUID | 6f0e0c5a-3c1d-4e0b-9d52-0a1b2c3d4e5f |
+      | a mapping whose id is 42    | 42                                   |
+
+  @IDENTITY-3
+  Scenario Outline: An identity taken at the edge is the one that its values give
+    When an identity is taken from <edge> that holds a token too
+    Then it equals the one written out, and the token is not in it
+
+    Examples:
+      | edge                                |
+      | a session                           |
+      | a session of another framework      |
+      | a request state                     |
+      | a request state with objects        |
+      | a request state that is a mapping   |
+
+  @IDENTITY-3 @IDENTITY-1
+  Scenario Outline: An identity is not taken from an edge that lacks an id
+    When an identity is taken from <edge> without a tenant
+    Then it is refused with "InvalidIdentity" naming "tenant_id"
+
+    Examples:
+      | edge                              |
+      | a session                         |
+      | a request state                   |
+      | a request state that is a mapping |
+
+  @IDENTITY-4
+  Scenario: The metadata of an identity reads back with its run
+    When a run is started with the metadata of its identity of every kind of JSON value
+    Then that reads back equal and in its order
+
+  @IDENTITY-4 @PAYLOAD-1
+  Scenario: The metadata of an identity is a payload
+    When an identity is made whose metadata holds bytes
+    Then it is refused with "InvalidPayload" naming "identity.metadata.value"
+
+  @RUN-9
+  Scenario Outline: A run without a step waits for its host
     When a run is started
     Then the run is "running"
-    When the host completes the run
-    Then the run is "completed"
+    When <the host acts>
+    Then the run is "<status>"
 
-  Scenario: A step is carried out before start returns
-    When a run is started with a step whose handler answers "Completed"
-    Then the run is "completed"
-    And its step is "completed" with the result of the handler
+    Examples:
+      | the host acts                                          | status    |
+      | the host completes the run                             | completed |
+      | the run is cancelled                                   | cancelled |
+      | the host adds a step whose handler answers "Completed" | completed |
 
-  Scenario: A step without a handler stays queued until there is one
-    When a run is started with a step that has no handler
-    Then the run is "running"
-    And its step is "queued"
-    When what is queued is run with a handler that answers "Completed"
-    Then the run is "completed"
+  @RUN-8
+  Scenario: A run completes by itself when the last of its steps has
+    Given a run with a queued step
+    When another step is queued in it
+    And what is queued is run with a handler that answers "Completed"
+    Then the handler was called 2 times
+    And the run was "running" at each of those
+    And every step is "completed"
+    And the run is "completed"
 
+  @RUN-7 @READ-2 @READ-3
+  Scenario: Turns of one session are separate runs, newest first
+    Given 3 runs of one session
+    Then the session lists its runs newest first
+    And pages of 2 list each of them once
+
+  @RUN-3 @RUN-5
+  Scenario: Of two paused runs of one session the one that is named goes on
+    Given an approved run
+    And a run of the same session that waits for approval
+    When the run is resumed
+    Then the run is "completed"
+    And the other run of the session is "waiting_for_approval"
+
+  @RUN-3 @RUN-4
+  Scenario Outline: A session_id given for a run_id is answered with the way to the run
+    Given a run that waits for approval
+    When its session_id is given where its host <call>
+    Then it is refused with "RunNotFound" naming "run_id"
+    And the message names "list_runs_for_session"
+    And nothing changed
+    And no handler was called
+
+    Examples:
+      | call                      |
+      | reads it                  |
+      | inspects it               |
+      | approves it               |
+      | rejects it                |
+      | resumes it                |
+      | retries it                |
+      | cancels it                |
+      | completes it              |
+      | adds a step to it         |
+      | runs what is queued in it |
+
+  @RUN-4
+  Scenario Outline: The way to a run is not shown to another tenant
+    Given a run that waits for approval
+    When its session_id is given where another tenant <call>
+    Then it is refused with "RunNotFound" naming "run_id"
+    And the message is the one for a run that never was
+
+    Examples:
+      | call        |
+      | reads it    |
+      | approves it |
+      | resumes it  |
+
+  @RUN-15 @ERROR-2
+  Scenario Outline: A run that waits for no decision is not resumed, and says how it goes on
+    Given <run>
+    When it is resumed
+    Then it is refused with "RunNotResumable" naming "run_id"
+    And the message names "<next move>"
+    And nothing changed
+    And no handler was called
+
+    Examples:
+      | run                    | next move       |
+      | a completed run        | start a new run |
+      | a resumed run          | start a new run |
+      | a cancelled run        | start a new run |
+      | a failed run           | retry_run       |
+      | a run with a queued step | run_pending   |
+
+  @RUN-3
+  Scenario: A run that never was is not resumed
+    When a run that never was is resumed
+    Then it is refused with "RunNotFound" naming "run_id"
+    And nothing changed
+
+  @RUN-14
+  Scenario: Of two who resume at once, one wins and the handler runs once
+    Given an approved run
+    When two callers resume it at once
+    Then one succeeds and the other is refused with "RunNotResumable"
+    And the handler was called once
+
+  @RUN-6 @JOURNAL-4
+  Scenario Outline: Whoever acts on a run, it stays that of who started it
+    Given <run>
+    When on behalf of "operator-3" its host <call>
+    Then the run kept its run_id, session_id, tenant_id and actor_id
+    And the entry that begins that call names "operator-3"
+
+    Examples:
+      | run                      | call              |
+      | an approved run          | resumes it        |
+      | a failed run             | retries it        |
+      | a run with a queued step | adds a step to it |
+      | a run with a queued step | cancels it        |
+      | a run without a step     | completes it      |
+
+  @RUN-10 @ERROR-2
+  Scenario Outline: A run with open work is not completed
+    Given <run>
+    When its host completes it
+    Then it is refused with "TransitionRefused" naming "run_id"
+    And nothing changed
+
+    Examples:
+      | run                           |
+      | a run with a queued step      |
+      | a run that waits for approval |
+      | a failed run                  |
+
+  @RUN-12
+  Scenario: A cancelled run withdraws its request and cancels its steps
+    Given a run that waits for approval
+    When another step is queued in it
+    And the run is cancelled
+    Then the run is "cancelled"
+    And every step is "cancelled"
+    And the approval is "withdrawn"
+    When it is approved
+    Then it is refused with "ApprovalNotPending" naming "approval_id"
+    And nothing changed
+
+  @RUN-13 @ERROR-2
+  Scenario Outline: Nothing changes a run that has ended
+    Given <run>
+    Then nothing of it is open
+    When its host <call>
+    Then nothing changed
+    And no handler was called
+
+    Examples:
+      | run             | call                      |
+      | a resumed run   | approves it               |
+      | a resumed run   | rejects it                |
+      | a resumed run   | resumes it                |
+      | a resumed run   | retries it                |
+      | a resumed run   | cancels it                |
+      | a resumed run   | completes it              |
+      | a resumed run   | adds a step to it         |
+      | a resumed run   | runs what is queued in it |
+      | a cancelled run | approves it               |
+      | a cancelled run | rejects it                |
+      | a cancelled run | resumes it                |
+      | a cancelled run | retries it                |
+      | a cancelled run | cancels it                |
+      | a cancelled run | completes it              |
+      | a cancelled run | adds a step to it         |
+      | a cancelled run | runs what is queued in it |
+
+  @RUN-16
+  Scenario: The same idempotency key starts one run
+    When a run is started with the idempotency key "order-7"
+    And it is started again with the same arguments
+    Then both calls returned one run
+    And the handler was called once
+    And nothing changed
+
+  @RUN-17 @ERROR-2
+  Scenario Outline: An idempotency key is not used again for something else
+    When a run is started with the idempotency key "order-7"
+    And it is started again with <something else>
+    Then it is refused with "IdempotencyConflict" naming "idempotency_key"
+    And nothing changed
+    And no handler was called
+
+    Examples:
+      | something else    |
+      | other metadata    |
+      | another step      |
+      | no step           |
+      | another root role |
+      | another actor     |
+      | another session   |
+
+  @RUN-18
+  Scenario: Two starts at once with one idempotency key are one run
+    When two callers start a run with the idempotency key "order-7" at once
+    Then both of them got one run
+    And the handler was called once
+
+  @APPROVAL-3 @APPROVAL-4
   Scenario: A paused run shows exactly what is to be approved
     When a run is started with a step whose handler asks for approval
     Then the run is "waiting_for_approval"
     And its pending approval names the tool, the arguments, their digest and the reason
 
+  @APPROVAL-4
+  Scenario: A run waits exactly while one of its steps waits for one approval
+    Given a run that waits for approval for 60 seconds
+    Then the run and one step wait for one approval
+    When "reviewer-7" approves it with the note "ok"
+    Then the run and one step wait for one approval
+    When the run is resumed by a handler that asks again
+    Then the run and one step wait for one approval
+    When 60 seconds pass
+    Then the run and one step wait for one approval
+    When the run is resumed by a handler that answers "Completed"
+    Then neither the run nor a step waits
+
+  @RUN-5 @RUN-6 @STEP-3 @APPROVAL-5 @APPROVAL-9
   Scenario: An approved run is resumed by its run_id
     Given a run that waits for approval
     When "reviewer-7" approves it with the note "ok"
@@ -64,18 +339,39 @@ Feature: Adoption: identity, start, inspect, resume
     And the run kept its run_id, session_id, tenant_id and actor_id
     And the handler got the arguments that were approved
 
+  @APPROVAL-5 @APPROVAL-10
   Scenario: A rejected run is cancelled
     Given a run that waits for approval
     When "reviewer-7" rejects it with the note "too risky"
     Then the approval is "rejected" by "reviewer-7" with the note "too risky"
     And the run is "cancelled"
     And its step is "cancelled"
+    And its journal says that it was rejected because "too risky"
 
+  @APPROVAL-10
+  Scenario Outline: What was rejected never runs again
+    Given a rejected run
+    When its host <call>
+    Then no handler was called
+    And its step is "cancelled"
+
+    Examples:
+      | call                      |
+      | resumes it                |
+      | retries it                |
+      | adds a step to it         |
+      | runs what is queued in it |
+
+  @APPROVAL-11 @APPROVAL-13
   Scenario: An expired approval authorises nothing
     Given a run that waits for approval for 60 seconds
     When 60 seconds pass
     Then the approval is "expired"
+    And the session lists the run with nothing to decide
     When it is approved
+    Then it is refused with "ApprovalNotPending" naming "approval_id"
+    And nothing changed
+    When it is rejected
     Then it is refused with "ApprovalNotPending" naming "approval_id"
     And nothing changed
     When the run is resumed
@@ -83,172 +379,91 @@ Feature: Adoption: identity, start, inspect, resume
     And the run is "waiting_for_approval"
     And its pending approval is a new one
 
-  Scenario Outline: A run is resumed only by its run_id, and only when it may go on
-    Given <run>
-    When <call>
-    Then it is refused with "<error>" naming "run_id"
+  @APPROVAL-12
+  Scenario Outline: The journal tells of an approval that expired with the next call that is accepted
+    Given a run that waits for approval for 60 seconds
+    When 60 seconds pass
+    Then its journal does not tell yet that the approval expired
+    When its host <call>
+    Then its journal tells that the approval expired
+
+    Examples:
+      | call              |
+      | resumes it        |
+      | cancels it        |
+      | adds a step to it |
+
+  @APPROVAL-8 @ERROR-2
+  Scenario: A run is not resumed before a person has decided
+    Given a run that waits for approval
+    When it is resumed
+    Then it is refused with "ApprovalPending" naming "run_id"
     And nothing changed
     And no handler was called
 
-    Examples:
-      | run                        | call                                  | error           |
-      | a run that waits for approval | it is resumed by its session_id    | RunNotFound     |
-      | a run that waits for approval | a run that never was is resumed    | RunNotFound     |
-      | a run that waits for approval | it is resumed                      | ApprovalPending |
-      | a completed run            | it is resumed                         | RunNotResumable |
-      | a resumed run              | it is resumed                         | RunNotResumable |
-      | a failed run               | it is resumed                         | RunNotResumable |
-      | a cancelled run            | it is resumed                         | RunNotResumable |
-      | a run with a queued step   | it is resumed                         | RunNotResumable |
-
-  Scenario: A session_id given for a run_id is answered with the way to the run
-    Given a run that waits for approval
-    When it is resumed by its session_id
-    Then it is refused with "RunNotFound" naming "run_id"
-    And the message names "list_runs_for_session"
-
-  Scenario: A decision is made once
-    Given a run that waits for approval
-    When "reviewer-7" approves it with the note "ok"
-    And it is rejected
+  @APPROVAL-6 @ERROR-2
+  Scenario Outline: A decision is made once
+    Given <run>
+    When it is <decided>
     Then it is refused with "ApprovalNotPending" naming "approval_id"
     And nothing changed
 
-  Scenario: Of two who resume at once, one wins and the handler runs once
-    Given an approved run
-    When two callers resume it at once
-    Then one succeeds and the other is refused with "RunNotResumable"
-    And the handler was called once
+    Examples:
+      | run             | decided  |
+      | an approved run | approved |
+      | an approved run | rejected |
+      | a rejected run  | approved |
+      | a rejected run  | rejected |
+      | a resumed run   | approved |
+      | a resumed run   | rejected |
+      | a cancelled run | approved |
+      | a cancelled run | rejected |
 
+  @APPROVAL-7
   Scenario: Of two who decide at once, one wins
     Given a run that waits for approval
     When two reviewers approve it at once
     Then one succeeds and the other is refused with "ApprovalNotPending"
+    And one decision is on record
 
-  Scenario Outline: An identity names actor, tenant and session
-    When an identity is made with <field> <value>
-    Then it is refused with "InvalidIdentity" naming "<field>"
-
-    Examples:
-      | field      | value   |
-      | actor_id   | missing |
-      | actor_id   | blank   |
-      | tenant_id  | missing |
-      | tenant_id  | a list  |
-      | session_id | missing |
-      | session_id | true    |
-
-  Scenario Outline: A payload that would not come back equal is refused
-    When a run is started with metadata that holds <value>
-    Then it is refused with "InvalidPayload" naming "<field>"
-    And nothing changed
-
-    Examples:
-      | value             | field                |
-      | bytes             | metadata.value       |
-      | not a number      | metadata.value       |
-      | a number as a key | metadata.value       |
-      | itself            | metadata.value       |
-      | more than 256 KiB | metadata             |
-
-  Scenario: Payloads come back equal, in their order
-    When a run is started with metadata of every kind of JSON value
-    Then the metadata reads back equal and in its order
-
-  Scenario: Turns of one session are separate runs, newest first
-    Given 3 runs of one session
-    Then the session lists its runs newest first
-    And pages of 2 list each of them once
-
-  Scenario: The same idempotency key starts one run
-    When a run is started with the idempotency key "order-7"
-    And it is started again with the same arguments
-    Then both calls returned one run
-    And the handler was called once
-    When it is started again with other arguments
-    Then it is refused with "IdempotencyConflict" naming "idempotency_key"
-    And nothing changed
-
-  Scenario: What a handler answers after its run was cancelled is not recorded
-    When a run is started whose handler cancels the run before it answers
-    Then the run is "cancelled"
-    And its step is "cancelled"
-    And the last entry of its journal is "run_cancelled"
-
-  Scenario: A handler that raises fails its step, and the run is not lost
-    When a run is started with a step whose handler raises
-    Then the run is "failed"
-    And its step is "failed" with the type and message of the error
-    When the run is retried with a handler that answers "Completed"
-    Then the run is "completed"
-
-  Scenario Outline: Another tenant's run is as if it did not exist
+  @APPROVAL-7
+  Scenario: Of one yes and one no at once, one is the decision
     Given a run that waits for approval
-    When another tenant <call>
-    Then it is refused with "RunNotFound" naming "run_id"
-    And the message is the one for a run that never was
+    When one reviewer approves it and another rejects it at once
+    Then one succeeds and the other is refused with "ApprovalNotPending"
+    And one decision is on record
+
+  @APPROVAL-14 @ERROR-2
+  Scenario Outline: A decision has somebody who made it
+    Given a run that waits for approval
+    When it is <decided> by nobody: <name>
+    Then it is refused with "InvalidIdentity" naming "decided_by"
     And nothing changed
 
     Examples:
-      | call       |
-      | reads it   |
-      | inspects it |
-      | approves it |
-      | rejects it |
-      | resumes it |
-      | retries it |
-      | cancels it |
-      | completes it |
-      | adds a step to it |
-      | runs what is queued in it |
+      | decided  | name    |
+      | approved | missing |
+      | approved | blank   |
+      | approved | true    |
+      | rejected | missing |
+      | rejected | blank   |
+      | rejected | a list  |
 
-  Scenario: Another tenant's listings do not show the run
-    Given a run that waits for approval
-    Then another tenant finds no run in the same session
-    And another tenant finds no run at all
-
-  Scenario: The evidence page shows a run to its tenant alone
-    Given a run that waits for approval
-    Then its page shows the run, its status and its pending approval
-    And its page is "404" for another tenant, as for a run that never was
-    And its page is "403" without a scope, whatever the query string says
-    And a "POST" to its page is "405"
-
-  Scenario: What a host or a model wrote is shown as text
-    When a run is started whose payloads hold "<script>alert(1)</script>"
-    Then its page shows that as text
-
-  Scenario: The journal tells every change in order
-    Given a resumed run
-    Then its journal is numbered from 1 without gaps
-    And each entry starts in the state that the entry before it left
-
-  Scenario: A changed entry is found and named
-    Given a completed run
-    When entry 3 of its journal is changed in the store
-    And it is read
-    Then it is refused with "StoreCorrupt"
-    And the message names "entry 3 of run"
-
-  Scenario: A missing entry is found and named
-    Given a completed run
-    When entry 2 of its journal is lost by the store
-    And it is read
-    Then it is refused with "StoreCorrupt"
-    And the message names "entry 2 of run"
-
-  Scenario Outline: A store appends only at the version its run is at
-    Given a completed run
-    When a record is appended to it at version <version>
-    Then it is refused with "VersionConflict"
+  @APPROVAL-15 @ERROR-2
+  Scenario Outline: A decision about one run does not count for another
+    Given a run of the same session that waits for approval
+    And a run that waits for approval
+    When it is <decided> with the approval_id of the other run
+    Then it is refused with "ApprovalNotPending" naming "approval_id"
     And nothing changed
+    And the message is the one for an approval that was never made
 
     Examples:
-      | version |
-      | 0       |
-      | 4       |
-      | 6       |
+      | decided  |
+      | approved |
+      | rejected |
 
+  @STORE-14
   Scenario: What is stored outlives the process
     Given a run that waits for approval
     When the store is closed and opened again

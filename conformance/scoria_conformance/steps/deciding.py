@@ -1,37 +1,46 @@
 """Steps in which a person decides, alone or at the same time as another."""
 
+from typing import Any
+
 from pytest_bdd import parsers, then, when
 
-from scoria_conformance.world import ARGUMENTS, World
-from scoria_core import Approval, RunSummary, ScoriaError
-
-
-def _pending(world: World) -> Approval:
-    pending = world.scoria.get_run(world.run_id).pending_approval
-    assert pending is not None
-    return pending
+from scoria_conformance.steps.starting import pending
+from scoria_conformance.world import ARGUMENTS, KIND, World
+from scoria_core import RunSummary, ScoriaError, StepSpec
+from scoria_core.payloads import digest
 
 
 @when(parsers.parse('"{who}" approves it with the note "{note}"'))
 def _(world: World, who: str, note: str) -> None:
-    approval_id = _pending(world).approval_id
+    approval_id = pending(world).approval_id
     world.scoria.approve(world.run_id, approval_id=approval_id, decided_by=who, note=note)
 
 
 @when(parsers.parse('"{who}" rejects it with the note "{note}"'))
 def _(world: World, who: str, note: str) -> None:
-    approval_id = _pending(world).approval_id
+    approval_id = pending(world).approval_id
     world.scoria.reject(world.run_id, approval_id=approval_id, decided_by=who, note=note)
 
 
 @when("two reviewers approve it at once")
 def _(world: World) -> None:
-    approval_id = _pending(world).approval_id
+    approval_id = pending(world).approval_id
 
     def approve(who: str) -> RunSummary:
         return world.scoria.approve(world.run_id, approval_id=approval_id, decided_by=who)
 
     world.race(lambda: approve("reviewer-7"), lambda: approve("reviewer-8"))
+
+
+@when("one reviewer approves it and another rejects it at once")
+def _(world: World) -> None:
+    approval_id = pending(world).approval_id
+    world.race(
+        lambda: world.scoria.approve(
+            world.run_id, approval_id=approval_id, decided_by="reviewer-7"
+        ),
+        lambda: world.scoria.reject(world.run_id, approval_id=approval_id, decided_by="reviewer-8"),
+    )
 
 
 @when("two callers resume it at once")
@@ -40,6 +49,29 @@ def _(world: World) -> None:
         return world.scoria.resume_run(world.run_id, handlers=world.handlers)
 
     world.race(resume, resume)
+
+
+@when(parsers.parse('two callers start a run with the idempotency key "{key}" at once'))
+def _(world: World, key: str) -> None:
+    def start_run() -> RunSummary:
+        return world.scoria.start_run(
+            world.identity(),
+            root_role_id="executor",
+            initial_step=StepSpec(kind=KIND, role_id="executor"),
+            handlers=world.handlers,
+            idempotency_key=key,
+        )
+
+    world.race(start_run, start_run)
+
+
+@then("both of them got one run")
+def _(world: World) -> None:
+    (run,) = world.scoria.list_runs()
+    assert [isinstance(each, RunSummary) and each.run_id for each in world.raced] == [
+        run.run_id,
+        run.run_id,
+    ], world.raced
 
 
 @then(parsers.parse('one succeeds and the other is refused with "{error}"'))
@@ -65,7 +97,7 @@ def approval_entry(world: World) -> int:
     return len(subjects) - 1 - subjects[::-1].index("approval")
 
 
-@then(parsers.parse('the approval is "{status}"'))
+@then(parsers.parse('the approval is "{status:w}"'))
 def _(world: World, status: str) -> None:
     detail = world.detail
     assert detail.approvals[-1].status == status
@@ -75,18 +107,18 @@ def _(world: World, status: str) -> None:
 
 @then("its pending approval names the tool, the arguments, their digest and the reason")
 def _(world: World) -> None:
-    pending = _pending(world)
-    assert (pending.tool_name, pending.arguments) == ("send_refund", ARGUMENTS)
-    assert pending.reason == "Refunds over 1,000 need a person"
-    assert pending.arguments_digest
-    assert world.detail.steps[0].approval == pending
+    asked = pending(world)
+    assert (asked.tool_name, asked.arguments) == ("send_refund", ARGUMENTS)
+    assert asked.reason == "Refunds over 1,000 need a person"
+    assert asked.arguments_digest == digest(ARGUMENTS)
+    assert world.detail.steps[0].approval == asked
 
 
 @then("its pending approval is a new one")
 def _(world: World) -> None:
-    expired, pending = world.detail.approvals
+    expired, asked_anew = world.detail.approvals
     assert expired.status == "expired"
-    assert _pending(world) == pending
+    assert pending(world) == asked_anew
 
 
 @then(parsers.parse('the handler saw the approval as "{status}"'))
@@ -102,3 +134,62 @@ def _(world: World) -> None:
     assert approval is not None
     assert (approval.status, approval.arguments) == ("approved", ARGUMENTS)
     assert world.detail.steps[0].result == {"sent": ARGUMENTS}
+
+
+@then("one decision is on record")
+def _(world: World) -> None:
+    (approval,) = world.detail.approvals
+    about = [entry for entry in world.detail.journal if entry.subject == "approval"]
+    (decided,) = (entry for entry in about if entry.trigger is not None)
+    assert (approval.decided_by, approval.status) == (decided.actor_id, decided.to_state)
+
+
+@then("the run and one step wait for one approval")
+def _(world: World) -> None:
+    detail = world.detail
+    assert detail.summary.status == "waiting_for_approval"
+    (waiting,) = (step for step in detail.steps if step.status == "waiting_for_approval")
+    asked = [entry.subject_id for entry in detail.journal if entry.type == "approval_requested"]
+    resumed = [entry for entry in detail.journal if entry.type == "step_resumed"]
+    (unused,) = asked[len(resumed) :]
+    assert waiting.approval is not None
+    assert (waiting.approval.approval_id, waiting.approval.step_id) == (unused, waiting.step_id)
+
+
+@then("neither the run nor a step waits")
+def _(world: World) -> None:
+    detail = world.detail
+    statuses = [detail.summary.status, *(step.status for step in detail.steps)]
+    assert "waiting_for_approval" not in statuses
+    assert detail.summary.pending_approval is None
+
+
+@when(parsers.parse("it is {decided:w} by nobody: {name}"))
+def _(world: World, decided: str, name: str) -> None:
+    nobody = {"missing": None, "blank": " \t", "true": True, "a list": ["reviewer-7"]}[name]
+    approval_id = pending(world).approval_id
+    world.attempt(lambda: _decide(world, decided, approval_id, nobody))
+
+
+@when(
+    parsers.parse("it is {decided:w} with the approval_id of the other run"),
+    target_fixture="misnamed",
+)
+def _(world: World, other_run_id: str, decided: str) -> tuple[str, str]:
+    asked = world.scoria.get_run(other_run_id).pending_approval
+    assert asked is not None
+    world.attempt(lambda: _decide(world, decided, asked.approval_id, "reviewer-7"))
+    return decided, asked.approval_id
+
+
+@then("the message is the one for an approval that was never made")
+def _(world: World, misnamed: tuple[str, str]) -> None:
+    decided, approval_id = misnamed
+    refused = str(world.error)
+    world.attempt(lambda: _decide(world, decided, "never-made", "reviewer-7"))
+    assert str(world.error).replace("never-made", approval_id) == refused
+
+
+def _decide(world: World, decided: str, approval_id: str, who: Any) -> RunSummary:
+    decide = {"approved": world.scoria.approve, "rejected": world.scoria.reject}[decided]
+    return decide(world.run_id, approval_id=approval_id, decided_by=who)

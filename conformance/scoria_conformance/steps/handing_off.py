@@ -3,18 +3,18 @@
 import json
 from typing import Any
 
-from pytest_bdd import parsers, then, when
+import pytest
+from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.host import PageFactory, open_page
-from scoria_conformance.steps.reading import SCOPE
+from scoria_conformance.answers import stopped
 from scoria_conformance.world import Answer, World, asks, completed, raises
-from scoria_core import DelegatedHandoff
+from scoria_core import DelegatedHandoff, RunSummary, Scoria
 
 INPUT = {"brief": "Review the draft answer for policy and accuracy"}
 CONTEXT = {"task": "policy-and-accuracy review", "draft_answer": "Refunds take 5 days"}
 
 
-def _start(world: World, *, answer: Answer = completed, **changes: Any) -> None:
+def _start(world: World, *, answer: Answer = completed, **changes: Any) -> RunSummary:
     world.answer = answer
     arguments = {
         "delegated_role_id": "critic",
@@ -28,6 +28,7 @@ def _start(world: World, *, answer: Answer = completed, **changes: Any) -> None:
     }
     started = world.scoria.start_handoff_run(world.identity(), **arguments)
     world.run_id = started.run_id
+    return started
 
 
 def _handoff(world: World) -> DelegatedHandoff:
@@ -53,6 +54,38 @@ def _(world: World) -> None:
 @when("a handoff run is started whose child raises")
 def _(world: World) -> None:
     _start(world, answer=raises)
+
+
+@when("a handoff run is started whose child is stopped from outside")
+def _(world: World) -> None:
+    with pytest.raises(SystemExit):
+        _start(world, answer=stopped)
+    (stopped_run,) = world.scoria.list_runs()
+    world.run_id = stopped_run.run_id
+
+
+@when(
+    parsers.parse('a handoff run is started with the idempotency key "{key}"'),
+    target_fixture="key",
+)
+def _(world: World, key: str) -> str:
+    _start(world, idempotency_key=key)
+    return key
+
+
+@when("the same handoff run is started again")
+def _(world: World, key: str) -> None:
+    world.attempt(lambda: _start(world, idempotency_key=key))
+
+
+@when("the handoff run is started again with another context")
+def _(world: World, key: str) -> None:
+    world.attempt(lambda: _start(world, idempotency_key=key, projected_context={}))
+
+
+@given(parsers.parse('a host that adds "{name}" to the names that are not projected'))
+def _(world: World, name: str) -> None:
+    world.scoria = Scoria(world.store, clock=world.clock, unsafe_context_names=[name])
 
 
 @when(parsers.parse("a handoff run is started without its {field}"))
@@ -125,10 +158,19 @@ def _(world: World) -> None:
     assert (parent.status, _handoff(world).parent_role_id) == ("completed", parent.role_id)
 
 
-@then(parsers.parse('its page shows the handoff under "{section}"'))
-def _(world: World, scoria_page: PageFactory, section: str) -> None:
-    page = open_page(scoria_page(world.scoria, lambda _: SCOPE), f"/workflows/{world.run_id}")
-    assert page.status_code == 200
-    delegated = page.text.partition(section)[2]
-    for shown in ("planner", "critic", "review", INPUT["brief"], CONTEXT["draft_answer"]):
-        assert shown in delegated
+@then(parsers.parse('the run is still that of "{role}"'))
+def _(world: World, role: str) -> None:
+    assert world.detail.summary.root_role_id == role
+
+
+@then("the handler got an empty context")
+def _(world: World) -> None:
+    step, _ = world.calls[-1]
+    assert step.projected_context == {}
+
+
+@then(parsers.parse("{count:d} handoffs stand in a row"))
+def _(world: World, count: int) -> None:
+    steps, handoffs = world.detail.steps, world.detail.delegated_handoffs
+    assert [handoff.parent_step_id for handoff in handoffs] == [each.step_id for each in steps[:-1]]
+    assert len(handoffs) == count

@@ -49,6 +49,13 @@ def _(visit: Visit, status: str) -> None:
     assert (turn.run_id, turn.status) == (visit.run_id, status)
 
 
+@then(parsers.parse('the host reads the second run back as "{status}"'))
+def _(visit: Visit, status: str) -> None:
+    _, second = visit.turns
+    turn = visit.user.read(second.run_id)
+    assert (turn.run_id, turn.status) == (second.run_id, status)
+
+
 @then("it is still the same run")
 def _(visit: Visit) -> None:
     turn = visit.user.read(visit.run_id)

@@ -1,16 +1,18 @@
 """Steps that read runs, journals, listings and pages."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
-from pytest_bdd import parsers, then
+import attrs
+from pytest_bdd import parsers, then, when
 
-from scoria_conformance.host import PageFactory, open_page
-from scoria_conformance.steps.refusing import UNKNOWN_RUN
-from scoria_conformance.steps.starting import EVERY_KIND
-from scoria_conformance.world import OTHER_TENANT, TENANT, World
-
-SCOPE = {"tenant_id": TENANT, "actor_id": "user-1"}
-OTHER_SCOPE = {"tenant_id": OTHER_TENANT, "actor_id": "user-2"}
+from scoria_conformance.steps.giving import parts
+from scoria_conformance.world import TENANT, World
+from scoria_core import RunSummary, Scoria
+from scoria_core.ports import RunStore
 
 
 @then(parsers.parse('the run is "{status}"'))
@@ -22,6 +24,41 @@ def _(world: World, status: str) -> None:
 def _(world: World, status: str) -> None:
     (step,) = world.detail.steps
     assert step.status == status
+
+
+@then(parsers.parse('its step is "{status:w}" at attempt {attempt:d}'))
+def _(world: World, status: str, attempt: int) -> None:
+    (step,) = world.detail.steps
+    assert (step.status, step.attempt) == (status, attempt)
+
+
+@then(parsers.parse('its first step is "{status:w}"'))
+def _(world: World, status: str) -> None:
+    assert world.detail.steps[0].status == status
+
+
+@then(parsers.parse('its last step is "{status:w}"'))
+def _(world: World, status: str) -> None:
+    assert world.detail.steps[-1].status == status
+
+
+@then(parsers.parse('every step is "{status:w}"'))
+def _(world: World, status: str) -> None:
+    assert {step.status for step in world.detail.steps} == {status}
+
+
+@then(parsers.parse('the other run of the session is "{status:w}"'))
+def _(world: World, other_run_id: str, status: str) -> None:
+    assert world.scoria.get_run(other_run_id).status == status
+
+
+@then("nothing of it is open")
+def _(world: World) -> None:
+    detail = world.detail
+    assert detail.summary.pending_approval is None
+    assert {step.status for step in detail.steps} <= {"completed", "cancelled"}
+    assert {handoff.status for handoff in detail.delegated_handoffs} <= {"completed", "cancelled"}
+    assert "pending" not in [approval.status for approval in detail.approvals]
 
 
 @then('its step is "completed" with the result of the handler')
@@ -53,22 +90,6 @@ def _(world: World, kind: str) -> None:
     assert error.type == kind
 
 
-@then("the run kept its run_id, session_id, tenant_id and actor_id")
-def _(world: World) -> None:
-    summary = world.scoria.get_run(world.run_id)
-    kept = (summary.run_id, summary.session_id, summary.tenant_id, summary.actor_id)
-    assert kept == (world.run_id, "session-1", TENANT, "user-1")
-    assert len(world.scoria.list_runs()) == 1
-
-
-@then("the metadata reads back equal and in its order")
-def _(world: World) -> None:
-    metadata = world.scoria.get_run(world.run_id).metadata
-    assert metadata == EVERY_KIND
-    assert list(metadata) == list(EVERY_KIND)
-    assert repr(metadata) == repr(EVERY_KIND)
-
-
 @then("the session lists its runs newest first")
 def _(world: World, turns: list[str]) -> None:
     listed = world.scoria.list_runs_for_session("session-1")
@@ -77,13 +98,38 @@ def _(world: World, turns: list[str]) -> None:
 
 @then(parsers.parse("pages of {size:d} list each of them once"))
 def _(world: World, turns: list[str], size: int) -> None:
+    def page(before: str | None) -> list[RunSummary]:
+        return world.scoria.list_runs_for_session("session-1", limit=size, before=before)
+
+    assert _paged(page, len(turns), size) == turns[::-1]
+
+
+@then(parsers.parse("pages of {size:d} of all runs list each of them once"))
+def _(world: World, turns: list[str], size: int) -> None:
+    def page(before: str | None) -> list[RunSummary]:
+        return world.scoria.list_runs(limit=size, before=before)
+
+    paged = _paged(page, len(turns) + 1, size)
+    assert paged == sorted(paged, reverse=True)
+    assert [run_id for run_id in paged if run_id in turns] == turns[::-1]
+    assert len(paged) == len(turns) + 1
+
+
+def _paged(page: Callable[[str | None], list[RunSummary]], most: int, size: int) -> list[str]:
     seen: list[str] = []
-    for _ in turns:  # a store that ignores where a page starts would never end
-        last = seen[-1] if seen else None
-        page = world.scoria.list_runs_for_session("session-1", limit=size, before=last)
-        assert len(page) <= size
-        seen += [run.run_id for run in page]
-    assert seen == turns[::-1]
+    for _ in range(most):  # a store that ignores where a page starts would never end
+        runs = page(seen[-1] if seen else None)
+        assert len(runs) <= size
+        seen += [run.run_id for run in runs]
+    return seen
+
+
+@then("the session lists the run with nothing to decide")
+def _(world: World) -> None:
+    for listed in (world.scoria.list_runs_for_session("session-1"), world.scoria.list_runs()):
+        (run,) = listed
+        assert run.run_id == world.run_id
+        assert run.pending_approval is None
 
 
 @then("another tenant finds no run in the same session")
@@ -98,66 +144,90 @@ def _(world: World) -> None:
     assert len(world.scoria.for_tenant(TENANT).list_runs()) == 1
 
 
-@then("its page shows the run, its status and its pending approval")
-def _(world: World, scoria_page: PageFactory) -> None:
-    page = open_page(scoria_page(world.scoria, lambda _: SCOPE), f"/workflows/{world.run_id}")
-    assert page.status_code == 200
-    for shown in (world.run_id, "waiting_for_approval", "send_refund", "customer-42"):
-        assert shown in page.text, f"the page does not show {shown}"
-
-
-@then(parsers.parse('its page is "{code:d}" for another tenant, as for a run that never was'))
-def _(world: World, scoria_page: PageFactory, code: int) -> None:
-    app = scoria_page(world.scoria, lambda _: OTHER_SCOPE)
-    page = open_page(app, f"/workflows/{world.run_id}")
-    assert page.status_code == code
-    assert page == open_page(app, f"/workflows/{UNKNOWN_RUN}")
-
-
-@then(parsers.parse('its page is "{code:d}" without a scope, whatever the query string says'))
-def _(world: World, scoria_page: PageFactory, code: int) -> None:
-    app = scoria_page(world.scoria, lambda _: None)
-    for query in ("", f"?tenant_id={TENANT}", f"?tenant={TENANT}&actor_id=user-1"):
-        page = open_page(app, f"/workflows/{world.run_id}{query}")
-        assert page.status_code == code
-        assert "send_refund" not in page.text
-
-
-@then(parsers.parse('a "{method}" to its page is "{code:d}"'))
-def _(world: World, scoria_page: PageFactory, method: str, code: int) -> None:
-    app = scoria_page(world.scoria, lambda _: SCOPE)
-    assert open_page(app, f"/workflows/{world.run_id}", method).status_code == code
-
-
-@then("its page shows that as text")
-def _(world: World, scoria_page: PageFactory, hostile: str) -> None:
-    page = open_page(scoria_page(world.scoria, lambda _: SCOPE), f"/workflows/{world.run_id}")
-    assert page.status_code == 200
-    assert hostile not in page.text, "the page has it as markup"
-    assert "&lt;script&gt;" in page.text
-
-
-@then("its journal is numbered from 1 without gaps")
+@then("what is read of the run is where it stands now")
 def _(world: World) -> None:
-    journal = world.detail.journal
-    assert [entry.sequence for entry in journal] == list(range(1, len(journal) + 1))
-    assert len({entry.digest for entry in journal}) == len(journal)
+    summary, detail = world.scoria.get_run(world.run_id), world.detail
+    assert summary == detail.summary
+    assert (summary.status, summary.root_role_id) == ("waiting_for_approval", "planner")
+    assert summary.version == len(detail.journal)
+    assert (summary.created_at, summary.updated_at) == (detail.journal[0].at, detail.journal[-1].at)
+    assert summary.pending_approval == detail.approvals[0]
 
 
-@then("each entry starts in the state that the entry before it left")
+@then("its detail has its steps, approvals, handoffs and journal")
 def _(world: World) -> None:
-    left: dict[tuple[str, str], str] = {}
-    for entry in world.detail.journal:
-        subject = (entry.subject, entry.subject_id)
-        assert entry.from_state == left.get(subject)
-        left[subject] = entry.to_state
+    detail = world.detail
+    parent, child = detail.steps
+    (approval,), (handoff,) = detail.approvals, detail.delegated_handoffs
+    assert (parent.kind, child.kind) == ("handoff", "review")
+    assert (approval.step_id, handoff.child_step_id) == (child.step_id, child.step_id)
+    told = {entry.subject_id for entry in detail.journal}
+    made = {parent.step_id, child.step_id, approval.approval_id, handoff.handoff_id}
+    assert told == made | {world.run_id}
+    assert detail.identity == world.identity()
 
 
-@then(parsers.parse('the last entry of its journal is "{event}"'))
-def _(world: World, event: str) -> None:
-    assert world.detail.journal[-1].type == event
+@then("every time of it is aware and in UTC")
+def _(world: World) -> None:
+    times = [each for each in parts(world.detail) if isinstance(each, datetime)]
+    assert times
+    assert {each.utcoffset() for each in times} == {timedelta(0)}
 
 
-@then("its journal is what it was")
-def _(world: World, journal_before: Any) -> None:
-    assert world.detail.journal == journal_before
+@then("every status of it equals its plain word")
+def _(world: World) -> None:
+    statuses = [each for each in parts(world.detail) if isinstance(each, Enum)]
+    assert {"completed", "approved"} <= set(statuses)
+    assert all(each == each.value for each in statuses)
+
+
+@attrs.frozen
+class WatchedStore:
+    """A store that tells what was written to it."""
+
+    store: RunStore
+    written: list[str] = attrs.field(factory=list)
+
+    def create(self, *arguments: Any, **named: Any) -> str:
+        """Store a run, and tell."""
+        self.written.append("create")
+        return self.store.create(*arguments, **named)
+
+    def append(self, *arguments: Any, **named: Any) -> None:
+        """Append to a run, and tell."""
+        self.written.append("append")
+        self.store.append(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+@when("everything about it is read", target_fixture="watched")
+def _(world: World) -> WatchedStore:
+    watched = WatchedStore(world.store)
+    world.before = list(world.store.read(world.run_id))
+    scoria = Scoria(watched, clock=world.clock)
+    for facade in (scoria, scoria.for_tenant(TENANT)):
+        facade.get_run(world.run_id)
+        facade.get_run_detail(world.run_id)
+        facade.list_runs_for_session("session-1")
+        facade.list_runs()
+    return watched
+
+
+@then("nothing was written to the store")
+def _(world: World, watched: WatchedStore) -> None:
+    assert watched.written == []
+    assert list(world.store.read(world.run_id)) == world.before
+
+
+@when(parsers.parse("{count:d} runs are started one after the other"), target_fixture="turns")
+def _(world: World, count: int) -> list[str]:
+    started = (world.scoria.start_run(world.identity(), root_role_id="a") for _ in range(count))
+    return [run.run_id for run in started]
+
+
+@then("their ids are UUIDs of version 7, each greater than the one before")
+def _(turns: list[str]) -> None:
+    assert {UUID(run_id).version for run_id in turns} == {7}
+    assert [str(UUID(run_id)) for run_id in turns] == turns == sorted(set(turns))

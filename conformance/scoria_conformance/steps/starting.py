@@ -3,34 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 from pytest_bdd import given, parsers, then, when
 
+from scoria_conformance.answers import ANSWERS
 from scoria_conformance.verdict import NOT_APPLICABLE
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
-from scoria_core import Completed, HandOff, RunSummary, Step, StepSpec
+from scoria_core import Approval, StepSpec
 from scoria_core.ports import Capability
-
-EVERY_KIND = {
-    "zulu": "Zürich \u2603 \U0001f30b \u0000 \u202e end",
-    "alpha": [1, -1, 0, 2**63, -(2**200), 1.5, 1e-300, -0.0],
-    "empty": [{}, [], "", None],
-    "nested": {"b": {"a": [{"z": 1, "y": [True, False, None]}]}},
-    "": "a blank key",
-}
-
-
-def _hands_off(context: dict[str, Any], kind: str = "review-by-hand") -> Answer:
-    """Answer with a handoff, by default to a kind that has no handler, so that it waits there."""
-    return lambda *_: HandOff(
-        delegated_role_id="critic",
-        delegated_kind=kind,
-        handoff_input={"brief": "look at it"},
-        projected_context=context,
-    )
-
-
-ANSWERS: dict[str, Answer] = {"Completed": completed, "HandOff": _hands_off({})}
 
 
 def start(world: World, answer: Answer = completed, **arguments: Any) -> None:
@@ -73,31 +54,6 @@ def _(world: World) -> None:
     start(world, raises)
 
 
-@when("a run is started whose handler cancels the run before it answers")
-def _(world: World) -> None:
-    def cancels(_: Step, run: RunSummary) -> Completed:
-        world.scoria.cancel_run(run.run_id, reason="changed my mind")
-        return Completed({"too": "late"})
-
-    start(world, cancels)
-
-
-@when("a run is started with a step whose handler hands off a transcript")
-def _(world: World) -> None:
-    start(world, _hands_off({"facts": [{"chatTranscript": "..."}]}))
-
-
-@when("a run is started with a step whose handler always hands on")
-def _(world: World) -> None:
-    hands_on = _hands_off({}, kind=KIND)
-
-    def answer(step: Step, run: RunSummary) -> object:
-        assert step.sequence < 100, "the roles hand to each other without end"
-        return hands_on(step, run)
-
-    start(world, answer)
-
-
 @when("a run is started with a step that has no handler")
 @given("a run with a queued step")
 def _(world: World) -> None:
@@ -114,6 +70,44 @@ def _(world: World) -> None:
     start(world, asks())
     approve(world)
     world.calls.clear()
+
+
+@given("a run without a step")
+def _(world: World) -> None:
+    start(world, initial_step=None)
+
+
+@given("a run that is about to be")
+def _(world: World) -> None:
+    assert world.scoria.list_runs() == []
+
+
+@given("a run whose first step has no handler")
+def _(world: World) -> None:
+    start(world, initial_step=StepSpec(kind="unserved", role_id="executor"))
+
+
+@given("a run of the same session that waits for approval", target_fixture="other_run_id")
+def _(world: World) -> str:
+    return _other_run(world, asks())
+
+
+@given("a run of the same session that has completed", target_fixture="other_run_id")
+def _(world: World) -> str:
+    return _other_run(world, completed)
+
+
+def _other_run(world: World, answer: Answer) -> str:
+    run_id = world.run_id
+    start(world, answer)
+    other, world.run_id = world.run_id, run_id
+    return other
+
+
+@given("a rejected run")
+def _(world: World) -> None:
+    start(world, asks())
+    reject(world)
 
 
 @given("a resumed run")
@@ -136,25 +130,6 @@ def _(world: World, count: int) -> list[str]:
     return [run.run_id for run in runs]
 
 
-@when("a run is started with metadata of every kind of JSON value")
-def _(world: World) -> None:
-    start(world, metadata=EVERY_KIND)
-
-
-@when(parsers.parse("a run is started whose payloads hold {quoted}"), target_fixture="hostile")
-def _(world: World, quoted: str) -> str:
-    hostile = quoted.strip('"')
-    world.answer = lambda *_: {"result": hostile}
-    world.run_id = world.scoria.start_run(
-        world.identity(session_id=hostile, metadata={hostile: hostile}),
-        root_role_id=hostile,
-        initial_step=StepSpec(kind=KIND, role_id=hostile, input={hostile: hostile}),
-        metadata={hostile: [hostile]},
-        handlers=world.handlers,
-    ).run_id
-    return hostile
-
-
 @when(parsers.parse('a run is started with the idempotency key "{key}"'), target_fixture="key")
 def _(world: World, key: str) -> str:
     start(world, idempotency_key=key)
@@ -173,6 +148,23 @@ def _(world: World) -> None:
 
 @when("the run is resumed")
 def _(world: World) -> None:
+    world.returned = world.scoria.resume_run(world.run_id, handlers=world.handlers)
+
+
+@when("the run is resumed without a handler")
+def _(world: World) -> None:
+    world.scoria.resume_run(world.run_id)
+
+
+@when("the run is resumed by a handler that asks again")
+def _(world: World) -> None:
+    world.answer = lambda step, run: asks(expires_in=60)(attrs.evolve(step, approval=None), run)
+    world.scoria.resume_run(world.run_id, handlers=world.handlers)
+
+
+@when(parsers.parse('the run is resumed by a handler that answers "{answer}"'))
+def _(world: World, answer: str) -> None:
+    world.answer = ANSWERS[answer]
     world.scoria.resume_run(world.run_id, handlers=world.handlers)
 
 
@@ -180,6 +172,23 @@ def _(world: World) -> None:
 def _(world: World, answer: str) -> None:
     world.answer = ANSWERS[answer]
     world.scoria.retry_run(world.run_id, handlers=world.handlers)
+
+
+@when("the run is retried without a handler")
+def _(world: World) -> None:
+    world.scoria.retry_run(world.run_id)
+
+
+@when("another step is queued in it")
+def _(world: World) -> None:
+    world.scoria.add_step(world.run_id, StepSpec(kind=KIND, role_id="executor"))
+
+
+@when(parsers.parse('the host adds a step whose handler answers "{answer}"'))
+def _(world: World, answer: str) -> None:
+    world.answer = ANSWERS[answer]
+    step = StepSpec(kind=KIND, role_id="executor")
+    world.scoria.add_step(world.run_id, step, handlers=world.handlers)
 
 
 @when(parsers.parse('what is queued is run with a handler that answers "{answer}"'))
@@ -203,11 +212,23 @@ def _(world: World) -> Any:
     return journal
 
 
-def approve(world: World) -> None:
+def pending(world: World) -> Approval:
+    """Return what the run waits for."""
+    found = world.scoria.get_run(world.run_id).pending_approval
+    assert found is not None
+    return found
+
+
+def approve(world: World, **said: str) -> None:
     """Approve what the run waits for."""
-    pending = world.scoria.get_run(world.run_id).pending_approval
-    assert pending is not None
-    world.scoria.approve(world.run_id, approval_id=pending.approval_id, decided_by="reviewer-7")
+    decision = {"approval_id": pending(world).approval_id, "decided_by": "reviewer-7", **said}
+    world.scoria.approve(world.run_id, **decision)
+
+
+def reject(world: World) -> None:
+    """Reject what the run waits for."""
+    asked = pending(world)
+    world.scoria.reject(world.run_id, approval_id=asked.approval_id, decided_by="reviewer-7")
 
 
 @then("both calls returned one run")

@@ -1,0 +1,102 @@
+"""Several callers of one store at once: threads that share it, or processes that each open it."""
+
+import multiprocessing
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext, ForkProcess
+from typing import Any, Protocol
+
+import pytest
+
+from scoria_conformance.world import PATIENCE, World
+from scoria_core.ports import RunStore
+
+
+class Barrier(Protocol):
+    """Where callers wait for each other."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Go on once all have come."""
+        ...
+
+
+Work = Callable[[RunStore, int, Barrier], Any]
+"""What each of several callers does with the store; it is told which of them it is."""
+
+
+def threads(world: World, count: int, work: Work) -> list[Any]:
+    """Have threads work with the store of `world` at once; return what each of them says."""
+    barrier = threading.Barrier(count, timeout=PATIENCE)
+    with _switching_often(), ThreadPoolExecutor(count) as pool:
+        said = [pool.submit(work, world.store, number, barrier) for number in range(count)]
+        return [each.result() for each in said]
+
+
+def processes(world: World, count: int, work: Work) -> list[Any]:
+    """Have processes work, each with the store opened for itself; return what each says."""
+    barrier = _forking().Barrier(count, timeout=PATIENCE)
+
+    def part(number: int) -> Callable[[RunStore, Connection], None]:
+        return lambda store, says: says.send(work(store, number, barrier))
+
+    world.close()
+    begun = [begin_process(world, part(number)) for number in range(count)]
+    said = [heard(hears) for _, hears in begun]
+    for process, _ in begun:
+        process.join(PATIENCE)
+    world.open()
+    return said
+
+
+def begin_process(
+    world: World, work: Callable[[RunStore, Connection], None]
+) -> tuple[ForkProcess, Connection]:
+    """Begin a process that opens the store and works; return it, and where it is heard."""
+    context = _forking()
+    hears, says = context.Pipe(duplex=False)
+
+    def child() -> None:
+        store = world.factory(world.directory)
+        work(store, says)
+        store.close()
+
+    process = context.Process(target=child, daemon=True)
+    with warnings.catch_warnings():
+        # The child touches nothing that a thread of this process may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    says.close()
+    return process, hears
+
+
+def heard(hears: Connection) -> Any:
+    """Return what a process says next."""
+    assert hears.poll(PATIENCE), "a process says nothing"
+    try:
+        return hears.recv()
+    except EOFError:
+        raise AssertionError("a process broke off before it had said anything") from None
+
+
+def _forking() -> ForkContext:
+    """Return what begins a child that has the factory already, which need not be importable."""
+    try:
+        return multiprocessing.get_context("fork")
+    except ValueError:
+        pytest.skip("this system cannot fork a process to put the store to the test")
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let threads take turns so often that what is not done at once is seen half done."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)

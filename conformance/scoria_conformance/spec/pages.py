@@ -1,0 +1,109 @@
+"""The pages of the specification, read: each `### RUN-3` with its promise and its reason."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import attrs
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from scoria_conformance.clauses import CLAUSE_ID, Clause, ClauseSet
+
+FIRST_VERSION = "1.0"
+"""What a clause is part of that does not say since when."""
+
+_LEVEL = re.compile(r"\b(MUST|SHOULD|MAY)\b")
+_VERSION = re.compile(r"[1-9][0-9]*\.[0-9]+")
+_SAID = ("Why", "Governs", "Since", "Untestable")
+
+
+class NotAClause(Exception):
+    """A part of a page that is headed like a clause and is none; says what is wrong with it."""
+
+
+@attrs.define
+class _Found:
+    """What stands under one heading."""
+
+    id: str
+    page: str
+    text: str = ""
+    said: dict[str, str] = attrs.field(factory=dict)
+
+
+def read_pages(directory: Path) -> ClauseSet:
+    """Return the clauses of all pages in `directory`, by page and in the order of each.
+
+    Raises `NotAClause` naming the page, the clause and what is wrong.
+    """
+    pages = sorted(directory.glob("*.md"))
+    read = (_read_page(page.name, page.read_text("utf-8")) for page in pages)
+    return ClauseSet.of([clause for clauses in read for clause in clauses])
+
+
+@lru_cache(maxsize=64)
+def _read_page(page: str, text: str) -> tuple[Clause, ...]:
+    return tuple(_checked(found) for found in _found(page, text))
+
+
+def _checked(found: _Found) -> Clause:
+    try:
+        return _clause(found)
+    except NotAClause as error:
+        raise NotAClause(f"{found.page}: {found.id} {error}") from None
+
+
+def _found(page: str, text: str) -> Iterator[_Found]:
+    found: _Found | None = None
+    for node in SyntaxTreeNode(MarkdownIt().parse(text)).children:
+        if node.type == "heading":
+            if found is not None:
+                yield found
+            title = _words(node)
+            found = _Found(title, page) if CLAUSE_ID.fullmatch(title) else None
+        elif found is not None:
+            _take(found, node)
+    if found is not None:
+        yield found
+
+
+def _take(found: _Found, node: SyntaxTreeNode) -> None:
+    if node.type == "bullet_list":
+        for item in node.children:
+            name, _, text = _words(item.children[0]).partition(": ")
+            found.said[name] = text
+    elif node.type == "paragraph":
+        found.text = f"{found.text} {_words(node)}".strip()
+
+
+def _words(node: SyntaxTreeNode) -> str:
+    return " ".join(node.children[0].content.split()) if node.children else ""
+
+
+def _clause(found: _Found) -> Clause:
+    levels = _LEVEL.findall(found.text)
+    _demand(len(levels) == 1, "says MUST, SHOULD or MAY once, in the promise itself")
+    unknown = ", ".join(found.said.keys() - set(_SAID))
+    _demand(not unknown, f"says {unknown!r}; what can be said is {', '.join(_SAID)}")
+    _demand(bool(found.said.get("Why")), "says why, in a line that begins with '- Why: '")
+    governs = tuple(name.strip().strip("`") for name in found.said.get("Governs", "").split(","))
+    _demand(all(governs), "says what it governs, in a line that begins with '- Governs: '")
+    since = found.said.get("Since", FIRST_VERSION)
+    _demand(bool(_VERSION.fullmatch(since)), f"is since {since!r}, which is no version as 1.0 is")
+    return Clause(
+        id=found.id,
+        level=levels[0],
+        text=found.text,
+        why=found.said["Why"],
+        governs=governs,
+        since=since,
+        untestable=found.said.get("Untestable"),
+        page=found.page,
+    )
+
+
+def _demand(holds: bool, rule: str) -> None:
+    if not holds:
+        raise NotAClause(f"is not as a clause is: it {rule}")

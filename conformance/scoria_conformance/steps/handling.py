@@ -1,0 +1,188 @@
+"""Steps about handlers: what they answer, where they come from, and in which order they run."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.answers import HANDED_OVER, completed_later, hands_off, stopped
+from scoria_conformance.steps.starting import start
+from scoria_conformance.world import KIND, World, completed, raises
+from scoria_core import Completed, RunDetail, RunSummary, Scoria, Step, StepSpec, decisions
+from scoria_core.repository import RunRepository
+from scoria_core.system import Uuid7Source
+
+NAMED = "scoria_conformance.world:completed"
+"""A handler by its name, as a host would write it."""
+
+
+@when("a run is started whose handler cancels the run before it answers")
+def _(world: World) -> None:
+    def cancels(_: Step, run: RunSummary) -> Completed:
+        world.scoria.cancel_run(run.run_id, reason="changed my mind")
+        return Completed({"too": "late"})
+
+    start(world, cancels)
+
+
+@when(parsers.parse("a run is started with a step whose handler hands off {refused}"))
+def _(world: World, refused: str) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "a transcript": {"projected_context": {"facts": [{"chatTranscript": "..."}]}},
+        "to nobody": {"delegated_role_id": None},
+        "no kind": {"delegated_kind": None},
+        "no input": {"handoff_input": None},
+        "no context": {"projected_context": None},
+    }
+    start(world, hands_off(**changes[refused]))
+
+
+@when("a run is started with a step whose handler hands on what it picked")
+def _(world: World) -> None:
+    picks = hands_off(delegated_kind=KIND)
+    start(
+        world,
+        lambda step, run: None if step.parent_step_id else picks(step, run),
+        metadata={"not": "picked"},
+    )
+
+
+@when("a run is started with a step whose handler always hands on")
+def _(world: World) -> None:
+    start(world, hands_off(delegated_kind=KIND))
+
+
+@when("a run is started whose handler answers after its step was given to another attempt")
+def _(world: World) -> None:
+    def given_on(step: Step, run: RunSummary) -> Completed:
+        runs = RunRepository(world.store, world.clock, Uuid7Source())
+        runs.change(run.run_id, lambda change: decisions.release(change, step))
+        runs.change(run.run_id, lambda change: decisions.claim_next(change, [KIND]))
+        return Completed({"too": "late"})
+
+    start(world, given_on)
+
+
+@when("a run is started with a step whose handler is stopped from outside")
+def _(world: World) -> None:
+    with pytest.raises(SystemExit):
+        start(world, stopped)
+    (stopped_run,) = world.scoria.list_runs()
+    world.run_id = stopped_run.run_id
+
+
+@when(
+    "a run is started whose handler adds a step and runs what is queued",
+    target_fixture="overlaps",
+)
+def _(world: World) -> list[int]:
+    at_work: list[int] = []
+    overlaps: list[int] = []
+
+    def answer(step: Step, run: RunSummary) -> None:
+        overlaps.extend(at_work)
+        at_work.append(step.sequence)
+        if step.sequence == 1:
+            more = StepSpec(kind=KIND, role_id="executor")
+            world.scoria.add_step(run.run_id, more, handlers=world.handlers)
+            world.scoria.run_pending(run.run_id, handlers=world.handlers)
+        at_work.remove(step.sequence)
+
+    start(world, answer)
+    return overlaps
+
+
+@then("no step began while another was at work")
+def _(overlaps: list[int]) -> None:
+    assert overlaps == []
+
+
+@when(parsers.parse("a run is started with a handler given {where}"))
+def _(world: World, where: str) -> None:
+    to_call, to_facade = {
+        "to the call": (completed, None),
+        "to the call by its name": (NAMED, None),
+        "to the facade": (None, completed),
+        "to the facade by its name": (None, NAMED),
+        "to the call, and one that raises to the facade": (completed, raises),
+    }[where]
+    world.scoria = Scoria(world.store, clock=world.clock, handlers=_for_kind(to_facade))
+    start(world, handlers=_for_kind(to_call))
+
+
+def _for_kind(handler: Any) -> dict[str, Any] | None:
+    return None if handler is None else {KIND: handler}
+
+
+@when("a run is started in a plain function with a step whose handler is a coroutine function")
+def _(world: World) -> None:
+    start(world, handlers={KIND: completed_later})
+
+
+@when("a run is started within an event loop with a step whose handler is a coroutine function")
+def _(world: World) -> None:
+    async def within() -> None:
+        start(world, handlers={KIND: completed_later})
+
+    asyncio.run(within())
+
+
+@then(parsers.parse("what the handler said is on record as {record}"))
+def _(world: World, record: str) -> None:
+    assert _recorded(world.detail) == record
+
+
+def _recorded(detail: RunDetail) -> str:
+    step = detail.steps[0]
+    if step.error is not None:
+        return f'the error "{step.error}"'
+    if detail.approvals:
+        return f'the request for "{detail.approvals[0].tool_name}"'
+    if detail.delegated_handoffs:
+        return f'the handoff to "{detail.delegated_handoffs[0].delegated_role_id}"'
+    return "no result" if step.result is None else f"the result {json.dumps(step.result)}"
+
+
+@then("the error names what a handler may answer")
+def _(world: World) -> None:
+    error = world.detail.steps[0].error
+    assert error is not None
+    for answer in ("Completed", "NeedsApproval", "HandOff", "Failed", "mapping", "None"):
+        assert answer in error.message
+
+
+@then("no handler was called")
+def _(world: World) -> None:
+    assert len(world.calls) == world.calls_before
+
+
+@then("the handler was called once")
+def _(world: World) -> None:
+    assert len(world.calls) == 1
+
+
+@then(parsers.parse("the handler was called {count:d} times"))
+def _(world: World, count: int) -> None:
+    assert len(world.calls) == count
+
+
+@then("it was called for the steps in their order")
+def _(world: World) -> None:
+    called = [step.step_id for step, _ in world.calls]
+    assert called == [step.step_id for step in world.detail.steps]
+    assert [step.sequence for step in world.detail.steps] == list(range(1, len(called) + 1))
+
+
+@then(parsers.parse('the run was "{status:w}" at each of those'))
+def _(world: World, status: str) -> None:
+    assert {run.status for _, run in world.calls} == {status}
+
+
+@then("the child got what was picked and nothing else of the run")
+def _(world: World) -> None:
+    child, _ = world.calls[-1]
+    got = {"handoff_input": child.input, "projected_context": child.projected_context}
+    assert got == {name: HANDED_OVER[name] for name in got}
+    assert (child.result, child.error, child.approval) == (None, None, None)

@@ -1,0 +1,132 @@
+"""Steps that read the journal of a run, or what a store has made of it."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import attrs
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.world import World
+from scoria_core import JournalEntry
+from scoria_core.ports import Record
+
+Journal = tuple[JournalEntry, ...]
+
+
+@then("its journal is numbered from 1 without gaps")
+def _(world: World) -> None:
+    journal = world.detail.journal
+    assert [entry.sequence for entry in journal] == list(range(1, len(journal) + 1))
+    assert len({entry.digest for entry in journal}) == len(journal)
+
+
+@then("each entry starts in the state that the entry before it left")
+def _(world: World) -> None:
+    left: dict[tuple[str, str], str] = {}
+    for entry in world.detail.journal:
+        subject = (entry.subject, entry.subject_id)
+        assert entry.from_state == left.get(subject)
+        left[subject] = entry.to_state
+
+
+@then(parsers.parse("it tells in this order of {told}"))
+def _(world: World, told: str) -> None:
+    types = iter([entry.type for entry in world.detail.journal])
+    missing = [each for each in told.split(", ") if each not in types]
+    assert missing == []
+
+
+@then(parsers.parse('the last entry of its journal is "{event}"'))
+def _(world: World, event: str) -> None:
+    assert world.detail.journal[-1].type == event
+
+
+@when("its journal is kept aside", target_fixture="journal_before")
+def _(world: World) -> Journal:
+    return world.detail.journal
+
+
+@then("its journal is what it was")
+def _(world: World, journal_before: Journal) -> None:
+    assert world.detail.journal == journal_before
+
+
+@then("its journal begins with what was kept aside")
+def _(world: World, journal_before: Journal) -> None:
+    journal = world.detail.journal
+    assert journal[: len(journal_before)] == journal_before
+    assert len(journal) > len(journal_before)
+
+
+@then(parsers.parse('its journal says that it was rejected because "{reason}"'))
+def _(world: World, reason: str) -> None:
+    (rejected,) = (each for each in world.detail.journal if each.type == "run_rejected")
+    assert rejected.data["reason"] == reason
+
+
+@then("its journal does not tell yet that the approval expired")
+def _(world: World) -> None:
+    assert "approval_expired" not in [entry.type for entry in world.detail.journal]
+
+
+@then("its journal tells that the approval expired")
+def _(world: World) -> None:
+    assert world.error is None, world.error
+    (expired,) = (each for each in world.detail.journal if each.type == "approval_expired")
+    assert expired.subject_id == world.detail.approvals[0].approval_id
+    assert (expired.from_state, expired.to_state) == ("pending", "expired")
+
+
+@then(
+    parsers.parse(
+        'the last entry tells that "{who}" approved that request {seconds:d} seconds after it '
+        "was made"
+    )
+)
+def _(world: World, who: str, seconds: int) -> None:
+    detail = world.detail
+    (approval,), entry = detail.approvals, detail.journal[-1]
+    assert (entry.subject, entry.subject_id) == ("approval", approval.approval_id)
+    assert (entry.type, entry.trigger) == ("approval_approved", "approve")
+    assert (entry.from_state, entry.to_state) == ("pending", "approved")
+    assert entry.actor_id == who
+    assert entry.at == approval.requested_at + timedelta(seconds=seconds) == world.clock.now()
+
+
+@then("the entries before it name nobody but who started the run")
+def _(world: World) -> None:
+    first, *others = world.detail.journal[:-1]
+    assert first.actor_id == "user-1"
+    assert {entry.actor_id for entry in others} <= {"user-1", None}
+
+
+@when(parsers.re(r"entry (?P<number>\d+) of its journal is (?P<damage>.+) the store"))
+def _(world: World, other_run_id: str, number: str, damage: str) -> None:
+    place, others = int(number) - 1, world.store.read(other_run_id)
+    world.damage(lambda records: DAMAGES[damage](records, place, others))
+
+
+def _changed(records: list[Record], place: int, _: Sequence[Record]) -> list[Record]:
+    body = records[place].body.replace("2026", "2025")  # the time alone, which fits all the same
+    return [*records[:place], attrs.evolve(records[place], body=body), *records[place + 1 :]]
+
+
+def _moved(records: list[Record], place: int, _: Sequence[Record]) -> list[Record]:
+    one, other = records[place : place + 2]
+    there = attrs.evolve(one, sequence=other.sequence)
+    here = attrs.evolve(other, sequence=one.sequence)
+    return [*records[:place], here, there, *records[place + 2 :]]
+
+
+DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]] = {
+    "changed in": _changed,
+    "lost by": lambda records, place, _: [*records[:place], *records[place + 1 :]],
+    "moved to the next place by": _moved,
+    "taken from another run by": lambda records, place, others: [
+        *records[:place],
+        others[place],
+        *records[place + 1 :],
+    ],
+    "told twice by": lambda records, place, _: [*records[:place], *records[place - 1 :]],
+}
+"""What may become of an entry in a store, by the words of the features."""

@@ -1,0 +1,275 @@
+"""The suite's scenarios for stores that last or are shared: right ones pass, wrong ones fail."""
+
+from pathlib import Path
+
+import pytest
+
+from scoria_conformance import Status, verify
+
+STORE = '''
+"""A store of one SQLite file that processes share, and stores that get it wrong."""
+
+import sqlite3
+
+from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.ports import Capability, Record
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, tenant TEXT, session TEXT, key TEXT, due TEXT, UNIQUE (tenant, key));
+CREATE TABLE IF NOT EXISTS records (
+    run_id TEXT, sequence INTEGER, digest TEXT, body TEXT, PRIMARY KEY (run_id, sequence));
+"""
+
+
+class Shared:
+    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS})
+    begin = "BEGIN IMMEDIATE"
+
+    def __init__(self, path):
+        self.path, self.closed = path, False
+        with self.connect() as file:
+            file.executescript(SCHEMA)
+
+    def connect(self):
+        if self.closed:
+            raise StoreUnavailable(str(self.path), "is closed")
+        return Connection(self.path)
+
+    def create(self, key, records, *, due_at):
+        with self.connect() as file:
+            file.execute(self.begin)
+            if key.idempotency_key is not None:
+                found = file.execute(
+                    "SELECT run_id FROM runs WHERE tenant = ? AND key = ?",
+                    (key.tenant_id, key.idempotency_key),
+                ).fetchone()
+                if found:
+                    return found[0]
+            if self.version(file, key.run_id):
+                raise VersionConflict(key.run_id, 0, self.version(file, key.run_id))
+            named = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
+            file.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (*named, text(due_at)))
+            self.insert(file, key.run_id, records)
+            return key.run_id
+
+    def append(self, run_id, records, *, expected_version, due_at):
+        with self.connect() as file:
+            file.execute(self.begin)
+            version = self.version(file, run_id)
+            if not version or version != expected_version:
+                raise VersionConflict(run_id, expected_version, version)
+            file.execute("UPDATE runs SET due = ? WHERE run_id = ?", (text(due_at), run_id))
+            self.insert(file, run_id, records)
+
+    def insert(self, file, run_id, records):
+        rows = [(run_id, each.sequence, each.digest, each.body) for each in records]
+        file.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+
+    def version(self, file, run_id):
+        count = "SELECT count(*) FROM records WHERE run_id = ?"
+        return file.execute(count, (run_id,)).fetchone()[0]
+
+    def read(self, run_id):
+        with self.connect() as file:
+            found = file.execute(
+                "SELECT sequence, digest, body FROM records WHERE run_id = ? ORDER BY sequence",
+                (run_id,),
+            )
+            return [Record(*row) for row in found]
+
+    def list_runs(self, *, tenant_id, session_id, limit, before):
+        with self.connect() as file:
+            found = file.execute(
+                "SELECT run_id FROM runs WHERE (?1 IS NULL OR tenant = ?1) AND "
+                "(?2 IS NULL OR session = ?2) AND (?3 IS NULL OR run_id < ?3) "
+                "ORDER BY run_id DESC LIMIT ?4",
+                (tenant_id, session_id, before, limit),
+            )
+            return [row[0] for row in found]
+
+    def list_due(self, *, tenant_id, until, limit):
+        with self.connect() as file:
+            found = file.execute(
+                "SELECT run_id FROM runs WHERE (?1 IS NULL OR tenant = ?1) AND due <= ?2 "
+                "ORDER BY due, run_id LIMIT ?3",
+                (tenant_id, text(until), limit),
+            )
+            return [row[0] for row in found]
+
+    def close(self):
+        self.closed = True
+
+
+class Connection:
+    """One connection per call, for any thread and process; commits, or rolls back."""
+
+    def __init__(self, path):
+        self.file = sqlite3.connect(path, timeout=30, isolation_level=None)
+        self.file.execute("PRAGMA synchronous = OFF")
+
+    def __enter__(self):
+        return self.file
+
+    def __exit__(self, kind, *_):
+        if self.file.in_transaction:
+            self.file.execute("ROLLBACK" if kind else "COMMIT")
+        self.file.close()
+
+
+def text(at):
+    return None if at is None else at.isoformat(timespec="microseconds")
+
+
+class KeepsBack(Shared):
+    """Writes what was appended only with the next call: the last is lost with its process."""
+
+    late = ()
+
+    def append(self, run_id, records, *, expected_version, due_at):
+        self.settle()
+        with self.connect() as file:
+            version = self.version(file, run_id)
+        if not version or version != expected_version:
+            raise VersionConflict(run_id, expected_version, version)
+        self.late = (run_id, records, expected_version, due_at)
+
+    def settle(self):
+        late, self.late = self.late, ()
+        if late:
+            run_id, records, version, due_at = late
+            super().append(run_id, records, expected_version=version, due_at=due_at)
+
+    def read(self, run_id):
+        self.settle()
+        return super().read(run_id)
+
+    def close(self):
+        if not self.closed:
+            self.settle()
+        super().close()
+
+
+class OneByOne(Shared):
+    """Stores the records of an append each for itself."""
+
+    def append(self, run_id, records, *, expected_version, due_at):
+        for each in records:
+            super().append(
+                run_id, [each], expected_version=each.sequence - 1, due_at=due_at
+            )
+
+
+class Remembers(Shared):
+    """Trusts what it remembers of a version over what other processes wrote."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.versions = {}
+
+    def version(self, file, run_id):
+        if run_id not in self.versions:
+            self.versions[run_id] = super().version(file, run_id)
+        return self.versions[run_id]
+
+    def insert(self, file, run_id, records):
+        shift = super().version(file, run_id) - self.version(file, run_id)
+        self.versions[run_id] = self.version(file, run_id) + len(records)
+        shifted = [Record(each.sequence + shift, each.digest, each.body) for each in records]
+        super().insert(file, run_id, shifted)
+
+
+class OwnKeys(Shared):
+    """Knows only the idempotency keys that its own process has used."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.keys = {}
+
+    def create(self, key, records, *, due_at):
+        named = (key.tenant_id, key.idempotency_key)
+        if key.idempotency_key is not None and named in self.keys:
+            return self.keys[named]
+        self.keys[named] = key.run_id
+        plain = type(key)(key.run_id, key.tenant_id, key.session_id)
+        return super().create(plain, records, due_at=due_at)
+
+
+class ReadsOnce(Shared):
+    """Answers a read as it answered the first time, until this process writes."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.known = {}
+
+    def read(self, run_id):
+        if run_id not in self.known:
+            self.known[run_id] = super().read(run_id)
+        return list(self.known[run_id])
+
+    def append(self, run_id, records, **named):
+        super().append(run_id, records, **named)
+        self.known.clear()
+
+    def create(self, key, records, **named):
+        self.known.clear()
+        return super().create(key, records, **named)
+
+
+class InMemory(Shared):
+    """Declares that it lasts, and starts empty each time."""
+
+    def __init__(self, path):
+        path.unlink(missing_ok=True)
+        super().__init__(path)
+
+
+def opens(kind):
+    return lambda directory: kind(directory / "store.sqlite")
+
+
+shared, keeps_back, one_by_one, remembers, own_keys, reads_once, in_memory = map(
+    opens, (Shared, KeepsBack, OneByOne, Remembers, OwnKeys, ReadsOnce, InMemory)
+)
+'''
+
+
+@pytest.fixture
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the module of the stores where the suite runs."""
+    (tmp_path / "stores.py").write_text(STORE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_store_that_lasts_and_is_shared_passes_every_scenario() -> None:
+    """Nothing is left out where a store declares all that one can."""
+    verdict = verify("stores:shared", suite="store")
+    assert verdict.exit_code == 0, [check for check in verdict.checks if check.reason]
+    assert {check.status for check in verdict.checks} == {Status.PASSED}
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    ("store", "scenario"),
+    [
+        ("keeps_back", "What was acknowledged outlives a process that is killed"),
+        ("one_by_one", "Who reads during an append sees all of its records or none"),
+        ("in_memory", "What was written outlives a store that is closed"),
+        ("remembers", "Of several processes that append at one version, one succeeds"),
+        (
+            "own_keys",
+            "Of several processes that create under one key, one gives all of them its run",
+        ),
+        ("reads_once", "What one process stored, every other sees"),
+    ],
+)
+def test_a_store_that_does_not_keep_what_it_declares_fails_for_that(
+    store: str, scenario: str
+) -> None:
+    """Each is caught by the scenario that says what it breaks."""
+    verdict = verify(f"stores:{store}", suite="store")
+    failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
+    assert scenario in failed, sorted(failed)
+    assert verdict.exit_code == 1
