@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/scoria demo
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

