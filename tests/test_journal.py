@@ -1,6 +1,6 @@
 """The journal notices tampering, refuses what cannot have happened, and holds the invariants."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -508,6 +508,7 @@ KINDS = st.sampled_from([*SERVED, "unserved"])
 SPECS = st.builds(
     lambda kind, following: StepSpec(kind, "executor", {"next": following}), KINDS, KINDS
 )
+DELEGATED = st.sampled_from(["done", "fails", "stops", "asks_soon", "hands_off", "unserved"])
 PICK = st.integers(0, 3)
 
 
@@ -604,7 +605,7 @@ class Commands(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: len(self.runs) < 4)
-    @rule(kind=KINDS, unsafe=st.booleans())
+    @rule(kind=DELEGATED, unsafe=st.booleans())
     def start_handoff(self, kind: str, unsafe: bool) -> None:
         """Start a run that hands off, now and then with a context that is refused."""
         self.do(
@@ -682,6 +683,27 @@ class Commands(RuleBasedStateMachine):
             for run_id, run in self.known.items()
             if run.summary.status == "waiting_for_approval" and not run.summary.pending_approval
         ]
+
+    @precondition(lambda self: any(self._expiring()))
+    @rule()
+    def wait_too_long(self) -> None:
+        """Let the time of every request pass."""
+        self.wait(61)
+
+    def _expiring(self) -> Iterator[bool]:
+        for run in self.known.values():
+            approval = run.summary.pending_approval
+            yield approval is not None and approval.expires_at is not None
+
+    @precondition(lambda self: self._failed())
+    @rule(pick=PICK)
+    def retry_failed(self, pick: int) -> None:
+        """Retry a run that failed."""
+        run_id = self._failed()[pick % len(self._failed())]
+        self.do(lambda world: world.scoria.retry_run(run_id, handlers=world.handlers))
+
+    def _failed(self) -> list[str]:
+        return [run for run in self.runs if self.known[run].summary.status == "failed"]
 
     @rule(pick=PICK, call=st.sampled_from(["cancel_run", "complete_run"]))
     def end(self, pick: int, call: str) -> None:

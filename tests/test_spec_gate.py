@@ -149,9 +149,12 @@ def changed_machine(subject: str, state: str, trigger: str) -> str:
 
 
 @pytest.mark.parametrize(("subject", "state", "trigger"), MOVES)
-def test_a_missing_transition_is_named(house: Path, subject: str, state: str, trigger: str) -> None:
+def test_a_missing_transition_is_named(
+    original: Path, tmp_path: Path, subject: str, state: str, trigger: str
+) -> None:
     """A transition that is taken out of its machine is missed, from state to state."""
-    shutil.copytree(ROOT / "scoria_core", house / "scoria_core", dirs_exist_ok=True)
+    house = shutil.copytree(original, tmp_path / "house")
+    shutil.copytree(ROOT / "scoria_core", house / "scoria_core")
     changed = changed_machine(subject, state, trigger)
     (house / "scoria_core" / "lifecycles.py").write_text(changed, "utf-8")
     ran = check(house)
