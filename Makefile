@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles model
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -30,6 +30,9 @@ spec: diagrams
 
 mutate-lifecycles: $(READY)
 	$(BIN)/python -m scoria_conformance.mutants lifecycles memory:// --page scoria_cli.page:page
+
+mutants: $(READY)
+	$(BIN)/python -m scoria_conformance.mutants adapters memory:// --page scoria_cli.page:page
 
 model: $(READY)
 	$(BIN)/python -m scoria_conformance.model

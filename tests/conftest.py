@@ -14,12 +14,14 @@ from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
+from scoria_sqlite import SQLiteStore
 from scripted import WORK, needs, scripted
 
 STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     {
         "memory": lambda _: MemoryStore(),
         "duckdb": DuckDBStore,
+        "sqlite": SQLiteStore,
     }
 )
 """Every store by its scheme, and how to make an empty one at a path."""
@@ -84,7 +86,7 @@ def make_store_of(tmp_path: Path) -> Iterator[Callable[[str], RunStore]]:
     made: list[RunStore] = []
 
     def make(scheme: str) -> RunStore:
-        made.append(STORES[scheme](tmp_path / f"{len(made)}.duckdb"))
+        made.append(STORES[scheme](tmp_path / f"{len(made)}.{scheme}"))
         return made[-1]
 
     yield make

@@ -266,7 +266,7 @@ def claims(directory):
     [
         ("whole", 0, "passed"),
         ("forgets", 1, "failed"),
-        ("crashes", 2, "could not run"),
+        ("crashes", 2, "harness error"),
         ("claims", 1, "What is stored outlives the process"),
     ],
 )

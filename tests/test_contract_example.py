@@ -25,7 +25,7 @@ def review(step: Step, _: RunSummary) -> Completed:
     return Completed({"read": (step.projected_context or {})["draft_answer"]})
 
 
-@pytest.mark.parametrize("url", ["memory://", "duckdb:///scoria.duckdb"])
+@pytest.mark.parametrize("url", ["memory://", "duckdb:///scoria.duckdb", "sqlite:///scoria.db"])
 def test_the_example_runs_as_written(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

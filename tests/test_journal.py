@@ -728,8 +728,8 @@ class Commands(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("schemes", "examples"),
-    [(("memory",), 250), (("memory", "duckdb"), 20)],
-    ids=["memory", "both"],
+    [(("memory",), 250), (("memory", "duckdb", "sqlite"), 20)],
+    ids=["memory", "all"],
 )
 def test_random_commands_hold_the_invariants(
     make_scoria_of: Callable[..., Scoria],

@@ -27,7 +27,7 @@ from scoria_conformance.model.walk import StoredRun, Walk
 from scoria_conformance.target import Target
 
 TARGETS: Mapping[str, str] = MappingProxyType(
-    {"memory": "memory://", "duckdb": "duckdb:///runs.duckdb"}
+    {"memory": "memory://", "duckdb": "duckdb:///runs.duckdb", "sqlite": "sqlite:///runs.db"}
 )
 """What to point at for each kind of store."""
 

@@ -1,5 +1,6 @@
 """The pages of `spec/`, held to the code."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -7,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scoria_core import NeedsApproval, Scoria, StepSpec
-from scoria_core.lifecycles import MACHINES, initial, transitions
+from scoria_conformance.model.invariants import INVARIANTS
+from scoria_core import NeedsApproval, Scoria, StepSpec, errors
+from scoria_core.decisions import MAX_HANDOFFS_DEEP
+from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
+from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME
 from scoria_core.ports import Record, RunKey
+from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
+from scoria_core.scoria import MAX_PAGE
 from scoria_memory import MemoryStore
 
 PAGE = (Path(__file__).parent.parent / "spec" / "lifecycles.md").read_text("utf-8")
@@ -34,6 +40,84 @@ def test_the_tables_are_those_of_the_machines(subject: str) -> None:
     }
     assert told == transitions(subject)
     assert f"Starts `{initial(subject)}`." in section(subject.title())
+
+
+FORMS = (Path(__file__).parent.parent / "spec" / "forms.md").read_text("utf-8")
+
+
+def rows_of(title: str, page: str = FORMS) -> list[list[str]]:
+    """Return the cells of the table under a heading."""
+    under = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*) \|$", under, re.MULTILINE)[1:]
+    return [row.split(" | ") for row in rows]
+
+
+def test_the_events_are_those_of_the_journal() -> None:
+    """Each move and each creation is told under the name on the page."""
+    told = dict(rows_of("An entry of the journal"))
+    for subject in MACHINES:
+        article = "an" if subject == "approval" else "a"
+        created = told.pop(f"(creates {article} {subject})")
+        assert event_type(subject, None) == f"{subject}_{created}"
+    triggers = {trigger for subject in MACHINES for _, trigger in transitions(subject)}
+    assert {trigger: event_type("x", trigger) for trigger in triggers} == {
+        trigger: f"x_{event}" for trigger, event in told.items()
+    }
+
+
+def test_the_errors_are_those_of_the_code() -> None:
+    """Each error has the code and the kin on the page, and none is left out."""
+    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    kinds = [each for each in kinds if issubclass(each, errors.ScoriaError)]
+    declared = [
+        [each.__name__, each.code, each.__mro__[1].__name__]
+        for each in kinds
+        if each is not errors.ScoriaError
+    ]
+    assert sorted(rows_of("Errors")) == sorted(declared)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    """The numbers on the page are those the code holds to."""
+    limits = [int(limit) for _, limit in rows_of("Limits")]
+    assert limits == [MAX_BYTES, MAX_DEPTH, MAX_NAME, MAX_PAGE, MAX_HANDOFFS_DEEP]
+
+
+def test_the_refused_names_are_those_of_the_code() -> None:
+    """The three lists on the page are those a context is held against."""
+    where, ends, begins = (
+        set(names.split(", ")) for names in re.findall(r"^- where .*: (.*)$", FORMS, re.MULTILINE)
+    )
+    assert (where, ends, begins) == (UNSAFE_NAMES, UNSAFE_ENDINGS, set(UNSAFE_BEGINNINGS))
+
+
+def test_the_digests_can_be_made_from_the_page() -> None:
+    """Following the page, a journal's digests come out as they are stored."""
+    store = MemoryStore()
+    with Scoria(store) as scoria:
+        run_id = _started(ASKS)(scoria)
+        digest = sha256(f"scoria journal 1\n{run_id}")
+        for record in store.read(run_id):
+            digest = sha256(f"{digest}\n{record.body}")
+            assert record.digest == digest
+        pending = scoria.get_run(run_id).pending_approval
+        assert pending is not None
+        assert pending.arguments_digest == f"sha256:{sha256('{}')}"
+
+
+def sha256(text: str) -> str:
+    """Return the digest in lower-case hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_holds_across_is_what_the_model_holds() -> None:
+    """The nine sentences of the page are those that the model checker looks at."""
+    told = re.findall(r"^(\d)\. (.*?)(?=^\d\. |\Z)", section("What holds across them"), re.M | re.S)
+    for number, text in told:
+        meant = (INVARIANTS[int(number)].__doc__ or "").partition(": ")[2]
+        first = " ".join(meant.split()).partition(".")[0].partition(";")[0]
+        assert " ".join(text.split()).startswith(first), number
+    assert [int(number) for number, _ in told] == list(INVARIANTS)
 
 
 class CountingStore(MemoryStore):

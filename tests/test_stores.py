@@ -52,19 +52,22 @@ def test_memory_is_found_by_its_scheme() -> None:
     assert (runs(one), runs(other)) == (["r"], [])
 
 
-def test_duckdb_is_found_by_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_a_file_is_found_by_its_scheme(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three slashes are a path from where the host runs, a fourth makes it absolute."""
     monkeypatch.chdir(tmp_path)
-    for url in ("duckdb:///one.duckdb", f"duckdb:///{tmp_path / 'two.duckdb'}"):
+    for url in (f"{scheme}:///one.db", f"{scheme}:///{tmp_path / 'two.db'}"):
         with Scoria.open(url) as scoria:
             assert scoria.list_runs() == []
-    assert {path.name for path in tmp_path.iterdir()} >= {"one.duckdb", "two.duckdb"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"one.db", "two.db"}
 
 
 @pytest.mark.parametrize("url", ["mongo://x", "://x", "Memory://", "memory ://"])
 def test_an_unknown_scheme_names_those_that_are_known(url: str) -> None:
     """A scheme that nothing serves is refused, with those that something does."""
-    with pytest.raises(StoreUnavailable, match="installed: duckdb, memory") as unknown:
+    with pytest.raises(StoreUnavailable, match="installed: duckdb, memory, sqlite") as unknown:
         Scoria.open(url)
     assert unknown.value.field == "store"
     assert repr(url.partition("://")[0]) in str(unknown.value)
@@ -98,7 +101,7 @@ def test_a_third_partys_store_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     )
     store: Any = open_store("attic://up/there?dust=1")
     assert store.url == "attic://up/there?dust=1"
-    with pytest.raises(StoreUnavailable, match="installed: attic, duckdb, memory"):
+    with pytest.raises(StoreUnavailable, match="installed: attic, duckdb, memory, sqlite"):
         open_store("cellar://")
 
 
@@ -148,8 +151,12 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str, m
 
 
 def test_capabilities_are_declared(store: RunStore, scheme: str) -> None:
-    """A store promises what it can keep: memory nothing, a DuckDB file durability."""
-    declared = {"memory": frozenset(), "duckdb": frozenset({Capability.DURABLE})}
+    """A store promises what it can keep: memory nothing, a file durability, SQLite all there is."""
+    declared = {
+        "memory": frozenset(),
+        "duckdb": frozenset({Capability.DURABLE}),
+        "sqlite": frozenset(Capability),
+    }
     assert store.capabilities == declared[scheme]
 
 

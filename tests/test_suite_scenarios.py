@@ -9,7 +9,10 @@ from scoria_conformance import Status, verify
 STORE = '''
 """A store of one SQLite file that processes share, and stores that get it wrong."""
 
+import os
 import sqlite3
+import threading
+import time
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, Record
@@ -141,8 +144,8 @@ class KeepsBack(Shared):
             super().append(run_id, records, expected_version=version, due_at=due_at)
 
     def read(self, run_id):
-        self.settle()
-        return super().read(run_id)
+        found = super().read(run_id)
+        return [*found, *self.late[1]] if self.late[:1] == (run_id,) else found
 
     def close(self):
         if not self.closed:
@@ -224,6 +227,123 @@ class InMemory(Shared):
         super().__init__(path)
 
 
+class DropsMarks(Shared):
+    """Takes byte order marks out of what it stores."""
+
+    def insert(self, file, run_id, records):
+        clean = [Record(each.sequence, each.digest, self.clean(each.body)) for each in records]
+        super().insert(file, run_id, clean)
+
+    def clean(self, body):
+        return body.replace(chr(0xFEFF), "")
+
+
+class DropsMarksOfObjects(DropsMarks):
+    """Takes them out of what it takes for an object alone."""
+
+    def clean(self, body):
+        return super().clean(body) if body.startswith('{"') else body
+
+
+class RemembersRight(DropsMarks):
+    """Stores something else than what it answers as long as it is open."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.known = {}
+
+    def insert(self, file, run_id, records):
+        self.known.setdefault(run_id, []).extend(records)
+        super().insert(file, run_id, records)
+
+    def read(self, run_id):
+        found = super().read(run_id)
+        known = self.known.get(run_id, [])
+        return known[:] if len(known) == len(found) else found
+
+
+class LimitsFirst(Shared):
+    """Cuts what is due to the limit before it looks whose it is."""
+
+    def list_due(self, *, tenant_id, until, limit):
+        due = super().list_due(tenant_id=None, until=until, limit=limit)
+        own = super().list_due(tenant_id=tenant_id, until=until, limit=limit)
+        return [run_id for run_id in due if run_id in own]
+
+
+class LikesSessions(Shared):
+    """Takes the ids of a tenant and a session for patterns, where both are asked for."""
+
+    def list_runs(self, *, tenant_id, session_id, limit, before):
+        if tenant_id is None or session_id is None:
+            return super().list_runs(
+                tenant_id=tenant_id, session_id=session_id, limit=limit, before=before
+            )
+        with self.connect() as file:
+            found = file.execute(
+                "SELECT run_id FROM runs WHERE tenant = ?1 AND session GLOB ?2 "
+                "AND (?3 IS NULL OR run_id < ?3) ORDER BY run_id DESC LIMIT ?4",
+                (tenant_id, session_id, before, limit),
+            )
+            return [row[0] for row in found]
+
+
+class AnswersWhileBusy(Shared):
+    """Answers who reads while another writes with what it read last."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.known = {}
+
+    def append(self, run_id, records, **named):
+        busy = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.busy")
+        busy.touch()
+        time.sleep(0.003)
+        try:
+            super().append(run_id, records, **named)
+        finally:
+            busy.unlink(missing_ok=True)
+
+    def read(self, run_id):
+        if run_id not in self.known or not any(self.path.parent.glob("*.busy")):
+            self.known[run_id] = super().read(run_id)
+        return list(self.known[run_id])
+
+
+class LocksByFile(Shared):
+    """Has a file for a lock, which stays when its process is killed, until the store is opened."""
+
+    def __init__(self, path):
+        self.lock = path.with_suffix(".lock")
+        super().__init__(path)
+        self.lock.unlink(missing_ok=True)
+
+    def append(self, run_id, records, **named):
+        deadline = time.monotonic() + 2
+        while True:
+            try:
+                self.lock.touch(exist_ok=False)
+                break
+            except FileExistsError:
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(str(self.path), "is locked") from None
+                time.sleep(0.001)
+        try:
+            super().append(run_id, records, **named)
+        finally:
+            self.lock.unlink(missing_ok=True)
+
+
+class ReadsThemAll(Shared):
+    """Reads all runs to find those that are due."""
+
+    def list_due(self, *, tenant_id, until, limit):
+        with self.connect() as file:
+            rows = file.execute("SELECT * FROM runs, records USING (run_id)").fetchall()
+        due = {(row[4], row[0]) for row in rows if tenant_id in (None, row[1]) and row[4]}
+        return [run_id for at, run_id in sorted(due) if at <= text(until)][:limit]
+
+
 def opens(kind):
     return lambda directory: kind(directory / "store.sqlite")
 
@@ -231,7 +351,19 @@ def opens(kind):
 shared, keeps_back, one_by_one, remembers, own_keys, reads_once, in_memory = map(
     opens, (Shared, KeepsBack, OneByOne, Remembers, OwnKeys, ReadsOnce, InMemory)
 )
+drops_marks, drops_marks_of_objects, remembers_right, limits_first, likes_sessions = map(
+    opens, (DropsMarks, DropsMarksOfObjects, RemembersRight, LimitsFirst, LikesSessions)
+)
+answers_while_busy, locks_by_file, reads_them_all = map(
+    opens, (AnswersWhileBusy, LocksByFile, ReadsThemAll)
+)
 '''
+
+
+TOLD_CALLERS = "What callers are told by a store at once fits one order of their calls"
+TOLD_PROCESSES = "What processes are told by a store at once fits one order of their calls"
+TOLD_DECIDERS = "What callers who decide, resume and claim are told fits one order of their calls"
+KILLED = "Whoever is killed at a write loses nothing that was acknowledged"
 
 
 @pytest.fixture
@@ -250,26 +382,47 @@ def test_a_store_that_lasts_and_is_shared_passes_every_scenario() -> None:
     assert {check.status for check in verdict.checks} == {Status.PASSED}
 
 
+WRONG = {
+    "keeps_back": {
+        "What was acknowledged outlives a process that is killed",
+        f"{KILLED} (before)",
+        f"{KILLED} (during)",
+        f"{KILLED} (after)",
+    },
+    "one_by_one": {
+        "Who reads during an append sees all of its records or none",
+        f"{KILLED} (within)",
+    },
+    "in_memory": {"What was written outlives a store that is closed"},
+    "remembers": {"Of several processes that append at one version, one succeeds"},
+    "own_keys": {"Of several processes that create under one key, one gives all of them its run"},
+    "reads_once": {"What one process stored, every other sees"},
+    "drops_marks": {"Whatever is stored comes back as it was"},
+    "remembers_right": {
+        "Whatever is stored comes back as it was, from a store that is opened anew"
+    },
+    "drops_marks_of_objects": {"Whatever a host hands over comes back equal and in its order"},
+    "limits_first": {"No listing takes one tenant or session for another (in case)"},
+    "likes_sessions": {"No listing takes one tenant or session for another (in another wildcard)"},
+    "answers_while_busy": {
+        f"{TOLD_CALLERS} (one run)",
+        f"{TOLD_CALLERS} (16 runs)",
+        f"{TOLD_PROCESSES} (one run)",
+        f"{TOLD_PROCESSES} (3 runs)",
+        f"{TOLD_DECIDERS} (one run)",
+        f"{TOLD_DECIDERS} (16 runs)",
+    },
+    "locks_by_file": {"Of processes that are killed at their writes none takes the others with it"},
+    "reads_them_all": {"The thousandth run costs what the first did"},
+}
+"""The stores that do not keep what they declare, and the scenarios that say what they break."""
+
+
 @pytest.mark.usefixtures("stores")
-@pytest.mark.parametrize(
-    ("store", "scenario"),
-    [
-        ("keeps_back", "What was acknowledged outlives a process that is killed"),
-        ("one_by_one", "Who reads during an append sees all of its records or none"),
-        ("in_memory", "What was written outlives a store that is closed"),
-        ("remembers", "Of several processes that append at one version, one succeeds"),
-        (
-            "own_keys",
-            "Of several processes that create under one key, one gives all of them its run",
-        ),
-        ("reads_once", "What one process stored, every other sees"),
-    ],
-)
-def test_a_store_that_does_not_keep_what_it_declares_fails_for_that(
-    store: str, scenario: str
-) -> None:
-    """Each is caught by the scenario that says what it breaks."""
+@pytest.mark.parametrize("store", WRONG)
+def test_a_store_that_does_not_keep_what_it_declares_fails_for_that(store: str) -> None:
+    """Each is caught by the scenarios that say what it breaks."""
     verdict = verify(f"stores:{store}", suite="store")
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
-    assert scenario in failed, sorted(failed)
+    assert failed >= WRONG[store], sorted(failed)
     assert verdict.exit_code == 1

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from test_write_a_store import CONFTEST, TEST, blocks, store_of_the_page, written
+
 ROOT = Path(__file__).parent.parent
+HOST_PAGE = (ROOT / "docs" / "verify-a-host.md").read_text(encoding="utf-8")
 
 PACKAGES = {
     "scoria_cli",
@@ -18,6 +21,7 @@ PACKAGES = {
     "scoria_duckdb",
     "scoria_features",
     "scoria_memory",
+    "scoria_sqlite",
     "scoria_web",
 }
 
@@ -62,6 +66,11 @@ def test_it_ships_what_is_not_python(wheel: Path) -> None:
         "scoria_features/runtime_to_handoff.feature",
         "scoria_features/store.feature",
         "scoria_conformance/pytest.ini",
+        "scoria_conformance/report/report.css",
+        "scoria_conformance/report/templates/badge.svg",
+        "scoria_conformance/report/templates/junit.xml",
+        "scoria_conformance/report/templates/report.html",
+        "scoria_conformance/report/templates/summary.md",
         "scoria_duckdb/sql/schema.sql",
         "scoria_demo/templates/run.html",
         "scoria_web/style.css",
@@ -83,3 +92,24 @@ def test_it_verifies_a_store_in_an_empty_environment(wheel: Path, tmp_path: Path
     run(bin_ / "pip", "install", "--quiet", f"{wheel}[demo]", cwd=tmp_path)
     assert "memory://: passed" in run(bin_ / "scoria", "verify", "memory://", cwd=tmp_path)
     assert "It holds." in run(bin_ / "scoria", "demo", cwd=tmp_path)
+
+
+def test_a_store_and_a_host_from_the_pages_are_verified_with_one_command(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """With the suite alone installed, the commands of both pages do what the pages say."""
+    run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
+    bin_, here = tmp_path / "empty" / "bin", tmp_path / "project"
+    run(bin_ / "pip", "install", "--quiet", f"{wheel}[conformance]", "pytest-xdist", cwd=tmp_path)
+    here.mkdir()
+    written(here, store_of_the_page())
+    for name, block in zip(("my_host", "my_driver"), blocks("py", HOST_PAGE), strict=True):
+        (here / f"{name}.py").write_text(block, encoding="utf-8")
+    store = run(bin_ / "scoria", "verify", "my_store:make_store", "--suite", "store", cwd=here)
+    assert "my_store:make_store: passed" in store
+    host = ["my_host:app", "--host", "my_driver:Driver"]
+    assert "my_host:app: passed" in run(bin_ / "scoria", "verify", *host, cwd=here)
+    (here / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (here / "test_conformance.py").write_text(TEST, encoding="utf-8")
+    pytest_here = ["--strict-markers", "-q", "-n", "2", "-m", "runtime_to_handoff and not host"]
+    assert " passed" in run(bin_ / "pytest", *pytest_here, cwd=here)

@@ -16,7 +16,7 @@ store_option = click.option(
     help="The store, for example duckdb:///scoria.duckdb.",
 )
 
-FILE_SCHEMES = ("duckdb",)
+FILE_SCHEMES = ("duckdb", "sqlite")
 
 
 def open_existing(url: str) -> Scoria:

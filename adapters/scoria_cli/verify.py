@@ -1,20 +1,43 @@
 """`scoria verify`: the suite against a store or a host."""
 
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import attrs
 import click
 from rich.console import Console
 
 from scoria_cli.console import console, line
-from scoria_conformance import SUITES, Status, Verdict, specification
+from scoria_conformance import (
+    SEED,
+    SUITES,
+    Exclusions,
+    ExclusionsRefused,
+    Progress,
+    Status,
+    Verdict,
+    specification,
+)
 from scoria_conformance import verify as run_suite
+from scoria_conformance.printable import printable
+from scoria_conformance.report import write
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
 
-_MARKS = {
-    Status.PASSED: ("✓", "green"),
-    Status.FAILED: ("✗", "bold red"),
-    Status.NOT_APPLICABLE: ("-", "dim"),
-    Status.COULD_NOT_RUN: ("?", "yellow"),
+EVERY = 10
+"""How many seconds pass between two lines of progress where nobody watches a terminal."""
+
+_STYLES = {
+    Status.PASSED: "green",
+    Status.FAILED: "bold red",
+    Status.NOT_APPLICABLE: "dim",
+    Status.EXCLUDED: "dim",
+    Status.COULD_NOT_RUN: "yellow",
+    Status.HARNESS_ERROR: "bold yellow",
 }
 
 
@@ -30,10 +53,9 @@ def _version(_: click.Context, __: click.Parameter, version: str | None) -> str 
 @click.option("--suite", type=click.Choice(sorted(SUITES)), help="One of them; all by default.")
 @click.option(
     "--host",
-    default=DEMO_HOST,
-    show_default=True,
+    "driver",
     metavar="MODULE:NAME",
-    help="For a host: what connects to it and speaks its routes.",
+    help="What drives the host at a base URL: TARGET is a host. For a URL, the demo's by default.",
 )
 @click.option(
     "--spec",
@@ -41,25 +63,122 @@ def _version(_: click.Context, __: click.Parameter, version: str | None) -> str 
     callback=_version,
     help="Version of the specification to hold TARGET to; the latest by default.",
 )
-def verify(target: str, suite: str | None, host: str, spec: str | None) -> int:
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file of scenarios that are known not to pass: [[exclude]] scenario, reason, until.",
+)
+@click.option(
+    "--report",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Directory to write report.html, report.json, junit.xml, summary.md and badge.svg to.",
+)
+@click.option(
+    "--seed", type=int, default=SEED, show_default=True, help="What random examples come from."
+)
+def verify(
+    target: str,
+    suite: str | None,
+    driver: str | None,
+    spec: str | None,
+    exclude: Path | None,
+    directory: Path | None,
+    seed: int,
+) -> int:
     """Put TARGET through the guide's checks.
 
     TARGET is a store URL, a module:factory that is called with an empty directory and returns a
-    RunStore, or the http(s):// URL of a running host. A store is put through its paces in a
-    throw-away directory: the file that a URL names is never touched.
+    RunStore, or the http(s):// URL of a running host. With --host, a module:name is a WSGI app,
+    which is served for the time. A store is put through its paces in a throw-away directory: the
+    file that a URL names is never touched.
+
+    Exit codes: 0 all that ran passed, 1 something failed, 2 it could not be told.
     """
-    verdict = run_suite(target, suite=suite, page=PAGE, host=host, spec=spec)
+    watch = Watch()
+    try:
+        exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
+        verdict = run_suite(
+            target,
+            suite=suite,
+            page=PAGE,
+            host=_driver(target, driver),
+            spec=spec,
+            seed=seed,
+            exclusions=exclusions,
+            tell=watch,
+        )
+    except ExclusionsRefused as refused:
+        for each in refused.lines:
+            click.echo(f"scoria: {printable(each)}", err=True)
+        return 2
+    finally:
+        watch.clear()
     report(console(), verdict)
+    if directory is not None:
+        write(verdict, directory)
     return verdict.exit_code
 
 
+def _driver(target: str, named: str | None) -> str | None:
+    """Return what drives the host at `target`; a store has none."""
+    is_url = target.startswith(("http://", "https://"))
+    if named is not None and "://" in target and not is_url:
+        raise click.BadOptionUsage("--host", "--host is for a host, and TARGET is a store")
+    return named or (DEMO_HOST if is_url else None)
+
+
+@attrs.define
+class Watch:
+    """Says on stderr how far the suite is: in place on a terminal, else a line now and then."""
+
+    clock: Callable[[], float] = time.monotonic
+    told: str = ""
+    told_at: float = attrs.field(init=False)
+
+    @told_at.default
+    def _begun_at(self) -> float:
+        return self.clock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Say it, where it is news."""
+        said = f"{progress.done} of {progress.total} checks, {progress.failed} failed"
+        if not progress.total:
+            said = "reading the features"
+        elif progress.running:
+            said = f"{said}: {printable(progress.running, 200)}"
+        if sys.stderr.isatty():
+            self._overwrite(said)
+        elif self.clock() - self.told_at >= EVERY:
+            self.told_at = self.clock()
+            click.echo(said, err=True)
+
+    def clear(self) -> None:
+        """Leave nothing of it on a terminal."""
+        if self.told:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+    def _overwrite(self, said: str) -> None:
+        if said != self.told:
+            self.told = said
+            room = Console(stderr=True).width - 1
+            click.echo(f"\r\x1b[K{' '.join(said.split())[:room]}", nl=False, err=True)
+
+
 def report(out: Console, verdict: Verdict) -> None:
-    """Print a line for each check, those that failed last, and the verdict."""
-    for check in sorted(verdict.checks, key=lambda check: check.status == Status.FAILED):
-        mark, style = _MARKS[check.status]
-        line(out, mark, style, check.name, check.reason.partition("\n")[0])
+    """Print a line for each check, the worst last, and the verdict."""
+    for check in sorted(verdict.checks, key=lambda check: check.status.badness):
+        _line(out, check.status, check.name, printable(check.reason.partition("\n")[0], 300))
     if verdict.problem:
-        line(out, "?", "yellow", verdict.problem)
-    counts = ", ".join(f"{verdict.count(s)} {s}" for s in Status if verdict.count(s))
-    mark, style = _MARKS[verdict.status]
-    line(out, mark, style, f"{verdict.target}: {verdict.status} ({counts or 'no check was run'})")
+        _line(out, Status.HARNESS_ERROR, verdict.problem)
+    elif untested := [clause.id for clause in verdict.clauses if not clause.checks]:
+        _line(out, Status.COULD_NOT_RUN, f"no scenario puts to the test: {', '.join(untested)}")
+    counts = ", ".join(f"{verdict.count(s)} {s}" for s in reversed(Status) if verdict.count(s))
+    said = f"{verdict.target}: {verdict.headline} ({counts or 'no check was run'})"
+    _line(out, verdict.status, said)
+
+
+def _line(out: Console, status: Status, text: str, detail: str = "") -> None:
+    line(out, status.mark, _STYLES[status], printable(text), printable(detail))

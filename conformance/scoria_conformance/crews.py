@@ -32,14 +32,26 @@ Work = Callable[[RunStore, int, Barrier], Any]
 def threads(world: World, count: int, work: Work) -> list[Any]:
     """Have threads work with the store of `world` at once; return what each of them says."""
     barrier = threading.Barrier(count, timeout=PATIENCE)
+
+    def part(number: int) -> Any:
+        try:
+            return work(world.store, number, barrier)
+        except BaseException:
+            barrier.abort()
+            raise
+
     with _switching_often(), ThreadPoolExecutor(count) as pool:
-        said = [pool.submit(work, world.store, number, barrier) for number in range(count)]
-        return [each.result() for each in said]
+        said = [pool.submit(part, number) for number in range(count)]
+    errors = [error for each in said if (error := each.exception())]
+    # Who only waited for one that failed says nothing of what went wrong.
+    for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
+        raise error
+    return [each.result() for each in said]
 
 
 def processes(world: World, count: int, work: Work) -> list[Any]:
     """Have processes work, each with the store opened for itself; return what each says."""
-    barrier = _forking().Barrier(count, timeout=PATIENCE)
+    barrier = forking().Barrier(count, timeout=PATIENCE)
 
     def part(number: int) -> Callable[[RunStore, Connection], None]:
         return lambda store, says: says.send(work(store, number, barrier))
@@ -57,7 +69,7 @@ def begin_process(
     world: World, work: Callable[[RunStore, Connection], None]
 ) -> tuple[ForkProcess, Connection]:
     """Begin a process that opens the store and works; return it, and where it is heard."""
-    context = _forking()
+    context = forking()
     hears, says = context.Pipe(duplex=False)
 
     def child() -> None:
@@ -83,8 +95,11 @@ def heard(hears: Connection) -> Any:
         raise AssertionError("a process broke off before it had said anything") from None
 
 
-def _forking() -> ForkContext:
-    """Return what begins a child that has the factory already, which need not be importable."""
+def forking() -> ForkContext:
+    """Return what begins a child that has the factory already, which need not be importable.
+
+    Where a system has none, the scenario could not run.
+    """
     try:
         return multiprocessing.get_context("fork")
     except ValueError:

@@ -1,13 +1,20 @@
-"""What a verification is pointed at: a store URL, a `module:factory`, or the URL of a host."""
+"""What a verification is pointed at: a store, by URL or `module:factory`, or a host.
+
+A host is an http(s) URL; or, where a driver for it is named, the `module:name` of a WSGI app.
+"""
 
 import pkgutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 import httpx
 
+from scoria_conformance.host import Host
+from scoria_conformance.serving import served
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import ScoriaError, StoreUnavailable, shown
 from scoria_core.ports import RunStore
@@ -16,21 +23,30 @@ from scoria_core.stores import open_store
 
 @attrs.frozen
 class Target:
-    """The words that name what is under test."""
+    """The words that name what is under test, and the driver where it is a host."""
 
     text: str
+    driver: str | None = None
 
     @property
     def is_host(self) -> bool:
-        """Tell whether a running host is named."""
-        return self.text.startswith(("http://", "https://"))
+        """Tell whether a host is named, and no store."""
+        return self._is_running_host or self._is_app
 
     def check(self) -> None:
         """Raise `StoreUnavailable` where the store does not open, or the host does not answer."""
-        if self.is_host:
+        if self._is_running_host:
             self._check_host()
-        else:
+        elif not self._is_app:  # to import an app may open the file that the suite is to open
             self._check_store()
+
+    @property
+    def _is_running_host(self) -> bool:
+        return self.text.startswith(("http://", "https://"))
+
+    @property
+    def _is_app(self) -> bool:
+        return self.driver is not None and "://" not in self.text
 
     def _check_host(self) -> None:
         try:
@@ -59,6 +75,16 @@ class Target:
             problem = f"cannot be imported: {shown(error, 200)}"
             next_move = "name it as module:name, importable from here"
             raise StoreUnavailable(shown(self.text), problem, next_move) from error
+
+    @contextmanager
+    def connected(self) -> Iterator[Host]:
+        """Give the host as its driver connects to it; an app is served for as long."""
+        connect = Target(str(self.driver)).named()
+        if self._is_running_host:
+            yield connect(self.text)
+            return
+        with served(self.named()) as base_url:
+            yield connect(base_url)
 
     def store_factory(self) -> StoreFactory:
         """Return what opens the store under test in a directory.

@@ -1,31 +1,81 @@
-"""What a verification found: a status per check, and one for the whole."""
+"""What a verification found: a status per check, and from those one per clause and for the whole.
 
-from collections.abc import Sequence
+The order of the statuses is decided here and nowhere else. From best to worst:
+
+    not applicable   nothing was promised, so nothing was tried
+    passed           it holds
+    excluded         it is known not to hold, and a reason and a date say until when
+    could not run    what the check needs was not there: a page, a server, a browser
+    harness error    the suite itself broke, so nothing is known
+    failed           it does not hold
+
+A parent has the status of its worst child, and without a child that ran it could not run: "not
+applicable" comes first because a clause with one check that passed and one that did not apply
+has passed. The whole is never "not applicable": where nothing passed, it could not run.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import attrs
 
+from scoria_conformance.setting import Setting
+
 
 class Status(StrEnum):
-    """What became of a check, or of all of them; the worst of a group is the group's."""
+    """What became of a check, or of all of them; in order, the worst last."""
 
-    PASSED = "passed"
     NOT_APPLICABLE = "not applicable"
+    PASSED = "passed"
+    EXCLUDED = "excluded"
     COULD_NOT_RUN = "could not run"
+    HARNESS_ERROR = "harness error"
     FAILED = "failed"
+
+    @property
+    def badness(self) -> int:
+        """How far it is from the best."""
+        return list(Status).index(self)
+
+    @property
+    def mark(self) -> str:
+        """One character that says the same, where colour is not seen."""
+        return "-✓~?!✗"[self.badness]
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """Return what a parent of these comes to; of none, that it could not run."""
+    return max(statuses, key=lambda status: status.badness, default=Status.COULD_NOT_RUN)
 
 
 NOT_APPLICABLE = "not applicable: "
 """How a skip says that the adapter did not declare what the scenario is about."""
 
-_EXIT_CODES = {Status.PASSED: 0, Status.FAILED: 1, Status.COULD_NOT_RUN: 2}
+_EXIT_CODES = {Status.PASSED: 0, Status.EXCLUDED: 0, Status.FAILED: 1}
+
+
+class Outcome(StrEnum):
+    """What became of one step of a scenario."""
+
+    HELD = "held"
+    BROKE = "broke"
+    NOT_REACHED = "not reached"
+
+
+@attrs.frozen
+class StepSeen:
+    """One step as its scenario says it, and how it went."""
+
+    text: str
+    outcome: Outcome
 
 
 @attrs.frozen
 class Check:
     """One scenario, with one row of its examples, and what became of it.
 
-    `reason` says why it did not pass; `clauses` are those it puts to the test.
+    `reason` says why it did not pass; `clauses` are those it puts to the test, `suites` those it
+    is part of. `expected` and `seen` are what the step that broke wanted and got.
     """
 
     name: str
@@ -33,31 +83,88 @@ class Check:
     reason: str = ""
     scenario: str = ""
     clauses: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    feature: str = ""
+    seconds: float = 0.0
+    steps: tuple[StepSeen, ...] = ()
+    expected: str = ""
+    seen: str = ""
+
+
+@attrs.frozen
+class Group:
+    """The checks of one clause, or of one suite, and what they come to."""
+
+    id: str
+    checks: tuple[Check, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst of its checks; without any, it could not run."""
+        return worst(check.status for check in self.checks)
 
 
 @attrs.frozen
 class Verdict:
-    """All checks of one verification; `problem` is set where the run itself broke off."""
+    """All checks of one verification; `problem` is set where the run itself broke off.
+
+    `promised` are the clauses that this run must put to the test: one that no check did could
+    not run.
+    """
 
     target: str
     checks: Sequence[Check]
     problem: str = ""
+    promised: tuple[str, ...] = ()
+    setting: Setting = attrs.field(factory=Setting)
 
     @property
     def status(self) -> Status:
-        """The worst of the checks; with none that passed, nothing was verified."""
-        statuses = {check.status for check in self.checks}
-        if Status.FAILED in statuses:
-            return Status.FAILED
-        if self.problem or Status.COULD_NOT_RUN in statuses or Status.PASSED not in statuses:
-            return Status.COULD_NOT_RUN
-        return Status.PASSED
+        """The worst of the checks and clauses; with none that passed, nothing was verified."""
+        return worst(self._statuses())
+
+    def _statuses(self) -> Iterator[Status]:
+        yield from (check.status for check in self.checks)
+        yield from (clause.status for clause in self.clauses)
+        if self.problem:
+            yield Status.HARNESS_ERROR
+        if not self.count(Status.PASSED):
+            yield Status.COULD_NOT_RUN
+
+    @property
+    def clauses(self) -> tuple[Group, ...]:
+        """Every clause that was put to the test, or should have been, by its id."""
+        named = {clause for check in self.checks for clause in check.clauses}
+        return tuple(self._clause(each) for each in sorted(named | {*self.promised}, key=_numbered))
+
+    @property
+    def suites(self) -> tuple[Group, ...]:
+        """Every suite that a check is part of."""
+        named = sorted({suite for check in self.checks for suite in check.suites})
+        return tuple(
+            Group(suite, tuple(check for check in self.checks if suite in check.suites))
+            for suite in named
+        )
+
+    def _clause(self, id_: str) -> Group:
+        return Group(id_, tuple(check for check in self.checks if id_ in check.clauses))
 
     @property
     def exit_code(self) -> int:
         """0 where it holds, 1 where it does not, 2 where that could not be told."""
-        return _EXIT_CODES[self.status]
+        return _EXIT_CODES.get(self.status, 2)
+
+    @property
+    def headline(self) -> str:
+        """The status in words that cannot be taken for more than they say."""
+        excluded = self.status == Status.EXCLUDED
+        return "passed but for what is excluded" if excluded else self.status.value
 
     def count(self, status: Status) -> int:
         """Return how many checks have `status`."""
         return sum(check.status == status for check in self.checks)
+
+
+def _numbered(clause: str) -> tuple[str, int]:
+    page, _, number = clause.rpartition("-")
+    return page, int(number) if number.isdigit() else 0

@@ -1,21 +1,31 @@
 """One verification, in a process of its own: what crashes it cannot pass for a green one."""
 
-import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
+import attrs
+
+from scoria_conformance.clauses import specification
+from scoria_conformance.events import Heard
+from scoria_conformance.exclusions import Exclusions
+from scoria_conformance.setting import SEED, Setting
 from scoria_conformance.target import Target
-from scoria_conformance.verdict import Check, Verdict
-from scoria_core.conversion import converter
+from scoria_conformance.verdict import Verdict
 
 TIMEOUT = 1_800
 """How many seconds a suite may take; an adapter that hangs has not been verified."""
+
+LISTENING = 0.1
+"""How many seconds pass between two looks at what the suite says."""
 
 SUITES: Mapping[str, str] = MappingProxyType(
     {
@@ -24,9 +34,23 @@ SUITES: Mapping[str, str] = MappingProxyType(
         "lifecycles": "lifecycles",
         "store": "store",
         "page": "page",
+        "host": "host",
     }
 )
 """The suites by name, and the tag that each one runs."""
+
+
+@attrs.frozen
+class Progress:
+    """How far a suite is: `done` of `total` checks, and the scenario that it is in."""
+
+    done: int
+    total: int
+    failed: int
+    running: str
+
+
+Tell = Callable[[Progress], None]
 
 
 def verify(
@@ -36,39 +60,126 @@ def verify(
     page: str | None = None,
     host: str | None = None,
     spec: str | None = None,
+    seed: int = SEED,
+    exclusions: Exclusions | None = None,
+    tell: Tell = lambda _: None,
 ) -> Verdict:
     """Run the suite against `target` and return what was found.
 
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
-    makes the evidence page of a facade and what connects to a running host. `spec` is a version of
-    the specification: clauses that it did not have yet are not applicable. Raises
-    `StoreUnavailable` where there is nothing at `target` to run the suite against.
+    makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
+    URL is the `module:name` of a WSGI app. `spec` is a version of the specification: clauses that
+    it did not have yet are not applicable. `seed` is what random examples are drawn from. `tell`
+    hears how far it is, several times a second. Raises
+    `StoreUnavailable` where there is nothing at `target` to run the suite against, and
+    `ExclusionsRefused` where one of `exclusions` names no scenario.
     """
-    Target(target).check()
+    Target(target, host).check()
+    setting = Setting.here(spec or specification().version, seed)
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
-        report = Path(directory) / "checks.json"
-        command = [sys.executable, "-m", "pytest", *pytest_arguments(), "--no-header", "-q"]
-        command += [*_selected(target, suite), *_told(target, page, host, spec)]
-        command += [f"--scoria-report={report}", f"--basetemp={directory}/stores"]
+        child = _Child(Path(directory), exclusions, tell)
+        told = [*_selected(Target(target, host), suite), *_told(target, page, host, spec, seed)]
+        child.run([sys.executable, "-m", "pytest", *pytest_arguments(), "--no-header", "-q", *told])
+    checks = tuple(child.heard.checks.values())
+    found = exclusions.applied(checks) if exclusions is not None else checks
+    promised = _promised(setting.specification) if not _is_part(Target(target, host), suite) else ()
+    ended = setting.ended(child.heard.adapter)
+    return Verdict(target, found, child.problem, promised, ended)
+
+
+@attrs.define
+class _Child:
+    """The process that runs the suite: what it says is heard while it runs."""
+
+    directory: Path
+    exclusions: Exclusions | None
+    tell: Tell
+    heard: Heard = attrs.field(factory=Heard)
+    problem: str = ""
+
+    def run(self, command: list[str]) -> None:
+        """Run it to its end; where it does not come to one, `problem` says so."""
+        events, said = self.directory / "events", self.directory / "said"
+        command = [*command, f"--scoria-events={events}", f"--basetemp={self.directory}/stores"]
+        # What hypothesis keeps belongs with the stores, and not where the caller is.
+        kept = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{self.directory}/hypothesis"}
+        told = {**environment(), **kept}
+        with said.open("wb") as output:
+            # A session of its own, so that no process which it began is left behind.
+            process = subprocess.Popen(  # noqa: S603 - no shell, and the arguments are made here
+                command, stdout=output, stderr=output, env=told, start_new_session=True
+            )
         try:
-            ran = _run(command)
-        except subprocess.TimeoutExpired:
-            return Verdict(target, (), f"the suite did not end within {TIMEOUT} seconds")
-        return _verdict(target, report, ran)
+            ended = self._follow(process, events)
+        finally:
+            _end(process)
+        self.problem = self._problem(process, said) if ended else self._timed_out()
+
+    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> bool:
+        """Listen until the process ends; tell whether it did within its time."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            running = process.poll() is None
+            self.heard.listen(events)
+            if self.heard.names and self.exclusions is not None:
+                self.exclusions.refuse_unknown(self.heard.names)
+            self.tell(self._progress())
+            if not running:
+                return True
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LISTENING)
+        return False
+
+    def _progress(self) -> Progress:
+        heard = self.heard
+        return Progress(len(heard.checks), len(heard.collected), heard.failed, heard.running)
+
+    def _timed_out(self) -> str:
+        return f"the suite did not end within {TIMEOUT} seconds{self._place()}"
+
+    def _problem(self, process: "subprocess.Popen[bytes]", said: Path) -> str:
+        lines = said.read_text("utf-8", "replace").splitlines()
+        last, code = "\n".join(lines[-10:]).strip(), process.returncode
+        if not self.heard.collected:
+            return f"the suite ran no check (exit {code}): {last}"
+        if code not in (0, 1):
+            return f"the suite broke off{self._place()} (exit {code}): {last}"
+        missing, all_ = len(self.heard.missing), len(self.heard.collected)
+        return f"{missing} of {all_} collected checks were not reported" if missing else ""
+
+    def _place(self) -> str:
+        return f" in {self.heard.running!r}" if self.heard.running else ""
 
 
-def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - no shell, and the arguments are made here
-        command, capture_output=True, text=True, env=environment(), check=False, timeout=TIMEOUT
-    )
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and all that it began."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
 
 
-def _told(target: str, page: str | None, host: str | None, spec: str | None) -> list[str]:
+def _is_part(target: Target, suite: str | None) -> bool:
+    return suite is not None or target.is_host
+
+
+def _promised(version: str) -> tuple[str, ...]:
+    """Return the clauses that a run of all suites must put to the test."""
+    clauses = specification().at(version).clauses
+    return tuple(clause.id for clause in clauses if clause.untestable is None)
+
+
+def _told(
+    target: str, page: str | None, host: str | None, spec: str | None, seed: int
+) -> list[str]:
     options = {
         "--scoria-target": target,
         "--scoria-page": page,
         "--scoria-host": host,
         "--scoria-spec": spec,
+        "--scoria-seed": str(seed),
     }
     return [f"{name}={value}" for name, value in options.items() if value is not None]
 
@@ -84,9 +195,9 @@ def pytest_arguments() -> list[str]:
     ]
 
 
-def _selected(target: str, suite: str | None) -> list[str]:
+def _selected(target: Target, suite: str | None) -> list[str]:
     tags = [SUITES[suite]] if suite else []
-    tags += ["host"] if Target(target).is_host else []
+    tags += ["host"] if target.is_host else []
     return ["-m", " and ".join(tags)] if tags else []
 
 
@@ -95,15 +206,3 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = os.pathsep.join([str(Path.cwd()), *filter(None, [kept.get("PYTHONPATH")])])
     return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": path}
-
-
-def _verdict(target: str, report: Path, ran: "subprocess.CompletedProcess[str]") -> Verdict:
-    said = "\n".join([*ran.stdout.splitlines()[-5:], *ran.stderr.splitlines()[-5:]]).strip()
-    try:
-        found = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return Verdict(target, (), f"the suite broke off (exit {ran.returncode}): {said}")
-    checks = converter.structure(found["checks"], tuple[Check, ...])
-    if ran.returncode not in (0, 1) or len(checks) != found["collected"]:
-        return Verdict(target, checks, f"the suite did not run through: {said}")
-    return Verdict(target, checks)

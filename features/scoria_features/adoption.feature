@@ -53,14 +53,17 @@ Feature: Adoption: identity, start, inspect, resume
       | actor_id   | blank   |
       | actor_id   | a list  |
       | actor_id   | true    |
+      | actor_id   | a fraction |
       | tenant_id  | missing |
       | tenant_id  | blank   |
       | tenant_id  | a list  |
       | tenant_id  | true    |
+      | tenant_id  | a fraction |
       | session_id | missing |
       | session_id | blank   |
       | session_id | a list  |
       | session_id | true    |
+      | session_id | a fraction |
 
   @IDENTITY-2
   Scenario Outline: An id is taken as a host has it, and kept as text
@@ -332,7 +335,8 @@ Feature: Adoption: identity, start, inspect, resume
   @RUN-5 @RUN-6 @STEP-3 @APPROVAL-5 @APPROVAL-9
   Scenario: An approved run is resumed by its run_id
     Given a run that waits for approval
-    When "reviewer-7" approves it with the note "ok"
+    When 30 seconds pass
+    And "reviewer-7" approves it with the note "ok"
     Then the approval is "approved" by "reviewer-7" with the note "ok"
     When the run is resumed
     Then the run is "completed"
@@ -342,7 +346,8 @@ Feature: Adoption: identity, start, inspect, resume
   @APPROVAL-5 @APPROVAL-10
   Scenario: A rejected run is cancelled
     Given a run that waits for approval
-    When "reviewer-7" rejects it with the note "too risky"
+    When 30 seconds pass
+    And "reviewer-7" rejects it with the note "too risky"
     Then the approval is "rejected" by "reviewer-7" with the note "too risky"
     And the run is "cancelled"
     And its step is "cancelled"

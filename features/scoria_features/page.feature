@@ -53,6 +53,9 @@ Feature: Evidence page: an operator reads one run
       | PUT     | 405  |
       | PATCH   | 405  |
       | DELETE  | 405  |
+      | OPTIONS | 405  |
+      | TRACE   | 405  |
+      | PROPFIND | 405 |
 
   @PAGE-6
   Scenario: What a host or a model wrote is shown as text

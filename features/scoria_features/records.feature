@@ -135,6 +135,15 @@ Feature: Records: what is read is what was said and done
     And it tells in this order of approval_approved, run_resumed, step_completed, run_completed
 
   @JOURNAL-3
+  Scenario: A whole journal in the place of another is noticed
+    Given a completed run
+    And a run of the same session that has completed
+    When entry 1 of its journal is taken with all that follow from another run by the store
+    And it is read
+    Then it is refused with "StoreCorrupt"
+    And the message names "entry 1 of run"
+
+  @JOURNAL-3
   Scenario Outline: An entry that is not what was written is found and named
     Given a completed run
     And a run of the same session that has completed

@@ -1,28 +1,51 @@
-"""`python -m scoria_conformance.mutants lifecycles TARGET`: the features against every change."""
+"""`python -m scoria_conformance.mutants lifecycles|adapters TARGET`: what the features notice."""
 
 import argparse
 import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from scoria_conformance.mutants import adapters, matrix
 from scoria_conformance.mutants.experiment import Experiment, Fate, Finding
-from scoria_conformance.mutants.lifecycles import Change, changes
+from scoria_conformance.mutants.lifecycles import changes
 from scoria_conformance.mutants.report import exit_code, report
+from scoria_conformance.mutants.wrong import declared
 
 
 def main(arguments: list[str]) -> int:
-    """Try the changes that are asked for and print what became of them; return the exit code."""
+    """Try the mutants that are asked for and print what became of them; return the exit code."""
     asked = _parser().parse_args(arguments)
+    code: int = asked.run(asked)
+    return code
+
+
+def _lifecycles(asked: argparse.Namespace) -> int:
     tried = [change for change in changes() if asked.only in str(change)]
     experiment = Experiment(tried, Progress(tried), hand_written=asked.hand_written)
     experiment.run(asked.target, asked.page)
-    for line in report(experiment):
-        print(line)  # noqa: T201 - this is a command
+    _print(report(experiment))
     return exit_code(experiment)
+
+
+def _adapters(asked: argparse.Namespace) -> int:
+    try:
+        known = declared(asked.declared or adapters.CATALOGUES)
+    except Exception as error:  # noqa: BLE001 - whatever it is, no mutant of it was tried
+        _print([f"mutants cannot be read: {type(error).__name__}: {error}"])
+        return 2
+    tried = [mutant for mutant in known if asked.only in f"{mutant.clause} {mutant}"]
+    whole = tried == known
+    found = adapters.try_all(tried, Progress(tried), asked.target, asked.page)
+    _print(matrix.report(found, whole=whole))
+    if asked.matrix is not None:
+        found.write(asked.matrix)
+    return found.exit_code(whole=whole)
 
 
 class Progress:
     """Says how far it is, for a person who waits."""
 
-    def __init__(self, tried: list[Change]) -> None:
+    def __init__(self, tried: Sequence[object]) -> None:
         self.all, self.done, self.alive = len(tried), 0, 0
 
     def __call__(self, finding: Finding) -> None:
@@ -34,18 +57,32 @@ class Progress:
         print(said, end=end, file=sys.stderr, flush=True)  # noqa: T201 - this is a command
 
 
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)  # noqa: T201 - this is a command
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scoria_conformance.mutants",
-        description="Change the declared machines, one entry at a time, and see the features fail.",
+        description="Make something wrong on purpose, and see the features fail.",
     )
-    parser.add_argument("what", choices=["lifecycles"], help="what is changed")
-    parser.add_argument("target", help="the store to run on: a URL or module:factory")
-    parser.add_argument("--page", help="module:name of what makes the evidence page of a facade")
-    parser.add_argument("--only", default="", help="the changes with this in their name")
-    parser.add_argument(
+    what = parser.add_subparsers(required=True, metavar="what")
+    lifecycles = what.add_parser("lifecycles", help="the declared machines, one entry at a time")
+    lifecycles.set_defaults(run=_lifecycles)
+    lifecycles.add_argument(
         "--hand-written", action="store_true", help="leave the generated scenarios out"
     )
+    wrong = what.add_parser("adapters", help="stores, pages, hosts and the kit, as declared")
+    wrong.set_defaults(run=_adapters)
+    wrong.add_argument("--matrix", type=Path, help="file for the matrix: .md, or else CSV")
+    wrong.add_argument(
+        "--declared", action="append", metavar="MODULE", help="where mutants are declared instead"
+    )
+    for each in (lifecycles, wrong):
+        each.add_argument("target", help="the store to run on: a URL or module:factory")
+        each.add_argument("--page", help="module:name of what makes the evidence page of a facade")
+        each.add_argument("--only", default="", help="the mutants with this in their name")
     return parser
 
 

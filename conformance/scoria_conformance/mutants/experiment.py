@@ -6,9 +6,11 @@ features say: those were read before.
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
@@ -17,16 +19,21 @@ from typing import Protocol
 import attrs
 import pytest
 
+from scoria_conformance.host import HostRefused
+from scoria_conformance.mutants.pace import hurry
 from scoria_conformance.plugin import CHECKS
 from scoria_conformance.verdict import Check, Status
 from scoria_conformance.verify import environment, pytest_arguments
-from scoria_core.errors import TransitionRefused
+from scoria_core.errors import ScoriaError, TransitionRefused
 
 PATIENCE = 120
 """How many seconds the features may take with one mutant."""
 
 KILLERS = (AssertionError, TransitionRefused)
 """What a scenario kills by; whatever else goes wrong in it tells nothing about the mutant."""
+
+REFUSALS = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception)
+"""What it kills an adapter or a host by, which may refuse in every way there is."""
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -59,17 +66,42 @@ class Fate(StrEnum):
 
     KILLED = "killed"
     SURVIVED = "survived"
+    ELSEWHERE = "died for another clause"
     UNKNOWN = "could not tell"
 
 
 @attrs.frozen
+class Meeting:
+    """A scenario that a mutant met; `fair` where the scenario failed by what it asserts."""
+
+    node: str
+    check: Check
+    fair: bool
+    seconds: float
+
+    @property
+    def broke(self) -> bool:
+        """Tell whether the scenario does not hold, or could not be run."""
+        return self.check.status not in (Status.PASSED, Status.NOT_APPLICABLE)
+
+    @property
+    def killed(self) -> bool:
+        """Tell whether the scenario found something that does not hold."""
+        return self.fair and self.check.status == Status.FAILED
+
+
+@attrs.frozen
 class Finding:
-    """What became of one mutant; `scenario` failed with it, and said `reason`."""
+    """What became of one mutant; `scenario` failed with it, and said `reason`.
+
+    `met` are the scenarios it was put through, where it was put through more than its first kill.
+    """
 
     mutant: Mutant
     fate: Fate
     scenario: str = ""
     reason: str = ""
+    met: tuple[Meeting, ...] = ()
 
 
 @attrs.frozen
@@ -85,7 +117,12 @@ class Trial:
     def start(cls, mutant: Mutant, judge: Callable[[Mutant], Finding]) -> "Trial":
         """Fork a process that sends what `judge` finds."""
         answer, sending = _FORK.Pipe(duplex=False)
-        process = _FORK.Process(target=lambda: sending.send(judge(mutant)))
+
+        def child() -> None:
+            os.setsid()
+            sending.send(_without_mutant(judge(mutant)))
+
+        process = _FORK.Process(target=child)
         process.start()
         sending.close()
         return cls(mutant, process, answer, time.monotonic() + PATIENCE)
@@ -93,19 +130,26 @@ class Trial:
     def end(self) -> Finding:
         """Return what was found; a process that crashed or hangs has found nothing."""
         if not self.answer.poll():
-            self.process.kill()
+            self.stop()
             finding = self._unknown(f"did not end within {PATIENCE} seconds")
         else:
             finding = self._received()
         self.process.join()
         return finding
 
+    def stop(self) -> None:
+        """Kill the process, and those that its scenarios have begun."""
+        assert self.process.pid is not None, "it was started"
+        with suppress(ProcessLookupError):  # it has not come to lead a group of its own yet
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+
     def _received(self) -> Finding:
         try:
             finding: Finding = self.answer.recv()
         except EOFError:
             return self._unknown("its process crashed")
-        return finding
+        return attrs.evolve(finding, mutant=self.mutant)
 
     def _unknown(self, reason: str) -> Finding:
         return Finding(self.mutant, Fate.UNKNOWN, reason=reason)
@@ -113,15 +157,20 @@ class Trial:
 
 @attrs.define
 class Experiment:
-    """A pytest plugin that runs what was collected once for each mutant, up to its first kill.
+    """A pytest plugin that runs what was collected once for each mutant.
 
     `canary` is what became of the unchanged code; no mutant is tried unless all holds with it.
     `tell` hears of each finding as it comes in. `hand_written` leaves the generated scenarios out.
+    A mutant runs up to its first kill; or, where `judged` is given, through every scenario that
+    `meets` lets it, and `judged` says what became of it. `at_once` many are tried at a time.
     """
 
     mutants: Sequence[Mutant]
     tell: Callable[[Finding], None]
     hand_written: bool = False
+    at_once: int = os.cpu_count() or 1
+    meets: Callable[[Mutant, pytest.Item], bool] = lambda *_: True
+    judged: Callable[[Mutant, Iterable[Meeting]], Finding] | None = None
     canary: Finding = Finding(Unchanged(), Fate.UNKNOWN, reason="the features were not run")
     findings: list[Finding] = attrs.field(factory=list)
     _raised: BaseException | None = None
@@ -139,6 +188,10 @@ class Experiment:
         quiet = ["-s", "-p", "no:terminal", "-o", "tmp_path_retention_policy=none"]
         pytest.main([*pytest_arguments(), *told, *quiet], plugins=[self])
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Keep what a scenario says short: to tell it all takes longer than the scenario."""
+        config.option.tbstyle = "short"
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep why the features could not be read."""
         if report.failed:
@@ -155,6 +208,7 @@ class Experiment:
         """Try the canary, and then each mutant."""
         if session.testsfailed:
             return True
+        hurry(session.items)
         with tempfile.TemporaryDirectory(prefix="scoria-mutants-") as directory:
             self._try_all(lambda mutant: self._judge(session, mutant, directory))
         return True
@@ -166,9 +220,9 @@ class Experiment:
             self._raised = call.excinfo.value
 
     def _try_all(self, judge: Callable[[Mutant], Finding]) -> None:
-        (self.canary,) = _tried([self.canary.mutant], judge)
+        (self.canary,) = _tried([self.canary.mutant], judge, 1)
         if self.canary.fate == Fate.SURVIVED:
-            for finding in _tried(self.mutants, judge):
+            for finding in _tried(self.mutants, judge, self.at_once):
                 self.findings.append(finding)
                 self.tell(finding)
 
@@ -180,16 +234,26 @@ class Experiment:
             return Finding(mutant, Fate.UNKNOWN, reason=f"{type(error).__name__}: {error}")
         with tempfile.TemporaryDirectory(dir=directory) as own:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = own
-            return self._first_kill(session, mutant)
+            judge = self.judged or self._first_kill
+            return judge(mutant, self._met(session, mutant))
 
-    def _first_kill(self, session: pytest.Session, mutant: Mutant) -> Finding:
-        finding = Finding(mutant, Fate.SURVIVED)
-        items = sorted(session.items, key=lambda item: mutant.clause not in item.keywords)
+    def _met(self, session: pytest.Session, mutant: Mutant) -> Iterator[Meeting]:
+        """Run what the mutant meets, the scenarios of its clause first."""
+        met = [item for item in session.items if self.meets(mutant, item)]
+        items = sorted(met, key=lambda item: mutant.clause not in item.keywords)
         for item, following in zip(items, [*items[1:], None], strict=True):
+            begun = time.monotonic()
             check = self._run(item, following)
-            if check.status == Status.FAILED and isinstance(self._raised, KILLERS):
+            seconds = time.monotonic() - begun
+            yield Meeting(item.nodeid, check, isinstance(self._raised, REFUSALS), seconds)
+
+    def _first_kill(self, mutant: Mutant, met: Iterable[Meeting]) -> Finding:
+        finding = Finding(mutant, Fate.SURVIVED)
+        for meeting in met:
+            check = meeting.check
+            if meeting.killed and isinstance(self._raised, KILLERS):
                 return Finding(mutant, Fate.KILLED, check.name, check.reason)
-            if check.status in (Status.FAILED, Status.COULD_NOT_RUN):
+            if meeting.broke:
                 finding = Finding(mutant, Fate.UNKNOWN, check.name, check.reason)
         return finding
 
@@ -199,15 +263,26 @@ class Experiment:
         return item.config.stash[CHECKS][item.nodeid]
 
 
-def _tried(mutants: Sequence[Mutant], judge: Callable[[Mutant], Finding]) -> Iterator[Finding]:
-    """Yield what becomes of each mutant, as many at a time as there are processors."""
+def _tried(
+    mutants: Sequence[Mutant], judge: Callable[[Mutant], Finding], at_once: int
+) -> Iterator[Finding]:
+    """Yield what becomes of each mutant, so many at a time."""
     waiting, trials = list(mutants), list[Trial]()
-    while waiting or trials:
-        while waiting and len(trials) < (os.cpu_count() or 1):
-            trials.append(Trial.start(waiting.pop(0), judge))
-        for trial in _ended(trials):
-            trials.remove(trial)
-            yield trial.end()
+    try:
+        while waiting or trials:
+            while waiting and len(trials) < at_once:
+                trials.append(Trial.start(waiting.pop(0), judge))
+            for trial in _ended(trials):
+                trials.remove(trial)
+                yield trial.end()
+    finally:
+        for trial in trials:
+            trial.stop()
+
+
+def _without_mutant(finding: Finding) -> Finding:
+    """Return the finding as it can be sent: what a mutant does cannot."""
+    return attrs.evolve(finding, mutant=Unchanged())
 
 
 def _ended(trials: Sequence[Trial]) -> list[Trial]:

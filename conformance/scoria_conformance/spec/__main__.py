@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from scoria_conformance.clauses import ClauseSet
-from scoria_conformance.spec.gate import House, problems
+from scoria_conformance.spec.gate import House, problems, seal
 from scoria_conformance.spec.lifecycle_feature import lifecycle_feature
 from scoria_conformance.spec.pages import NotAClause, read_pages
 from scoria_conformance.spec.scenarios import read_features
 from scoria_conformance.spec.trace import Found, matrix
-from scoria_conformance.verdict import Status
+from scoria_conformance.verdict import Status, Verdict
 from scoria_conformance.verify import verify
+from scoria_core.errors import ScoriaError
 
 HERE = House(Path())
 
@@ -41,10 +42,7 @@ def write(page: str | None, targets: tuple[str, ...]) -> None:
     (HERE.features / "lifecycles.feature").write_text(lifecycle_feature(), "utf-8")
     for path in HERE.extracts:
         path.write_text(clauses.to_json(), "utf-8")
-    verdicts = [verify(target, page=page) for target in targets]
-    for verdict in verdicts:
-        if verdict.status != Status.PASSED:
-            raise click.ClickException(f"{verdict.target}: {verdict.status} {verdict.problem}")
+    verdicts = [_verified(target, page) for target in targets]
     found = Found.of(verdicts)
     HERE.found.write_text(found.to_json(), "utf-8")
     HERE.matrix.write_text(matrix(clauses, read_features(HERE.features), found), "utf-8")
@@ -60,8 +58,24 @@ def freeze(version: str) -> None:
         raise click.ClickException(f"{path} is published already")
     if clauses.version != version:
         raise click.ClickException(f"the clauses are at {clauses.version}, not {version}")
-    path.parent.mkdir(exist_ok=True)
+    if found := list(problems(HERE.root)):
+        raise click.ClickException(f"{found[0]}: run python -m scoria_conformance.spec check")
     path.write_text(clauses.to_json(), "utf-8")
+    click.echo(f'add to PUBLISHED of spec/gate.py: "{version}": "{seal(clauses)}"')
+
+
+def _verified(target: str, page: str | None) -> Verdict:
+    try:
+        verdict = verify(target, page=page)
+    except ScoriaError as error:
+        raise click.UsageError(str(error)) from error
+    for check in verdict.checks:
+        if check.status not in (Status.PASSED, Status.NOT_APPLICABLE):
+            click.echo(f"{check.status}: {check.name}: {check.reason}", err=True)
+    if verdict.status != Status.PASSED:
+        told = verdict.problem or "mend what did not hold, and run make spec again"
+        raise click.ClickException(f"{verdict.target}: {verdict.status}; {told}")
+    return verdict
 
 
 def _clauses() -> ClauseSet:

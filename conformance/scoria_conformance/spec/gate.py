@@ -1,6 +1,8 @@
 """The gate: everything that would let text, Gherkin, code and pictures drift apart, by name."""
 
+import hashlib
 import pkgutil
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -9,14 +11,19 @@ from pathlib import Path
 import attrs
 
 from scoria_conformance.clauses import CLAUSE_ID, Clause, ClauseSet, ordered
-from scoria_conformance.plugin import TAGS
+from scoria_conformance.items import TAGS
 from scoria_conformance.spec.bindings import Steps, binding_problems, bound_steps
 from scoria_conformance.spec.lifecycle_feature import lifecycle_feature_problems
-from scoria_conformance.spec.pages import FIRST_VERSION, NotAClause, read_pages
+from scoria_conformance.spec.pages import NotAClause, read_pages
 from scoria_conformance.spec.scenarios import NotAFeature, Scenario, read_features
 from scoria_conformance.spec.trace import Found, governing, matrix, moves, testing
 from scoria_conformance.verdict import Status
 from scoria_core.lifecycles import MACHINES, triggers
+
+PUBLISHED = {"1.0": "f0b27af4f687dcc28043b6126e09f42f3903643b7390566aed1121f776a45da3"}
+"""The versions that were published, and the SHA-256 of what each of them said."""
+
+_LINK = re.compile(r"\[([A-Z]+-[0-9]+)\]\(([^)]*)\)")
 
 
 @attrs.frozen
@@ -70,6 +77,7 @@ def problems(root: Path, steps: Steps | None = None) -> Iterator[str]:
         _frozen(clauses, house.frozen()),
         _stale(clauses, extract, house),
         _governed(clauses),
+        _linked(clauses, house),
         _repeated("scenario", (scenario.name for scenario in scenarios)),
         _tagged(clauses, scenarios),
         _tested(clauses, scenarios),
@@ -87,23 +95,41 @@ def _repeated(kind: str, names: Iterable[str]) -> Iterator[str]:
 
 def _frozen(clauses: ClauseSet, published: dict[str, ClauseSet]) -> Iterator[str]:
     now = clauses.by_id
-    if FIRST_VERSION not in published:
-        yield f"spec/frozen/{FIRST_VERSION}.json is missing: what was published stays"
+    for version, sealed in PUBLISHED.items():
+        if version not in published or seal(published[version]) != sealed:
+            yield f"spec/frozen/{version}.json is not what was published as {version}"
     for version, frozen in published.items():
+        if version not in PUBLISHED:
+            yield f"spec/frozen/{version}.json is not in PUBLISHED of {Path(__file__).name}"
         for old in frozen.clauses:
             if old.id not in now:
                 yield f"{old.id} is part of {version} and in no page: an id is never taken away"
-            elif ordered(now[old.id].since) <= ordered(version) and _says(now[old.id]) != _says(
-                old
-            ):
-                yield f"{old.id} does not say what it said in {version}: mark it with a later Since"
+            elif _says(now[old.id]) != _says(old):
+                yield f"{old.id} does not say what it said in {version}: say it in a new clause"
         for clause in clauses.clauses:
             if clause.id not in frozen.by_id and ordered(clause.since) <= ordered(version):
                 yield f"{clause.id} is not part of {version}: mark it with a later Since"
 
 
-def _says(clause: Clause) -> tuple[str, bool]:
-    return clause.text, clause.untestable is None
+def seal(published: ClauseSet) -> str:
+    """Return the SHA-256 of what a version says."""
+    return hashlib.sha256(published.to_json().encode()).hexdigest()
+
+
+def _says(clause: Clause) -> tuple[str, str, bool]:
+    return clause.text, clause.since, clause.untestable is None
+
+
+def _linked(clauses: ClauseSet, house: House) -> Iterator[str]:
+    """Yield what the other pages say of clauses and of the version, and is not so."""
+    for page in sorted(house.pages.glob("*.md")):
+        for name, target in _LINK.findall(page.read_text("utf-8")):
+            clause = clauses.by_id.get(name)
+            if clause is None or target != f"{clause.page}#{name.lower()}":
+                yield f"{page.name} links {name} to {target}, where it is not"
+    told = (house.pages / "README.md").read_text("utf-8")
+    if f"The version of the set is {clauses.version}." not in " ".join(told.split()):
+        yield f"README.md does not say that the version of the set is {clauses.version}"
 
 
 def _stale(clauses: ClauseSet, extract: ClauseSet, house: House) -> Iterator[str]:
@@ -129,6 +155,8 @@ def _is_there(name: str) -> bool:
     subject, _, trigger = name.partition(".")
     if subject in MACHINES:
         return trigger in triggers(subject)
+    if not subject.startswith("scoria_"):
+        return False
     try:
         pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError):
@@ -141,8 +169,16 @@ def _tagged(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:
         for tag in sorted(scenario.tags - TAGS.keys() - clauses.by_id.keys()):
             kind = "clause" if CLAUSE_ID.fullmatch(tag) else "tag"
             yield f"{scenario.feature}: {scenario.name}: @{tag} is no {kind}"
+        versions = {clauses.by_id[each].since for each in scenario.clauses & clauses.by_id.keys()}
+        if len(versions) > 1:
+            told = f"tests clauses of {_listed(versions)} at once"
+            yield f"{scenario.feature}: {scenario.name}: {told}"
         if not scenario.clauses:
             yield f"{scenario.feature}: {scenario.name}: says no clause that it tests"
+
+
+def _listed(versions: Iterable[str]) -> str:
+    return " and ".join(sorted(versions, key=ordered))
 
 
 def _tested(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:
@@ -161,6 +197,8 @@ def _traced(clauses: ClauseSet, scenarios: tuple[Scenario, ...], house: House) -
     except (OSError, ValueError) as error:
         yield f"{error}: run make spec"
         return
+    if not found.targets:
+        yield f"{house.found.name} tells of no run: run make spec"
     yield from _run(scenarios, found)
     wanted = matrix(clauses, scenarios, found).splitlines()
     for line in sorted(set(page.splitlines()) ^ set(wanted)):

@@ -17,6 +17,7 @@ FIRST_VERSION = "1.0"
 _LEVEL = re.compile(r"\b(MUST|SHOULD|MAY)\b")
 _VERSION = re.compile(r"[1-9][0-9]*\.[0-9]+")
 _SAID = ("Why", "Governs", "Since", "Untestable")
+_ALMOST = re.compile(r"[A-Za-z]+[-_ ]?[0-9]+\b")
 
 
 class NotAClause(Exception):
@@ -61,21 +62,36 @@ def _found(page: str, text: str) -> Iterator[_Found]:
         if node.type == "heading":
             if found is not None:
                 yield found
-            title = _words(node)
-            found = _Found(title, page) if CLAUSE_ID.fullmatch(title) else None
+            found = _headed(page, node)
         elif found is not None:
             _take(found, node)
     if found is not None:
         yield found
 
 
+def _headed(page: str, node: SyntaxTreeNode) -> _Found | None:
+    title = _words(node)
+    if node.tag == "h3" and CLAUSE_ID.fullmatch(title):
+        return _Found(title, page)
+    if _ALMOST.match(title):
+        raise NotAClause(f"{page}: {title!r} is no clause: head it '### ' and an id as RUN-3 is")
+    return None
+
+
 def _take(found: _Found, node: SyntaxTreeNode) -> None:
-    if node.type == "bullet_list":
+    if node.type == "bullet_list" and not found.said:
         for item in node.children:
             name, _, text = _words(item.children[0]).partition(": ")
+            if len(item.children) > 1 or name in found.said:
+                raise NotAClause(f"{found.page}: {found.id} says {name!r} in more than one line")
             found.said[name] = text
-    elif node.type == "paragraph":
-        found.text = f"{found.text} {_words(node)}".strip()
+    elif node.type == "paragraph" and not (found.text or found.said):
+        found.text = _words(node)
+    else:
+        raise NotAClause(
+            f"{found.page}: {found.id} has a {node.type} that nobody would read: a clause is one "
+            "paragraph and one list"
+        )
 
 
 def _words(node: SyntaxTreeNode) -> str:

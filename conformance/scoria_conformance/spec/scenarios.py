@@ -1,7 +1,8 @@
 """The features, read as Gherkin: every scenario with its tags and every line that it runs."""
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Scenario:
     tags: frozenset[str]
     lines: tuple[Line, ...]
     checks: int
+    digest: str = ""
+    """Over every line with every example, in order; it changes where what is asked changes."""
     clauses: frozenset[str] = attrs.field(init=False)
     """The clauses that the scenario is tagged with."""
 
@@ -82,7 +85,13 @@ def _scenario(feature: str, tags: frozenset[str], found: Mapping[str, Any]) -> S
         tags=tags | _tags(found),
         lines=tuple(dict.fromkeys(lines)),
         checks=len(examples) if tables else 1,
+        digest=_digest(lines),
     )
+
+
+def _digest(lines: Iterable[Line]) -> str:
+    told = "\n".join(f"{line.kind} {line.text}" for line in lines)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _tags(found: Mapping[str, Any]) -> frozenset[str]:

@@ -7,7 +7,7 @@ import attrs
 
 from scoria_conformance.clauses import Clause, ClauseSet
 from scoria_conformance.spec.scenarios import Scenario
-from scoria_conformance.verdict import Status, Verdict
+from scoria_conformance.verdict import Status, Verdict, worst
 from scoria_core.lifecycles import MACHINES, transitions
 
 Counts = Mapping[str, int]
@@ -37,8 +37,7 @@ class Found:
     def status(self, target: str, scenarios: Iterable[str]) -> Status:
         """Return the worst that `scenarios` came to; one that was not run could not run."""
         seen = {each for name in scenarios for each in self._statuses(target, name)}
-        order = (Status.FAILED, Status.COULD_NOT_RUN, Status.PASSED, Status.NOT_APPLICABLE)
-        return next((status for status in order if status in seen), Status.COULD_NOT_RUN)
+        return worst(seen)
 
     def _statuses(self, target: str, scenario: str) -> Iterator[Status]:
         counts = self.targets[target].get(scenario, {})
@@ -81,7 +80,7 @@ def matrix(clauses: ClauseSet, scenarios: Iterable[Scenario], found: Found) -> s
         _HEAD,
         *_rows(["clause", "tested by", *found.targets], _clause_rows(clauses, every, found)),
         "\n## Scenarios\n",
-        *_rows(["scenario", "feature", "checks", "tags"], _scenario_rows(every)),
+        *_rows(["scenario", "feature", "checks", "lines", "tags"], _scenario_rows(every)),
         "\n## Transitions\n",
         *_rows(["transition", "clauses"], _move_rows(clauses)),
     ]
@@ -91,7 +90,8 @@ def matrix(clauses: ClauseSet, scenarios: Iterable[Scenario], found: Found) -> s
 _HEAD = """# Traceability
 
 Made by `make spec`, which puts each store through the suite and writes down what it found. A clause
-has the worst status of its scenarios; `not applicable` is what a store did not declare.
+has the worst status of its scenarios; `not applicable` is what a store did not declare. `lines` is
+a digest of what a scenario said, with all its examples, when it was run.
 
 ## Clauses
 """
@@ -117,7 +117,8 @@ def _clause_rows(
 
 def _scenario_rows(scenarios: list[Scenario]) -> Iterator[list[str]]:
     for each in scenarios:
-        yield [each.name, each.feature, str(each.checks), ", ".join(sorted(each.tags))]
+        tags = ", ".join(sorted(each.tags))
+        yield [each.name, each.feature, str(each.checks), each.digest, tags]
 
 
 def _move_rows(clauses: ClauseSet) -> Iterator[list[str]]:

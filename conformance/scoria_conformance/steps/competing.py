@@ -102,7 +102,8 @@ def _(shelf: Shelf, count: str, kind: str, tenant_id: str, key: str) -> list[str
 
 @then("all of them got one run, and no other is stored")
 def _(shelf: Shelf, owners: list[str]) -> None:
-    (owner,) = set(owners)
+    owner = owners[0]
+    assert set(owners) == {owner}
     stored = [numbered(each + 1) for each in range(len(owners))]
     assert [each for each in stored if shelf.world.store.read(each)] == [owner]
     assert shelf.listed() == shelf.due_at(0) == [owner]

@@ -17,6 +17,7 @@ VALUES: dict[str, Any] = {
     "blank": " \t",
     "a list": ["a"],
     "true": True,
+    "a fraction": 1.5,
     'the text "42"': "42",
     "the number 42": 42,
     "a UUID": ID,

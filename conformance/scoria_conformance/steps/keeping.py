@@ -6,6 +6,7 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.shelf import NOON, Shelf, record
+from scoria_conformance.steps.refusing import check_refusal
 from scoria_conformance.world import OTHER_TENANT, World
 from scoria_core.ports import Capability, RunKey
 
@@ -159,4 +160,4 @@ def _(shelf: Shelf, error: str) -> None:
     ]
     for call in calls:
         shelf.attempt(call)
-        assert type(shelf.world.error).__name__ == error
+        check_refusal(shelf.world, error)

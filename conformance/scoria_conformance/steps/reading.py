@@ -157,8 +157,9 @@ def _(world: World) -> None:
 @then("its detail has its steps, approvals, handoffs and journal")
 def _(world: World) -> None:
     detail = world.detail
+    assert (len(detail.approvals), len(detail.delegated_handoffs)) == (1, 1)
     parent, child = detail.steps
-    (approval,), (handoff,) = detail.approvals, detail.delegated_handoffs
+    approval, handoff = detail.approvals[0], detail.delegated_handoffs[0]
     assert (parent.kind, child.kind) == ("handoff", "review")
     assert (approval.step_id, handoff.child_step_id) == (child.step_id, child.step_id)
     told = {entry.subject_id for entry in detail.journal}

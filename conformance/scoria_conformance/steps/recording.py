@@ -60,8 +60,8 @@ def _(world: World, journal_before: Journal) -> None:
 
 @then(parsers.parse('its journal says that it was rejected because "{reason}"'))
 def _(world: World, reason: str) -> None:
-    (rejected,) = (each for each in world.detail.journal if each.type == "run_rejected")
-    assert rejected.data["reason"] == reason
+    told = [entry.data for entry in world.detail.journal if entry.type == "run_rejected"]
+    assert [each["reason"] for each in told] == [reason]
 
 
 @then("its journal does not tell yet that the approval expired")
@@ -72,7 +72,9 @@ def _(world: World) -> None:
 @then("its journal tells that the approval expired")
 def _(world: World) -> None:
     assert world.error is None, world.error
-    (expired,) = (each for each in world.detail.journal if each.type == "approval_expired")
+    told = [entry for entry in world.detail.journal if entry.type == "approval_expired"]
+    assert len(told) == 1
+    expired = told[0]
     assert expired.subject_id == world.detail.approvals[0].approval_id
     assert (expired.from_state, expired.to_state) == ("pending", "expired")
 
@@ -126,6 +128,10 @@ DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]
         *records[:place],
         others[place],
         *records[place + 1 :],
+    ],
+    "taken with all that follow from another run by": lambda records, place, others: [
+        *records[:place],
+        *others[place:],
     ],
     "told twice by": lambda records, place, _: [*records[:place], *records[place - 1 :]],
 }

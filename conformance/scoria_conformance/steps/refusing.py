@@ -107,15 +107,21 @@ def _(world: World) -> None:
 
 @then(parsers.parse('it is refused with "{error:w}"'))
 def _(world: World, error: str) -> None:
+    check_refusal(world, error)
+
+
+def check_refusal(world: World, error: str) -> None:
+    """Assert that the last call was refused with this error, under the code of its name."""
     assert type(world.error).__name__ == error, world.error or world.returned
+    assert isinstance(world.error, ScoriaError)
+    assert world.error.code == re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error).lower()
 
 
 @then(parsers.parse('it is refused with "{error:w}" naming "{field}"'))
 def _(world: World, error: str, field: str) -> None:
-    assert type(world.error).__name__ == error, world.error or world.returned
+    check_refusal(world, error)
     assert isinstance(world.error, ScoriaError)
     assert world.error.field == field
-    assert world.error.code
     assert "\n" not in str(world.error)
 
 

@@ -1,0 +1,124 @@
+"""What keeps the checks of a session, and reports on them at its end.
+
+With pytest-xdist a check is made by a worker and kept by the process that started it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from scoria_conformance.events import Events
+from scoria_conformance.report import write
+from scoria_conformance.setting import Adapter, Setting
+from scoria_conformance.verdict import Check, Verdict
+from scoria_core.conversion import converter
+from scoria_core.ports import RunStore
+
+CHECKS = pytest.StashKey[dict[str, Check]]()
+"""Where the configuration keeps what became of each scenario, by its node id."""
+
+ADAPTER = pytest.StashKey[Adapter]()
+"""Where the configuration keeps what is under test, once a scenario has opened it."""
+
+KEEPER = pytest.StashKey["Keeper"]()
+"""Where the configuration keeps what keeps the checks."""
+
+COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""How a session ends that was not interrupted."""
+
+
+@attrs.define(eq=False)
+class Keeper:
+    """A plugin that keeps the checks of one session; `collected` are those that it must have."""
+
+    config: pytest.Config
+    setting: Setting
+    collected: set[str] = attrs.field(factory=set)
+    problem: str = ""
+    adapter: Adapter = attrs.field(factory=Adapter)
+
+    def say(self, event: str, data: object) -> None:
+        """Tell who started the suite, where somebody wants to know."""
+        if path := self.config.getoption("--scoria-events"):
+            Events(Path(path)).say(event, data)
+
+    def collect(self, nodes: Iterable[str]) -> None:
+        """Keep what is to be checked."""
+        self.collected.update(nodes)
+        self.say("collected", sorted(self.collected))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Keep what a worker was to check."""
+        self.collected.update(getattr(node, "workeroutput", {}).get(_COLLECTED, ()))
+        if error:
+            self.problem = "a worker of pytest-xdist broke off"
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the check on the report; what broke in a later phase takes the place of a pass."""
+        checks = self.config.stash[CHECKS]
+        if report.when == "setup":
+            checks.pop(report.nodeid, None)
+        carried = vars(report)
+        if "scoria_check" not in carried:
+            return
+        check = converter.loads(carried["scoria_check"], Check)
+        before = checks.get(report.nodeid)
+        if before is None or check.status.badness > before.status.badness:
+            checks[report.nodeid] = check
+            self.say("checked", {report.nodeid: converter.unstructure(check)})
+        self._note_adapter(converter.loads(carried["scoria_adapter"], Adapter))
+
+    def _note_adapter(self, adapter: Adapter) -> None:
+        if adapter.name and adapter != self.adapter:
+            self.adapter = adapter
+            self.say("adapter", converter.unstructure(adapter))
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the report, or hand over what a worker was to check."""
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[_COLLECTED] = sorted(self.collected)
+        elif directory := self.config.getoption("--scoria-report-dir"):
+            write(self._verdict(exitstatus), Path(directory))
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
+        """Say what it came to, and where the report is."""
+        if directory := self.config.getoption("--scoria-report-dir"):
+            verdict = self._verdict(exitstatus)
+            said = f"scoria: {verdict.headline}; the report is in {directory}"
+            terminalreporter.write_line(said)
+
+    def _verdict(self, exitstatus: int) -> Verdict:
+        checks = self.config.stash[CHECKS]
+        target = self.config.getoption("--scoria-target") or self.adapter.name or "not named"
+        kept = tuple(check for node, check in sorted(checks.items()) if node in self.collected)
+        setting = self.setting.ended(self.adapter)
+        return Verdict(target, kept, self._broke_off(exitstatus), setting=setting)
+
+    def _broke_off(self, exitstatus: int) -> str:
+        missing = self.collected - {*self.config.stash[CHECKS]}
+        if missing:
+            return f"{len(missing)} of {len(self.collected)} collected checks were not reported"
+        return self.problem or ("" if exitstatus in COMPLETE else "the session was interrupted")
+
+
+_COLLECTED = "scoria_collected"
+
+
+def put(report: pytest.TestReport, check: Check, config: pytest.Config) -> None:
+    """Put a check on its report, and what is under test, for the process that keeps them."""
+    carried = {"scoria_check": check, "scoria_adapter": config.stash[ADAPTER]}
+    # As text: what pytest-xdist sends is no more than that.
+    vars(report).update({name: converter.dumps(value) for name, value in carried.items()})
+
+
+def note_adapter(config: pytest.Config, store: RunStore) -> None:
+    """Keep which class of store is under test, and what it declares."""
+    kind = type(store)
+    declared = sorted(str(each) for each in getattr(store, "capabilities", ()))
+    config.stash[ADAPTER] = Adapter(f"{kind.__module__}.{kind.__qualname__}", tuple(declared))

@@ -1,0 +1,710 @@
+"""Stores that are wrong on purpose, each around the right one under test."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import local
+from typing import Any
+
+import attrs
+
+from scoria_conformance.mutants.lasting import LastingStore, Written, lined
+from scoria_conformance.mutants.under_test import subject
+from scoria_conformance.mutants.wrong import Catalogue
+from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.journal import _sha256, genesis
+from scoria_core.ports import Capability, Record, RunKey, RunStore
+
+
+def _around(wrong: Callable[[RunStore], RunStore]) -> None:
+    """Have every store that is opened be wrong."""
+    right = subject.open
+    subject.open = lambda directory: wrong(right(directory))
+
+
+def last(store: Callable[[RunStore, Path], RunStore] = LastingStore) -> None:
+    """Have every store that is opened outlive its process, over one under test that is empty."""
+    right = subject.open
+
+    def open_store(directory: Path) -> RunStore:
+        return store(right(Path(mkdtemp(dir=directory))), directory / "log")
+
+    subject.open = open_store
+
+
+def _installed(wrong: Any) -> None:
+    if issubclass(wrong, LastingStore):
+        last(wrong)
+    else:
+        _around(wrong)
+
+
+breaks = Catalogue("store", _installed)
+
+
+class Around:
+    """The store under test, but for what a mutant does in its stead."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def version(self, run_id: str) -> int:
+        """Return how many records a run has."""
+        return len(self.store.read(run_id))
+
+
+@breaks("STORE-1", "A run is stored with its first records")
+class CreateStoresOnlyTheFirstRecord(Around):
+    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
+        return self.store.create(key, records[:1], **due)
+
+
+@breaks("STORE-1", "A run is stored with its first records")
+class CreateReturnsNothing(Around):
+    def create(self, *run: Any, **due: Any) -> Any:
+        self.store.create(*run, **due)
+
+
+@breaks("STORE-2", "None")
+class CreateAgainIsTakenForDone(Around):
+    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
+        return key.run_id if self.version(key.run_id) else self.store.create(key, records, **due)
+
+
+@breaks("STORE-2", "A run is created once")
+class CreateAgainAppends(Around):
+    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
+        try:
+            return self.store.create(key, records, **due)
+        except VersionConflict as error:
+            self.store.append(key.run_id, records, expected_version=error.actual, **due)
+            raise
+
+
+@breaks("STORE-3", "An idempotency key returns the run that has it")
+class IdempotencyKeysAreNotKept(Around):
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        return self.store.create(attrs.evolve(key, idempotency_key=None), *records, **due)
+
+
+@breaks("STORE-3", "Of several callers that create under one key")
+class TheKeyIsLookedUpBeforeTheLockIsTaken(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.owners: dict[Any, str] = {}
+
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        named = (key.tenant_id, key.idempotency_key or key.run_id)
+        if named in self.owners:
+            return self.owners[named]
+        time.sleep(0.001)
+        self.owners[named] = key.run_id
+        return self.store.create(attrs.evolve(key, idempotency_key=None), *records, **due)
+
+
+@breaks("STORE-3", "An idempotency key belongs to its tenant")
+class IdempotencyAcrossTenants(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.owners: dict[str, str] = {}
+
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        if key.idempotency_key is None:
+            return self.store.create(key, *records, **due)
+        if key.idempotency_key not in self.owners:
+            self.owners[key.idempotency_key] = self.store.create(key, *records, **due)
+        return self.owners[key.idempotency_key]
+
+
+class _OneByOne(Around):
+    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+        for number, each in enumerate(records):
+            version = expected_version + number
+            self.store.append(run_id, [each], expected_version=version, due_at=due_at)
+            time.sleep(1e-6)
+
+
+@breaks("STORE-4", "Who reads during an append sees all of its records or none")
+class ABatchIsWrittenRecordByRecord(_OneByOne):
+    pass
+
+
+@breaks("STORE-4", "Of several records none is stored")
+class HalfOfARefusedBatchStays(Around):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        try:
+            self.store.append(run_id, records, **at)
+        except VersionConflict:
+            if version := self.version(run_id):
+                self.store.append(
+                    run_id, records[:1], expected_version=version, due_at=at["due_at"]
+                )
+            raise
+
+
+@breaks("STORE-5", "Of several records none is stored at a version that the run is not at")
+class TheExpectedVersionIsIgnored(Around):
+    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+        version = self.version(run_id) or expected_version
+        self.store.append(run_id, records, expected_version=version, due_at=due_at)
+
+
+@breaks("STORE-5", "version")
+class AnOlderExpectedVersionIsTaken(Around):
+    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+        version = max(expected_version, self.version(run_id))
+        self.store.append(run_id, records, expected_version=version, due_at=due_at)
+
+
+@breaks("STORE-5", "cannot be appended to")
+class AppendCreatesTheRun(Around):
+    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+        if expected_version == 0:
+            self.store.create(RunKey(run_id, "tenant-1", "session-1"), records, due_at=due_at)
+        else:
+            self.store.append(run_id, records, expected_version=expected_version, due_at=due_at)
+
+
+@breaks("STORE-6", "Of several callers that append at one version, one succeeds")
+class TheVersionIsComparedBeforeTheLockIsTaken(Around):
+    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+        found = self.version(run_id)
+        if found != expected_version or not found:
+            raise VersionConflict(run_id, expected_version, found)
+        time.sleep(0.001)
+        for each in records:
+            while True:
+                try:
+                    version = self.version(run_id)
+                    self.store.append(run_id, [each], expected_version=version, due_at=due_at)
+                    break
+                except VersionConflict:
+                    continue
+
+
+@breaks("STORE-6", "Of several callers that append at one version, one succeeds")
+class AConflictIsSwallowed(Around):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        try:
+            self.store.append(run_id, records, **at)
+        except VersionConflict:
+            if not self.version(run_id):
+                raise
+
+
+@breaks("STORE-7", "Records come back in the order of their sequence")
+class SortsSequencesAsText(Around):
+    def read(self, run_id: str) -> Any:
+        return sorted(self.store.read(run_id), key=lambda record: str(record.sequence))
+
+
+@breaks("STORE-7", "Records come back in the order of their sequence")
+class TheNewestRecordIsReadFirst(Around):
+    def read(self, run_id: str) -> Any:
+        return self.store.read(run_id)[::-1]
+
+
+@breaks("STORE-7", "A run that was never created has no records")
+class AnUnknownRunIsUnavailable(Around):
+    def read(self, run_id: str) -> Any:
+        if found := self.store.read(run_id):
+            return found
+        raise StoreUnavailable("the store", f"has no run {run_id}", "create it")
+
+
+class _Rewrites(Around):
+    """A store that keeps something else than it was given."""
+
+    def rewritten(self, body: str) -> str:
+        """Return what is kept in place of `body`."""
+        raise NotImplementedError
+
+    def _each(self, records: Sequence[Record]) -> list[Record]:
+        return [attrs.evolve(each, body=self.rewritten(each.body)) for each in records]
+
+    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
+        return self.store.create(key, self._each(records), **due)
+
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        self.store.append(run_id, self._each(records), **at)
+
+
+@breaks("STORE-8", "256 KiB of letters")
+class TruncatesALongText(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body[: 64 * 1024]
+
+
+@breaks("STORE-8", "line separators")
+class LineEndingsAreMadeOneKind(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body.replace("\r\n", "\n")
+
+
+@breaks("STORE-8", "letters beyond the BMP")
+class LettersBeyondTheBmpAreReplaced(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return "".join(each if each <= "\uffff" else "\ufffd" for each in body)
+
+
+@breaks("STORE-8", "decomposed letters")
+class LettersAreComposed(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body.replace("e\u0301", "\u00e9")
+
+
+@breaks("STORE-8", "spaces at its ends")
+class SpacesAtTheEndsAreStripped(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body.strip()
+
+
+@breaks("STORE-8", "quotes and backslashes")
+class BackslashesAreTakenForEscapes(_Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body.replace("\\n", "\n")
+
+
+@breaks("PAYLOAD-3", "the order or the kind of a value changed")
+class KeepsJsonWithItsKeysSorted(Around):
+    """It parses what it was given, as a JSON column does, and makes the chain good again."""
+
+    def read(self, run_id: str) -> Any:
+        sealed: list[Record] = []
+        for each in self.store.read(run_id):
+            body = json.loads(each.body) if each.body.startswith('{"') else each.body
+            if isinstance(body, str):
+                return self.store.read(run_id)
+            text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+            previous = sealed[-1].digest if sealed else genesis(run_id)
+            sealed.append(Record(each.sequence, _sha256(previous, text), text))
+        return sealed
+
+
+class _Lists(Around):
+    """A store that lists its runs in a way of its own."""
+
+    def every(self, **asked: Any) -> list[str]:
+        """Return all ids that a listing has, newest first."""
+        return list(self.store.list_runs(**{**asked, "limit": 10_000}))
+
+
+@breaks("STORE-9", "newest first")
+class ListsTheOldestFirst(_Lists):
+    def list_runs(self, **asked: Any) -> Any:
+        return self.store.list_runs(**asked)[::-1]
+
+
+@breaks("STORE-9", "at most its limit")
+class TheLimitOfAListingIsIgnored(_Lists):
+    def list_runs(self, **asked: Any) -> Any:
+        return self.every(**asked)
+
+
+@breaks("STORE-9", "at most its limit")
+class TheLimitOfAListingIsOffByOne(_Lists):
+    def list_runs(self, **asked: Any) -> Any:
+        return self.every(**asked)[: asked["limit"] + 1]
+
+
+@breaks("STORE-9", "begins before a run")
+class BeforeIsInclusive(_Lists):
+    def list_runs(self, *, before: str | None, **asked: Any) -> Any:
+        return self.store.list_runs(before=before and f"{before}~", **asked)
+
+
+@breaks("STORE-9", "begins before a run")
+class BeforeIsLostInAFilteredListing(_Lists):
+    def list_runs(self, *, before: str | None, **asked: Any) -> Any:
+        return self.store.list_runs(before=None if asked["session_id"] else before, **asked)
+
+
+@breaks("STORE-9", "A listing has at most its limit")
+class ThePageIsCutBeforeItIsFiltered(_Lists):
+    def list_runs(self, *, session_id: str | None, limit: int, **asked: Any) -> Any:
+        page = self.store.list_runs(session_id=None, limit=limit, **asked)
+        of_session = self.every(session_id=session_id, **asked)
+        return [run_id for run_id in page if run_id in of_session]
+
+
+@breaks("TENANT-2", "A listing is of one tenant and session")
+class ASessionIsListedWithoutItsTenant(_Lists):
+    def list_runs(self, *, tenant_id: str | None, **asked: Any) -> Any:
+        return self.store.list_runs(tenant_id=None if asked["session_id"] else tenant_id, **asked)
+
+
+class _Folds(Around):
+    """A store to which some ids are the same."""
+
+    folded: tuple[str, ...] = ()
+
+    def fold(self, value: str) -> str:
+        """Return what an id is compared by."""
+        return value.casefold()
+
+    def _all(self, named: dict[str, Any]) -> dict[str, Any]:
+        there = {name: self.fold(each) for name in self.folded if (each := named.get(name))}
+        return {**named, **there}
+
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        return self.store.create(RunKey(**self._all(attrs.asdict(key))), *records, **due)
+
+    def list_runs(self, **asked: Any) -> Any:
+        return self.store.list_runs(**self._all(asked))
+
+    def list_due(self, **asked: Any) -> Any:
+        return self.store.list_due(**self._all(asked))
+
+
+@breaks("STORE-10", "differ only in case")
+class TheCaseOfSessionsIsFolded(_Folds):
+    folded = ("session_id",)
+
+
+@breaks("STORE-10", "tenant, acme, Acme")
+class TheCaseOfTenantsIsFolded(_Folds):
+    folded = ("tenant_id",)
+
+
+@breaks("STORE-10", "idempotency key, order, Order")
+class TheCaseOfIdempotencyKeysIsFolded(_Folds):
+    folded = ("idempotency_key",)
+
+
+@breaks("STORE-10", "session, straße, strasse")
+class SessionsAreComparedAsACollationDoes(_Folds):
+    folded = ("session_id",)
+
+    def fold(self, value: str) -> str:
+        return value.replace("ß", "ss")
+
+
+@breaks("STORE-10", "differ only in case")
+class SpacesAtTheEndOfASessionDoNotCount(_Folds):
+    folded = ("session_id",)
+
+    def fold(self, value: str) -> str:
+        return value.rstrip(" ")
+
+
+class _Due(Around):
+    """A store that tells what is due in a way of its own."""
+
+    def all_due(self, **asked: Any) -> list[str]:
+        """Return all ids that are due, longest due first."""
+        return list(self.store.list_due(**{**asked, "limit": 10_000}))
+
+
+@breaks("STORE-10", "in a leading zero")
+class IdsThatAreNumbersAreComparedAsNumbers(_Folds):
+    folded = ("tenant_id", "session_id")
+
+    def fold(self, value: str) -> str:
+        return value.lstrip("0") or value
+
+
+@breaks("STORE-10", "tenant, a%, ab")
+class TenantsAreTakenForPatterns(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.tenants: set[str] = set()
+
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        self.tenants.add(key.tenant_id)
+        return self.store.create(key, *records, **due)
+
+    def list_due(self, *, tenant_id: str | None, **asked: Any) -> Any:
+        like = re.escape(tenant_id or "%").replace("%", ".*").replace("_", ".")
+        return [
+            run_id
+            for each in sorted(self.tenants)
+            if re.fullmatch(like, each)
+            for run_id in self.store.list_due(tenant_id=each, **asked)
+        ]
+
+
+@breaks("STORE-11", "come longest due first")
+class DueRunsComeByTheirIds(_Due):
+    def list_due(self, **asked: Any) -> Any:
+        return sorted(self.all_due(**asked))[: asked["limit"]]
+
+
+@breaks("STORE-11", "come longest due first")
+class TheLimitOfDueRunsIsIgnored(_Due):
+    def list_due(self, **asked: Any) -> Any:
+        return self.all_due(**asked)
+
+
+@breaks("STORE-11", "come longest due first")
+class ARunIsDueOnlyAfterItsTime(_Due):
+    def list_due(self, *, until: Any, **asked: Any) -> Any:
+        return self.store.list_due(until=until - timedelta(microseconds=1), **asked)
+
+
+@breaks("TENANT-2", "longest due first")
+class DueRunsOfAllTenantsAreGiven(_Due):
+    def list_due(self, *, tenant_id: str | None, **asked: Any) -> Any:  # noqa: ARG002 - it is lost
+        return self.store.list_due(tenant_id=None, **asked)
+
+
+@breaks("STORE-12", "The latest write says when a run is due")
+class ARunStaysDue(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.due: dict[str, Any] = {}
+
+    def create(self, key: RunKey, records: Any, *, due_at: Any) -> Any:
+        self.due[key.run_id] = due_at
+        return self.store.create(key, records, due_at=due_at)
+
+    def append(self, run_id: str, records: Any, *, due_at: Any, **at: Any) -> None:
+        self.due[run_id] = due_at or self.due.get(run_id)
+        self.store.append(run_id, records, due_at=self.due[run_id], **at)
+
+
+@breaks("STORE-12", "The latest write says when a run is due")
+class AnAppendDoesNotChangeWhenARunIsDue(ARunStaysDue):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        self.store.append(run_id, records, **{**at, "due_at": self.due.get(run_id)})
+
+
+@breaks("STORE-13", "StoreUnavailable")
+class CloseDoesNothing(Around):
+    def close(self) -> None:
+        pass
+
+
+@breaks("STORE-13", "A closed store says so")
+class ClosingAgainIsAnError(Around):
+    closed = False
+
+    def close(self) -> None:
+        if self.closed:
+            raise StoreUnavailable("the store", "is closed", "open it again")
+        self.closed = True
+        self.store.close()
+
+
+@breaks("STORE-13", "StoreUnavailable")
+class ReadingAClosedStoreFindsNothing(Around):
+    def read(self, run_id: str) -> Any:
+        try:
+            return self.store.read(run_id)
+        except StoreUnavailable:
+            return ()
+
+
+class _Caches(Around):
+    """A store in which each thread keeps what it has seen."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.kept = local()
+
+    def once(self, name: Any, ask: Callable[[], Any]) -> Any:
+        """Return what was found when it was asked first."""
+        return self.kept.__dict__.setdefault(name, ask())
+
+
+@breaks("STORE-16", "What one caller stored, every call after it sees")
+class AThreadCachesAStaleHead(_Caches):
+    def read(self, run_id: str) -> Any:
+        return self.once(run_id, lambda: self.store.read(run_id))
+
+
+@breaks("STORE-16", "What one caller stored, every call after it sees")
+class AThreadCachesItsListings(_Caches):
+    def list_runs(self, **asked: Any) -> Any:
+        return self.once(str(asked), lambda: self.store.list_runs(**asked))
+
+
+@breaks("STORE-18", "The thousandth run costs what the first did")
+class CreateLooksAtEveryRun(_Lists):
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        for run_id in self.every(tenant_id=None, session_id=None, before=None):
+            self.store.read(run_id)
+        return self.store.create(key, *records, **due)
+
+
+@breaks("STORE-19", "What callers are told by a store at once fits one order of their calls")
+class ReadsFromACacheForAWhile(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.kept: dict[str, tuple[float, Any]] = {}
+
+    def read(self, run_id: str) -> Any:
+        until, found = self.kept.get(run_id, (0.0, ()))
+        if until < time.monotonic():
+            found = self.store.read(run_id)
+            self.kept[run_id] = time.monotonic() + 0.005, found
+        return found
+
+
+@breaks("READ-4", "What was given to a store, or came from it")
+class ReturnsItsOwnList(Around):
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.own: dict[str, list[Record]] = {}
+
+    def read(self, run_id: str) -> Any:
+        return self.own.setdefault(run_id, list(self.store.read(run_id)))
+
+    def append(self, run_id: str, *records: Any, **at: Any) -> None:
+        self.store.append(run_id, *records, **at)
+        self.own.pop(run_id, None)
+
+
+@breaks("READ-4", "What was given to a store, or came from it")
+class KeepsTheListItWasGiven(ReturnsItsOwnList):
+    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
+        owner = self.store.create(key, records, **due)
+        if owner == key.run_id:
+            self.own[owner] = records
+        return owner
+
+
+@breaks("JOURNAL-5", "An entry stays as it was, whatever comes later")
+class OldEntriesAreRedacted(Around):
+    """It blanks the tool in a long journal, and makes the chain good again."""
+
+    def read(self, run_id: str) -> Any:
+        found = self.store.read(run_id)
+        if len(found) < 10:
+            return found
+        sealed: list[Record] = []
+        for each in found:
+            body = each.body.replace('"tool_name":"send_refund"', '"tool_name":"redacted"')
+            previous = sealed[-1].digest if sealed else genesis(run_id)
+            sealed.append(Record(each.sequence, _sha256(previous, body), body))
+        return sealed
+
+
+class _Forgets(Around):
+    capabilities = frozenset({Capability.DURABLE})
+
+
+@breaks("STORE-14", "outlives")
+class MemoryDeclaredDurable(_Forgets):
+    pass
+
+
+class _Delays(LastingStore):
+    """A store that writes only once it has a few writes to write."""
+
+    most = 3
+
+    def __init__(self, store: RunStore, path: Path) -> None:
+        self.delayed: list[Written] = []
+        super().__init__(store, path)
+
+    def write(self, written: Written) -> None:
+        self.delayed.append(written)
+        if len(self.delayed) >= self.most:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was put off."""
+        while self.delayed:
+            super().write(self.delayed.pop(0))
+
+
+@breaks("STORE-14", "What was acknowledged outlives a process that is killed")
+class AcknowledgesBeforeItIsDurable(_Delays):
+    def close(self) -> None:
+        if not self.log.closed:
+            self.flush()
+        super().close()
+
+
+@breaks("STORE-14", "What was written outlives a store that is closed")
+class LosesWhatIsBufferedWhenItIsClosed(_Delays):
+    most = 4
+
+
+@breaks("STORE-14", "What was written outlives a store that is closed")
+class LosesTheLastEntryOnReopen(LastingStore):
+    def __init__(self, store: RunStore, path: Path) -> None:
+        if path.exists():
+            lines = path.read_bytes().splitlines(keepends=True)
+            path.write_bytes(b"".join(lines[:-1]))
+        super().__init__(store, path)
+
+
+@breaks("STORE-14", "outlives")
+class WhatIsDueIsForgottenOnReopen(LastingStore):
+    def replay(self, written: Written) -> None:
+        super().replay(attrs.evolve(written, due_at=None))
+
+
+@breaks("STORE-14", "What was acknowledged outlives a process that is killed")
+class IdempotencyKeysAreForgottenOnReopen(LastingStore):
+    def replay(self, written: Written) -> None:
+        key = written.key and attrs.evolve(written.key, idempotency_key=None)
+        super().replay(attrs.evolve(written, key=key))
+
+
+@breaks("STORE-8", "from a store that is opened anew")
+class LineEndingsAreMadeOneKindOnReopen(LastingStore):
+    def replay(self, written: Written) -> None:
+        records = (
+            attrs.evolve(each, body=each.body.replace("\r", "\n")) for each in written.records
+        )
+        super().replay(attrs.evolve(written, records=tuple(records)))
+
+
+@breaks("STORE-4", "What was acknowledged outlives a process that is killed")
+class HalfABatchIsThereAfterAKill(LastingStore):
+    def write(self, written: Written) -> None:
+        for number, each in enumerate(written.records):
+            version, key = written.version + number, None if number else written.key
+            super().write(attrs.evolve(written, records=(each,), version=version, key=key))
+            time.sleep(0.02)
+
+
+class _Alone(LastingStore):
+    """A store that takes no other process into account while it works."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._lock:
+            if self.log.closed:
+                raise StoreUnavailable("the log", "is closed", "open it again")
+            self.meet_others()
+            yield
+
+    def meet_others(self) -> None:
+        """Take in what others wrote, when the store is opened."""
+        if not self.end:
+            self.catch_up()
+
+    def write(self, written: Written) -> None:
+        self.end += self.log.write(lined(written))
+
+
+@breaks("STORE-15", "What one process stored, every other sees")
+class AProcessReadsTheLogOnlyOnce(_Alone):
+    pass
+
+
+@breaks("STORE-15", "Of several processes that append at one version, one succeeds")
+class ProcessesDoNotLockEachOtherOut(_Alone):
+    def meet_others(self) -> None:
+        self.catch_up()
+
+    def replay(self, written: Written) -> None:
+        try:
+            super().replay(written)
+        except VersionConflict:
+            return
+
+    def write(self, written: Written) -> None:
+        time.sleep(0.002)
+        super().write(written)

@@ -1,0 +1,191 @@
+"""What `report.json` says, which the other formats show. These classes document its shape.
+
+A field that is added leaves `schema` as it is; one that is taken away, or means something else,
+raises it. Every text in it is printable and no longer than a page.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from scoria_conformance.clauses import Clause, specification
+from scoria_conformance.printable import printable
+from scoria_conformance.setting import Adapter
+from scoria_conformance.verdict import Check, Group, Status, Verdict
+from scoria_core.conversion import converter
+
+SCHEMA = 1
+"""The version of the shape."""
+
+Counts = dict[str, int]
+"""How many checks have each status; a status that none has is left out."""
+
+
+@attrs.frozen
+class SuiteRow:
+    """A suite, the worst of its checks, and how many there are of each status."""
+
+    id: str
+    status: Status
+    counts: Counts
+
+
+@attrs.frozen
+class ClauseRow:
+    """A clause of the specification and the worst of its checks; `checks` are their names."""
+
+    id: str
+    status: Status
+    level: str
+    text: str
+    why: str
+    since: str
+    page: str
+    seconds: float
+    checks: tuple[str, ...]
+
+
+@attrs.frozen
+class Untested:
+    """A clause that this run put no check to, and why."""
+
+    id: str
+    text: str
+    reason: str
+
+
+@attrs.frozen
+class Document:
+    """One verification.
+
+    `clauses` has those that were put to the test, `untested` the rest of the specification.
+    `checks` has a row per scenario and example, with its evidence. `exit_code` is 0 where it
+    holds, 1 where it does not, 2 where that could not be told; `problem` says why a run broke off.
+    `started_at` is UTC in ISO 8601, and empty where it is not known.
+    """
+
+    schema: int
+    target: str
+    adapter: Adapter
+    specification: str
+    kit: str
+    seed: int
+    python: str
+    platform: str
+    started_at: str
+    seconds: float
+    status: Status
+    headline: str
+    exit_code: int
+    problem: str
+    counts: Counts
+    suites: tuple[SuiteRow, ...]
+    clauses: tuple[ClauseRow, ...]
+    untested: tuple[Untested, ...]
+    checks: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "Document":
+        """Return what the report of `verdict` says."""
+        setting = verdict.setting
+        document = cls(
+            schema=SCHEMA,
+            target=verdict.target,
+            adapter=setting.adapter,
+            specification=setting.specification or specification().version,
+            kit=setting.kit,
+            seed=setting.seed,
+            python=setting.python,
+            platform=setting.platform,
+            started_at="" if setting.started_at is None else setting.started_at.isoformat(),
+            seconds=setting.seconds,
+            status=verdict.status,
+            headline=verdict.headline,
+            exit_code=verdict.exit_code,
+            problem=verdict.problem,
+            counts=counted(verdict.checks),
+            suites=tuple(SuiteRow(s.id, s.status, counted(s.checks)) for s in verdict.suites),
+            clauses=tuple(_row(clause) for clause in verdict.clauses),
+            untested=tuple(_untested(verdict)),
+            checks=tuple(verdict.checks),
+        )
+        return converter.structure(_printable(converter.unstructure(document)), cls)
+
+    @property
+    def worst_first(self) -> tuple[ClauseRow, ...]:
+        """The clauses, the worst first."""
+        return tuple(sorted(self.clauses, key=lambda clause: -clause.status.badness))
+
+    @property
+    def marked(self) -> tuple[tuple[Status, int], ...]:
+        """The counts, the worst first."""
+        return tuple(
+            (status, self.counts[status]) for status in reversed(Status) if status in self.counts
+        )
+
+    @property
+    def telling(self) -> tuple[Check, ...]:
+        """The checks that neither passed nor were left out, the worst first."""
+        settled = (Status.PASSED, Status.NOT_APPLICABLE, Status.EXCLUDED)
+        left = [check for check in self.checks if check.status not in settled]
+        return tuple(sorted(left, key=lambda check: -check.status.badness))
+
+    def with_status(self, status: str) -> tuple[Check, ...]:
+        """Return the checks with this status."""
+        return tuple(check for check in self.checks if check.status == status)
+
+    def scenarios(self, clause: ClauseRow) -> tuple[Group, ...]:
+        """Return the checks of a clause by their scenario, the worst first."""
+        return _by_scenario(check for check in self.checks if clause.id in check.clauses)
+
+    @property
+    def unclaimed(self) -> tuple[Group, ...]:
+        """The checks that belong to no clause, by their scenario, the worst first."""
+        return _by_scenario(check for check in self.checks if not check.clauses)
+
+
+def _by_scenario(checks: Iterable[Check]) -> tuple[Group, ...]:
+    by_name: dict[str, list[Check]] = {}
+    for check in checks:
+        by_name.setdefault(check.scenario or check.name, []).append(check)
+    groups = (Group(name, tuple(found)) for name, found in by_name.items())
+    return tuple(sorted(groups, key=lambda group: -group.status.badness))
+
+
+def counted(checks: Iterable[Check]) -> Counts:
+    """Count the checks by their status."""
+    statuses = [check.status for check in checks]
+    return {status.value: statuses.count(status) for status in Status if status in statuses}
+
+
+_UNKNOWN = "not a clause of this specification"
+
+
+def _row(group: Group) -> ClauseRow:
+    known = specification().by_id.get(group.id)
+    clause = known or Clause(group.id, "", _UNKNOWN, "", (), "", None, "")
+    seconds = round(sum(check.seconds for check in group.checks), 6)
+    names = tuple(check.name for check in group.checks)
+    told = (clause.level, clause.text, clause.why, clause.since, clause.page)
+    return ClauseRow(group.id, group.status, *told, seconds, names)
+
+
+def _untested(verdict: Verdict) -> Iterator[Untested]:
+    tested = {clause.id for clause in verdict.clauses}
+    asked = verdict.setting.specification or specification().version
+    for clause in specification().at(asked).clauses:
+        if clause.id not in tested:
+            reason = clause.untestable or "no scenario of this run puts it to the test"
+            yield Untested(clause.id, clause.text, reason)
+
+
+def _printable(value: Any) -> Any:
+    """Return what was unstructured with every text in it fit to be shown."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(key): _printable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(each) for each in value]
+    return value

@@ -1,0 +1,145 @@
+"""The page on writing a store: its code is what is shipped, and does what the page says."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scoria_conformance import Status, Verdict, verify
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "write-a-store.md").read_text(encoding="utf-8")
+SHIPPED = (ROOT / "adapters" / "scoria_sqlite" / "store.py").read_text(encoding="utf-8")
+EVIDENCE = "scoria_cli.page:page"
+
+DISHONEST = """
+from scoria_core.ports import Capability
+from scoria_memory import MemoryStore
+
+class Durable(MemoryStore):
+    capabilities = frozenset({Capability.DURABLE})
+
+class Shared(MemoryStore):
+    capabilities = frozenset({Capability.MULTI_PROCESS})
+
+def durable(directory):
+    return Durable()
+
+def shared(directory):
+    return Shared()
+"""
+
+
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    """Return the code blocks of a page that are in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def store_of_the_page(before: str = "## Verify it") -> str:
+    """Return the store that the blocks of the page make."""
+    return "\n".join(blocks("py", PAGE.partition(before)[0]))
+
+
+def code_lines(source: str) -> set[int]:
+    """Return the numbers of the lines that are neither blank, nor comment, nor docstring."""
+    lines = source.splitlines()
+    code = {at for at, line in enumerate(lines, 1) if line.strip()[:1] not in ("", "#")}
+    for node in ast.walk(ast.parse(source)):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node):
+            code -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return code
+
+
+def written(directory: Path, store: str) -> None:
+    """Put a store where a reader of the page has it, with the factory of the page."""
+    factory = blocks("py", PAGE.partition("## Verify it")[2])[0]
+    (directory / "my_store.py").write_text(f"{store}\n\n{factory}", encoding="utf-8")
+
+
+def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch, **how: str) -> Verdict:
+    """Verify a target that can be imported from a directory."""
+    monkeypatch.chdir(directory)
+    monkeypatch.syspath_prepend(str(directory))
+    for name in ("my_store", "dishonest"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return verify(target, page=EVIDENCE, **how)
+
+
+def test_the_page_is_the_store_that_is_shipped() -> None:
+    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 120 lines."""
+    page = [line for line in store_of_the_page().splitlines() if line]
+    assert page == [line for line in SHIPPED.splitlines() if line]
+    assert len(code_lines(SHIPPED)) == 119
+    assert "119 lines of code" in PAGE
+
+
+def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put together as the page says, it passes what a store is put through, nothing left out."""
+    written(tmp_path, store_of_the_page())
+    verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
+    assert {check.status for check in verdict.checks} == {Status.PASSED}
+    assert verdict.exit_code == 0
+
+
+def test_the_wrong_line_fails_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line that the page shows as wrong fails every scenario that the page names."""
+    (wrong,) = blocks("py", PAGE.partition("## Read a failure")[2].partition("## In your")[0])
+    right = "            if version == 0 or version != expected_version:\n"
+    assert store_of_the_page().count(right) == 1
+    written(tmp_path, store_of_the_page().replace(right, wrong))
+    verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
+    failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
+    (said,) = blocks("text")
+    assert {line.removeprefix("✗ ") for line in said.splitlines()} <= failed
+    assert verdict.exit_code == 1
+
+
+@pytest.mark.parametrize(("factory", "clause"), [("durable", "STORE-14"), ("shared", "STORE-15")])
+def test_what_is_declared_and_not_kept_fails(
+    factory: str, clause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store in memory that declares what it cannot keep is red; the rest is not applicable."""
+    (tmp_path / "dishonest.py").write_text(DISHONEST)
+    verdict = verified(f"dishonest:{factory}", tmp_path, monkeypatch, suite="store")
+    assert Status.FAILED in {check.status for check in verdict.checks if clause in check.clauses}
+    assert verdict.exit_code == 1
+    undeclared = [each for each in verdict.checks if each.status == Status.NOT_APPLICABLE]
+    assert undeclared
+    assert all("does not declare" in check.reason for check in undeclared)
+
+
+CONFTEST = blocks("py")[-2]
+TEST = blocks("py")[-1]
+REVERSED = "\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"
+
+
+def test_adopting_takes_five_lines_and_one() -> None:
+    """What a store's author writes is as short as the page says."""
+    assert len(CONFTEST.strip().splitlines()) <= 5 + 1  # one of them is blank
+    assert len([line for line in CONFTEST.splitlines() if line]) <= 5
+    assert len(TEST.splitlines()) == 1
+
+
+def test_the_suite_runs_in_the_tests_of_an_author(tmp_path: Path) -> None:
+    """In another's pytest, under strict markers, on several processes and from its end."""
+    written(tmp_path, store_of_the_page())
+    (tmp_path / "conftest.py").write_text(CONFTEST + REVERSED)
+    (tmp_path / "test_conformance.py").write_text(TEST)
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--strict-markers", "--strict-config"),
+            *("-p", "no:cacheprovider", "-m", "store", "-n", "2"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert re.search(r"^\d+ passed", ran.stdout.splitlines()[-1]), ran.stdout
