@@ -34,9 +34,16 @@ class Shelf:
     keys: dict[str, RunKey] = attrs.field(factory=dict)
     owner: str = ""
 
-    def create(self, records: list[Record], *, due_in: int | None = None, **key: str) -> str:
-        """Create the next run; ids ascend."""
-        run_id = numbered(len(self.kept) + 1)
+    def create(
+        self,
+        records: list[Record],
+        *,
+        due_in: int | None = None,
+        number: int | None = None,
+        **key: str,
+    ) -> str:
+        """Create the run of this number, by default the next one; ids ascend with them."""
+        run_id = numbered(number or len(self.kept) + 1)
         named = RunKey(run_id, **{"tenant_id": TENANT, "session_id": "session-1", **key})
         due_at = None if due_in is None else NOON + timedelta(seconds=due_in)
         self.kept[run_id], self.keys[run_id] = list(records), named

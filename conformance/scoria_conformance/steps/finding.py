@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from typing import Any
 
 from pytest_bdd import given, parsers, then, when
 
@@ -76,7 +77,8 @@ def _(shelf: Shelf) -> None:
 def _(shelf: Shelf, place: str, one: str, other: str) -> None:
     name = place.replace(" ", "_") + ("" if place == "idempotency key" else "_id")
     for called in (one, other):
-        shelf.create([record(1)], due_in=0, **{name: called})
+        key: dict[str, Any] = {name: called}
+        shelf.create([record(1)], due_in=0, **key)
 
 
 @then(parsers.parse("each of them is found by its own {place} alone"))
@@ -91,9 +93,11 @@ def _(shelf: Shelf, place: str) -> None:
 
 @given("runs of two tenants, each in two sessions")
 def _(shelf: Shelf) -> None:
-    for _ in range(3):
-        for tenant_id, session_id in product((TENANT, OTHER_TENANT), SESSIONS):
-            shelf.create([record(1)], tenant_id=tenant_id, session_id=session_id)
+    keys = list(product((TENANT, OTHER_TENANT), SESSIONS)) * 3
+    for place, (tenant_id, session_id) in enumerate(keys, start=1):
+        # Not in the order of their ids: newest is by id, whichever was written first.
+        number = place * 5 % (len(keys) + 1)
+        shelf.create([record(1)], number=number, tenant_id=tenant_id, session_id=session_id)
 
 
 def _listings(shelf: Shelf) -> list[tuple[str | None, str | None, list[str]]]:
