@@ -86,7 +86,10 @@ def _stored(target: str | None, stack: ExitStack) -> StoredRun | None:
 
 
 def _replay(walk: Walk, script: TextIO) -> int:
-    found = replay(walk, read(script.read()))
+    lines = read(script.read())
+    if not lines:
+        raise click.UsageError("the script has no action in it; give one that a search printed")
+    found = replay(walk, lines)
     if found is None:
         _tell("every line was walked, and every invariant held")
         return 0

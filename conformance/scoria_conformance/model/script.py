@@ -68,5 +68,5 @@ def _action(number: int, words: str) -> Action:
         return VOCABULARY[words]
     except KeyError:
         near = get_close_matches(words, VOCABULARY, n=1)
-        meant = f"is no action; is '{near[0]}' meant?" if near else "is no action"
-        raise NotAScript(number, words, meant) from None
+        meant = f"is '{near[0]}' meant?" if near else f"write one as '{next(iter(VOCABULARY))}'"
+        raise NotAScript(number, words, f"is no action; {meant}") from None

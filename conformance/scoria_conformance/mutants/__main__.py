@@ -10,11 +10,20 @@ from scoria_conformance.mutants.experiment import Experiment, Fate, Finding
 from scoria_conformance.mutants.lifecycles import changes
 from scoria_conformance.mutants.report import exit_code, report
 from scoria_conformance.mutants.wrong import declared
+from scoria_conformance.target import Target
+from scoria_core.errors import ScoriaError
 
 
 def main(arguments: list[str]) -> int:
     """Try the mutants that are asked for and print what became of them; return the exit code."""
     asked = _parser().parse_args(arguments)
+    try:
+        Target(asked.target).check()
+        if asked.page is not None:
+            Target(asked.page).named()
+    except ScoriaError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is a command
+        return 2
     code: int = asked.run(asked)
     return code
 
