@@ -30,7 +30,7 @@ NAMES = (
     "run: completed -cancel-> cancelled made legal",
 )
 breaks = Catalogue("kit", lambda change: change())
-breaks.mutants += [each for each in declared(CATALOGUES) if each.name in NAMES]
+breaks.mutants.extend(each for each in declared(CATALOGUES) if each.name in NAMES)
 (wrong,) = [each for each in breaks.mutants if each.name == "a run with open work is completed"]
 breaks.add("does not import", "RUN-10", "open work", lambda: __import__("no_such_module"))
 breaks.add("crashes", "RUN-10", "open work", crash)

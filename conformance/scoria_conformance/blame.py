@@ -8,7 +8,8 @@ The rules, first one that fits:
 3. While what is under test is opened, a store that says it is not available, and a missing
    option, leave nothing to test: it could not run. `verify` opens the store once before, so
    whatever else a factory raises here is a store that opens only sometimes: failed.
-4. What asserts, and every error that the kit raises on purpose, speaks of what is under test.
+4. What asserts, every error that the kit raises on purpose, and a host that refuses speak of what
+   is under test.
 5. Any other error belongs to the code it came out of, the standard library aside. Out of the
    suite's own code it is a harness error, unless it is what Python says of a value that cannot be
    worked with (`TypeError`, `KeyError`, ...): that value was an answer of what is under test.
@@ -21,6 +22,7 @@ from types import FrameType
 import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
+from scoria_conformance.host import HostRefused
 from scoria_conformance.verdict import NOT_APPLICABLE, Status
 from scoria_core.errors import ScoriaError, StoreUnavailable
 
@@ -31,6 +33,9 @@ UNDER_TEST = "scoria_conformance.mutants"
 
 UNUSABLE = (TypeError, AttributeError, LookupError, ValueError)
 """What Python raises where an answer cannot be worked with."""
+
+
+_SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception)
 
 
 class SuiteBroken(Exception):
@@ -53,7 +58,7 @@ def judged(raised: BaseException, *, opening: bool, steps_from: str) -> tuple[St
         return Status.HARNESS_ERROR, ""
     if opening and isinstance(raised, StoreUnavailable | pytest.fail.Exception):
         return Status.COULD_NOT_RUN, ""
-    if isinstance(raised, AssertionError | ScoriaError | pytest.fail.Exception):
+    if isinstance(raised, _SPEAKING):
         return Status.FAILED, ""
     by_suite = _is_suite(_origin(raised), steps_from) and not isinstance(raised, UNUSABLE)
     return (Status.HARNESS_ERROR if by_suite else Status.FAILED), ""

@@ -105,7 +105,7 @@ class TheKeyIsLookedUpBeforeTheLockIsTaken(Around):
         named = (key.tenant_id, key.idempotency_key or key.run_id)
         if named in self.owners:
             return self.owners[named]
-        time.sleep(0.001)
+        time.sleep(0.02)
         self.owners[named] = key.run_id
         return self.store.create(attrs.evolve(key, idempotency_key=None), *records, **due)
 
@@ -179,7 +179,7 @@ class TheVersionIsComparedBeforeTheLockIsTaken(Around):
         found = self.version(run_id)
         if found != expected_version or not found:
             raise VersionConflict(run_id, expected_version, found)
-        time.sleep(0.001)
+        time.sleep(0.02)
         for each in records:
             while True:
                 try:
@@ -666,7 +666,7 @@ class HalfABatchIsThereAfterAKill(LastingStore):
         for number, each in enumerate(written.records):
             version, key = written.version + number, None if number else written.key
             super().write(attrs.evolve(written, records=(each,), version=version, key=key))
-            time.sleep(0.02)
+            time.sleep(0.003)
 
 
 class _Alone(LastingStore):
