@@ -512,10 +512,11 @@ def test_false_green_a_clause_without_a_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "status"), [("breaks_off", "harness error"), ("fails", "failed")]
+    ("store", "status", "kept"),
+    [("breaks_off", "harness error", Status.PASSED), ("fails", "failed", Status.FAILED)],
 )
 def test_a_suite_that_breaks_off_keeps_what_it_found(
-    store: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: str, status: str, kept: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scenario in which it broke off is named, the checks before it are kept."""
     (tmp_path / "wrong_stores.py").write_text(WRONG)
@@ -523,7 +524,7 @@ def test_a_suite_that_breaks_off_keeps_what_it_found(
     monkeypatch.syspath_prepend(str(tmp_path))
     verdict = verify(f"wrong_stores:{store}", suite="store")
     assert verdict.status == status
-    assert verdict.count(Status.PASSED) > 5
+    assert verdict.count(kept) > 1
     assert re.search(r"broke off in '.+' \(exit 3\)", verdict.problem)
 
 
@@ -705,7 +706,7 @@ def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
     said = os.read(ours, 100_000).decode()
     os.close(ours)
     assert ran.returncode == 0
-    assert re.search(r"\r\x1b\[K\d+ of 18 checks, 0 failed: [A-Z]", said)
+    assert re.search(r"\r\x1b\[K\d+ of \d+ checks, 0 failed: [A-Z]", said)
     assert said.endswith("\r\x1b[K")
 
 
