@@ -660,7 +660,7 @@ class LineEndingsAreMadeOneKindOnReopen(LastingStore):
         super().replay(attrs.evolve(written, records=tuple(records)))
 
 
-@breaks("STORE-4", "What was acknowledged outlives a process that is killed")
+@breaks("STORE-4", "Whoever is killed at a write loses nothing")
 class HalfABatchIsThereAfterAKill(LastingStore):
     def write(self, written: Written) -> None:
         for number, each in enumerate(written.records):
