@@ -11,7 +11,7 @@ from scoria_core.model import (
     Step,
     StepError,
 )
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, StepSpec
+from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Retry, StepSpec
 from scoria_core.scoria import Scoria
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Identity",
     "JournalEntry",
     "NeedsApproval",
+    "Retry",
     "RunDetail",
     "RunSummary",
     "Scoria",

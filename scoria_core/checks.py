@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from scoria_core.errors import InvalidHandoff, InvalidPayload
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
+from scoria_core.errors import InvalidHandoff, InvalidPayload, shown
+from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, Retry, StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, checked_payload, checked_text
 from scoria_core.projection import ContextPolicy
 
@@ -48,6 +48,7 @@ class Checks:
             kind=checked_name(spec.kind, f"{path}.kind"),
             role_id=checked_name(spec.role_id, f"{path}.role_id"),
             input=self.payload(spec.input, f"{path}.input"),
+            retry=_retry(spec.retry, f"{path}.retry"),
         )
 
     def handoff(
@@ -120,6 +121,24 @@ def _tags(tags: object) -> tuple[str, ...]:
     if not isinstance(tags, tuple | list):
         raise InvalidHandoff("capability_tags", f"is {type(tags).__name__}, not a tuple of names")
     return tuple(handoff_name(tag, f"capability_tags[{i}]") for i, tag in enumerate(tags))
+
+
+def _retry(retry: object, path: str) -> Retry | None:
+    if retry is None:
+        return None
+    if not isinstance(retry, Retry):
+        raise InvalidPayload(path, f"is {type(retry).__name__}; pass a Retry or None")
+    attempts = retry.max_attempts
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+        problem = f"is {shown(attempts)}; pass an int of 1 or more"
+        raise InvalidPayload(f"{path}.max_attempts", problem)
+    for name, least in (("delay", 0), ("factor", 1), ("max_delay", 0)):
+        value = getattr(retry, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not least <= value <= _MAX_EXPIRY.total_seconds():
+            problem = f"is {shown(value)}; pass a number of {least} or more"
+            raise InvalidPayload(f"{path}.{name}", problem)
+    return retry
 
 
 def _expiry(expires_in: object) -> timedelta | None:

@@ -20,6 +20,7 @@ from scoria_core.errors import (
     TransitionRefused,
 )
 from scoria_core.journal import JournalEntry, seal
+from scoria_core.leases import Lease
 from scoria_core.lifecycles import (
     ApprovalStatus,
     HandoffStatus,
@@ -47,9 +48,11 @@ _TOO_DEEP = StepError(
 
 
 _AT_WORK = (
-    "a handler is at work on its step; if the process that ran it has died, call cancel_run "
-    "and start a new run"
+    "a handler is at work on its step; if its process has died, run_pending or a worker takes the "
+    "step over when its lease ends"
 )
+
+_NO_ATTEMPT_LEFT = "no word came from its worker in time, and this was its last attempt of {}"
 
 
 @attrs.define
@@ -57,7 +60,8 @@ class Change:
     """A run, and the entries that one command adds to it, each seen by those after it.
 
     `at` is the time of every entry, `actor_id` who made the change (None: the host itself), and
-    `new_id` gives ids to what the change creates.
+    `new_id` gives ids to what the change creates. `only_if_due`: the change stands only while the
+    run is due `at` that time.
     """
 
     run: Run
@@ -65,6 +69,7 @@ class Change:
     new_id: Callable[[], str]
     actor_id: str | None = None
     records: list[Record] = attrs.field(factory=list)
+    only_if_due: bool = False
 
     def create(self, subject: str, subject_id: str, **data: Any) -> None:
         """Add the entry that creates a subject in its initial state."""
@@ -124,10 +129,11 @@ def start_handoff(change: Change, root_role_id: str, handoff: HandOff) -> None:
     _hand_off(change, change.run.steps[step_id], handoff)
 
 
-def claim_next(change: Change, kinds: Collection[str]) -> Step | None:
+def claim_next(change: Change, kinds: Collection[str], lease: Lease | None = None) -> Step | None:
     """Claim the first queued step if its kind is among `kinds` and no other step is active.
 
-    Steps run one after the other, so a later one does not overtake one that has no handler.
+    Steps run one after the other, so a later one does not overtake one that has no handler or
+    that waits to be tried again.
     """
     run = change.run
     step = next(run.queued_steps(), None)
@@ -135,7 +141,9 @@ def claim_next(change: Change, kinds: Collection[str]) -> Step | None:
         return None
     if run.status != RunStatus.RUNNING or run.active_step() is not None:
         return None
-    _move_step(change, step.step_id, "claim")
+    if (not_before := run.not_before(step)) is not None and not_before > change.at:
+        return None
+    _move_step(change, step.step_id, "claim", lease=lease)
     return run.step_view(step.step_id, change.at)
 
 
@@ -145,13 +153,17 @@ def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> boo
     Returns False, and changes nothing, where the claim no longer stands: the step was cancelled
     or given to another attempt meanwhile.
     """
-    if not _still_claimed(change.run, claimed):
+    if not is_still_claimed(change.run, claimed):
         return False
     match outcome:
         case Completed(result=result):
             _complete_step(change, claimed.step_id, result)
         case Failed(reason=reason, details=details):
             _fail_step(change, claimed.step_id, StepError("Failed", reason, details))
+        case StepError() if (delay := _delay_of(claimed)) is not None:
+            _move_step(
+                change, claimed.step_id, "release", error=outcome, not_before=change.at + delay
+            )
         case StepError():
             _fail_step(change, claimed.step_id, outcome)
         case NeedsApproval():
@@ -165,9 +177,46 @@ def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> boo
 
 def release(change: Change, claimed: Step) -> bool:
     """Give a claimed step back to the queue; False, as `conclude`, where it is too late."""
-    if not _still_claimed(change.run, claimed):
+    if not is_still_claimed(change.run, claimed):
         return False
     _move_step(change, claimed.step_id, "release")
+    return True
+
+
+def recover(change: Change, max_attempts: int) -> bool:
+    """Take a running step from a worker that has died: back to the queue, or failed.
+
+    It fails after `max_attempts`, or after those of its own `retry` where these are more. False
+    where no step is running. The caller knows that the worker has died.
+    """
+    step = change.run.active_step()
+    if step is None or step.status != StepStatus.RUNNING:
+        return False
+    most = max(max_attempts, step.retry.max_attempts if step.retry else 0)
+    if step.attempt < most:
+        _move_step(change, step.step_id, "release")
+    else:
+        error = StepError("LeaseExpired", _NO_ATTEMPT_LEFT.format(most))
+        _fail_step(change, step.step_id, error)
+    return True
+
+
+def recover_overdue(change: Change, max_attempts: int) -> bool:
+    """Do as `recover` where the lease may have ended; whoever renewed it is told by the store."""
+    run = change.run
+    due_at = run.due_at(run.journal[-1].at)
+    return due_at is not None and due_at <= change.at and recover(change, max_attempts)
+
+
+def resume_expired(change: Change, kinds: Collection[str]) -> bool:
+    """Queue the waiting step again if its request has expired and its kind is among `kinds`."""
+    step = change.run.active_step()
+    if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL or step.kind not in kinds:
+        return False
+    approval = change.run.step_view(step.step_id, change.at).approval
+    if approval is None or approval.status != ApprovalStatus.EXPIRED:
+        return False
+    resume(change)
     return True
 
 
@@ -300,9 +349,14 @@ def _expire_overdue(change: Change) -> None:
             change.move("approval", approval.approval_id, "expire")
 
 
-def _still_claimed(run: Run, claimed: Step) -> bool:
+def is_still_claimed(run: Run, claimed: Step) -> bool:
+    """Tell whether the claim stands: the step runs, in the attempt that was claimed."""
     step = run.steps[claimed.step_id]
     return step.status == StepStatus.RUNNING and step.attempt == claimed.attempt
+
+
+def _delay_of(claimed: Step) -> timedelta | None:
+    return None if claimed.retry is None else claimed.retry.delay_after(claimed.attempt)
 
 
 def _queue(change: Change, step_id: str, spec: StepSpec, **more: Any) -> None:
@@ -310,9 +364,7 @@ def _queue(change: Change, step_id: str, spec: StepSpec, **more: Any) -> None:
         "step",
         step_id,
         sequence=len(change.run.steps) + 1,
-        kind=spec.kind,
-        role_id=spec.role_id,
-        input=spec.input,
+        **converter.unstructure(spec),
         **more,
     )
 

@@ -14,6 +14,7 @@ from scoria_core import decisions, handlers
 from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.handlers import Handler
+from scoria_core.leases import HEART, Lease
 from scoria_core.model import Step, StepError
 from scoria_core.outcomes import Outcome
 from scoria_core.repository import RunRepository
@@ -29,11 +30,12 @@ class Execution:
     repository: RunRepository
     checks: Checks
     handlers: Mapping[str, Handler]
+    lease: Lease
     claimed: Step | None = None
 
     def claim(self, change: Change) -> None:
         """Claim the next step within `change`, if there is a handler for it."""
-        self.claimed = decisions.claim_next(change, self.handlers)
+        self.claimed = decisions.claim_next(change, self.handlers, self.lease)
 
     def carry_out(self, run: Run) -> Run:
         """Carry out the claimed step, and those after it, and return the run as it then is."""
@@ -43,7 +45,8 @@ class Execution:
 
     def _carry_out_one(self, step: Step, run: Run) -> Run:
         try:
-            outcome = self._outcome(step, run)
+            with HEART.holding(key_of(step), self.lease, lambda: self._renew(step)):
+                outcome = self._outcome(step, run)
         except BaseException:
             # The process is being stopped: the step goes back to the queue for another.
             self.claimed = None
@@ -61,7 +64,18 @@ class Execution:
                     run.run_id,
                 )
 
-        return self.repository.change(run.run_id, conclude)
+        return self.repository.change(run.run_id, conclude)[0]
+
+    def _renew(self, step: Step) -> bool:
+        held = self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
+        if not held:
+            logger.warning(
+                "step %s of run %s was taken from its handler, which is still at work: its "
+                "result will not be recorded",
+                step.step_id,
+                step.run_id,
+            )
+        return held
 
     def _outcome(self, step: Step, run: Run) -> Outcome | StepError:
         summary = run.summary(self.repository.now())
@@ -70,3 +84,8 @@ class Execution:
             return self.checks.outcome(answer)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any exception of a handler is a failed step, never a lost run
             return handlers.error_of(error)
+
+
+def key_of(step: Step) -> tuple[str, str, int]:
+    """Return what names one attempt of a step."""
+    return step.run_id, step.step_id, step.attempt

@@ -9,6 +9,7 @@ import attrs
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
+from scoria_core.outcomes import Retry
 
 
 @attrs.frozen
@@ -50,7 +51,8 @@ class Step:
     """One piece of work of a run.
 
     `attempt` is 1 and grows each time the step is retried or released. `approval` is the latest
-    request that the step made. `projected_context` is None but for a delegated step.
+    request that the step made. `projected_context` is None but for a delegated step. `error` is
+    why the step failed, or why its last attempt did where it declared a `retry`.
     """
 
     step_id: str
@@ -68,6 +70,12 @@ class Step:
     approval: Approval | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    retry: Retry | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same over all attempts of this step, and of no other: for a host's side effects."""
+        return self.step_id
 
 
 @attrs.frozen

@@ -8,12 +8,40 @@ import attrs
 
 
 @attrs.frozen
+class Retry:
+    """How a step is tried again by itself after its handler raised an exception.
+
+    At most `max_attempts` in all; `delay` seconds after the first, then each time `factor` times
+    as long, and never more than `max_delay`. A handler that answers `Failed` is not tried again.
+    """
+
+    max_attempts: int = 3
+    delay: float = 1.0
+    factor: float = 2.0
+    max_delay: float = 300.0
+
+    def delay_after(self, attempt: int) -> timedelta | None:
+        """Return how long to wait after an attempt, counted from 1; None after the last."""
+        if attempt >= self.max_attempts:
+            return None
+        try:
+            delay = self.delay * self.factor ** (attempt - 1)
+        except OverflowError:
+            delay = self.max_delay
+        return timedelta(seconds=min(delay, self.max_delay))
+
+
+@attrs.frozen
 class StepSpec:
-    """A step to queue: `kind` picks the handler, `role_id` says in whose name it runs."""
+    """A step to queue: `kind` picks the handler, `role_id` says in whose name it runs.
+
+    Without `retry` an exception of the handler fails the step, until `retry_run`.
+    """
 
     kind: str
     role_id: str
     input: Mapping[str, Any] = attrs.field(factory=dict)
+    retry: Retry | None = None
 
 
 @attrs.frozen

@@ -80,11 +80,14 @@ class RunStore(Protocol):
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append `records` to the run whose last record has the sequence `expected_version`.
 
         Raises `VersionConflict`, and stores nothing, where the last record has another sequence;
-        an unknown run is at version 0 and cannot be appended to.
+        an unknown run is at version 0 and cannot be appended to. Where `due_by` is given, so it
+        does where the run is not due by then. Without records only `due_at` moves; a store that
+        one process owns may forget that when it is closed.
         """
         ...
 
@@ -106,10 +109,19 @@ class RunStore(Protocol):
         """
         ...
 
-    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
+    def list_due(
+        self,
+        *,
+        tenant_id: str | None,
+        until: datetime,
+        limit: int,
+        in_turns: bool = False,
+    ) -> Sequence[str]:
         """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
 
-        Ordered by `due_at`, then `run_id`. None does not filter.
+        Ordered by `due_at`, then `run_id`. None does not filter. `in_turns` lets the tenants take
+        turns: first comes the run longest due of each, then the second of each, and so on; within
+        a turn the order is the same.
         """
         ...
 

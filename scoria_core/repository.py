@@ -1,17 +1,20 @@
 """Runs in a store: read and replayed, changed at the version they were read at."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 
 import attrs
 
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
-from scoria_core.lifecycles import RunStatus
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, IdSource, RunKey, RunStore
 from scoria_core.run import Run, RunFacts
+
+T = TypeVar("T")
 
 MAX_CONFLICTS = 100
 """How often a change is decided anew; each conflict means that another caller got on."""
@@ -47,27 +50,31 @@ class RunRepository:
         decide(change)
         run = change.run
         key = RunKey(run.run_id, identity.tenant_id, identity.session_id, facts.idempotency_key)
-        owner = self.store.create(key, change.records, due_at=_due_at(run))
+        owner = self.store.create(key, change.records, due_at=run.due_at(change.at))
         return (run, True) if owner == run.run_id else (self.load(owner), False)
 
     def change(
-        self, run_id: str, decide: Callable[[Change], object], actor_id: str | None = None
-    ) -> Run:
+        self, run_id: str, decide: Callable[[Change], T], actor_id: str | None = None
+    ) -> tuple[Run, T]:
         """Read a run, let `decide` change it, and append what it decided.
 
-        Where another caller appended first, the run is read and decided again. Raises what
-        `decide` raises, with nothing appended.
+        Returns the run as it then is, and what `decide` returned. Where another caller appended
+        first, the run is read and decided again. Raises what `decide` raises, with nothing
+        appended, and `VersionConflict` where the change stands only while the run is due, and it
+        is not.
         """
         for _ in range(MAX_CONFLICTS):
             change = self._change(self.load(run_id), actor_id)
             version = change.run.version
-            decide(change)
+            decided = decide(change)
             try:
                 self._append(change, version)
             except VersionConflict as error:
+                if change.only_if_due and error.actual == version:
+                    raise
                 conflict = error
             else:
-                return change.run
+                return change.run, decided
         raise conflict
 
     def listed(self, session_id: str | None, limit: int, before: str | None) -> list[Run]:
@@ -81,10 +88,30 @@ class RunRepository:
         )
         return [self._listed_run(run_id) for run_id in run_ids]
 
-    def due(self, limit: int) -> list[str]:
-        """Return the ids of the runs in view that have work to do now."""
-        until = self.now()
-        return list(self.store.list_due(tenant_id=self.tenant_id, until=until, limit=limit))
+    def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
+        """Put off when the run is due, for a claim that goes on; False where it is not held."""
+        for _ in range(MAX_CONFLICTS):
+            run = self.load(run_id)
+            if not is_held(run):
+                return False
+            due_at = run.due_at(self.now())
+            with suppress(VersionConflict):
+                self.store.append(run_id, (), expected_version=run.version, due_at=due_at)
+                return True
+        return False
+
+    def due(
+        self, limit: int, until: datetime | None = None, *, in_turns: bool = False
+    ) -> list[str]:
+        """Return the ids of the runs in view that have work to do, now or until then."""
+        return list(
+            self.store.list_due(
+                tenant_id=self.tenant_id,
+                until=until or self.now(),
+                limit=limit,
+                **({"in_turns": True} if in_turns else {}),
+            )
+        )
 
     def now(self) -> datetime:
         """Return the present time."""
@@ -105,7 +132,8 @@ class RunRepository:
                 change.run.run_id,
                 change.records,
                 expected_version=version,
-                due_at=_due_at(change.run),
+                due_at=change.run.due_at(change.at),
+                **({"due_by": change.at} if change.only_if_due else {}),
             )
 
     def _is_session(self, value: str) -> bool:
@@ -114,11 +142,3 @@ class RunRepository:
         return bool(
             self.store.list_runs(tenant_id=self.tenant_id, session_id=value, limit=1, before=None)
         )
-
-
-def _due_at(run: Run) -> datetime | None:
-    """Tell when the run has work: while it runs a step or has one queued, since its last change."""
-    if run.status != RunStatus.RUNNING:
-        return None
-    at_work = run.active_step() is not None or next(run.queued_steps(), None) is not None
-    return run.journal[-1].at if at_work else None

@@ -14,6 +14,7 @@ from scoria_core.conversion import converter
 from scoria_core.errors import ScoriaError, StoreCorrupt
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
+from scoria_core.leases import Lease
 from scoria_core.lifecycles import (
     ApprovalStatus,
     RunStatus,
@@ -57,6 +58,7 @@ class Run:
     approvals: dict[str, Approval] = attrs.field(factory=dict)
     handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
     _facts: RunFacts | None = None
+    _latest: dict[str, JournalEntry] = attrs.field(factory=dict)
 
     @classmethod
     def replay(cls, run_id: str, records: Iterable[Record]) -> "Run":
@@ -82,6 +84,7 @@ class Run:
                 self.run_id, entry.sequence, "does not follow from the entries before it"
             ) from error
         self.journal.append(entry)
+        self._latest[entry.subject_id] = entry
 
     @property
     def facts(self) -> RunFacts:
@@ -115,6 +118,28 @@ class Run:
     def queued_steps(self) -> Iterator[Step]:
         """Yield the steps that wait to be claimed, in their order."""
         return (step for step in self.steps.values() if step.status == StepStatus.QUEUED)
+
+    def not_before(self, step: Step) -> datetime | None:
+        """Return until when a queued step waits to be tried again, or None where it does not."""
+        not_before = self._latest_data(step).get("not_before")
+        return None if not_before is None else datetime.fromisoformat(not_before)
+
+    def due_at(self, since: datetime) -> datetime | None:
+        """Return when the run next has work, if nothing happens after `since`; None for never.
+
+        A queued step is due at once, or when it may be tried again; one whose handler is at work
+        when its lease ends; one that waits for a person when its request expires.
+        """
+        step = self.active_step()
+        if self.status == RunStatus.WAITING_FOR_APPROVAL and step is not None:
+            approval = self.approval_of(step.step_id)
+            return None if approval is None else approval.expires_at
+        if self.status != RunStatus.RUNNING:
+            return None
+        if step is not None:
+            return since + self._lease_of(step).length
+        queued = next(self.queued_steps(), None)
+        return None if queued is None else self.not_before(queued) or since
 
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
@@ -166,6 +191,14 @@ class Run:
         """Return a step with its latest approval as it is at `now`."""
         approval = self.approval_of(step_id)
         return attrs.evolve(self.steps[step_id], approval=approval and as_of(approval, now))
+
+    def _lease_of(self, step: Step) -> Lease:
+        lease = self._latest_data(step).get("lease")
+        return Lease() if lease is None else converter.structure(lease, Lease)
+
+    def _latest_data(self, step: Step) -> Mapping[str, Any]:
+        entry = self._latest.get(step.step_id)
+        return {} if entry is None else entry.data
 
     def _pending_approval(self, now: datetime) -> Approval | None:
         pending = (
@@ -263,14 +296,21 @@ def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
         case "complete":
             return {"result": entry.data["result"], "completed_at": entry.at}
         case "fail":
-            error = converter.structure(entry.data["error"], StepError)
-            return {"error": error, "completed_at": entry.at}
+            return {"error": _error(entry.data["error"]), "completed_at": entry.at}
         case "cancel":
             return {"completed_at": entry.at}
         case "retry" | "release":
-            again = step.attempt + 1
-            return {"attempt": again, "started_at": None, "completed_at": None, "error": None}
+            return {
+                "attempt": step.attempt + 1,
+                "started_at": None,
+                "completed_at": None,
+                "error": _error(entry.data.get("error")),
+            }
     return {}
+
+
+def _error(error: Mapping[str, Any] | None) -> StepError | None:
+    return None if error is None else converter.structure(error, StepError)
 
 
 def _approval_changes(approval: Approval, entry: JournalEntry) -> dict[str, Any]:

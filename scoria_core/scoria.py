@@ -2,7 +2,9 @@
 
 import copy
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -13,22 +15,26 @@ from scoria_core import decisions
 from scoria_core.checks import Checks, handoff_name
 from scoria_core.conversion import converter
 from scoria_core.decisions import Change
+from scoria_core.dispatch import Dispatch, Threads, checked_dispatch
 from scoria_core.errors import (
     IdempotencyConflict,
     InvalidHandoff,
     InvalidIdentity,
     InvalidPayload,
     RunNotFound,
+    ScoriaError,
     StoreCorrupt,
+    VersionConflict,
     shown,
 )
-from scoria_core.execution import Execution
+from scoria_core.execution import Execution, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
 from scoria_core.identity import Identity, checked_id
+from scoria_core.leases import HEART, checked_lease
 from scoria_core.model import RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
-from scoria_core.ports import Clock, IdSource, RunStore
+from scoria_core.ports import Capability, Clock, IdSource, RunStore
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
@@ -46,8 +52,13 @@ class Scoria:
 
     `handlers` serve every call; those given to a call come before them. `max_payload_bytes`
     limits each payload, as compact UTF-8 (an identity's metadata never has more than the default).
-    `unsafe_context_names` adds to the names that a
-    projected context may not carry.
+    `unsafe_context_names` adds to the names that a projected context may not carry.
+
+    `dispatch` says who carries out steps: "inline" the caller, before its call returns; "thread"
+    threads of this process, after it; "queue" whoever calls `run_pending`, such as a worker.
+    `lease` is for how many seconds a claim holds without a word from its process; a step whose
+    process died is tried `max_attempts` times in all, and then fails. `worker_id` names this
+    process in the journal, where that is wanted.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -63,29 +74,45 @@ class Scoria:
         ids: IdSource | None = None,
         max_payload_bytes: int = MAX_BYTES,
         unsafe_context_names: Iterable[str] = (),
+        dispatch: str = Dispatch.INLINE,
+        lease: float = 60.0,
+        max_attempts: int = 3,
+        worker_id: str | None = None,
     ) -> None:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
         self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
         self._runs = RunRepository(store, clock or SystemClock(), ids or Uuid7Source())
+        self._lease = checked_lease(lease, worker_id)
+        self._max_attempts = _positive(max_attempts, "max_attempts")
+        self._dispatch = checked_dispatch(dispatch)
+        self._threads = Threads()
 
     @classmethod
     def open(cls, url: str, **options: Any) -> Self:
         """Open the store that `url` names; `options` are those of the class.
 
         `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
-        of any installed store. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`.
+        of any installed store. Steps that a dead process left running are queued again, as
+        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`.
         """
         store = open_store(url)
         try:
-            return cls(store, **options)
+            scoria = cls(store, **options)
+            scoria.recover()
         except BaseException:
             store.close()
             raise
+        return scoria
 
     def close(self) -> None:
-        """Close the store; a view made by `for_tenant` leaves that to the facade it came from."""
+        """Close the store, once the threads of this facade have done what they were given.
+
+        A view made by `for_tenant` leaves that to the facade it came from.
+        """
         if self._runs.tenant_id is None:
+            self._threads.finish()
+            HEART.rest()
             self._runs.store.close()
 
     def __enter__(self) -> Self:
@@ -281,7 +308,7 @@ class Scoria:
 
     def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
         """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
-        run = self._runs.change(_run_id(run_id), decisions.complete_run, _actor(actor_id))
+        run, _ = self._runs.change(_run_id(run_id), decisions.complete_run, _actor(actor_id))
         return self._summary(run)
 
     def cancel_run(
@@ -289,7 +316,7 @@ class Scoria:
     ) -> RunSummary:
         """End a run that has not ended; what a handler still answers is not recorded."""
         text = self._checks.optional_text(reason, "reason")
-        run = self._runs.change(
+        run, _ = self._runs.change(
             _run_id(run_id), lambda change: decisions.cancel(change, text), _actor(actor_id)
         )
         return self._summary(run)
@@ -301,20 +328,53 @@ class Scoria:
         handlers: Handlers | None = None,
         limit: int = MAX_PAGE,
     ) -> list[RunSummary]:
-        """Carry out the queued steps of one run, or of the runs in view that have any.
+        """Carry out what is due in one run, or in the runs in view in which anything is.
 
-        Looks at no more than `limit` runs, and returns those in which a step was carried out. Of
-        several runs, one whose journal does not check out is logged and passed over.
+        Due are steps that are queued, those whose process died so that their lease ended, and
+        those whose request for approval has expired: these run again and see it `expired`.
+        Looks at no more than `limit` runs, and returns those in which a step was carried out or
+        recovered. Of several runs, one whose journal does not check out is logged and passed over.
         """
         resolved, most = self._handlers_for(handlers), _limit(limit)
         if run_id is not None:
-            summary = self._work(_run_id(run_id), resolved)
-            return [] if summary is None else [summary]
-        due = self._runs.due(most)
-        worked = (self._work_if_whole(each, resolved) for each in due)
-        return [summary for summary in worked if summary is not None]
+            run = self._work(_run_id(run_id), resolved)
+            return [] if run is None else [self._summary(run)]
+        worked = (self._work_if_whole(each, resolved) for each in self._runs.due(most))
+        return [self._summary(run) for run in worked if run is not None]
 
-    def _work_if_whole(self, run_id: str, handlers: Mapping[str, Handler]) -> RunSummary | None:
+    def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
+        """Return the ids of at most `limit` runs in which something is due.
+
+        The tenants take turns: the run longest due of each, then the second of each, and so on.
+        """
+        return self._runs.due(_limit(limit), in_turns=True)
+
+    def recover(self) -> int:
+        """Take the steps that a dead process left running, and return how many these were.
+
+        They are queued again, or fail after `max_attempts`. This is for a store that one process
+        owns, and `open` does it. Where several processes share a store, `run_pending` and the
+        workers do it for each step when its lease has ended, and this does nothing.
+        """
+        if Capability.MULTI_PROCESS in self._runs.store.capabilities:
+            return 0
+        every = self._runs.due(sys.maxsize, until=datetime.max.replace(tzinfo=UTC))
+        return sum(map(self._recover, every))
+
+    def _recover(self, run_id: str) -> bool:
+        def decide(change: Change) -> bool:
+            step = change.run.active_step()
+            # This process may have opened the store twice.
+            at_work = step is not None and HEART.holds(key_of(step))
+            return not at_work and decisions.recover(change, self._max_attempts)
+
+        try:
+            return self._runs.change(run_id, decide)[1]
+        except StoreCorrupt:
+            logger.exception("run %s was passed over", run_id)
+            return False
+
+    def _work_if_whole(self, run_id: str, handlers: Mapping[str, Handler]) -> Run | None:
         try:
             return self._work(run_id, handlers)
         except StoreCorrupt:
@@ -322,12 +382,35 @@ class Scoria:
             logger.exception("run %s was passed over", run_id)
             return None
 
-    def _work(self, run_id: str, handlers: Mapping[str, Handler]) -> RunSummary | None:
-        execution = Execution(self._runs, self._checks, handlers)
-        run = self._runs.change(run_id, execution.claim)
-        if execution.claimed is None:
+    def _work(self, run_id: str, handlers: Mapping[str, Handler]) -> Run | None:
+        execution = self._execution(handlers)
+
+        def decide(change: Change) -> bool:
+            change.only_if_due = decisions.recover_overdue(change, self._max_attempts)
+            decisions.resume_expired(change, handlers)
+            execution.claim(change)
+            return change.only_if_due
+
+        try:
+            run, recovered = self._runs.change(run_id, decide)
+        except VersionConflict:
+            # Its handler is alive: the lease was renewed.
             return None
-        return self._summary(execution.carry_out(run))
+        if execution.claimed is None and not recovered:
+            return None
+        return execution.carry_out(run)
+
+    def _work_on_thread(self, run_id: str, handlers: Mapping[str, Handler]) -> None:
+        try:
+            run = self._work(run_id, handlers)
+        except ScoriaError:
+            logger.exception("run %s was not carried on", run_id)
+            return
+        due_at = None if run is None else run.due_at(run.journal[-1].at)
+        step = None if run is None else next(run.queued_steps(), None)
+        if due_at is not None and step is not None and step.kind in handlers:
+            wait = (due_at - self._runs.now()).total_seconds()
+            self._threads.give(lambda: self._work_on_thread(run_id, handlers), max(wait, 0.0))
 
     def _start(
         self,
@@ -340,7 +423,8 @@ class Scoria:
         arguments: Mapping[str, Any],
         queue: Callable[[Change], None],
     ) -> RunSummary:
-        execution = Execution(self._runs, self._checks, self._handlers_for(handlers))
+        resolved = self._handlers_for(handlers)
+        execution = self._execution(self._claimable(resolved))
         if idempotency_key is not None:
             idempotency_key = checked_name(idempotency_key, "idempotency_key")
         facts = _with_digest(
@@ -360,7 +444,7 @@ class Scoria:
 
         run, created = self._runs.create(facts, decide)
         if created:
-            run = execution.carry_out(run)
+            run = self._carried_out(execution, run, resolved)
         elif run.facts.arguments_digest != facts.arguments_digest:
             raise IdempotencyConflict(str(idempotency_key), run.run_id)
         return self._summary(run)
@@ -376,7 +460,7 @@ class Scoria:
         actor_id = checked_id(decided_by, "decided_by")
         text = self._checks.optional_text(note, "note")
         named = _approval_id(approval_id)
-        run = self._runs.change(
+        run, _ = self._runs.change(
             _run_id(run_id), lambda change: decision(change, named, text), actor_id
         )
         return self._summary(run)
@@ -388,14 +472,26 @@ class Scoria:
         handlers: Handlers | None,
         actor_id: object,
     ) -> RunSummary:
-        execution = Execution(self._runs, self._checks, self._handlers_for(handlers))
+        resolved = self._handlers_for(handlers)
+        execution = self._execution(self._claimable(resolved))
 
         def decide(change: Change) -> None:
             decision(change)
             execution.claim(change)
 
-        run = self._runs.change(_run_id(run_id), decide, _actor(actor_id))
-        return self._summary(execution.carry_out(run))
+        run, _ = self._runs.change(_run_id(run_id), decide, _actor(actor_id))
+        return self._summary(self._carried_out(execution, run, resolved))
+
+    def _execution(self, handlers: Mapping[str, Handler]) -> Execution:
+        return Execution(self._runs, self._checks, handlers, self._lease)
+
+    def _claimable(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
+        return handlers if self._dispatch == Dispatch.INLINE else {}
+
+    def _carried_out(self, execution: Execution, run: Run, handlers: Mapping[str, Handler]) -> Run:
+        if self._dispatch == Dispatch.THREAD:
+            self._threads.give(lambda: self._work_on_thread(run.run_id, handlers))
+        return execution.carry_out(run)
 
     def _list(
         self, session_id: str | None, limit: int, before: str | UUID | None

@@ -96,6 +96,8 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
         {"run_id": "r", "reason": "x", "actor_id": "a"},
         lambda scoria: scoria.cancel_run,
     ),
+    "list_pending": ({"limit": 1}, lambda scoria: scoria.list_pending),
+    "recover": ({}, lambda scoria: scoria.recover),
     "run_pending": ({"run_id": "r", "handlers": {}, "limit": 1}, lambda scoria: scoria.run_pending),
     "for_tenant": ({"tenant_id": "t"}, lambda scoria: scoria.for_tenant),
     "open": ({"url": "memory://"}, lambda _: Scoria.open),

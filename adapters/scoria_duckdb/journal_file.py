@@ -8,7 +8,7 @@ statement costs far more than a row, so every write is one statement and one com
 import os
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -112,15 +112,21 @@ class JournalFile:
             return key.run_id
 
     def append(
-        self, run_id: str, records: Sequence[Record], expected: int, due_at: datetime | None
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        expected: int,
+        due_at: datetime | None,
+        due_by: datetime | None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self._using():
             journal = self._journal(run_id)
             version = len(journal.records)
-            if version == 0 or version != expected:
+            if version == 0 or version != expected or not self._is_due(run_id, due_by):
                 raise VersionConflict(run_id, expected, version)
-            self._insert(run_id, records, due_at)
+            if records:
+                self._insert(run_id, records, due_at)
             journal.records.extend(records)
             self._set_due(run_id, journal.tenant_id, due_at)
 
@@ -139,18 +145,38 @@ class JournalFile:
             )
             return [run_id for (run_id,) in rows]
 
-    def list_due(self, tenant_id: str | None, until: datetime, limit: int) -> list[str]:
-        """Return the ids of runs with work to do, longest due first."""
+    def list_due(
+        self, tenant_id: str | None, until: datetime, limit: int, in_turns: bool
+    ) -> list[str]:
+        """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._using():
-            if self._due_is_stale:
-                self._due, self._due_is_stale = self._read_due(), False
             now = _microseconds(until)
             due = sorted(
                 (due_at, run_id)
-                for run_id, (owner, due_at) in self._due.items()
+                for run_id, (owner, due_at) in self._current_due().items()
                 if due_at <= now and tenant_id in (None, owner)
             )
-            return [run_id for _, run_id in due[:limit]]
+            run_ids = [run_id for _, run_id in due]
+            return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
+
+    def _in_turns(self, run_ids: list[str]) -> list[str]:
+        before: Counter[str] = Counter()
+        turns: dict[str, int] = {}
+        for run_id in run_ids:
+            tenant_id, _ = self._due[run_id]
+            turns[run_id], before[tenant_id] = before[tenant_id], before[tenant_id] + 1
+        return sorted(run_ids, key=turns.__getitem__)
+
+    def _is_due(self, run_id: str, due_by: datetime | None) -> bool:
+        if due_by is None:
+            return True
+        due = self._current_due().get(run_id)
+        return due is not None and due[1] <= _microseconds(due_by)
+
+    def _current_due(self) -> dict[str, tuple[str, int]]:
+        if self._due_is_stale:
+            self._due, self._due_is_stale = self._read_due(), False
+        return self._due
 
     def _journal(self, run_id: str) -> _Journal:
         if run_id in self._journals:

@@ -34,9 +34,10 @@ class DuckDBStore:
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        self._open_file().append(run_id, records, expected_version, due_at)
+        self._open_file().append(run_id, records, expected_version, due_at, due_by)
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
@@ -48,9 +49,11 @@ class DuckDBStore:
         """Return run ids, newest first."""
         return self._open_file().list_runs(tenant_id, session_id, limit, before)
 
-    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
-        """Return the ids of runs with work to do, longest due first."""
-        return self._open_file().list_due(tenant_id, until, limit)
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
+        return self._open_file().list_due(tenant_id, until, limit, in_turns)
 
     def close(self) -> None:
         """Give the file back; the last store of the process to do so closes it."""

@@ -2,7 +2,7 @@
 
 import threading
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -51,12 +51,14 @@ class MemoryStore:
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self._lock:
             self._check_open()
             journal = self._journals.get(run_id, [])
-            if not journal or len(journal) != expected_version:
+            is_due = due_by is None or (run_id in self._due and self._due[run_id] <= due_by)
+            if not journal or len(journal) != expected_version or not is_due:
                 raise VersionConflict(run_id, expected_version, len(journal))
             journal.extend(records)
             self._set_due(run_id, due_at)
@@ -77,8 +79,10 @@ class MemoryStore:
             end = len(listing) if before is None else bisect_left(listing, before)
             return listing[max(0, end - limit) : end][::-1]
 
-    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
-        """Return the ids of runs with work to do, longest due first."""
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._lock:
             self._check_open()
             due = sorted(
@@ -86,7 +90,8 @@ class MemoryStore:
                 for run_id, due_at in self._due.items()
                 if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
             )
-            return [run_id for _, run_id in due[:limit]]
+            run_ids = [run_id for _, run_id in due]
+            return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
 
     def close(self) -> None:
         """Let go of everything."""
@@ -97,6 +102,14 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
+
+    def _in_turns(self, run_ids: list[str]) -> list[str]:
+        before: Counter[str] = Counter()
+        turns: dict[str, int] = {}
+        for run_id in run_ids:
+            tenant_id = self._keys[run_id].tenant_id
+            turns[run_id], before[tenant_id] = before[tenant_id], before[tenant_id] + 1
+        return sorted(run_ids, key=turns.__getitem__)
 
     def _set_due(self, run_id: str, due_at: datetime | None) -> None:
         if due_at is None:

@@ -26,6 +26,8 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
     FROM pragma_application_id, pragma_user_version"""
 LAST = "SELECT coalesce(max(sequence), 0) FROM record WHERE run_id = ?"
+IS_DUE = "SELECT 1 FROM run WHERE run_id = ? AND due_at <= ?"
+TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
 When = datetime | None
 Execute = Callable[..., sqlite3.Cursor]
 LOCK, OPEN = Lock(), dict["SQLiteStore", sqlite3.Connection]()
@@ -54,12 +56,19 @@ class SQLiteStore:
             return key.run_id
 
     def append(
-        self, run_id: str, records: Sequence[Record], *, expected_version: int, due_at: When
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: When,
+        due_by: When = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
         with self._transaction("BEGIN IMMEDIATE") as execute:
             version = execute(LAST, (run_id,)).fetchone()[0]
-            if version == 0 or version != expected_version:
+            is_due = due_by is None or execute(IS_DUE, (run_id, _number(due_by))).fetchone()
+            if version == 0 or version != expected_version or not is_due:
                 raise VersionConflict(run_id, expected_version, version)
             _insert(execute, run_id, records, due_at)
 
@@ -76,10 +85,13 @@ class SQLiteStore:
         asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
         return self._run_ids(asked, "run_id DESC", limit)
 
-    def list_due(self, *, tenant_id: str | None, until: datetime, limit: int) -> Sequence[str]:
-        """Return the ids of runs with work to do, longest due first."""
-        asked = {"tenant_id =": tenant_id, "due_at <=": (until - EPOCH) // MICROSECOND}
-        return self._run_ids(asked, "due_at, run_id", limit)
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
+        asked = {"tenant_id =": tenant_id, "due_at <=": _number(until)}
+        order = f"{TURN}, due_at, run_id" if in_turns else "due_at, run_id"
+        return self._run_ids(asked, order, limit)
 
     def close(self) -> None:
         """Close the file."""
@@ -136,8 +148,12 @@ def _insert(execute: Execute, run_id: str, records: Sequence[Record], due_at: Wh
     for each in records:
         row = (run_id, each.sequence, each.digest, each.body)
         execute("INSERT INTO record VALUES (?, ?, ?, ?)", row)
-    due = due_at and (due_at - EPOCH) // MICROSECOND
+    due = due_at and _number(due_at)
     execute("UPDATE run SET due_at = ? WHERE run_id = ?", (due, run_id))
+
+
+def _number(at: datetime) -> int:
+    return (at - EPOCH) // MICROSECOND
 
 
 def _before_fork() -> None:

@@ -100,11 +100,13 @@ class Doomed:
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append the records, unless the process is dead by then."""
+        at = {"expected_version": expected_version, "due_at": due_at, "due_by": due_by}
 
         def append(given: Sequence[Record]) -> None:
-            self.store.append(run_id, given, expected_version=expected_version, due_at=due_at)
+            self.store.append(run_id, given, **at)  # type: ignore[arg-type]
 
         self._write(Write(run_id, tuple(records), due_at), append)
 

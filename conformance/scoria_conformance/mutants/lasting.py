@@ -94,10 +94,13 @@ class LastingStore:
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self.turn():
-            self.store.append(run_id, records, expected_version=expected_version, due_at=due_at)
+            self.store.append(
+                run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+            )
             self.write(Written(run_id, tuple(records), expected_version, due_at))
 
     def read(self, run_id: str) -> Sequence[Record]:

@@ -125,10 +125,12 @@ class IdempotencyAcrossTenants(Around):
 
 
 class _OneByOne(Around):
-    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+    ) -> None:
         for number, each in enumerate(records):
             version = expected_version + number
-            self.store.append(run_id, [each], expected_version=version, due_at=due_at)
+            self.store.append(run_id, [each], expected_version=version, due_at=due_at, **more)
             time.sleep(1e-6)
 
 
@@ -152,30 +154,40 @@ class HalfOfARefusedBatchStays(Around):
 
 @breaks("STORE-5", "Of several records none is stored at a version that the run is not at")
 class TheExpectedVersionIsIgnored(Around):
-    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+    ) -> None:
         version = self.version(run_id) or expected_version
-        self.store.append(run_id, records, expected_version=version, due_at=due_at)
+        self.store.append(run_id, records, expected_version=version, due_at=due_at, **more)
 
 
 @breaks("STORE-5", "version")
 class AnOlderExpectedVersionIsTaken(Around):
-    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+    ) -> None:
         version = max(expected_version, self.version(run_id))
-        self.store.append(run_id, records, expected_version=version, due_at=due_at)
+        self.store.append(run_id, records, expected_version=version, due_at=due_at, **more)
 
 
 @breaks("STORE-5", "cannot be appended to")
 class AppendCreatesTheRun(Around):
-    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+    ) -> None:
         if expected_version == 0:
             self.store.create(RunKey(run_id, "tenant-1", "session-1"), records, due_at=due_at)
         else:
-            self.store.append(run_id, records, expected_version=expected_version, due_at=due_at)
+            self.store.append(
+                run_id, records, expected_version=expected_version, due_at=due_at, **more
+            )
 
 
 @breaks("STORE-6", "Of several callers that append at one version, one succeeds")
 class TheVersionIsComparedBeforeTheLockIsTaken(Around):
-    def append(self, run_id: str, records: Any, *, expected_version: int, due_at: Any) -> None:
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+    ) -> None:
         found = self.version(run_id)
         if found != expected_version or not found:
             raise VersionConflict(run_id, expected_version, found)
@@ -184,7 +196,9 @@ class TheVersionIsComparedBeforeTheLockIsTaken(Around):
             while True:
                 try:
                     version = self.version(run_id)
-                    self.store.append(run_id, [each], expected_version=version, due_at=due_at)
+                    self.store.append(
+                        run_id, [each], expected_version=version, due_at=due_at, **more
+                    )
                     break
                 except VersionConflict:
                     continue
