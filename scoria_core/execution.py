@@ -44,6 +44,7 @@ class Execution:
         return run
 
     def _carry_out_one(self, step: Step, run: Run) -> Run:
+        _tell("claimed", step, run)
         try:
             with HEART.holding(key_of(step), self.lease, lambda: self._renew(step)):
                 outcome = self._outcome(step, run)
@@ -51,20 +52,27 @@ class Execution:
             # The process is being stopped: the step goes back to the queue for another.
             self.claimed = None
             self.repository.change(run.run_id, lambda change: decisions.release(change, step))
+            _tell("released", step, run)
             raise
 
-        def conclude(change: Change) -> None:
+        def conclude(change: Change) -> bool:
+            self.claimed = None
             if decisions.conclude(change, step, outcome):
                 self.claim(change)
-            else:
-                self.claimed = None
-                logger.warning(
-                    "late result of step %s of run %s was not recorded: the step moved on",
-                    step.step_id,
-                    run.run_id,
-                )
+                return True
+            return False
 
-        return self.repository.change(run.run_id, conclude)[0]
+        run, recorded = self.repository.change(run.run_id, conclude)
+        if recorded:
+            _tell(run.steps[step.step_id].status, step, run)
+        else:
+            logger.warning(
+                "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
+                step.step_id,
+                run.run_id,
+                run.tenant_id,
+            )
+        return run
 
     def _renew(self, step: Step) -> bool:
         held = self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
@@ -84,6 +92,18 @@ class Execution:
             return self.checks.outcome(answer)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any exception of a handler is a failed step, never a lost run
             return handlers.error_of(error)
+
+
+def _tell(what: str, step: Step, run: Run) -> None:
+    logger.info(
+        "%s: step %s (%s, attempt %s) of run %s of tenant %s",
+        what,
+        step.step_id,
+        step.kind,
+        step.attempt,
+        run.run_id,
+        run.tenant_id,
+    )
 
 
 def key_of(step: Step) -> tuple[str, str, int]:

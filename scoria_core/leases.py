@@ -88,6 +88,10 @@ class Heart:
         with self._changed:
             return any(hold.key == key for hold in self._holds)
 
+    def is_beating(self) -> bool:
+        """Tell whether a handler of this process is at work."""
+        return bool(self._holds)
+
     def rest(self) -> None:
         """End the thread now if nothing is held."""
         with self._changed:

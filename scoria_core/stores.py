@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
 
 from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import RunStore
 
 GROUP = "scoria.stores"
 """The entry-point group; each entry is a scheme and a callable that takes the whole URL."""
+
+EXTRAS = MappingProxyType({"postgresql": "postgres"})
+"""The extra that brings what a store needs, where it is not called as the scheme."""
+
+SCRATCH = "scoria.scratch"
+"""The entry-point group of what makes an empty store: a callable of a URL and a directory."""
 
 
 def open_store(url: str) -> RunStore:
@@ -24,6 +32,18 @@ def open_store(url: str) -> RunStore:
     return opener(url)
 
 
+def scratch_url(url: str, directory: Path) -> str:
+    """Return the URL of an empty store of the kind that `url` names, for as long as `directory` is.
+
+    The same directory gives the same store. A store that is no file says how by an entry point of
+    its scheme in `SCRATCH`; a file of the same name in the directory stands in for a file.
+    """
+    scheme, _, path = url.partition(":///")
+    for entry in entry_points(group=SCRATCH, name=url.partition("://")[0]):
+        return str(entry.load()(url, directory))
+    return f"{scheme}:///{directory / Path(path).name}" if path else url
+
+
 def _opener(scheme: str, url: str) -> Callable[[str], RunStore]:
     found = entry_points(group=GROUP)
     named = [entry for entry in found if entry.name == scheme]
@@ -35,6 +55,6 @@ def _opener(scheme: str, url: str) -> Callable[[str], RunStore]:
         opener: Callable[[str], RunStore] = named[0].load()
     except ImportError as error:
         problem = f"cannot be opened without {shown(error.name)}"
-        next_move = f"pip install 'scoria-kit[{scheme}]'"
+        next_move = f"pip install 'scoria-kit[{EXTRAS.get(scheme, scheme)}]'"
         raise StoreUnavailable(shown(url), problem, next_move) from error
     return opener

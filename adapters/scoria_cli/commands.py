@@ -13,12 +13,16 @@ from scoria_core.errors import ScoriaError
 COMMANDS = {
     "demo": "scoria_cli.demo:demo",
     "diagram": "scoria_cli.diagram:diagram",
+    "doctor": "scoria_cli.doctor:doctor",
     "evidence": "scoria_cli.evidence:evidence",
+    "migrate": "scoria_cli.migrate:migrate",
+    "runs": "scoria_cli.runs:runs",
     "serve": "scoria_cli.serve:serve",
     "verify": "scoria_cli.verify:verify",
+    "worker": "scoria_cli.worker:worker",
 }
 
-EXTRAS = {"demo": "demo", "verify": "conformance"}
+EXTRAS = {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
 """What a command needs beyond the extra `cli`."""
 
 

@@ -17,8 +17,7 @@ from scoria_conformance.host import Host
 from scoria_conformance.serving import served
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import ScoriaError, StoreUnavailable, shown
-from scoria_core.ports import RunStore
-from scoria_core.stores import open_store
+from scoria_core.stores import open_store, scratch_url
 
 
 @attrs.frozen
@@ -89,16 +88,9 @@ class Target:
     def store_factory(self) -> StoreFactory:
         """Return what opens the store under test in a directory.
 
-        The file that a URL names is not touched: one of its name in the directory stands in.
+        What a URL names is not touched: an empty store of its kind stands in.
         """
         if "://" not in self.text:
             factory: StoreFactory = self.named()
             return factory
-        scheme, _, path = self.text.partition(":///")
-        if not path:
-            return lambda _: open_store(self.text)
-
-        def open_in(directory: Path) -> RunStore:
-            return open_store(f"{scheme}:///{directory / Path(path).name}")
-
-        return open_in
+        return lambda directory: open_store(scratch_url(self.text, directory))

@@ -1,0 +1,27 @@
+"""`scoria migrate`: bring the schema of a PostgreSQL store forward."""
+
+import click
+
+from scoria_cli.options import store_option
+from scoria_core.errors import StoreUnavailable
+
+
+@click.command()
+@store_option
+def migrate(store: str) -> None:
+    """Bring the schema of a PostgreSQL store forward, and say what was applied.
+
+    Opening a store does the same. This is for those who let only a deployment change a schema.
+    """
+    if store.partition("://")[0] not in ("postgresql", "postgres"):
+        next_move = "there is nothing to migrate: it makes its tables with the first run"
+        raise StoreUnavailable(store, "is not kept by PostgreSQL", next_move)
+    from scoria_postgres.connection import connected, named, translated
+    from scoria_postgres.migrate import SCHEMA
+    from scoria_postgres.migrate import migrate as apply
+
+    name = named(store)
+    with translated(name), connected(store) as connection:
+        applied = apply(connection, name)
+    told = f"applied {', '.join(map(str, applied))}" if applied else "up to date"
+    click.echo(f"{name}: schema {SCHEMA}, {told}")

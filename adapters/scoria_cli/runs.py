@@ -1,0 +1,197 @@
+"""`scoria runs`: see runs, and decide, from the shell, with the checks that a host has."""
+
+import getpass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import click
+from rich.table import Table
+
+from scoria_cli.console import console
+from scoria_cli.options import open_existing, store_option
+from scoria_core import RunDetail, RunSummary, Scoria
+from scoria_core.errors import ApprovalNotPending
+from scoria_core.lifecycles import RunStatus
+
+PAGE = 200
+
+actor_option = click.option(
+    "--by",
+    "actor",
+    default=getpass.getuser,
+    show_default="your login name",
+    help="Who decides, as the journal names them.",
+)
+tenant_option = click.option("--tenant", help="Only this tenant's runs.")
+
+
+@click.group()
+def runs() -> None:
+    """List runs, show one, and decide on it."""
+
+
+@runs.command("list")
+@store_option
+@tenant_option
+@click.option("--status", type=click.Choice([*RunStatus]), help="Only runs that stand so.")
+@click.option(
+    "--waiting-longer-than",
+    "hours",
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="Only runs that have waited so long for a person.",
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+def list_(
+    store: str, tenant: str | None, status: str | None, hours: float | None, limit: int
+) -> None:
+    """List runs, newest first."""
+
+    def is_asked_for(run: RunSummary) -> bool:
+        return (status is None or run.status == status) and (
+            hours is None or _waited(run) > timedelta(hours=hours)
+        )
+
+    with open_existing(store) as scoria:
+        view = scoria if tenant is None else scoria.for_tenant(tenant)
+        found = [
+            run for run, _ in zip(filter(is_asked_for, _every(view)), range(limit), strict=False)
+        ]
+    _print(found)
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+def show(run_id: str, store: str) -> None:
+    """Show one run: its steps, approvals, handoffs and journal."""
+    with open_existing(store) as scoria:
+        _print_detail(scoria.get_run_detail(run_id))
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+@actor_option
+@click.option("--approval", "approval_id", help="The approval.  [default: the pending one]")
+@click.option("--note", help="Why, for the record.")
+def approve(run_id: str, store: str, actor: str, approval_id: str | None, note: str | None) -> None:
+    """Approve what RUN_ID waits for. Its host or a worker goes on with it."""
+    _decide(store, run_id, approval_id, lambda scoria: scoria.approve, actor, note)
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+@actor_option
+@click.option("--approval", "approval_id", help="The approval.  [default: the pending one]")
+@click.option("--note", help="Why, for the record.")
+def reject(run_id: str, store: str, actor: str, approval_id: str | None, note: str | None) -> None:
+    """Reject what RUN_ID waits for, which cancels the run."""
+    _decide(store, run_id, approval_id, lambda scoria: scoria.reject, actor, note)
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+@actor_option
+@click.option("--reason", help="Why, for the record.")
+def cancel(run_id: str, store: str, actor: str, reason: str | None) -> None:
+    """End RUN_ID, whatever it waits for."""
+    with open_existing(store) as scoria:
+        _tell(scoria.cancel_run(run_id, reason=reason, actor_id=actor))
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+@actor_option
+def retry(run_id: str, store: str, actor: str) -> None:
+    """Queue the failed step of RUN_ID again, for its host or a worker."""
+    with open_existing(store) as scoria:
+        _tell(scoria.retry_run(run_id, actor_id=actor))
+
+
+def _decide(
+    store: str,
+    run_id: str,
+    approval_id: str | None,
+    decision: Callable[[Scoria], Callable[..., RunSummary]],
+    actor: str,
+    note: str | None,
+) -> None:
+    with open_existing(store) as scoria:
+        named = approval_id or _pending(scoria.get_run(run_id))
+        decided = decision(scoria)(run_id, approval_id=named, decided_by=actor, note=note)
+        _tell(decided)
+
+
+def _pending(run: RunSummary) -> str:
+    if run.pending_approval is None:
+        raise ApprovalNotPending(
+            "run",
+            run.run_id,
+            run.status,
+            "decide",
+            because=" and waits for nobody",
+            next_move="see what it did with scoria runs show",
+        )
+    return run.pending_approval.approval_id
+
+
+def _every(scoria: Scoria) -> Iterator[RunSummary]:
+    page = scoria.list_runs(limit=PAGE)
+    while page:
+        yield from page
+        page = scoria.list_runs(limit=PAGE, before=page[-1].run_id)
+
+
+def _waited(run: RunSummary) -> timedelta:
+    pending = run.pending_approval
+    return timedelta(0) if pending is None else datetime.now(UTC) - pending.requested_at
+
+
+def _print(found: list[RunSummary]) -> None:
+    out = console()
+    if not out.is_terminal:
+        for run in found:
+            pending = run.pending_approval
+            at = run.updated_at.isoformat(timespec="seconds")
+            tool_name = "" if pending is None else pending.tool_name
+            click.echo("\t".join((run.run_id, run.status, run.tenant_id, at, tool_name)))
+        return
+    table = Table("run", "status", "tenant", "session", "last change", "waits for", box=None)
+    for run in found:
+        waits = run.pending_approval
+        wait = "" if waits is None else f"{waits.tool_name}, {_length(_waited(run))}"
+        at = f"{run.updated_at:%Y-%m-%d %H:%M}"
+        table.add_row(run.run_id, run.status, run.tenant_id, run.session_id, at, wait)
+    out.print(table)
+    out.print(f"{len(found)} runs", style="dim")
+
+
+def _print_detail(detail: RunDetail) -> None:
+    out, run = console(), detail.summary
+    out.print(f"run {run.run_id}  {run.status}")
+    out.print(f"  tenant {run.tenant_id}, session {run.session_id}, started by {run.actor_id}")
+    for step in detail.steps:
+        error = "" if step.error is None else f"  {step.error}"
+        out.print(f"  step {step.sequence}  {step.kind} ({step.role_id})  {step.status}{error}")
+    for approval in detail.approvals:
+        by = "" if approval.decided_by is None else f" by {approval.decided_by}"
+        out.print(f"  approval {approval.approval_id}  {approval.tool_name}  {approval.status}{by}")
+    for handoff in detail.delegated_handoffs:
+        to = f"{handoff.parent_role_id} to {handoff.delegated_role_id}"
+        out.print(f"  handoff {to}  {handoff.delegated_kind}  {handoff.status}")
+    for entry in detail.journal:
+        by = "" if entry.actor_id is None else f"  by {entry.actor_id}"
+        out.print(f"  {entry.sequence:>4}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.type}{by}")
+
+
+def _tell(run: RunSummary) -> None:
+    click.echo(f"run {run.run_id} is {run.status}")
+
+
+def _length(waited: timedelta) -> str:
+    hours, seconds = divmod(int(waited.total_seconds()), 3600)
+    return f"{hours} h {seconds // 60:02} min"

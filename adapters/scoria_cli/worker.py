@@ -1,0 +1,83 @@
+"""`scoria worker`: carry out what is queued, until it is told to stop."""
+
+import logging
+import os
+import pkgutil
+import socket
+
+import click
+
+from scoria_cli.options import store_option
+from scoria_core import Scoria
+from scoria_core.handlers import Handlers
+from scoria_worker import Worker, stopping
+
+
+@click.command()
+@store_option
+@click.option(
+    "--handlers",
+    "registry",
+    required=True,
+    metavar="MODULE:NAME",
+    help="A mapping of step kinds to handlers, or a callable that returns one.",
+)
+@click.option("--name", help="What the journal calls this worker.  [default: host:pid]")
+@click.option(
+    "--lease", default=60.0, show_default=True, help="Seconds after which a silent worker is dead."
+)
+@click.option(
+    "--max-attempts",
+    default=3,
+    show_default=True,
+    help="How often a step is tried whose workers die.",
+)
+@click.option("--poll", default=1.0, show_default=True, help="Seconds to wait when nothing is due.")
+@click.option(
+    "--grace", default=30.0, show_default=True, help="Seconds that a step at work has to end."
+)
+@click.option("--once", is_flag=True, help="Stop when nothing is due.")
+def worker(
+    store: str,
+    registry: str,
+    name: str | None,
+    lease: float,
+    max_attempts: int,
+    poll: float,
+    grace: float,
+    once: bool,
+) -> None:
+    """Carry out queued steps, and take over those of workers that have died.
+
+    Start as many as you like on a store for several processes. SIGTERM lets the step at work end,
+    or gives it back to the queue after --grace.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    handlers = _handlers(registry)
+    worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
+    options = {"worker_id": worker_id, "lease": lease, "max_attempts": max_attempts}
+    with Scoria.open(store, handlers=handlers, **options) as scoria:
+        process = Worker(scoria, poll=poll)
+        click.echo(f"worker {worker_id}: {', '.join(handlers)}")
+        try:
+            with stopping(process.stop, grace):
+                _work(process, once=once)
+        finally:
+            click.echo(f"worker {worker_id} stopped; worked in {process.done} runs")
+
+
+def _work(process: Worker, *, once: bool) -> None:
+    while once and process.work():
+        pass
+    if not once:
+        process.run()
+
+
+def _handlers(name: str) -> Handlers:
+    try:
+        found = pkgutil.resolve_name(name)
+    except Exception as error:
+        problem = f"{name} cannot be imported: {error}; name a mapping as module:name"
+        raise click.BadParameter(problem, param_hint="--handlers") from error
+    handlers: Handlers = found() if callable(found) else found
+    return handlers

@@ -1,0 +1,62 @@
+"""The schema, brought forward one numbered SQL file at a time.
+
+Each file is applied in a transaction that first takes its number in `scoria_schema`. Of two
+processes that start together one waits there for the other, finds the number taken and goes on.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.resources import files
+
+import psycopg
+from psycopg import errors
+
+from scoria_core.errors import SchemaTooNew
+
+MIGRATIONS: Mapping[int, str] = {
+    int(file.name.partition("_")[0]): file.read_text()
+    for file in sorted((files("scoria_postgres") / "migrations").iterdir(), key=str)
+    if file.name.endswith(".sql")
+}
+"""The SQL of each version."""
+
+SCHEMA = max(MIGRATIONS)
+"""The version of the schema that this kit reads and writes."""
+
+_VERSIONS = "CREATE TABLE IF NOT EXISTS scoria_schema (version integer PRIMARY KEY)"
+
+
+def migrate(connection: psycopg.Connection, name: str) -> list[int]:
+    """Bring the schema forward, and return the versions that were applied now.
+
+    `name` is what the store is called in errors. Raises `SchemaTooNew` where a later kit has been
+    here. The connection is in autocommit mode.
+    """
+    found = _version(connection)
+    if found > SCHEMA:
+        raise SchemaTooNew(name, found, SCHEMA)
+    return [number for number in MIGRATIONS if number > found and _apply(connection, number)]
+
+
+def _version(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT to_regclass('scoria_schema') IS NOT NULL").fetchone()
+    if row == (False,):
+        return 0
+    return _one(connection.execute("SELECT coalesce(max(version), 0) FROM scoria_schema"))
+
+
+def _one(cursor: psycopg.Cursor) -> int:
+    row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _apply(connection: psycopg.Connection, number: int) -> bool:
+    with suppress(errors.UniqueViolation, errors.DuplicateTable):  # made at the same moment
+        connection.execute(_VERSIONS)
+    try:
+        with connection.transaction():
+            connection.execute("INSERT INTO scoria_schema VALUES (%s)", [number])
+            connection.execute(MIGRATIONS[number].encode())
+    except errors.UniqueViolation:
+        return False
+    return True

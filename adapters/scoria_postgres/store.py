@@ -1,0 +1,205 @@
+"""A store in a PostgreSQL database."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import attrs
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.ports import Capability, Record, RunKey
+from scoria_postgres.connection import connected, conninfo, named, translated
+from scoria_postgres.migrate import migrate
+
+PATIENCE = 10
+"""For how many seconds a call waits for a connection before the store is unavailable."""
+
+TRIES = 3
+"""How often a call is made: a server that was restarted leaves dead connections behind."""
+
+MAX_CONNECTIONS = 10
+"""How many connections one process has at most; further calls wait for one."""
+
+_SQL = {
+    name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
+    for name in ("append", "create", "due_in_turns", "journal", "owner", "version")
+}
+
+
+@attrs.frozen
+class _Answer:
+    """What a statement gave; a repeated one may have been carried out before."""
+
+    rows: list[tuple[Any, ...]]
+    is_repeated: bool
+
+
+class PostgresStore:
+    """A `RunStore` in the PostgreSQL database that the libpq URI `url` names.
+
+    The schema is made, or brought forward, when it is opened. Raises `StoreUnavailable` where the
+    server does not answer, and `SchemaTooNew` where a later kit has written there.
+    """
+
+    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS})
+
+    def __init__(self, url: str) -> None:
+        self._conninfo = conninfo(url)
+        self._name = named(url)
+        self._closed = False
+        with translated(self._name), connected(url) as connection:
+            migrate(connection, self._name)
+        self._pid = os.getpid()
+        self._pool = self._new_pool()
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store a new run, or return the run that has its idempotency key."""
+        row = {
+            "run_id": key.run_id,
+            "tenant_id": key.tenant_id,
+            "session_id": key.session_id,
+            "idempotency_key": key.idempotency_key,
+            "version": len(records),
+            "due_at": due_at,
+            **_columns(records),
+        }
+        created = self._rows("create", row)
+        if created.rows:
+            return key.run_id
+        for (owner,) in self._rows("owner", row).rows:
+            return str(owner)
+        if not created.is_repeated or not self._is_stored(key.run_id, records[-1]):
+            raise VersionConflict(key.run_id, 0, self._version(key.run_id))
+        return key.run_id
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+        due_by: datetime | None = None,
+    ) -> None:
+        """Append all of the records at the expected version, durable on return."""
+        row = {
+            "run_id": run_id,
+            "expected": expected_version,
+            "version": expected_version + len(records),
+            "due_at": due_at,
+            "due_by": due_by,
+            **_columns(records),
+        }
+        appended = self._rows("append", row)
+        if appended.rows or (
+            appended.is_repeated and records and self._is_stored(run_id, records[-1])
+        ):
+            return
+        raise VersionConflict(run_id, expected_version, self._version(run_id))
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records of a run."""
+        return [Record(*row) for row in self._rows("journal", {"run_id": run_id}).rows]
+
+    def list_runs(
+        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
+    ) -> Sequence[str]:
+        """Return run ids, newest first."""
+        asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
+        return self._run_ids(asked, "run_id DESC", limit)
+
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
+        if in_turns:
+            asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
+            return [run_id for (run_id,) in self._rows("due_in_turns", asked).rows]
+        return self._run_ids(
+            {"tenant_id =": tenant_id, "due_at <=": until}, "due_at, run_id", limit
+        )
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._closed = True
+        if self._pid == os.getpid():
+            self._pool.close()
+
+    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
+        # Only what is asked for stands in the statement, so that the index for it is used.
+        given = {f"{column} %s": value for column, value in asked.items() if value is not None}
+        where = " AND ".join(given) or "TRUE"
+        found = self._execute(
+            f"SELECT run_id FROM scoria_run WHERE {where} ORDER BY {order} LIMIT %s",  # noqa: S608 - the columns are ours
+            (*given.values(), limit),
+        )
+        return [run_id for (run_id,) in found.rows]
+
+    def _version(self, run_id: str) -> int:
+        rows = self._rows("version", {"run_id": run_id}).rows
+        return rows[0][0] if rows else 0
+
+    def _is_stored(self, run_id: str, record: Record) -> bool:
+        """Tell whether the try before, whose answer was lost, has stored what it was given."""
+        return record in self.read(run_id)
+
+    def _rows(self, statement: str, parameters: Mapping[str, Any]) -> _Answer:
+        return self._execute(_SQL[statement], parameters)
+
+    def _execute(self, statement: str, parameters: Any) -> _Answer:
+        """Execute a statement, and again where its connection was lost."""
+        with translated(self._name):
+            for left in reversed(range(TRIES)):
+                try:
+                    with self._open_pool().connection() as connection:
+                        rows = connection.execute(statement.encode(), parameters).fetchall()
+                        return _Answer(rows, is_repeated=left < TRIES - 1)
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    if not left or isinstance(error, PoolTimeout | PoolClosed):
+                        raise
+                    self._pool.check()
+        raise AssertionError
+
+    def _open_pool(self) -> ConnectionPool:
+        if self._closed:
+            raise StoreUnavailable(self._name, "is closed", "open it again")
+        if self._pid != os.getpid():
+            # The connections belong to the process that this one was forked from.
+            self._pid, self._pool = os.getpid(), self._new_pool()
+        return self._pool
+
+    def _new_pool(self) -> ConnectionPool:
+        return ConnectionPool(
+            self._conninfo,
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            configure=_configure,
+            timeout=PATIENCE,
+            open=True,
+        )
+
+
+def open_store(url: str) -> PostgresStore:
+    """Open the database that `postgresql://HOST/DATABASE` names."""
+    return PostgresStore(url)
+
+
+def _configure(connection: psycopg.Connection) -> None:
+    # A server may be set to acknowledge before it is durable; stricter settings are left alone.
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def _columns(records: Sequence[Record]) -> dict[str, list[Any]]:
+    return {
+        "sequences": [record.sequence for record in records],
+        "digests": [record.digest for record in records],
+        "bodies": [record.body for record in records],
+    }

@@ -1,0 +1,130 @@
+"""The loop of a worker: look for what is due, carry it out, wait when there is nothing."""
+
+import logging
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import attrs
+
+from scoria_core import Scoria
+from scoria_core.errors import ScoriaError, StoreUnavailable
+from scoria_core.leases import HEART
+
+logger = logging.getLogger("scoria.worker")
+
+PAGE = 64
+"""How many runs a worker takes notice of at a time."""
+
+MAX_PAGE = 1_000
+MAX_PAUSE = 30.0
+"""The longest that a worker waits, in seconds, for a store that does not answer."""
+
+
+@attrs.define
+class Worker:
+    """Carries out the steps that are due, one at a time, by the handlers of `scoria`.
+
+    Any number of workers may share a store of several processes. Each takes the runs of a page in
+    an order of its own, so that they seldom meet. `poll` is for how many seconds it waits when
+    nothing is due.
+    """
+
+    scoria: Scoria
+    poll: float = 1.0
+    stop: threading.Event = attrs.field(factory=threading.Event)
+    shuffle: Callable[[list[str]], None] = random.shuffle
+    done: int = 0
+    _passed_over: set[str] = attrs.field(factory=set)
+
+    def run(self) -> int:
+        """Work until `stop` is set, and return in how many runs a step was carried out.
+
+        A store that does not answer is waited for, longer each time.
+        """
+        pause = self.poll
+        while not self.stop.is_set():
+            try:
+                worked = self.work()
+            except StoreUnavailable as error:
+                logger.warning("waiting %.1f s: %s", pause, error)
+                self.stop.wait(pause)
+                pause = min(2 * pause, MAX_PAUSE)
+                continue
+            pause = self.poll
+            if not worked:
+                self.stop.wait(self.poll)
+        return self.done
+
+    def work(self) -> int:
+        """Take one look at what is due, and return in how many runs a step was carried out.
+
+        Raises `StoreUnavailable` where the store does not answer.
+        """
+        worked = 0
+        for run_id in self._due():
+            if self.stop.is_set():
+                break
+            worked += self._carry_on(run_id)
+        self.done += worked
+        return worked
+
+    def _due(self) -> Sequence[str]:
+        limit = min(PAGE + len(self._passed_over), MAX_PAGE)
+        due = self.scoria.list_pending(limit=limit)
+        # What is still due after a look at it has no handler here. It comes last and must not hide
+        # what this worker could do.
+        self._passed_over &= set(due)
+        fresh = [run_id for run_id in due if run_id not in self._passed_over]
+        if not fresh:
+            self._passed_over.clear()
+        self.shuffle(fresh)
+        return fresh
+
+    def _carry_on(self, run_id: str) -> bool:
+        try:
+            worked = self.scoria.run_pending(run_id)
+        except StoreUnavailable:
+            raise
+        except ScoriaError:
+            logger.exception("run %s is passed over", run_id)
+            worked = []
+        if not worked:
+            self._passed_over.add(run_id)
+        return bool(worked)
+
+
+@contextmanager
+def stopping(stop: threading.Event, grace: float) -> Iterator[None]:
+    """Set `stop` at SIGTERM or Ctrl-C, and break off a handler that takes longer than `grace`.
+
+    A handler that is broken off gives its step back to the queue. A second signal does not wait.
+    For the main thread.
+    """
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            break_off()
+        logger.info("%s: the step at work has %.0f s to end", signal.Signals(number).name, grace)
+        stop.set()
+        signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))
+
+    def break_off(*_: object) -> None:
+        if HEART.is_beating():
+            raise SystemExit(0)
+
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
+        signal.SIGTERM: on_signal,
+        signal.SIGINT: on_signal,
+        signal.SIGALRM: break_off,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
