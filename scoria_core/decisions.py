@@ -72,11 +72,11 @@ class Change:
     only_if_due: bool = False
 
     def create(self, subject: str, subject_id: str, **data: Any) -> None:
-        """Add the entry that creates a subject in its initial state."""
+        """Add the entry that creates a subject in its initial state; `data` is JSON."""
         self._add(subject, subject_id, None, None, initial(subject), data)
 
     def move(self, subject: str, subject_id: str, trigger: str, **data: Any) -> None:
-        """Add the entry of one transition, or raise `TransitionRefused`."""
+        """Add the entry of one transition, or raise `TransitionRefused`; `data` is JSON."""
         state = self.run.state(subject, subject_id)
         reached = target(subject, subject_id, state, trigger)
         self._add(subject, subject_id, trigger, state, reached, data)
@@ -100,10 +100,10 @@ class Change:
             from_state=None if from_state is None else str(from_state),
             to_state=to_state,
             actor_id=self.actor_id,
-            data=converter.unstructure(data),
+            data=data,
         )
         entry, record = seal(unsealed, self.run.head_digest)
-        self.run.apply(entry)
+        self.run.apply(entry, record)
         self.records.append(record)
 
 
@@ -143,7 +143,7 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease | None = Non
         return None
     if (not_before := run.not_before(step)) is not None and not_before > change.at:
         return None
-    _move_step(change, step.step_id, "claim", lease=lease)
+    _move_step(change, step.step_id, "claim", lease=converter.unstructure(lease))
     return run.step_view(step.step_id, change.at)
 
 
@@ -162,7 +162,11 @@ def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> boo
             _fail_step(change, claimed.step_id, StepError("Failed", reason, details))
         case StepError() if (delay := _delay_of(claimed)) is not None:
             _move_step(
-                change, claimed.step_id, "release", error=outcome, not_before=change.at + delay
+                change,
+                claimed.step_id,
+                "release",
+                error=converter.unstructure(outcome),
+                not_before=(change.at + delay).isoformat(),
             )
         case StepError():
             _fail_step(change, claimed.step_id, outcome)
@@ -259,7 +263,7 @@ def retry(change: Change) -> None:
     """Queue the failed step again."""
     run = change.run
     change.move("run", run.run_id, "retry")
-    for step in list(run.steps.values()):
+    for step in list(run.uncompleted_steps()):
         if step.status == StepStatus.FAILED:
             _move_step(change, step.step_id, "retry")
 
@@ -269,9 +273,8 @@ def cancel(change: Change, reason: str | None) -> None:
     run = change.run
     target("run", run.run_id, run.status, "cancel")
     _expire_overdue(change)
-    for approval in list(run.approvals.values()):
-        if approval.status == ApprovalStatus.PENDING:
-            change.move("approval", approval.approval_id, "withdraw")
+    if (approval := run.open_request()) is not None:
+        change.move("approval", approval.approval_id, "withdraw")
     _cancel_steps(change)
     change.move("run", run.run_id, "cancel", reason=reason)
 
@@ -280,7 +283,7 @@ def complete_run(change: Change) -> None:
     """Complete a run that the host drives itself; a step still open must end first."""
     run = change.run
     target("run", run.run_id, run.status, "complete")
-    open_steps = [step for step in run.steps.values() if not is_terminal("step", step.status)]
+    open_steps = [step for step in run.uncompleted_steps() if not is_terminal("step", step.status)]
     if open_steps:
         raise TransitionRefused(
             "run",
@@ -344,9 +347,9 @@ def _decide(change: Change, approval: Approval, trigger: str, note: str | None) 
 
 
 def _expire_overdue(change: Change) -> None:
-    for approval in list(change.run.approvals.values()):
-        if as_of(approval, change.at).status != approval.status:
-            change.move("approval", approval.approval_id, "expire")
+    approval = change.run.open_request()
+    if approval is not None and as_of(approval, change.at).status != approval.status:
+        change.move("approval", approval.approval_id, "expire")
 
 
 def is_still_claimed(run: Run, claimed: Step) -> bool:
@@ -371,16 +374,17 @@ def _queue(change: Change, step_id: str, spec: StepSpec, **more: Any) -> None:
 
 def _complete_step(change: Change, step_id: str, result: object) -> None:
     _move_step(change, step_id, "complete", result=result)
-    if all(step.status == StepStatus.COMPLETED for step in change.run.steps.values()):
+    if next(change.run.uncompleted_steps(), None) is None:
         change.move("run", change.run.run_id, "complete")
 
 
 def _fail_step(change: Change, step_id: str, error: StepError) -> None:
-    _move_step(change, step_id, "fail", error=error)
+    _move_step(change, step_id, "fail", error=converter.unstructure(error))
     change.move("run", change.run.run_id, "fail")
 
 
 def _request_approval(change: Change, step_id: str, needs: NeedsApproval) -> None:
+    expires_at = _expiry(change.at, needs)
     _move_step(change, step_id, "request_approval")
     change.create(
         "approval",
@@ -390,7 +394,7 @@ def _request_approval(change: Change, step_id: str, needs: NeedsApproval) -> Non
         arguments=needs.arguments,
         arguments_digest=digest(needs.arguments),
         reason=needs.reason,
-        expires_at=_expiry(change.at, needs),
+        expires_at=expires_at and expires_at.isoformat(),
     )
     change.move("run", change.run.run_id, "request_approval")
 
@@ -457,6 +461,6 @@ def _move_step(change: Change, step_id: str, trigger: str, **data: Any) -> None:
 
 
 def _cancel_steps(change: Change) -> None:
-    for step in list(change.run.steps.values()):
+    for step in list(change.run.uncompleted_steps()):
         if not is_terminal("step", step.status):
             _move_step(change, step.step_id, "cancel")

@@ -15,7 +15,7 @@ from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.handlers import Handler
 from scoria_core.leases import HEART, Lease
-from scoria_core.model import Step, StepError
+from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import Outcome
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
@@ -44,15 +44,17 @@ class Execution:
         return run
 
     def _carry_out_one(self, step: Step, run: Run) -> Run:
-        _tell("claimed", step, run)
+        summary = run.summary(self.repository.now())
+        self.repository.kept.keep(run)  # others may change it while its handler is at work
+        _tell("claimed", step, summary)
         try:
             with HEART.holding(key_of(step), self.lease, lambda: self._renew(step)):
-                outcome = self._outcome(step, run)
+                outcome = self._outcome(step, summary)
         except BaseException:
             # The process is being stopped: the step goes back to the queue for another.
             self.claimed = None
-            self.repository.change(run.run_id, lambda change: decisions.release(change, step))
-            _tell("released", step, run)
+            self.repository.change(step.run_id, lambda change: decisions.release(change, step))
+            _tell("released", step, summary)
             raise
 
         def conclude(change: Change) -> bool:
@@ -62,9 +64,9 @@ class Execution:
                 return True
             return False
 
-        run, recorded = self.repository.change(run.run_id, conclude)
+        run, recorded = self.repository.change(step.run_id, conclude)
         if recorded:
-            _tell(run.steps[step.step_id].status, step, run)
+            _tell(run.steps[step.step_id].status, step, summary)
         else:
             logger.warning(
                 "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
@@ -85,8 +87,7 @@ class Execution:
             )
         return held
 
-    def _outcome(self, step: Step, run: Run) -> Outcome | StepError:
-        summary = run.summary(self.repository.now())
+    def _outcome(self, step: Step, summary: RunSummary) -> Outcome | StepError:
         try:
             answer = handlers.call(self.handlers[step.kind], step, summary)
             return self.checks.outcome(answer)
@@ -94,7 +95,7 @@ class Execution:
             return handlers.error_of(error)
 
 
-def _tell(what: str, step: Step, run: Run) -> None:
+def _tell(what: str, step: Step, run: RunSummary) -> None:
     logger.info(
         "%s: step %s (%s, attempt %s) of run %s of tenant %s",
         what,

@@ -48,21 +48,28 @@ def genesis(run_id: str) -> str:
 
 def seal(entry: JournalEntry, previous_digest: str) -> tuple[JournalEntry, Record]:
     """Return `entry` with its digest, and the record to store for it."""
-    fields = converter.unstructure(entry)
-    del fields["digest"]
+    fields = {name: getattr(entry, name) for name in _FIELDS}
+    fields["at"] = entry.at.isoformat()
     body = compact(fields)
     digest = _sha256(previous_digest, body)
-    return attrs.evolve(entry, digest=digest), Record(entry.sequence, digest, body)
+    sealed = JournalEntry(**{**fields, "at": entry.at, "digest": digest})
+    return sealed, Record(entry.sequence, digest, body)
 
 
-def unseal(run_id: str, records: Iterable[Record]) -> list[JournalEntry]:
+def unseal(
+    run_id: str,
+    records: Iterable[Record],
+    version: int = 0,
+    previous_digest: str | None = None,
+) -> list[JournalEntry]:
     """Return the entries that `records` hold, in order.
 
-    Raises `StoreCorrupt` naming the first entry that is missing, changed or unreadable.
+    They follow the entry of that `version` and digest, or begin the journal. Raises `StoreCorrupt`
+    naming the first entry that is missing, changed or unreadable.
     """
     entries: list[JournalEntry] = []
-    previous = genesis(run_id)
-    for number, record in enumerate(records, start=1):
+    previous = genesis(run_id) if previous_digest is None else previous_digest
+    for number, record in enumerate(records, start=version + 1):
         if record.sequence != number:
             raise StoreCorrupt(run_id, number, f"is missing (found entry {record.sequence} there)")
         if record.digest != _sha256(previous, record.body):
@@ -85,12 +92,16 @@ def _read(run_id: str, record: Record) -> JournalEntry:
     try:
         fields = json.loads(record.body)
         fields["digest"] = record.digest
-        entry = converter.structure(fields, JournalEntry)
+        entry: JournalEntry = _structure(fields, JournalEntry)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StoreCorrupt(run_id, record.sequence, "is no journal entry") from error
     if entry.sequence != record.sequence:
         raise StoreCorrupt(run_id, record.sequence, f"says it is entry {entry.sequence}")
     return entry
+
+
+_FIELDS = [field.name for field in attrs.fields(JournalEntry) if field.name != "digest"]
+_structure = converter.get_structure_hook(JournalEntry)
 
 
 def _sha256(*parts: str) -> str:

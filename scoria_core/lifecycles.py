@@ -139,10 +139,19 @@ _MOVED = {
 }
 
 
+_EVENT_TYPES: Mapping[tuple[str, str | None], str] = MappingProxyType(
+    {(subject, None): f"{subject}_{past}" for subject, past in _CREATED.items()}
+    | {
+        (subject, trigger): f"{subject}_{_MOVED[trigger]}"
+        for subject, machine in MACHINES.items()
+        for trigger in machine.events
+    }
+)
+
+
 def event_type(subject: str, trigger: str | None) -> str:
     """Return what the journal calls `trigger` of `subject`, or its creation where None."""
-    past = _CREATED[subject] if trigger is None else _MOVED[trigger]
-    return f"{subject}_{past}"
+    return _EVENT_TYPES[subject, trigger]
 
 
 def states(subject: str) -> tuple[str, ...]:
@@ -174,9 +183,14 @@ def transitions(subject: str) -> dict[tuple[str, str], str]:
 _TABLES = MappingProxyType({subject: transitions(subject) for subject in MACHINES})
 
 
+_LEAVING = MappingProxyType(
+    {subject: frozenset(source for source, _ in table) for subject, table in _TABLES.items()}
+)
+
+
 def is_terminal(subject: str, state: str) -> bool:
     """Tell whether nothing leads out of `state`."""
-    return all(source != state for source, _ in _TABLES[subject])
+    return state not in _LEAVING[subject]
 
 
 def target(subject: str, subject_id: str, state: str, trigger: str) -> str:

@@ -26,6 +26,12 @@ MAX_NAME = 255
 _LINE_BREAKING = ("Cc", "Zl", "Zp")
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_SORTED = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+)
+
+
 def plain_str(value: str) -> str:
     """Return `value` as a str and no more: `str()` of a `(str, Enum)` member is not its value."""
     return str.__str__(value)
@@ -44,6 +50,8 @@ def name_problem(value: str) -> str | None:
     """Say why `value` cannot serve as a name or an id, or None where it can."""
     if not value.strip():
         return "is blank"
+    if value.isascii() and value.isprintable() and len(value) <= MAX_NAME:
+        return None
     if len(value) > MAX_NAME:
         return f"has {len(value)} characters, more than {MAX_NAME}"
     if any(unicodedata.category(character) in _LINE_BREAKING for character in value):
@@ -81,22 +89,28 @@ def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dic
     """
     if not isinstance(value, Mapping):
         raise InvalidPayload(path, f"is {type(value).__name__}; pass a mapping (a JSON object)")
-    plain: dict[str, Any] = _Copier(path, max_bytes).copy(value, path, ())
-    _check_size(len(compact(plain).encode()), path, max_bytes)
+    copier = _Copier(path, max_bytes)
+    plain: dict[str, Any] = copier.copy(value, path, ())
+    if copier.most_bytes > max_bytes:
+        _check_size(len(compact(plain).encode()), path, max_bytes)
     return plain
+
+
+def copied(value: Any) -> Any:
+    """Return a deep copy of a JSON value, faster than `copy.deepcopy` does."""
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
 
 
 def compact(value: object) -> str:
     """Return `value` as JSON without spaces, keys in their order."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value, the same whatever the order of its keys."""
-    text = json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
-    )
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(_SORTED.encode(value).encode()).hexdigest()
 
 
 def child_path(path: str, key: object) -> str:
@@ -126,6 +140,14 @@ class _Copier:
         self._root = root
         self._max_bytes = max_bytes
         self._least_bytes = 0
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of JSON the values copied can have at most, keys and all.
+
+        A float has the most for the byte it counts as; a character of a text has up to six.
+        """
+        return 32 * self._least_bytes
 
     def copy(self, value: object, path: str, parents: tuple[int, ...]) -> Any:
         self._count(1)
@@ -164,10 +186,11 @@ class _Copier:
         parents = (*parents, id(value))
         if isinstance(value, list):
             return [self.copy(item, f"{path}[{i}]", parents) for i, item in enumerate(value)]
-        copied = {
-            _plain_key(key, path): self.copy(item, child_path(path, key), parents)
-            for key, item in value.items()
-        }
+        copied = {}
+        for key, item in value.items():
+            plain = _plain_key(key, path)
+            self._count(len(plain))
+            copied[plain] = self.copy(item, child_path(path, key), parents)
         if len(copied) != len(value):
             raise InvalidPayload(path, "has two keys that are the same text; keep one of them")
         return copied

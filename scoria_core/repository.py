@@ -1,6 +1,13 @@
-"""Runs in a store: read and replayed, changed at the version they were read at."""
+"""Runs in a store: read and replayed, changed at the version they were read at.
 
-from collections.abc import Callable
+A run that was replayed is kept for the next call. A command decides on it as it is: the store
+takes what was decided only at that very version, and otherwise the run is read and decided anew. A
+read always reads the whole journal, and what is kept counts only as far as it is the same.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -8,16 +15,45 @@ from typing import TypeVar
 import attrs
 
 from scoria_core.decisions import Change
-from scoria_core.errors import RunNotFound, StoreCorrupt, VersionConflict
+from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
 from scoria_core.payloads import name_problem
-from scoria_core.ports import Clock, IdSource, RunKey, RunStore
+from scoria_core.ports import Clock, IdSource, Record, RunKey, RunStore
 from scoria_core.run import Run, RunFacts
 
 T = TypeVar("T")
 
 MAX_CONFLICTS = 100
 """How often a change is decided anew; each conflict means that another caller got on."""
+
+MAX_KEPT_ENTRIES = 20_000
+"""How many entries the runs have that are kept, all together."""
+
+
+class KeptRuns:
+    """The runs used last, each given to one call at a time; a call keeps it when it is done."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._entries = 0
+
+    def take(self, run_id: str) -> Run | None:
+        """Take a run out, or None where it is not here."""
+        with self._lock:
+            run = self._runs.pop(run_id, None)
+            self._entries -= 0 if run is None else run.version
+            return run
+
+    def keep(self, run: Run) -> None:
+        """Put a run in; those not used for longest go when there are too many entries."""
+        with self._lock:
+            before = self._runs.pop(run.run_id, None)
+            self._entries += run.version - (0 if before is None else before.version)
+            self._runs[run.run_id] = run
+            while self._entries > MAX_KEPT_ENTRIES:
+                _, oldest = self._runs.popitem(last=False)
+                self._entries -= oldest.version
 
 
 @attrs.frozen
@@ -28,17 +64,19 @@ class RunRepository:
     clock: Clock
     ids: IdSource
     tenant_id: str | None = None
+    kept: KeptRuns = attrs.field(factory=KeptRuns)
 
     def load(self, run_id: str) -> Run:
-        """Read a run.
+        """Read a run, which then belongs to the caller, until it gives it to `kept`.
 
         Raises `RunNotFound` for a run that is not in view, and `StoreCorrupt` for one whose
         journal does not check out.
         """
         records = self.store.read(run_id) if name_problem(run_id) is None else ()
-        if not records or self.tenant_id not in (None, tenant_of(records)):
+        is_in_view = self.tenant_id is None or self.tenant_id == tenant_of(records)
+        if not records or not is_in_view:
             raise RunNotFound(run_id, is_session=self._is_session(run_id))
-        return Run.replay(run_id, records)
+        return self._replayed(run_id, records)
 
     def create(self, facts: RunFacts, decide: Callable[[Change], object]) -> tuple[Run, bool]:
         """Store a new run as `decide` starts it.
@@ -56,26 +94,37 @@ class RunRepository:
     def change(
         self, run_id: str, decide: Callable[[Change], T], actor_id: str | None = None
     ) -> tuple[Run, T]:
-        """Read a run, let `decide` change it, and append what it decided.
+        """Let `decide` change a run, and append what it decided.
 
-        Returns the run as it then is, and what `decide` returned. Where another caller appended
-        first, the run is read and decided again. Raises what `decide` raises, with nothing
-        appended, and `VersionConflict` where the change stands only while the run is due, and it
-        is not.
+        Returns the run as it then is, which belongs to the caller, and what `decide` returned.
+        Where another caller appended first, the run is read and decided again. Raises what
+        `decide` raises, with nothing appended, and `VersionConflict` where the change stands only
+        while the run is due, and it is not.
         """
-        for _ in range(MAX_CONFLICTS):
-            change = self._change(self.load(run_id), actor_id)
-            version = change.run.version
-            decided = decide(change)
+        for run, is_kept in self._as_it_is(run_id):
+            change, version = self._change(run, actor_id), run.version
             try:
-                self._append(change, version)
+                decided = decide(change)
+                # What is kept may be old: a refusal, or nothing to do, needs what is stored.
+                if change.records or not is_kept:
+                    self._append(change, version)
+                    return change.run, decided
             except VersionConflict as error:
                 if change.only_if_due and error.actual == version:
                     raise
                 conflict = error
-            else:
-                return change.run, decided
+            except ScoriaError:
+                if not is_kept:
+                    raise
         raise conflict
+
+    def _as_it_is(self, run_id: str) -> Iterator[tuple[Run, bool]]:
+        """Yield the run that is kept, where one is, then the run as it is read, again and again."""
+        kept = self.kept.take(run_id)
+        if kept is not None and self.tenant_id in (None, kept.tenant_id):
+            yield kept, True
+        for _ in range(MAX_CONFLICTS):
+            yield self.load(run_id), False
 
     def listed(self, session_id: str | None, limit: int, before: str | None) -> list[Run]:
         """Read the runs in view, of one session or all, newest first.
@@ -92,11 +141,12 @@ class RunRepository:
         """Put off when the run is due, for a claim that goes on; False where it is not held."""
         for _ in range(MAX_CONFLICTS):
             run = self.load(run_id)
-            if not is_held(run):
+            held, version, due_at = is_held(run), run.version, run.due_at(self.now())
+            self.kept.keep(run)
+            if not held:
                 return False
-            due_at = run.due_at(self.now())
             with suppress(VersionConflict):
-                self.store.append(run_id, (), expected_version=run.version, due_at=due_at)
+                self.store.append(run_id, (), expected_version=version, due_at=due_at)
                 return True
         return False
 
@@ -117,8 +167,15 @@ class RunRepository:
         """Return the present time."""
         return self.clock.now()
 
+    def _replayed(self, run_id: str, records: Sequence[Record]) -> Run:
+        kept = self.kept.take(run_id)
+        if kept is None or not kept.begins(records):
+            return Run.replay(run_id, records)
+        kept.catch_up(records[kept.version :])
+        return kept
+
     def _listed_run(self, run_id: str) -> Run:
-        run = Run.replay(run_id, self.store.read(run_id))
+        run = self._replayed(run_id, self.store.read(run_id))
         if self.tenant_id not in (None, run.tenant_id):
             raise StoreCorrupt("the store", 0, "lists a run for another tenant than its own")
         return run

@@ -1,16 +1,16 @@
 """One run as its journal tells it: each entry applied in turn, and refused where it cannot follow.
 
-A `Run` is the working state of one call. It is built from the journal, thrown away after, and
-never handed out: what callers get are the frozen views of it.
+A `Run` is working state that one call at a time owns. It is built from the journal and never handed
+out: what callers get are frozen views of it, whose payloads are copies.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from scoria_core.conversion import converter
+from scoria_core.conversion import converter, replaced
 from scoria_core.errors import ScoriaError, StoreCorrupt
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
@@ -32,7 +32,7 @@ from scoria_core.model import (
     Step,
     StepError,
 )
-from scoria_core.payloads import digest
+from scoria_core.payloads import copied, digest
 from scoria_core.ports import Record
 
 
@@ -53,25 +53,48 @@ class Run:
 
     run_id: str
     journal: list[JournalEntry] = attrs.field(factory=list)
+    records: list[Record] = attrs.field(factory=list)
     status: RunStatus = RunStatus.RUNNING
     steps: dict[str, Step] = attrs.field(factory=dict)
     approvals: dict[str, Approval] = attrs.field(factory=dict)
     handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
     _facts: RunFacts | None = None
-    _latest: dict[str, JournalEntry] = attrs.field(factory=dict)
+    # What is asked at each entry is looked up: a long journal costs no more than a short one.
+    _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False)
+    _uncompleted: dict[str, None] = attrs.field(init=False)
+    _approval_of: dict[str, str] = attrs.field(init=False)
+    _handoff_to: dict[str, str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._uncompleted = {
+            step.step_id: None
+            for step in self.steps.values()
+            if step.status != StepStatus.COMPLETED
+        }
+        self._approval_of = {each.step_id: each.approval_id for each in self.approvals.values()}
+        self._handoff_to = {each.child_step_id: each.handoff_id for each in self.handoffs.values()}
 
     @classmethod
-    def replay(cls, run_id: str, records: Iterable[Record]) -> "Run":
+    def replay(cls, run_id: str, records: Sequence[Record]) -> "Run":
         """Build the run from what a store holds of it.
 
         Raises `StoreCorrupt` naming the first entry that is changed, missing or impossible.
         """
         run = cls(run_id)
-        for entry in unseal(run_id, records):
-            run.apply(entry)
+        run.catch_up(records)
         return run
 
-    def apply(self, entry: JournalEntry) -> None:
+    def catch_up(self, records: Sequence[Record]) -> None:
+        """Take in the records that follow those the run has; errors as `replay`."""
+        entries = unseal(self.run_id, records, self.version, self.head_digest)
+        for entry, record in zip(entries, records, strict=True):
+            self.apply(entry, record)
+
+    def begins(self, records: Sequence[Record]) -> bool:
+        """Tell whether `records` begin with exactly those of this run."""
+        return list(records[: len(self.records)]) == self.records
+
+    def apply(self, entry: JournalEntry, record: Record) -> None:
         """Take `entry` in, or raise `StoreCorrupt` where it does not follow from those before."""
         try:
             self._check(entry)
@@ -84,6 +107,7 @@ class Run:
                 self.run_id, entry.sequence, "does not follow from the entries before it"
             ) from error
         self.journal.append(entry)
+        self.records.append(record)
         self._latest[entry.subject_id] = entry
 
     @property
@@ -115,9 +139,13 @@ class Run:
         status: str = self._table(subject)[subject_id].status
         return status
 
+    def uncompleted_steps(self) -> Iterator[Step]:
+        """Yield the steps that have not completed, in their order."""
+        return (self.steps[step_id] for step_id in self._uncompleted)
+
     def queued_steps(self) -> Iterator[Step]:
         """Yield the steps that wait to be claimed, in their order."""
-        return (step for step in self.steps.values() if step.status == StepStatus.QUEUED)
+        return (step for step in self.uncompleted_steps() if step.status == StepStatus.QUEUED)
 
     def not_before(self, step: Step) -> datetime | None:
         """Return until when a queued step waits to be tried again, or None where it does not."""
@@ -144,17 +172,24 @@ class Run:
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
         active = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
-        return next((step for step in self.steps.values() if step.status in active), None)
+        return next((step for step in self.uncompleted_steps() if step.status in active), None)
 
     def approval_of(self, step_id: str) -> Approval | None:
         """Return the latest request that a step made, or None."""
-        made = (approval for approval in self.approvals.values() if approval.step_id == step_id)
-        return next(iter(list(made)[-1:]), None)
+        approval_id = self._approval_of.get(step_id)
+        return None if approval_id is None else self.approvals[approval_id]
+
+    def open_request(self) -> Approval | None:
+        """Return the request that nobody has decided, withdrawn or found expired, or None."""
+        step = self.active_step()
+        approval = None if step is None else self.approval_of(step.step_id)
+        is_open = approval is not None and approval.status == ApprovalStatus.PENDING
+        return approval if is_open else None
 
     def handoff_to(self, step_id: str) -> DelegatedHandoff | None:
         """Return the handoff whose child the step is, or None."""
-        handoffs = self.handoffs.values()
-        return next((handoff for handoff in handoffs if handoff.child_step_id == step_id), None)
+        handoff_id = self._handoff_to.get(step_id)
+        return None if handoff_id is None else self.handoffs[handoff_id]
 
     def summary(self, now: datetime) -> RunSummary:
         """Return where the run stands at `now`."""
@@ -166,7 +201,7 @@ class Run:
             actor_id=identity.actor_id,
             root_role_id=self.facts.root_role_id,
             status=self.status,
-            metadata=self.facts.metadata,
+            metadata=copied(self.facts.metadata),
             pending_approval=self._pending_approval(now),
             created_at=self.journal[0].at,
             updated_at=self.journal[-1].at,
@@ -174,14 +209,14 @@ class Run:
         )
 
     def detail(self, now: datetime) -> RunDetail:
-        """Return everything about the run at `now`."""
+        """Return everything about the run at `now`, payloads and all: the run is not used again."""
         return RunDetail(
             summary=self.summary(now),
             identity=self.facts.identity,
             steps=tuple(self.step_view(step_id, now) for step_id in self.steps),
             approvals=tuple(as_of(approval, now) for approval in self.approvals.values()),
             delegated_handoffs=tuple(
-                attrs.evolve(handoff, child_status=self.steps[handoff.child_step_id].status)
+                replaced(handoff, child_status=self.steps[handoff.child_step_id].status)
                 for handoff in self.handoffs.values()
             ),
             journal=tuple(self.journal),
@@ -190,7 +225,14 @@ class Run:
     def step_view(self, step_id: str, now: datetime) -> Step:
         """Return a step with its latest approval as it is at `now`."""
         approval = self.approval_of(step_id)
-        return attrs.evolve(self.steps[step_id], approval=approval and as_of(approval, now))
+        step = self.steps[step_id]
+        return replaced(
+            step,
+            input=copied(step.input),
+            projected_context=copied(step.projected_context),
+            error=step.error and replaced(step.error, details=copied(step.error.details)),
+            approval=approval and _handed_out(as_of(approval, now)),
+        )
 
     def _lease_of(self, step: Step) -> Lease:
         lease = self._latest_data(step).get("lease")
@@ -201,12 +243,10 @@ class Run:
         return {} if entry is None else entry.data
 
     def _pending_approval(self, now: datetime) -> Approval | None:
-        pending = (
-            approval
-            for approval in self.approvals.values()
-            if as_of(approval, now).status == ApprovalStatus.PENDING
-        )
-        return next(pending, None)
+        approval = self.open_request()
+        if approval is None or as_of(approval, now).status != ApprovalStatus.PENDING:
+            return None
+        return _handed_out(approval)
 
     def _table(self, subject: str) -> dict[str, Any]:
         tables: dict[str, dict[str, Any]] = {
@@ -238,7 +278,17 @@ class Run:
             table = self._table(entry.subject)
             if entry.subject_id in table or self._facts is None:
                 raise ValueError(entry.subject_id)
-            table[entry.subject_id] = _CREATE[entry.subject](self.run_id, entry)
+            table[entry.subject_id] = made = _CREATE[entry.subject](self.run_id, entry)
+            self._index(made)
+
+    def _index(self, made: Step | Approval | DelegatedHandoff) -> None:
+        match made:
+            case Step(step_id=step_id):
+                self._uncompleted[step_id] = None
+            case Approval(step_id=step_id, approval_id=approval_id):
+                self._approval_of[step_id] = approval_id
+            case DelegatedHandoff(child_step_id=step_id, handoff_id=handoff_id):
+                self._handoff_to[step_id] = handoff_id
 
     def _start(self, entry: JournalEntry) -> None:
         if self._facts is not None or entry.subject_id != self.run_id:
@@ -254,17 +304,23 @@ class Run:
         table = self._table(entry.subject)
         record = table[entry.subject_id]
         changes = _CHANGE[entry.subject](record, entry)
-        table[entry.subject_id] = attrs.evolve(
+        table[entry.subject_id] = replaced(
             record, status=type(record.status)(entry.to_state), **changes
         )
+        if entry.subject == "step" and entry.to_state == StepStatus.COMPLETED:
+            del self._uncompleted[entry.subject_id]
 
 
 def as_of(approval: Approval, now: datetime) -> Approval:
     """Return the approval as it is at `now`: one past its time is expired, recorded or not."""
     overdue = approval.expires_at is not None and approval.expires_at <= now
     if overdue and approval.status == ApprovalStatus.PENDING:
-        return attrs.evolve(approval, status=ApprovalStatus.EXPIRED)
+        return replaced(approval, status=ApprovalStatus.EXPIRED)
     return approval
+
+
+def _handed_out(approval: Approval) -> Approval:
+    return replaced(approval, arguments=copied(approval.arguments))
 
 
 def _new_step(run_id: str, entry: JournalEntry) -> Step:
@@ -326,7 +382,7 @@ def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
     return {}
 
 
-_CREATE: Mapping[str, Callable[[str, JournalEntry], object]] = {
+_CREATE: Mapping[str, Callable[[str, JournalEntry], Step | Approval | DelegatedHandoff]] = {
     "step": _new_step,
     "approval": _new_approval,
     "handoff": _new_handoff,

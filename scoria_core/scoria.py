@@ -406,8 +406,9 @@ class Scoria:
         except ScoriaError:
             logger.exception("run %s was not carried on", run_id)
             return
-        due_at = None if run is None else run.due_at(run.journal[-1].at)
-        step = None if run is None else next(run.queued_steps(), None)
+        if run is None:
+            return
+        due_at, step = run.due_at(run.journal[-1].at), next(run.queued_steps(), None)
         if due_at is not None and step is not None and step.kind in handlers:
             wait = (due_at - self._runs.now()).total_seconds()
             self._threads.give(lambda: self._work_on_thread(run_id, handlers), max(wait, 0.0))
@@ -502,7 +503,10 @@ class Scoria:
         return [self._summary(run) for run in self._runs.listed(session_id, _limit(limit), cursor)]
 
     def _summary(self, run: Run) -> RunSummary:
-        return run.summary(self._runs.now())
+        """Return where the run stands, and give it back."""
+        summary = run.summary(self._runs.now())
+        self._runs.kept.keep(run)
+        return summary
 
     def _handlers_for(self, handlers: Handlers | None) -> Mapping[str, Handler]:
         return {**self._handlers, **resolve(handlers)}

@@ -221,6 +221,6 @@ def test_a_damaged_run_does_not_keep_the_others_waiting(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "read", lossy)
-        done = facade.run_pending(handlers={"work": lambda *_: None})
+        done = make_scoria().run_pending(handlers={"work": lambda *_: None})
     assert [run.run_id for run in done] == [whole]
     assert damaged in caplog.text

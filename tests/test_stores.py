@@ -67,7 +67,9 @@ def test_a_file_is_found_by_its_scheme(
 @pytest.mark.parametrize("url", ["mongo://x", "://x", "Memory://", "memory ://"])
 def test_an_unknown_scheme_names_those_that_are_known(url: str) -> None:
     """A scheme that nothing serves is refused, with those that something does."""
-    with pytest.raises(StoreUnavailable, match="installed: duckdb, memory, sqlite") as unknown:
+    with pytest.raises(
+        StoreUnavailable, match="installed: duckdb, memory, postgresql, sqlite"
+    ) as unknown:
         Scoria.open(url)
     assert unknown.value.field == "store"
     assert repr(url.partition("://")[0]) in str(unknown.value)
@@ -101,7 +103,9 @@ def test_a_third_partys_store_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     )
     store: Any = open_store("attic://up/there?dust=1")
     assert store.url == "attic://up/there?dust=1"
-    with pytest.raises(StoreUnavailable, match="installed: attic, duckdb, memory, sqlite"):
+    with pytest.raises(
+        StoreUnavailable, match="installed: attic, duckdb, memory, postgresql, sqlite"
+    ):
         open_store("cellar://")
 
 

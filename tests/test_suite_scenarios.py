@@ -56,11 +56,13 @@ class Shared:
             self.insert(file, key.run_id, records)
             return key.run_id
 
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, *, expected_version, due_at, due_by=None):
         with self.connect() as file:
             file.execute(self.begin)
             version = self.version(file, run_id)
-            if not version or version != expected_version:
+            due = file.execute("SELECT due FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            is_due = due_by is None or (due and due[0] and due[0] <= text(due_by))
+            if not version or version != expected_version or not is_due:
                 raise VersionConflict(run_id, expected_version, version)
             file.execute("UPDATE runs SET due = ? WHERE run_id = ?", (text(due_at), run_id))
             self.insert(file, run_id, records)
@@ -91,11 +93,12 @@ class Shared:
             )
             return [row[0] for row in found]
 
-    def list_due(self, *, tenant_id, until, limit):
+    def list_due(self, *, tenant_id, until, limit, in_turns=False):
+        turn = "row_number() OVER (PARTITION BY tenant ORDER BY due, run_id), " if in_turns else ""
         with self.connect() as file:
             found = file.execute(
                 "SELECT run_id FROM runs WHERE (?1 IS NULL OR tenant = ?1) AND due <= ?2 "
-                "ORDER BY due, run_id LIMIT ?3",
+                f"ORDER BY {turn}due, run_id LIMIT ?3",
                 (tenant_id, text(until), limit),
             )
             return [row[0] for row in found]

@@ -13,7 +13,7 @@ def migrate(store: str) -> None:
 
     Opening a store does the same. This is for those who let only a deployment change a schema.
     """
-    if store.partition("://")[0] not in ("postgresql", "postgres"):
+    if store.partition("://")[0] != "postgresql":
         next_move = "there is nothing to migrate: it makes its tables with the first run"
         raise StoreUnavailable(store, "is not kept by PostgreSQL", next_move)
     from scoria_postgres.connection import connected, named, translated

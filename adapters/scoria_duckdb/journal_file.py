@@ -2,7 +2,8 @@
 
 DuckDB lets one process at a time open a file, so within that process this is the only writer:
 it decides version conflicts itself, under its lock, and keeps the journals in use in memory. A
-statement costs far more than a row, so every write is one statement and one commit.
+statement costs far more than a row, so every write is one statement and one commit, and writes
+that come at once share both.
 """
 
 import os
@@ -27,6 +28,7 @@ from scoria_core.errors import (
     VersionConflict,
 )
 from scoria_core.ports import Record, RunKey
+from scoria_duckdb.group_commit import GroupCommit
 
 SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
@@ -38,6 +40,16 @@ _SQL = {
     name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
     for name in ("append", "due", "journal", "owner", "runs", "schema", "version")
 }
+_COLUMNS = (
+    "run_ids",
+    "sequences",
+    "digests",
+    "bodies",
+    "due_ats",
+    "tenant_ids",
+    "session_ids",
+    "idempotency_keys",
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 _HOLDER = re.compile(r"\(PID (\d+)\)")
@@ -51,6 +63,27 @@ class _Journal:
     records: list[Record]
 
 
+@attrs.frozen
+class _Write:
+    """Records that go to the end of a run's journal; `key` where they begin it."""
+
+    run_id: str
+    tenant_id: str
+    records: Sequence[Record]
+    version: int
+    due_at: int | None
+    key: RunKey | None = None
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows in the order of the columns; what a run is found by is in its first."""
+        found_by: tuple[str | None, ...] = (None, None, None)
+        if self.key is not None:
+            found_by = (self.key.tenant_id, self.key.session_id, self.key.idempotency_key)
+        for each in self.records:
+            yield (self.run_id, each.sequence, each.digest, each.body, self.due_at, *found_by)
+            found_by = (None, None, None)
+
+
 class JournalFile:
     """The file at `path`, shared by the stores of this process that name it."""
 
@@ -61,7 +94,9 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._in_flight: set[object] = set()
+        self._writes = GroupCommit(self._commit)
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
         self._due_is_stale = False
@@ -69,6 +104,7 @@ class JournalFile:
         self._check_kind()
         with self._using():
             self._connection = duckdb.connect(str(path), read_only=_is_write_protected(path))
+            self._writer = self._connection.cursor()
             self._inode = _inode(path)
             try:
                 self._prepare()
@@ -101,14 +137,17 @@ class JournalFile:
 
     def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        with self._using():
-            if owner := self._owner_of(key):
-                return owner
-            if version := len(self._journal(key.run_id).records):
-                raise VersionConflict(key.run_id, 0, version)
-            self._insert(key.run_id, records, due_at, key)
-            self._keep(key.run_id, _Journal(key.tenant_id, list(records)))
-            self._set_due(key.run_id, key.tenant_id, due_at)
+        named: set[object] = {key.run_id}
+        if key.idempotency_key is not None:
+            named.add((key.tenant_id, key.idempotency_key))
+        with self._alone_with(named):
+            with self._using():
+                if owner := self._owner_of(key):
+                    return owner
+                if version := len(self._journal(key.run_id).records):
+                    raise VersionConflict(key.run_id, 0, version)
+            due = None if due_at is None else _microseconds(due_at)
+            self._store(_Write(key.run_id, key.tenant_id, tuple(records), 0, due, key))
             return key.run_id
 
     def append(
@@ -120,15 +159,18 @@ class JournalFile:
         due_by: datetime | None,
     ) -> None:
         """Append all of the records at the expected version."""
-        with self._using():
-            journal = self._journal(run_id)
-            version = len(journal.records)
-            if version == 0 or version != expected or not self._is_due(run_id, due_by):
-                raise VersionConflict(run_id, expected, version)
-            if records:
-                self._insert(run_id, records, due_at)
-            journal.records.extend(records)
-            self._set_due(run_id, journal.tenant_id, due_at)
+        with self._alone_with({run_id}):
+            with self._using():
+                journal = self._journal(run_id)
+                version = len(journal.records)
+                if version == 0 or version != expected or not self._is_due(run_id, due_by):
+                    raise VersionConflict(run_id, expected, version)
+                due = None if due_at is None else _microseconds(due_at)
+                write = _Write(run_id, journal.tenant_id, tuple(records), version, due)
+                if not records:
+                    self._set_due(write)
+                    return
+            self._store(write)
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
@@ -199,43 +241,62 @@ class JournalFile:
         rows = self._rows("owner", tenant_id=key.tenant_id, idempotency_key=key.idempotency_key)
         return rows[0][0] if rows else None
 
-    def _insert(
-        self,
-        run_id: str,
-        records: Sequence[Record],
-        due_at: datetime | None,
-        key: RunKey | None = None,
-    ) -> None:
-        if self._is_empty:
-            self._connection.execute(_SQL["schema"])
-            self._is_empty = False
-        rest = [None] * (len(records) - 1)
+    @contextmanager
+    def _alone_with(self, names: set[object]) -> Iterator[None]:
+        """Wait until no write is under way for these names, and hold them."""
+        self._check_process()
+        with self._lock:
+            self._lock.wait_for(lambda: self._in_flight.isdisjoint(names))
+            self._in_flight |= names
         try:
-            self._rows(
-                "append",
-                run_id=run_id,
-                sequences=[record.sequence for record in records],
-                digests=[record.digest for record in records],
-                bodies=[record.body for record in records],
-                due_at=None if due_at is None else _microseconds(due_at),
-                tenant_ids=[key and key.tenant_id, *rest],
-                session_ids=[key and key.session_id, *rest],
-                idempotency_keys=[key and key.idempotency_key, *rest],
-            )
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= names
+                self._lock.notify_all()
+
+    def _store(self, write: _Write) -> None:
+        with self._telling():
+            self._writes.store(write)
+
+    def _commit(self, writes: list[_Write]) -> None:
+        """Store all of the writes in one commit, and take them in once they are lasting."""
+        columns = zip(*(row for write in writes for row in write.rows()), strict=True)
+        try:
+            if self._is_empty:
+                self._writer.execute(_SQL["schema"])
+                self._is_empty = False
+            named = zip(_COLUMNS, map(list, columns), strict=True)
+            self._writer.execute(_SQL["append"], dict(named)).fetchall()
         except BaseException:
-            # Whether it was stored is not known here; what is stored decides.
-            self._journals.pop(run_id, None)
-            self._due_is_stale = True
+            # Whether they were stored is not known here; what is stored decides.
+            with self._lock:
+                self._due_is_stale = True
+                for write in writes:
+                    self._journals.pop(write.run_id, None)
             raise
+        with self._lock:
+            for write in writes:
+                self._take_in(write)
+
+    def _take_in(self, write: _Write) -> None:
+        journal = self._journals.get(write.run_id)
+        if journal is None and write.key is not None:
+            journal = _Journal(write.tenant_id, [])
+            self._keep(write.run_id, journal)
+        # A read may have fetched from the file what was only just committed there.
+        if journal is not None and len(journal.records) == write.version:
+            journal.records.extend(write.records)
+        self._set_due(write)
 
     def _read_due(self) -> dict[str, tuple[str, int]]:
         return {run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")}
 
-    def _set_due(self, run_id: str, tenant_id: str, due_at: datetime | None) -> None:
-        if due_at is None:
-            self._due.pop(run_id, None)
+    def _set_due(self, write: _Write) -> None:
+        if write.due_at is None:
+            self._due.pop(write.run_id, None)
         else:
-            self._due[run_id] = (tenant_id, _microseconds(due_at))
+            self._due[write.run_id] = (write.tenant_id, write.due_at)
 
     def _check_kind(self) -> None:
         """Refuse a file of another kind: DuckDB would look on the network for a reader of it."""
@@ -284,13 +345,18 @@ class JournalFile:
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """Hold the file, and tell what DuckDB says in the words of the port."""
+        """Hold what is in memory, and the connection that reads."""
         self._check_process()
-        with self._lock:
-            try:
-                yield
-            except duckdb.Error as error:
-                raise self._translated(error) from error
+        with self._lock, self._telling():
+            yield
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell what DuckDB says in the words of the port."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise self._translated(error) from error
 
     def _translated(self, error: duckdb.Error) -> ScoriaError:
         said = " ".join(str(error).split())

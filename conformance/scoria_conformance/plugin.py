@@ -28,6 +28,8 @@ pytest_plugins = [
     "scoria_conformance.steps.refusing",
     "scoria_conformance.steps.giving",
     "scoria_conformance.steps.reading",
+    "scoria_conformance.steps.recovering",
+    "scoria_conformance.steps.leasing",
     "scoria_conformance.steps.recording",
     "scoria_conformance.steps.deciding",
     "scoria_conformance.steps.handling",

@@ -1,10 +1,10 @@
 INSERT INTO scoria_journal
 SELECT
-    $run_id,
+    unnest($run_ids::VARCHAR[]),
     unnest($sequences::INTEGER[]),
     unnest($digests::VARCHAR[]),
     unnest($bodies::VARCHAR[]),
-    $due_at,
+    unnest($due_ats::BIGINT[]),
     unnest($tenant_ids::VARCHAR[]),
     unnest($session_ids::VARCHAR[]),
     unnest($idempotency_keys::VARCHAR[])

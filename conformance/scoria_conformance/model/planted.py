@@ -9,6 +9,7 @@ from unittest.mock import patch
 import attrs
 
 from scoria_core import Identity, JournalEntry, Step, decisions
+from scoria_core.conversion import converter
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotResumable
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, target
@@ -56,7 +57,7 @@ def _completes_the_step_alone(change: Change, step_id: str, result: object) -> N
 
 
 def _fails_without_its_handoff(change: Change, step_id: str, error: StepError) -> None:
-    change.move("step", step_id, "fail", error=error)
+    change.move("step", step_id, "fail", error=converter.unstructure(error))
     change.move("run", change.run.run_id, "fail")
 
 

@@ -1,0 +1,129 @@
+"""Steps that move when a run is due: renewed, taken over, and told with the tenants in turns."""
+
+import threading
+from datetime import timedelta
+
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.shelf import NOON, Shelf, record
+from scoria_core.errors import VersionConflict
+
+
+def _due_at(shelf: Shelf, seconds: int) -> str:
+    (run_id,) = (run_id for run_id, due in shelf.due.items() if due == seconds)
+    return run_id
+
+
+@when(
+    parsers.parse("the run due at {old:d} seconds is put off to {new:d} seconds without a record")
+)
+def _(shelf: Shelf, old: int, new: int) -> None:
+    run_id = _due_at(shelf, old)
+    version = len(shelf.kept[run_id])
+    due_at = NOON + timedelta(seconds=new)
+    shelf.world.store.append(run_id, [], expected_version=version, due_at=due_at)
+    shelf.due[run_id] = new
+
+
+@when(parsers.parse("it is put off without a record at version {version:d}"))
+def _(shelf: Shelf, version: int) -> None:
+    store = shelf.world.store
+    shelf.attempt(lambda: store.append(shelf.owner, [], expected_version=version, due_at=NOON))
+
+
+def _take_over(shelf: Shelf, run_id: str, seconds: int) -> None:
+    version = len(shelf.kept[run_id])
+    new = [record(version + 1)]
+    due_by = NOON + timedelta(seconds=seconds)
+
+    def take_over() -> None:
+        shelf.world.store.append(run_id, new, expected_version=version, due_at=None, due_by=due_by)
+        shelf.kept[run_id] += new
+
+    shelf.attempt(take_over)
+
+
+@when(parsers.parse("the run due at {due:d} seconds is taken over at {seconds:d} seconds"))
+def _(shelf: Shelf, due: int, seconds: int) -> None:
+    _take_over(shelf, _due_at(shelf, due), seconds)
+
+
+@when(parsers.parse("it is taken over at {seconds:d} seconds"))
+def _(shelf: Shelf, seconds: int) -> None:
+    _take_over(shelf, shelf.owner, seconds)
+
+
+@then(parsers.parse("the take-over is {answer}"))
+def _(shelf: Shelf, answer: str) -> None:
+    refused = isinstance(shelf.world.error, VersionConflict)
+    assert (refused, shelf.world.error is None) == (answer == "refused", answer == "stored")
+    for run_id, records in shelf.kept.items():
+        assert list(shelf.world.store.read(run_id)) == records
+
+
+@when(
+    parsers.parse(
+        "{takers:d} callers take it over while {renewers:d} others renew it, {turns:d} times"
+    ),
+    target_fixture="renewed_and_taken",
+)
+def _(shelf: Shelf, takers: int, renewers: int, turns: int) -> list[tuple[int, int]]:
+    """Tell of each turn how many renewed the run, and how many took it over."""
+    return [_turn(shelf, takers, renewers) for _ in range(turns)]
+
+
+def _turn(shelf: Shelf, takers: int, renewers: int) -> tuple[int, int]:
+    store, run_id, version = shelf.world.store, shelf.owner, len(shelf.kept[shelf.owner])
+    store.append(run_id, [], expected_version=version, due_at=NOON)
+    later = NOON + timedelta(seconds=60)
+    told: list[str] = []
+    barrier = threading.Barrier(takers + renewers)
+
+    def call(*, takes: bool) -> None:
+        barrier.wait(10)
+        try:
+            if takes:
+                new = [record(version + 1)]
+                store.append(run_id, new, expected_version=version, due_at=None, due_by=NOON)
+            else:
+                store.append(run_id, [], expected_version=version, due_at=later)
+        except VersionConflict:
+            return
+        told.append("taken" if takes else "renewed")
+
+    threads = [
+        threading.Thread(target=call, kwargs={"takes": number < takers})
+        for number in range(takers + renewers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shelf.kept[run_id] = list(store.read(run_id))
+    return told.count("renewed"), told.count("taken")
+
+
+@then("a take-over never followed a renewal that had been stored")
+def _(shelf: Shelf, renewed_and_taken: list[tuple[int, int]]) -> None:
+    # A renewal after a take-over is at an old version; a take-over after a renewal is not due.
+    for renewed, taken in renewed_and_taken:
+        assert (renewed > 0, taken) in ((True, 0), (False, 1))
+    assert len(shelf.kept[shelf.owner]) == 2 + sum(taken for _, taken in renewed_and_taken)
+
+
+@when(
+    parsers.parse("{seconds:d} seconds are asked for with the tenants in turns"),
+    target_fixture="until",
+)
+def _(seconds: int) -> int:
+    return seconds
+
+
+@then(parsers.parse("those are the runs due at {told} seconds, or cut to any limit the first"))
+def _(shelf: Shelf, until: int, told: str) -> None:
+    expected = [int(each) for each in told.replace(" and ", ", ").split(", ")]
+    for limit in range(1, len(expected) + 2):
+        due = shelf.world.store.list_due(
+            tenant_id=None, until=NOON + timedelta(seconds=until), limit=limit, in_turns=True
+        )
+        assert [shelf.due[run_id] for run_id in due] == expected[:limit]

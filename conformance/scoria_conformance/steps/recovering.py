@@ -1,0 +1,323 @@
+"""Steps about processes that die in a handler, and about steps that are tried again."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+from pytest_bdd import given, parsers, then, when
+
+from scoria_conformance.answers import ANSWERS
+from scoria_conformance.steps.starting import start
+from scoria_conformance.world import KIND, PATIENCE, World, asks, raises
+from scoria_core import Retry, RunSummary, Scoria, Step, StepSpec
+from scoria_core.errors import StoreUnavailable
+from scoria_core.ports import Capability
+
+LEASE = 30
+STEP = StepSpec(kind=KIND, role_id="executor")
+
+
+@attrs.define
+class DyingProcess:
+    """A host whose process dies in its handler: not a word of it reaches the store again."""
+
+    world: World
+    _entered: threading.Event = attrs.field(factory=threading.Event)
+    _over: threading.Event = attrs.field(factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._entered.is_set():
+            raise StoreUnavailable("the store", "is out of reach of a process that has died")
+        return getattr(self.world.store, name)
+
+    def live(self, call: Callable[[Scoria], object]) -> None:
+        """Make a call that ends, for the store, when its handler is entered."""
+        facade = Scoria(
+            self,
+            clock=self.world.clock,
+            lease=LEASE,
+            handlers={KIND: self._die},
+        )
+
+        def run() -> None:
+            with suppress(StoreUnavailable):
+                call(facade)
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        assert self._entered.wait(PATIENCE)
+
+    def end(self) -> None:
+        """Let the thread of the dead process go."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
+
+    def _die(self, *_: object) -> None:
+        self._entered.set()
+        self._over.wait(PATIENCE)
+
+
+@pytest.fixture
+def processes() -> Iterator[list[DyingProcess]]:
+    """Keep the processes that die in a scenario, and let their threads go after it."""
+    made: list[DyingProcess] = []
+    yield made
+    for process in made:
+        process.end()
+
+
+def _dies(world: World, processes: list[DyingProcess], call: Callable[[Scoria], object]) -> None:
+    processes.append(DyingProcess(world))
+    processes[-1].live(call)
+
+
+def _lease_ends(world: World) -> datetime:
+    claimed = [entry for entry in world.detail.journal if entry.type == "step_claimed"]
+    return claimed[-1].at + timedelta(seconds=LEASE)
+
+
+@given("a run whose process died in its handler")
+def _(world: World, processes: list[DyingProcess]) -> None:
+    def begin(scoria: Scoria) -> None:
+        scoria.start_run(world.identity(), root_role_id="executor", initial_step=STEP)
+
+    _dies(world, processes, begin)
+    (run,) = world.scoria.list_runs()
+    world.run_id = run.run_id
+
+
+@given("its lease was renewed by another process just now")
+def _(world: World) -> None:
+    version = world.scoria.get_run(world.run_id).version
+    renewed = _lease_ends(world) + timedelta(seconds=LEASE)
+    world.store.append(world.run_id, (), expected_version=version, due_at=renewed)
+
+
+@when("the lease of its step has almost ended")
+def _(world: World) -> None:
+    world.clock.advance(_lease_ends(world) - world.clock.now() - timedelta(seconds=1))
+
+
+@when("the lease of its step has ended")
+def _(world: World) -> None:
+    world.clock.advance(_lease_ends(world) - world.clock.now())
+
+
+@when("the process that owns the store recovers it")
+def _(world: World, processes: list[DyingProcess]) -> None:
+    for process in processes:
+        process.end()
+    if Capability.MULTI_PROCESS in world.store.capabilities:
+        # Its steps may be those of a live process; the first scenario is the one for it.
+        assert world.scoria.recover() == 0
+        world.clock.advance(_lease_ends(world) - world.clock.now())
+        world.scoria.run_pending()
+    else:
+        assert world.scoria.recover() == 1
+        assert world.scoria.recover() == 0
+
+
+@then(parsers.parse("its step was released, and is in its attempt {attempt:d}"))
+def _(world: World, attempt: int) -> None:
+    (step,) = world.detail.steps
+    assert step.attempt == attempt
+    assert [entry.type for entry in world.detail.journal].count("step_released") == attempt - 1
+
+
+@when("a run is started whose handler takes longer than its lease, and others look for work")
+def _(world: World) -> None:
+    lease = 0.5
+    facade, other = (Scoria(world.store, lease=lease) for _ in range(2))
+
+    def slow(step: Step, run: RunSummary) -> None:
+        world.calls.append((step, run))
+        ends = time.monotonic() + 3 * lease
+        while time.monotonic() < ends:
+            other.run_pending(handlers=world.handlers)
+            other.run_pending(run.run_id, handlers=world.handlers)
+            time.sleep(lease / 20)
+
+    identity = world.identity()
+    run = facade.start_run(
+        identity, root_role_id="executor", initial_step=STEP, handlers={KIND: slow}
+    )
+    world.run_id = run.run_id
+
+
+@then("its handler was entered once, and no other took the step")
+def _(world: World) -> None:
+    assert len(world.calls) == 1
+    assert world.detail.steps[0].attempt == 1
+
+
+@when(parsers.parse('its step is run with a handler that answers "{answer}"'))
+def _(world: World, answer: str) -> None:
+    world.answer = ANSWERS[answer]
+    world.scoria.run_pending(world.run_id, handlers=world.handlers)
+
+
+@when("another host adds a step")
+def _(world: World) -> None:
+    Scoria(world.store, clock=world.clock, lease=1).add_step(world.run_id, STEP)
+    world.clock.advance(timedelta(seconds=LEASE - 1))
+
+
+@when(parsers.parse("its next {count:d} processes die as well"))
+def _(world: World, processes: list[DyingProcess], count: int) -> None:
+    for _ in range(count):
+        world.clock.advance(_lease_ends(world) - world.clock.now())
+        _dies(world, processes, lambda scoria: scoria.run_pending())
+    world.clock.advance(_lease_ends(world) - world.clock.now())
+    world.scoria.run_pending(handlers=world.handlers)
+
+
+@then(parsers.parse("its step failed as its worker was silent, in its attempt {attempt:d}"))
+def _(world: World, attempt: int) -> None:
+    (step,) = world.detail.steps
+    assert step.attempt == attempt
+    assert step.error is not None
+    assert step.error.type == "LeaseExpired"
+    assert f"its last attempt of {attempt}" in step.error.message
+    assert world.calls == []
+
+
+@when(
+    parsers.parse(
+        "a run is started with a step retried after {first:d} seconds, and then after {later:d}"
+    ),
+    target_fixture="step",
+)
+def _(first: int, later: int) -> StepSpec:
+    return attrs.evolve(STEP, retry=Retry(max_attempts=3, delay=first, factor=later / first))
+
+
+@when(
+    parsers.parse("its handler raises an exception the first {count:d} times"),
+    target_fixture="entered_at",
+)
+def _(world: World, step: StepSpec, count: int) -> list[float]:
+    """Tell after how many seconds the handler was entered each time."""
+    begin = world.clock.now()
+    entered_at: list[float] = []
+
+    def answer(step: Step, run: RunSummary) -> object:
+        entered_at.append((world.clock.now() - begin).total_seconds())
+        if len(entered_at) <= count:
+            raises(step, run)
+        return None
+
+    start(world, answer, initial_step=step)
+    for _ in range(60):
+        world.clock.advance(timedelta(seconds=1))
+        world.scoria.run_pending(handlers=world.handlers)
+    return entered_at
+
+
+@then(parsers.parse("its handler was entered at {told} seconds"))
+def _(entered_at: list[float], told: str) -> None:
+    assert entered_at == [int(each) for each in told.replace(" and ", ", ").split(", ")]
+
+
+@then("the attempts of the first step had one idempotency key, and the other step another")
+def _(world: World) -> None:
+    keys = [(step.attempt, step.idempotency_key) for step, _ in world.calls]
+    (first,), (other,) = {key for _, key in keys[:3]}, {key for _, key in keys[3:]}
+    assert [attempt for attempt, _ in keys] == [1, 2, 3, 1]
+    assert first != other
+
+
+@when("a run is started by a host that queues its steps")
+def _(world: World) -> None:
+    host = Scoria(world.store, clock=world.clock, dispatch="queue")
+    run = host.start_run(
+        world.identity(), root_role_id="executor", initial_step=STEP, handlers=world.handlers
+    )
+    world.run_id = run.run_id
+
+
+@then("its handler was not entered")
+def _(world: World) -> None:
+    assert world.calls == []
+
+
+@when(
+    "a run is started by a host that carries out steps on threads",
+    target_fixture="returned_first",
+)
+def _(world: World) -> bool:
+    returned, done = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def handler(*_: object) -> None:
+        seen.append(returned.wait(PATIENCE))
+        done.set()
+
+    host = Scoria(world.store, dispatch="thread")
+    run = host.start_run(
+        world.identity(), root_role_id="executor", initial_step=STEP, handlers={KIND: handler}
+    )
+    returned.set()
+    world.run_id = run.run_id
+    assert done.wait(PATIENCE)
+    return seen == [True]
+
+
+@then("the call returned before its handler did")
+def _(returned_first: bool) -> None:
+    assert returned_first
+
+
+@then(parsers.parse('the run is "{status}" soon after'))
+def _(world: World, status: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while world.scoria.get_run(world.run_id).status != status and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert world.scoria.get_run(world.run_id).status == status
+
+
+@given(
+    parsers.parse('{a:d} queued runs of "{x}", {b:d} of "{y}" and {c:d} of "{z}", in that order'),
+    target_fixture="queued",
+)
+def _(world: World, a: int, x: str, b: int, y: str, c: int, z: str) -> list[list[str]]:
+    """Return the runs of each tenant."""
+
+    def queue(tenant_id: str) -> str:
+        world.clock.advance(timedelta(seconds=1))
+        identity = world.identity(tenant_id=tenant_id)
+        run = world.scoria.start_run(identity, root_role_id="executor", initial_step=STEP)
+        return run.run_id
+
+    return [[queue(name) for _ in range(count)] for count, name in ((a, x), (b, y), (c, z))]
+
+
+@then("what is pending is listed with the tenants in turns, cut to any limit")
+def _(world: World, queued: list[list[str]]) -> None:
+    turns = range(max(map(len, queued)))
+    expected = [runs[turn] for turn in turns for runs in queued if turn < len(runs)]
+    for limit in range(1, len(expected) + 2):
+        assert world.scoria.list_pending(limit=limit) == expected[:limit]
+
+
+@given(parsers.parse("a run that waits for an approval which expires after {seconds:d} seconds"))
+def _(world: World, seconds: int) -> None:
+    start(world, asks(expires_in=seconds))
+
+
+@when("what is queued is run with a handler that asks for approval")
+def _(world: World) -> None:
+    world.answer = asks()
+    world.scoria.run_pending(handlers=world.handlers)
+
+
+@then("its first request is expired, and it has made another")
+def _(world: World) -> None:
+    assert [each.status for each in world.detail.approvals] == ["expired", "pending"]
+    assert [step.approval and step.approval.status for step, _ in world.calls] == [None, "expired"]
