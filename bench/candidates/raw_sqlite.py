@@ -1,0 +1,47 @@
+"""A journal in a SQLite file."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from threading import Lock
+
+from bench.candidates.raw import RawRuns
+from bench.group_commit import GroupCommit, Row
+from bench.place import Place
+
+SCHEMA = """CREATE TABLE IF NOT EXISTS journal (
+    run_id TEXT, number INTEGER, body TEXT, PRIMARY KEY (run_id, number)) WITHOUT ROWID"""
+
+
+class SQLiteJournal:
+    """One table, one connection."""
+
+    def __init__(self, place: Place) -> None:
+        self._connection = sqlite3.connect(
+            place.file, isolation_level=None, check_same_thread=False
+        )
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", SCHEMA):
+            self._connection.execute(statement)
+        self._lock = Lock()
+        self.write = GroupCommit(self.fill).write
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Store rows in one commit."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT INTO journal VALUES (?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+
+    def read(self, run_id: str) -> Sequence[str]:
+        """Return the texts of a run."""
+        asked = "SELECT body FROM journal WHERE run_id = ? ORDER BY number"
+        with self._lock:
+            return [text for (text,) in self._connection.execute(asked, (run_id,))]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def open_candidate(place: Place) -> RawRuns:
+    """Open W on the file of the place."""
+    return RawRuns(SQLiteJournal(place))
