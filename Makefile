@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -36,6 +36,10 @@ mutants: $(READY)
 
 model: $(READY)
 	$(BIN)/python -m scoria_conformance.model
+
+bench: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m bench --report bench
 
 format: $(READY)
 	$(BIN)/ruff format .
