@@ -1,4 +1,4 @@
-"""The plot: W a second by candidate, a panel for each number of flows."""
+"""The plot: W a second by candidate, a panel for each number of flows; Scoria's dots are full."""
 
 from pathlib import Path
 from typing import Any
@@ -43,22 +43,25 @@ def _panel(panel: Any, figures: Figures, entries: list[Entry], flows: int) -> No
     panel.set_xscale("log")
     panel.set_xlabel("W a second")
     panel.grid(axis="x", color="#dddddd")
+    panel.grid(axis="y", color="#eeeeee")
     panel.set_axisbelow(True)
     for place, entry in enumerate(entries):
-        _bar(panel, figures, entry, flows, place)
+        _dot(panel, figures, entry, flows, place)
     panel.set_yticks(range(len(entries)), [entry.label for entry in entries])
     panel.set_ylim(len(entries) - 0.4, -0.6)
 
 
-def _bar(panel: Any, figures: Figures, entry: Entry, flows: int, place: int) -> None:
+def _dot(panel: Any, figures: Figures, entry: Entry, flows: int, place: int) -> None:
     rate = figures.rate(entry.name, figures.findings.plan.finished[0], flows)
     if rate is None:
         return
-    panel.barh(
-        place,
+    panel.errorbar(
         rate.middle,
-        color=INK[entry.kind],
-        alpha=1.0 if entry.is_scoria else 0.45,
+        place,
         xerr=[[rate.middle - rate.least], [rate.most - rate.middle]],
-        error_kw={"ecolor": "#333333", "elinewidth": 0.8, "capsize": 2},
+        color=INK[entry.kind],
+        marker="o",
+        markersize=7,
+        markerfacecolor=INK[entry.kind] if entry.is_scoria else "white",
+        capsize=3,
     )

@@ -88,6 +88,6 @@ def _ratio(spread: Spread | None) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return NOTHING
-    return (
-        f"{value:,.0f}" if value >= 100 or float(round(value, 1)).is_integer() else f"{value:.1f}"
-    )
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}".removesuffix(".0")
