@@ -54,6 +54,11 @@ def run(task: Task) -> Result:
     return _counted(task) if task.counted else _timed(task)
 
 
+def is_filled(place: Place) -> bool:
+    """Tell whether a place has its finished runs already."""
+    return (place.directory / FILLED).exists()
+
+
 def _timed(task: Task) -> Result:
     _fill_once(task)
     with _opened(task) as candidate:
@@ -80,12 +85,11 @@ def _counted(task: Task) -> Result:
 
 def _fill_once(task: Task) -> None:
     """Put the finished runs where they last, once."""
-    filled = task.place.directory / FILLED
-    if task.place.kind.lasts and task.finished and not filled.exists():
+    if task.place.kind.lasts and task.finished and not is_filled(task.place):
         with _opened(task) as candidate:
             _put(task, candidate)
         _settle(task.place)
-        filled.touch()
+        (task.place.directory / FILLED).touch()
 
 
 def _put(task: Task, candidate: Candidate) -> None:
