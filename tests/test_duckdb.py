@@ -468,7 +468,9 @@ def statements(store: DuckDBStore) -> Callable[[Callable[[], object]], list[str]
     """Tell which statements a call makes."""
     assert store._file is not None
     counting: Any = Counting(store._file._connection)
-    store._file._connection = counting
+    writing: Any = Counting(store._file._writer)
+    writing.statements = counting.statements
+    store._file._connection, store._file._writer = counting, writing
 
     def made_by(call: Callable[[], object]) -> list[str]:
         counting.statements.clear()
@@ -550,18 +552,17 @@ def test_after_a_failed_write_what_is_stored_decides(
     """A write that fails may have been stored; memory does not pretend to know which."""
     store.create(RunKey("r", "t", "s"), [Record(1, "d", "b")], due_at=None)
     file: Any = store._file
-    rows = file._rows
+    writer = file._writer
 
-    def failing(statement: str, **parameters: Any) -> Any:
-        if statement != "append" or stored:
-            answer = rows(statement, **parameters)
-        if statement == "append":
+    class Failing:
+        def execute(self, statement: str, parameters: Any) -> None:
+            if stored:
+                writer.execute(statement, parameters)
             raise duckdb.IOException("disk full")
-        return answer
 
     second = [Record(2, "d", "b2")]
     with monkeypatch.context() as patch:
-        patch.setattr(file, "_rows", failing)
+        patch.setattr(file, "_writer", Failing())
         with pytest.raises(StoreUnavailable, match="disk full"):
             store.append("r", second, expected_version=1, due_at=None)
         with pytest.raises(StoreUnavailable, match="disk full"):

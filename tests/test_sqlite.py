@@ -142,7 +142,8 @@ def test_a_kill_in_mid_transaction_stores_nothing_and_holds_nobody_up(path: Path
     code = """
     store = SQLiteStore(path)
     create(store, "r")
-    with store._transaction("BEGIN IMMEDIATE") as execute:
+    with store._transaction("BEGIN IMMEDIATE") as connection:
+        execute = connection.execute
         execute("PRAGMA cache_spill = 1")
         execute("INSERT INTO record VALUES ('r', 2, 'd', ?)", ("x" * 10_000_000,))
         execute("UPDATE run SET due_at = 0")
@@ -160,8 +161,8 @@ def test_a_kill_in_mid_transaction_stores_nothing_and_holds_nobody_up(path: Path
 
 def test_a_commit_is_on_the_disk(store: SQLiteStore, path: Path) -> None:
     """The file has a write-ahead log, and a commit waits until it is written through."""
-    with store._transaction("BEGIN") as execute:
-        assert execute("PRAGMA synchronous").fetchone() == (2,)
+    with store._transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -262,8 +263,8 @@ def test_a_store_outlives_a_fork(path: Path) -> None:
     create(store, "before")
     within = threading.Event()
     def write():
-        with store._transaction("BEGIN IMMEDIATE") as execute:
-            execute("INSERT INTO record VALUES ('before', 2, 'd', 'late')")
+        with store._transaction("BEGIN IMMEDIATE") as connection:
+            connection.execute("INSERT INTO record VALUES ('before', 2, 'd', 'late')")
             within.set()
             threading.Event().wait(0.3)
     threading.Thread(target=write).start()
@@ -336,12 +337,12 @@ def test_nothing_is_found_by_looking_at_all_of_it(store: SQLiteStore, listing: s
     connection.set_trace_callback(asked.append)
     LISTINGS[listing](store)
     connection.set_trace_callback(None)
-    looked_up = [each for each in asked if each.startswith("SELECT")]
+    looked_up = [each for each in asked if each.startswith(("SELECT", "UPDATE"))]
     assert looked_up
     for statement in looked_up:
         plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
-        # Without a filter the index is walked from its end, and the limit ends the walk.
-        ordered = "SCAN run USING COVERING INDEX" if listing == "all runs" else "SEARCH"
+        # Without a filter the table is walked from the end of its key, and the limit ends the walk.
+        ordered = "SCAN run" if listing == "all runs" else "SEARCH"
         assert ordered in plan
         assert "TEMP B-TREE" not in plan
 

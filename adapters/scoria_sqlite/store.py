@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,25 +11,20 @@ from threading import Lock
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, Record, RunKey
 
-APPLICATION, VERSION, PATIENCE = 0x5C0121A, 1, 10.0
-SCHEMA = f"""BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS run (run_id PRIMARY KEY, tenant_id, session_id, idempotency_key,
-    due_at, UNIQUE (tenant_id, idempotency_key));
-CREATE TABLE IF NOT EXISTS record (run_id, sequence, digest, body, PRIMARY KEY (run_id, sequence));
-CREATE INDEX IF NOT EXISTS by_tenant ON run (tenant_id, run_id);
-CREATE INDEX IF NOT EXISTS by_session ON run (session_id, run_id);
-CREATE INDEX IF NOT EXISTS by_both ON run (tenant_id, session_id, run_id);
-CREATE INDEX IF NOT EXISTS by_due ON run (due_at, run_id);
-CREATE INDEX IF NOT EXISTS by_due_of_tenant ON run (tenant_id, due_at, run_id);
-PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT"""
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+APPLICATION, VERSION, PATIENCE = 96473626, 1, 10.0
+SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
     FROM pragma_application_id, pragma_user_version"""
-LAST = "SELECT coalesce(max(sequence), 0) FROM record WHERE run_id = ?"
-IS_DUE = "SELECT 1 FROM run WHERE run_id = ? AND due_at <= ?"
+OWNER = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
+CREATE = "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"
+MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :run_id
+    AND version = :expected
+    AND (:due_by IS NULL OR due_at <= :due_by)"""
+JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
 TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
-When = datetime | None
-Execute = Callable[..., sqlite3.Cursor]
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+At = datetime | None
+Records = Sequence[Record]
 LOCK, OPEN = Lock(), dict["SQLiteStore", sqlite3.Connection]()
 
 
@@ -42,41 +37,32 @@ class SQLiteStore:
         self._path, self._closed = path.absolute(), False
         self.read("")  # a file that cannot be used is refused now, not by a later call
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: When) -> str:
+    def create(self, key: RunKey, records: Records, *, due_at: At) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        owner = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
-        run = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
-        with self._transaction("BEGIN IMMEDIATE") as execute:
-            for (run_id,) in execute(owner, (key.tenant_id, key.idempotency_key)):
+        named = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            for (run_id,) in connection.execute(OWNER, (key.tenant_id, key.idempotency_key)):
                 return str(run_id)
-            if version := execute(LAST, (key.run_id,)).fetchone()[0]:
-                raise VersionConflict(key.run_id, 0, version)
-            execute("INSERT INTO run VALUES (?, ?, ?, ?, NULL)", run)
-            _insert(execute, key.run_id, records, due_at)
+            if not connection.execute(CREATE, (*named, len(records), _number(due_at))).rowcount:
+                raise VersionConflict(key.run_id, 0, _version(connection, key.run_id))
+            _insert(connection, key.run_id, records)
             return key.run_id
 
     def append(
-        self,
-        run_id: str,
-        records: Sequence[Record],
-        *,
-        expected_version: int,
-        due_at: When,
-        due_by: When = None,
+        self, run_id: str, records: Records, *, expected_version: int, due_at: At, due_by: At = None
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        with self._transaction("BEGIN IMMEDIATE") as execute:
-            version = execute(LAST, (run_id,)).fetchone()[0]
-            is_due = due_by is None or execute(IS_DUE, (run_id, _number(due_by))).fetchone()
-            if version == 0 or version != expected_version or not is_due:
-                raise VersionConflict(run_id, expected_version, version)
-            _insert(execute, run_id, records, due_at)
+        row = {"run_id": run_id, "expected": expected_version, "due_by": _number(due_by)}
+        row |= {"version": expected_version + len(records), "due_at": _number(due_at)}
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            if not connection.execute(MOVE, row).rowcount:
+                raise VersionConflict(run_id, expected_version, _version(connection, run_id))
+            _insert(connection, run_id, records)
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def read(self, run_id: str) -> Records:
         """Return the records of a run."""
-        rows = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
-        with self._transaction("BEGIN") as execute:
-            return [Record(*row) for row in execute(rows, (run_id,))]
+        with self._transaction() as connection:
+            return [Record(*row) for row in connection.execute(JOURNAL, (run_id,))]
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
@@ -93,6 +79,13 @@ class SQLiteStore:
         order = f"{TURN}, due_at, run_id" if in_turns else "due_at, run_id"
         return self._run_ids(asked, order, limit)
 
+    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
+        given = {f"{column} ?": value for column, value in asked.items() if value is not None}
+        where = " AND ".join(given) or "TRUE"
+        rows = f"SELECT run_id FROM run WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+        with self._transaction() as connection:
+            return [run_id for (run_id,) in connection.execute(rows, (*given.values(), limit))]
+
     def close(self) -> None:
         """Close the file."""
         with LOCK:
@@ -100,19 +93,12 @@ class SQLiteStore:
             if self in OPEN:
                 OPEN.pop(self).close()
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        given = {f"{column} ?": value for column, value in asked.items() if value is not None}
-        where = " AND ".join(given) or "TRUE"
-        rows = f"SELECT run_id FROM run WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
-        with self._transaction("BEGIN") as execute:
-            return [run_id for (run_id,) in execute(rows, (*given.values(), limit))]
-
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Execute]:
+    def _transaction(self, begin: str = "BEGIN") -> Iterator[sqlite3.Connection]:
         try:
             with LOCK, self._connected() as connection:  # commits, or rolls back
                 connection.execute(begin)
-                yield connection.execute
+                yield connection
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(self._path), f"does not answer: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -144,16 +130,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _insert(execute: Execute, run_id: str, records: Sequence[Record], due_at: When) -> None:
-    for each in records:
-        row = (run_id, each.sequence, each.digest, each.body)
-        execute("INSERT INTO record VALUES (?, ?, ?, ?)", row)
-    due = due_at and _number(due_at)
-    execute("UPDATE run SET due_at = ? WHERE run_id = ?", (due, run_id))
+def _insert(connection: sqlite3.Connection, run_id: str, records: Records) -> None:
+    rows = [(run_id, each.sequence, each.digest, each.body) for each in records]
+    connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?)", rows)
 
 
-def _number(at: datetime) -> int:
-    return (at - EPOCH) // MICROSECOND
+def _version(connection: sqlite3.Connection, run_id: str) -> int:
+    found = connection.execute("SELECT version FROM run WHERE run_id = ?", (run_id,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _number(at: At) -> int | None:
+    return None if at is None else (at - EPOCH) // MICROSECOND
 
 
 def _before_fork() -> None:

@@ -1,0 +1,15 @@
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS run (
+    run_id PRIMARY KEY, tenant_id, session_id, idempotency_key, version, due_at,
+    UNIQUE (tenant_id, idempotency_key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record (run_id, sequence, digest, body, PRIMARY KEY (run_id, sequence));
+CREATE INDEX IF NOT EXISTS by_tenant ON run (tenant_id, run_id);
+CREATE INDEX IF NOT EXISTS by_session ON run (session_id, run_id);
+CREATE INDEX IF NOT EXISTS by_both ON run (tenant_id, session_id, run_id);
+CREATE INDEX IF NOT EXISTS by_due ON run (due_at, run_id) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_due_of_tenant ON run (tenant_id, due_at, run_id)
+    WHERE due_at IS NOT NULL;
+PRAGMA application_id = 96473626;
+PRAGMA user_version = 1;
+COMMIT
