@@ -53,17 +53,17 @@ class Run:
 
     run_id: str
     journal: list[JournalEntry] = attrs.field(factory=list)
-    records: list[Record] = attrs.field(factory=list)
+    records: list[Record] = attrs.field(factory=list, eq=False)
     status: RunStatus = RunStatus.RUNNING
     steps: dict[str, Step] = attrs.field(factory=dict)
     approvals: dict[str, Approval] = attrs.field(factory=dict)
     handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
     _facts: RunFacts | None = None
     # What is asked at each entry is looked up: a long journal costs no more than a short one.
-    _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False)
-    _uncompleted: dict[str, None] = attrs.field(init=False)
-    _approval_of: dict[str, str] = attrs.field(init=False)
-    _handoff_to: dict[str, str] = attrs.field(init=False)
+    _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False, eq=False)
+    _uncompleted: dict[str, None] = attrs.field(init=False, eq=False)
+    _approval_of: dict[str, str] = attrs.field(init=False, eq=False)
+    _handoff_to: dict[str, str] = attrs.field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         self._uncompleted = {
