@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -33,6 +33,12 @@ mutate-lifecycles: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m scoria_conformance.mutants adapters memory:// --page scoria_cli.page:page
+
+mutation-score: $(READY)
+	$(BIN)/python -m scoria_conformance.mutants operators memory:// --page scoria_cli.page:page \
+		scoria_core.decisions scoria_memory.store
+	$(BIN)/python -m scoria_conformance.mutants operators duckdb:///scoria.duckdb \
+		--page scoria_cli.page:page scoria_duckdb.store scoria_duckdb.journal_file
 
 model: $(READY)
 	$(BIN)/python -m scoria_conformance.model

@@ -1,6 +1,7 @@
-"""`python -m scoria_conformance.mutants lifecycles|adapters TARGET`: what the features notice."""
+"""`python -m scoria_conformance.mutants lifecycles|adapters|operators TARGET`: what is noticed."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from scoria_conformance.mutants.lifecycles import changes
 from scoria_conformance.mutants.report import exit_code, report
 from scoria_conformance.mutants.wrong import declared
 from scoria_conformance.target import Target
+from scoria_conformance.verify import SUITES
 from scoria_core.errors import ScoriaError
 
 
@@ -51,6 +53,22 @@ def _adapters(asked: argparse.Namespace) -> int:
     return found.exit_code(whole=whole)
 
 
+def _operators(asked: argparse.Namespace) -> int:
+    # cosmic-ray comes with the development environment; the other commands do without it.
+    from scoria_conformance.mutants import operators, score
+
+    try:
+        known = [each for module in asked.modules for each in operators.mutations(module)]
+    except Exception as error:  # noqa: BLE001 - whatever it is, no mutant of it was tried
+        _print([f"modules cannot be read: {type(error).__name__}: {error}"])
+        return 2
+    tried = [mutant for mutant in known if asked.only in str(mutant)]
+    where = asked.target, asked.page, asked.suite
+    experiment = operators.try_all(tried, Progress(tried), *where, at_once=asked.at_once)
+    _print(score.report(experiment))
+    return score.exit_code(experiment)
+
+
 class Progress:
     """Says how far it is, for a person who waits."""
 
@@ -88,10 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     wrong.add_argument(
         "--declared", action="append", metavar="MODULE", help="where mutants are declared instead"
     )
-    for each in (lifecycles, wrong):
+    changed = what.add_parser("operators", help="modules, in every way cosmic-ray changes them")
+    changed.set_defaults(run=_operators)
+    changed.add_argument(
+        "--suite", choices=SUITES, help="the scenarios of one suite; all if not given"
+    )
+    changed.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="how many")
+    for each in (lifecycles, wrong, changed):
         each.add_argument("target", help="the store to run on: a URL or module:factory")
         each.add_argument("--page", help="module:name of what makes the evidence page of a facade")
         each.add_argument("--only", default="", help="the mutants with this in their name")
+    changed.add_argument("modules", nargs="+", metavar="module", help="the modules to change")
     return parser
 
 

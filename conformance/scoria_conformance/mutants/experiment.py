@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from itertools import zip_longest
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import pytest
@@ -23,11 +24,11 @@ from scoria_conformance.host import HostRefused
 from scoria_conformance.mutants.pace import hurry
 from scoria_conformance.plugin import CHECKS
 from scoria_conformance.verdict import Check, Status
-from scoria_conformance.verify import environment, pytest_arguments
+from scoria_conformance.verify import SUITES, environment, pytest_arguments
 from scoria_core.errors import ScoriaError, TransitionRefused
 
 PATIENCE = 120
-"""How many seconds the features may take with one mutant."""
+"""How many seconds the features may take with one mutant, unless an experiment says otherwise."""
 
 KILLERS = (AssertionError, TransitionRefused)
 """What a scenario kills by; whatever else goes wrong in it tells nothing about the mutant."""
@@ -111,10 +112,11 @@ class Trial:
     mutant: Mutant
     process: ForkProcess
     answer: Connection
-    deadline: float
+    patience: float
+    begun: float = attrs.field(factory=time.monotonic)
 
     @classmethod
-    def start(cls, mutant: Mutant, judge: Callable[[Mutant], Finding]) -> "Trial":
+    def start(cls, mutant: Mutant, judge: Callable[[Mutant], Finding], patience: float) -> "Trial":
         """Fork a process that sends what `judge` finds."""
         answer, sending = _FORK.Pipe(duplex=False)
 
@@ -125,13 +127,18 @@ class Trial:
         process = _FORK.Process(target=child)
         process.start()
         sending.close()
-        return cls(mutant, process, answer, time.monotonic() + PATIENCE)
+        return cls(mutant, process, answer, patience)
+
+    @property
+    def deadline(self) -> float:
+        """When it has no time left."""
+        return self.begun + self.patience
 
     def end(self) -> Finding:
         """Return what was found; a process that crashed or hangs has found nothing."""
         if not self.answer.poll():
             self.stop()
-            finding = self._unknown(f"did not end within {PATIENCE} seconds")
+            finding = self._unknown(f"did not end within {self.patience:.0f} seconds")
         else:
             finding = self._received()
         self.process.join()
@@ -162,7 +169,8 @@ class Experiment:
     `canary` is what became of the unchanged code; no mutant is tried unless all holds with it.
     `tell` hears of each finding as it comes in. `hand_written` leaves the generated scenarios out.
     A mutant runs up to its first kill; or, where `judged` is given, through every scenario that
-    `meets` lets it, and `judged` says what became of it. `at_once` many are tried at a time.
+    `meets` lets it, and `judged` says what became of it. It meets them in the order of `rank`, or
+    those of its clause first. `at_once` many are tried at a time, for `patience` seconds each.
     """
 
     mutants: Sequence[Mutant]
@@ -171,19 +179,25 @@ class Experiment:
     at_once: int = os.cpu_count() or 1
     meets: Callable[[Mutant, pytest.Item], bool] = lambda *_: True
     judged: Callable[[Mutant, Iterable[Meeting]], Finding] | None = None
+    rank: Callable[[Mutant, pytest.Item], Any] = lambda mutant, item: (
+        mutant.clause not in item.keywords
+    )
+    patience: float = PATIENCE
     canary: Finding = Finding(Unchanged(), Fate.UNKNOWN, reason="the features were not run")
     findings: list[Finding] = attrs.field(factory=list)
     _raised: BaseException | None = None
 
-    def run(self, target: str, page: str | None = None) -> None:
+    def run(self, target: str, page: str | None = None, suite: str | None = None) -> None:
         """Collect the features against `target` in this process, and try all.
 
-        `page` names, as `module:name`, what makes the evidence page of a facade. The process is
-        then used up: call it in one that does nothing else.
+        `page` names, as `module:name`, what makes the evidence page of a facade, and `suite` one of
+        `SUITES`, or None for all. The process is then used up: call it in one that does nothing
+        else.
         """
         os.environ.clear()
         os.environ.update(environment())
         told = [f"--scoria-target={target}", *([f"--scoria-page={page}"] if page else [])]
+        told += ["-m", SUITES[suite]] if suite else []
         # Nothing that is printed belongs to one mutant alone, and no directory outlives its test.
         quiet = ["-s", "-p", "no:terminal", "-o", "tmp_path_retention_policy=none"]
         pytest.main([*pytest_arguments(), *told, *quiet], plugins=[self])
@@ -220,9 +234,9 @@ class Experiment:
             self._raised = call.excinfo.value
 
     def _try_all(self, judge: Callable[[Mutant], Finding]) -> None:
-        (self.canary,) = _tried([self.canary.mutant], judge, 1)
+        (self.canary,) = _tried([self.canary.mutant], judge, 1, self.patience)
         if self.canary.fate == Fate.SURVIVED:
-            for finding in _tried(self.mutants, judge, self.at_once):
+            for finding in _tried(self.mutants, judge, self.at_once, self.patience):
                 self.findings.append(finding)
                 self.tell(finding)
 
@@ -238,10 +252,10 @@ class Experiment:
             return judge(mutant, self._met(session, mutant))
 
     def _met(self, session: pytest.Session, mutant: Mutant) -> Iterator[Meeting]:
-        """Run what the mutant meets, the scenarios of its clause first."""
+        """Run what the mutant meets, in the order of their rank."""
         met = [item for item in session.items if self.meets(mutant, item)]
-        items = sorted(met, key=lambda item: mutant.clause not in item.keywords)
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        items = sorted(met, key=lambda item: self.rank(mutant, item))
+        for item, following in zip_longest(items, items[1:]):
             begun = time.monotonic()
             check = self._run(item, following)
             seconds = time.monotonic() - begun
@@ -264,14 +278,17 @@ class Experiment:
 
 
 def _tried(
-    mutants: Sequence[Mutant], judge: Callable[[Mutant], Finding], at_once: int
+    mutants: Sequence[Mutant],
+    judge: Callable[[Mutant], Finding],
+    at_once: int,
+    patience: float,
 ) -> Iterator[Finding]:
     """Yield what becomes of each mutant, so many at a time."""
     waiting, trials = list(mutants), list[Trial]()
     try:
         while waiting or trials:
             while waiting and len(trials) < at_once:
-                trials.append(Trial.start(waiting.pop(0), judge))
+                trials.append(Trial.start(waiting.pop(0), judge, patience))
             for trial in _ended(trials):
                 trials.remove(trial)
                 yield trial.end()

@@ -59,7 +59,7 @@ class Wrong:
 
     def judged(self, meetings: Iterable[Meeting]) -> Finding:
         """Tell what became of it: killed only for its own clause, and as expected."""
-        met = list(_until_enough(meetings))
+        met = list(until_enough(meetings))
         broke = [each.check for each in met if each.broke]
         fair = [each.check for each in met if each.killed]
         own = [check for check in fair if self.clause in check.clauses]
@@ -117,8 +117,8 @@ def judged(mutant: Mutant, meetings: Iterable[Meeting]) -> Finding:
     return Finding(mutant, Fate.SURVIVED, met=met)
 
 
-def _until_enough(meetings: Iterable[Meeting]) -> Iterator[Meeting]:
-    """Yield them until so many broke that the rest would tell no more; those of its clause lead."""
+def until_enough(meetings: Iterable[Meeting]) -> Iterator[Meeting]:
+    """Yield them until so many broke that the rest would tell no more; what matters most leads."""
     broke = 0
     for meeting in meetings:
         yield meeting
