@@ -38,7 +38,7 @@ mutation-score: $(READY)
 	$(BIN)/python -m scoria_conformance.mutants operators memory:// --page scoria_cli.page:page \
 		scoria_core.decisions scoria_memory.store
 	$(BIN)/python -m scoria_conformance.mutants operators duckdb:///scoria.duckdb \
-		--page scoria_cli.page:page scoria_duckdb.store scoria_duckdb.journal_file
+		--page scoria_cli.page:page scoria_duckdb.journal_file scoria_duckdb.store
 
 model: $(READY)
 	$(BIN)/python -m scoria_conformance.model

@@ -1,5 +1,6 @@
 """What cosmic-ray changes is tried once each, and what is said of it can be trusted."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from scoria_conformance.mutants.experiment import Experiment, Fate, Finding, Unchanged
 from scoria_conformance.mutants.operators import Mutation, mutations
+from scoria_conformance.mutants.reach import run_with
 from scoria_conformance.mutants.score import exit_code, report
 
 STORE = '''
@@ -89,15 +91,32 @@ def test_what_cannot_matter_is_left_out(changes: list[Mutation]) -> None:
     assert "def compact(self, /, rounds: int | None = 5):" not in {each.after for each in changes}
 
 
-def test_a_change_says_in_which_function_it_is(changes: list[Mutation]) -> None:
-    """Or in none, where it is run as the module is imported."""
-    within = {(each.before.split()[0], each.within) for each in changes}
-    assert within == {
-        ("CHECKED:", ""),
-        ("return", "Store.read"),
-        ("return", "Store.compact"),
-        ("def", "Store.compact"),
-    }
+SOURCE = """LIMIT = 3
+class Store:
+    def read(self, most=2):
+        if (
+            most > 1
+        ):
+            return 4
+        return (
+            5
+        )
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        (1, range(0)),
+        (3, range(3, 11)),
+        (5, range(4, 7)),
+        (7, range(7, 8)),
+        (9, range(8, 11)),
+    ],
+)
+def test_a_line_matters_where_its_statement_is_run(line: int, lines: range) -> None:
+    """All of the statement, without those within; as the module is imported, to everybody."""
+    assert run_with(ast.parse(SOURCE), line) == lines
 
 
 def test_a_change_that_breaks_a_promise_is_caught(

@@ -63,8 +63,15 @@ def _operators(asked: argparse.Namespace) -> int:
         _print([f"modules cannot be read: {type(error).__name__}: {error}"])
         return 2
     tried = [mutant for mutant in known if asked.only in str(mutant)]
+    progress = Progress(tried)
+
+    def told(finding: Finding) -> None:
+        progress(finding)
+        if finding.fate != Fate.KILLED:  # at once: the last may be an hour away
+            _print([score.row(finding)])
+
     where = asked.target, asked.page, asked.suite
-    experiment = operators.try_all(tried, Progress(tried), *where, at_once=asked.at_once)
+    experiment = operators.try_all(tried, told, *where, at_once=asked.at_once)
     _print(score.report(experiment))
     return score.exit_code(experiment)
 

@@ -167,10 +167,11 @@ class Experiment:
     """A pytest plugin that runs what was collected once for each mutant.
 
     `canary` is what became of the unchanged code; no mutant is tried unless all holds with it.
-    `tell` hears of each finding as it comes in. `hand_written` leaves the generated scenarios out.
-    A mutant runs up to its first kill; or, where `judged` is given, through every scenario that
-    `meets` lets it, and `judged` says what became of it. It meets them in the order of `rank`, or
-    those of its clause first. `at_once` many are tried at a time, for `patience` seconds each.
+    `begun` hears of it then, and `tell` of each finding as it comes in. `hand_written` leaves the
+    generated scenarios out. A mutant runs up to its first kill; or, where `judged` is given,
+    through every scenario that `meets` lets it, and `judged` says what became of it. It meets them
+    in the order of `rank`, or those of its clause first. `at_once` many are tried at a time, for
+    `patience` seconds each.
     """
 
     mutants: Sequence[Mutant]
@@ -183,6 +184,7 @@ class Experiment:
         mutant.clause not in item.keywords
     )
     patience: float = PATIENCE
+    begun: Callable[[Finding], None] = lambda _: None
     canary: Finding = Finding(Unchanged(), Fate.UNKNOWN, reason="the features were not run")
     findings: list[Finding] = attrs.field(factory=list)
     _raised: BaseException | None = None
@@ -236,6 +238,7 @@ class Experiment:
     def _try_all(self, judge: Callable[[Mutant], Finding]) -> None:
         (self.canary,) = _tried([self.canary.mutant], judge, 1, self.patience)
         if self.canary.fate == Fate.SURVIVED:
+            self.begun(self.canary)
             for finding in _tried(self.mutants, judge, self.at_once, self.patience):
                 self.findings.append(finding)
                 self.tell(finding)

@@ -23,7 +23,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 from scoria_conformance.mutants.experiment import Experiment, Fate, Finding, Meeting, Mutant
-from scoria_conformance.mutants.reach import Reach
+from scoria_conformance.mutants.reach import Reach, run_with
 from scoria_conformance.mutants.wrong import judged, until_enough
 from scoria_conformance.verdict import Status
 
@@ -39,13 +39,13 @@ UNREACHED = "no scenario runs it"
 class Mutation:
     """The `source` of a module, changed in one place.
 
-    At `line` stood `before`, and `after` stands there now; `within` is the function that has it,
-    or empty where it is run as the module is imported.
+    At `line` stood `before`, and `after` stands there now. One of the lines `run_with` is run
+    wherever it matters; there are none where it is run as the module is imported.
     """
 
     module: str
-    within: str
     line: int
+    run_with: range
     operator: str
     before: str
     after: str
@@ -62,7 +62,7 @@ class Mutation:
 
 @attrs.define
 class Ranking:
-    """Which scenarios come first: those that killed near a mutant, then any, then the fastest."""
+    """What comes first: what killed at a mutant's lines, then what killed at all, then the fast."""
 
     kills: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     seconds: dict[str, float] = attrs.field(factory=dict)
@@ -99,32 +99,34 @@ def try_all(
 ) -> Experiment:
     """Put each mutant through the features up to the first that fails; `tell` hears of each.
 
-    It meets only scenarios that run the function that is changed. The process is then used up, as
-    by any experiment.
+    It meets only scenarios that run the statement that is changed. The process is then used up,
+    as by any experiment.
     """
     ranking = Ranking()
 
-    def rank(mutant: Mutant, item: pytest.Item) -> tuple[float, ...]:
-        if not ranking.seconds:
-            ranking.seconds.update({met.node: met.seconds for met in experiment.canary.met})
-        return ranking.rank(mutant, item)
+    def begun(canary: Finding) -> None:
+        reach.read()
+        ranking.seconds.update({met.node: met.seconds for met in canary.met})
 
     def meets(mutant: Mutant, item: pytest.Item) -> bool:
-        return not isinstance(mutant, Mutation) or reach.runs(item, mutant.module, mutant.within)
+        if not isinstance(mutant, Mutation):
+            return True
+        return reach.runs(item.nodeid, mutant.module, mutant.run_with)
 
     def told(finding: Finding) -> None:
         ranking.hear(finding)
         tell(finding)
 
     with tempfile.TemporaryDirectory(prefix="scoria-reach-") as directory:
-        reach = Reach(Path(directory) / "calls", frozenset(each.module for each in tried))
+        reach = Reach(Path(directory) / "lines", {each.module for each in tried})
         experiment = Experiment(
             tried,
             told,
             at_once=at_once,
             meets=meets,
             judged=first_failure,
-            rank=rank,
+            rank=ranking.rank,
+            begun=begun,
             patience=PATIENCE,
             canary=Finding(reach, Fate.UNKNOWN, reason="the features were not run"),
         )
@@ -168,7 +170,7 @@ def _is_of(module: ModuleType, thing: object) -> bool:
 
 
 def _place(mutant: Mutant) -> str:
-    return f"{mutant.module}:{mutant.within}" if isinstance(mutant, Mutation) else ""
+    return f"{mutant.module}:{mutant.run_with}" if isinstance(mutant, Mutation) else ""
 
 
 def _mutations(module: str) -> Iterator[Mutation]:
@@ -176,13 +178,14 @@ def _mutations(module: str) -> Iterator[Mutation]:
     if path is None:
         raise LookupError(f"{module} has no source")
     source = Path(path).read_text("utf-8")
-    meaning, tree = _meaning(source), get_ast(source)
+    meaning, parsed = _meaning(source), ast.parse(source)
     for name, operator in _operators():
-        for occurrence, (node, line) in enumerate(_positions(operator, tree)):
+        for occurrence, line in enumerate(_positions(operator, source)):
             changed = mutate_code(source, operator, occurrence)
             if _meaning(changed) not in (None, meaning):
                 before, after = _changed(source, changed, line)
-                yield Mutation(module, _function(node), line, name, before, after, changed)
+                lines = run_with(parsed, line)
+                yield Mutation(module, line, lines, name, before, after, changed)
 
 
 def _operators() -> Iterator[tuple[str, Any]]:
@@ -193,21 +196,11 @@ def _operators() -> Iterator[tuple[str, Any]]:
             yield name.partition("/")[2], operator()
 
 
-def _positions(operator: Any, tree: Any) -> Iterator[tuple[Any, int]]:
-    for node in ast_nodes(tree):
+def _positions(operator: Any, source: str) -> Iterator[int]:
+    """Yield the line of each change that an operator makes, in the order in which it counts."""
+    for node in ast_nodes(get_ast(source)):
         for (line, _), _ in operator.mutation_positions(node):
-            yield node, line
-
-
-def _function(node: Any) -> str:
-    """Return what Python calls the function that a node is in, and no function in that one."""
-    around: list[Any] = []
-    while (node := node.parent) is not None:
-        if node.type == "funcdef":
-            around = [node]
-        elif node.type == "classdef" and around:
-            around.append(node)
-    return ".".join(each.name.value for each in reversed(around))
+            yield line
 
 
 def _changed(before: str, after: str, line: int) -> tuple[str, str]:

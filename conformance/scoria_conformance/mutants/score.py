@@ -8,13 +8,11 @@ from scoria_conformance.mutants.operators import Mutation
 
 
 def report(experiment: Experiment) -> Iterator[str]:
-    """Yield the lines: each mutant that was not killed, and the score of each module and of all."""
+    """Yield the lines: the score of each module and of all."""
     canary, findings = experiment.canary, experiment.findings
     if canary.fate != Fate.SURVIVED:
         yield f"the unchanged code does not pass: {canary.scenario} {first_line(canary.reason)}"
         return
-    yield from (_row(finding) for finding in findings if finding.fate != Fate.KILLED)
-    yield ""
     for module in dict.fromkeys(_module(finding) for finding in findings):
         yield _score(module, [each for each in findings if _module(each) == module])
     yield _score("all", findings)
@@ -25,7 +23,8 @@ def exit_code(experiment: Experiment) -> int:
     return 0 if {each.fate for each in experiment.findings} & {Fate.KILLED, Fate.SURVIVED} else 2
 
 
-def _row(finding: Finding) -> str:
+def row(finding: Finding) -> str:
+    """Return the line about a mutant."""
     said = f"  [{first_line(finding.reason)}]" if finding.reason else ""
     return f"{finding.fate}  {finding.mutant}{said}"
 
