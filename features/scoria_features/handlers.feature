@@ -118,6 +118,21 @@ Feature: Handlers: the host's own code, one step at a time
     Then no handler was called
     And every step is "queued"
 
+  @STEP-8 @RUN-11
+  Scenario: A step does not overtake one that failed, and a retry goes on with that one
+    Given a run with a queued step
+    When another step is queued in it
+    And what is queued is run with a handler that answers "Failed"
+    Then the run is "failed"
+    And its last step is "queued"
+    When its host runs what is queued in it
+    Then no handler was called
+    And nothing changed
+    When the run is retried with a handler that answers "Completed"
+    Then the handler was called 3 times
+    And every step is "completed"
+    And the run is "completed"
+
   @STEP-12
   Scenario Outline: A handler is given per call or to the facade, as it is or by its name
     When a run is started with a handler given <where>
