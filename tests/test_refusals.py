@@ -1,15 +1,19 @@
-"""What the suite's lifecycles do not say of a move that is refused, or comes too late."""
+"""What the suite does not say of a call that is refused, or comes too late: also its words."""
 
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scoria_conformance.scenes import REACH, WHILE_HANDLED, Scene
 from scoria_conformance.world import World
+from scoria_core import RunSummary, Scoria, Step
+from scoria_core.errors import ApprovalNotPending, TransitionRefused
 from scoria_core.lifecycles import MACHINES, states
 from scoria_core.ports import RunStore
+from scripted import WORK, approval_id_of, approve, in_memory, needs, scripted
 
 
 def test_every_state_has_its_scene() -> None:
@@ -30,3 +34,43 @@ def test_a_handler_whose_step_moved_on_is_too_late(
     before = scene.seen()
     scene.leave()
     assert scene.seen() == before
+
+
+@in_memory
+def test_a_decision_that_comes_too_late_says_what_is_left(
+    scoria: Scoria, start: Callable[..., RunSummary], clock: Any
+) -> None:
+    """After the request expired its step may ask again; after a decision there is only to read."""
+    run = start(scripted(needs(expires_in=60)))
+    clock.advance(seconds=60)
+    asked = {"approval_id": approval_id_of(run), "decided_by": "reviewer-7"}
+    with pytest.raises(ApprovalNotPending, match="resume_run lets its step ask again"):
+        scoria.approve(run.run_id, **asked)
+    decided = start(scripted(needs()))
+    approve(scoria, decided)
+    asked["approval_id"] = approval_id_of(decided)
+    with pytest.raises(ApprovalNotPending, match="a request is decided once"):
+        scoria.reject(decided.run_id, **asked)
+
+
+@in_memory
+def test_a_run_that_is_completed_too_soon_says_what_is_open(
+    scoria: Scoria, start: Callable[..., RunSummary]
+) -> None:
+    """The first open step, and how it ends: by running it, or with the handler at work on it."""
+    run = start()
+    scoria.add_step(run.run_id, WORK)
+    first, _ = scoria.get_run_detail(run.run_id).steps
+    with pytest.raises(TransitionRefused, match=f"with step {first.step_id} queued") as refused:
+        scoria.complete_run(run.run_id)
+    assert "run its steps with run_pending" in str(refused.value)
+    said: list[str] = []
+
+    def completes(_: Step, run: RunSummary) -> None:
+        with pytest.raises(TransitionRefused) as at_work:
+            scoria.complete_run(run.run_id)
+        said.append(str(at_work.value))
+
+    start(completes)
+    (told,) = said
+    assert "a handler is at work on its step" in told

@@ -27,8 +27,8 @@ from scoria_conformance.mutants.reach import Reach, run_with
 from scoria_conformance.mutants.wrong import judged, until_enough
 from scoria_conformance.verdict import Status
 
-PATIENCE = 300
-"""How many seconds the features may take with one mutant: a slow store needs a minute or two."""
+PATIENCE = 600
+"""How many seconds the features may take with one mutant; counting the lines takes longest."""
 
 
 UNREACHED = "no scenario runs it"
