@@ -34,11 +34,12 @@ mutate-lifecycles: $(READY)
 mutants: $(READY)
 	$(BIN)/python -m scoria_conformance.mutants adapters memory:// --page scoria_cli.page:page
 
+# A store is scored by what is put to a store directly: whatever else needs of one is said there.
+SCORE := $(BIN)/python -m scoria_conformance.mutants operators
 mutation-score: $(READY)
-	$(BIN)/python -m scoria_conformance.mutants operators memory:// --page scoria_cli.page:page \
-		scoria_core.decisions scoria_memory.store
-	$(BIN)/python -m scoria_conformance.mutants operators duckdb:///scoria.duckdb \
-		--page scoria_cli.page:page scoria_duckdb.journal_file scoria_duckdb.store
+	$(SCORE) memory:// --page scoria_cli.page:page scoria_core.decisions
+	$(SCORE) memory:// --suite store scoria_memory.store
+	$(SCORE) duckdb:///scoria.duckdb --suite store scoria_duckdb.journal_file scoria_duckdb.store
 
 model: $(READY)
 	$(BIN)/python -m scoria_conformance.model

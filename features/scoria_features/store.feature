@@ -167,6 +167,15 @@ Feature: A store keeps records and interprets none of them
     Then its records read back equal
     And at 30 seconds the due runs are those at 10, 10, 20 and 30 seconds
 
+  @STORE-11 @STORE-12 @STORE-14 @TENANT-2
+  Scenario: What is written to a store that is opened anew is due for its own tenant
+    Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
+    When the store is closed and opened anew
+    And the run due at 20 seconds is written to with nothing to do
+    And the run due at 30 seconds is written to and due at 5 seconds
+    Then at 30 seconds the due runs are those at 5, 10 and 10 seconds
+    And each tenant has only its own among them
+
   @STORE-15
   Scenario: Of several processes that append at one version, one succeeds
     Given a run created with 2 records
