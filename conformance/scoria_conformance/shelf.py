@@ -38,7 +38,7 @@ class Shelf:
         self,
         records: list[Record],
         *,
-        due_in: int | None = None,
+        due_in: float | None = None,
         number: int | None = None,
         **key: str,
     ) -> str:
@@ -58,7 +58,7 @@ class Shelf:
         self.world.store.append(run_id, new, expected_version=version, due_at=due_at)
         self.kept[run_id] += new
 
-    def due_at(self, seconds: int, limit: int = 100, tenant_id: str | None = None) -> list[str]:
+    def due_at(self, seconds: float, limit: int = 100, tenant_id: str | None = None) -> list[str]:
         """Return what is due so many seconds after noon."""
         until = NOON + timedelta(seconds=seconds)
         return list(self.world.store.list_due(tenant_id=tenant_id, until=until, limit=limit))

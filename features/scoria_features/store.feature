@@ -141,6 +141,11 @@ Feature: A store keeps records and interprets none of them
     And of those the first 2 are the ones at 10 seconds, in the order of their ids
     And each tenant has only its own among them
 
+  @STORE-11
+  Scenario: A run is due at its microsecond, and not before
+    Given runs due 3, 1 and 2 microseconds after noon
+    Then at each microsecond those are due whose time has come, longest due first
+
   @STORE-12
   Scenario: The latest write says when a run is due
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds

@@ -12,7 +12,7 @@ from scoria_conformance.world import OTHER_TENANT, TENANT
 SESSIONS = ("session-1", "session-2")
 
 
-def _seconds(told: str) -> list[int]:
+def _numbers(told: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", told)]
 
 
@@ -32,11 +32,24 @@ def _(shelf: Shelf, sessions: dict[str, str]) -> None:
 
 @given(parsers.parse("runs of two tenants due at {told} seconds"))
 def _(shelf: Shelf, told: str) -> None:
-    for number, seconds in enumerate(_seconds(told)):
+    for number, seconds in enumerate(_numbers(told)):
         tenant_id = (TENANT, OTHER_TENANT)[number % 2]
         run_id = shelf.create([record(1)], due_in=seconds, tenant_id=tenant_id)
         shelf.due[run_id] = seconds
     shelf.create([record(1)])
+
+
+@given(parsers.parse("runs due {told} microseconds after noon"), target_fixture="moments")
+def _(shelf: Shelf, told: str) -> dict[str, int]:
+    return {shelf.create([record(1)], due_in=each / 1_000_000): each for each in _numbers(told)}
+
+
+@then("at each microsecond those are due whose time has come, longest due first")
+def _(shelf: Shelf, moments: dict[str, int]) -> None:
+    in_order = sorted(moments, key=lambda run_id: moments[run_id])
+    for now in range(max(moments.values()) + 1):
+        come = [run_id for run_id in in_order if moments[run_id] <= now]
+        assert shelf.due_at(now / 1_000_000) == come
 
 
 @when(parsers.parse("the run due at {seconds:d} seconds is written to with nothing to do"))
@@ -55,7 +68,7 @@ def _(shelf: Shelf, old: int, new: int) -> None:
 
 @then(parsers.parse("at {seconds:d} seconds the due runs are those at {told} seconds"))
 def _(shelf: Shelf, seconds: int, told: str) -> None:
-    assert [shelf.due.get(run_id) for run_id in shelf.due_at(seconds)] == _seconds(told)
+    assert [shelf.due.get(run_id) for run_id in shelf.due_at(seconds)] == _numbers(told)
 
 
 @then(parsers.parse("of those the first {count:d} are the ones at {due:d} seconds, {order}"))
