@@ -110,7 +110,7 @@ class PostgresStore:
     ) -> Sequence[str]:
         """Return run ids, newest first."""
         asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
-        return self._run_ids(asked, "run_id DESC", limit)
+        return self._run_ids("scoria_run", asked, "run_id DESC", limit)
 
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
@@ -119,9 +119,8 @@ class PostgresStore:
         if in_turns:
             asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
             return [run_id for (run_id,) in self._rows("due_in_turns", asked).rows]
-        return self._run_ids(
-            {"tenant_id =": tenant_id, "due_at <=": until}, "due_at, run_id", limit
-        )
+        due: dict[str, object] = {"tenant_id =": tenant_id, "due_at <=": until}
+        return self._run_ids("scoria_head", due, "due_at, run_id", limit)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -129,12 +128,14 @@ class PostgresStore:
         if self._pid == os.getpid():
             self._pool.close()
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
+    def _run_ids(
+        self, table: str, asked: Mapping[str, object], order: str, limit: int
+    ) -> list[str]:
         # Only what is asked for stands in the statement, so that the index for it is used.
         given = {f"{column} %s": value for column, value in asked.items() if value is not None}
         where = " AND ".join(given) or "TRUE"
         found = self._execute(
-            f"SELECT run_id FROM scoria_run WHERE {where} ORDER BY {order} LIMIT %s",  # noqa: S608 - the columns are ours
+            f"SELECT run_id FROM {table} WHERE {where} ORDER BY {order} LIMIT %s",  # noqa: S608 - the names are ours
             (*given.values(), limit),
         )
         return [run_id for (run_id,) in found.rows]

@@ -1,14 +1,31 @@
--- A run as it is found, and its journal as it was written. Ids compare byte by byte: "C" makes a
--- listing newest first whatever the locale of the database.
+-- Ids compare byte by byte: "C" makes a listing newest first whatever the locale of the database.
+
+-- What a run is found by. It never changes, so its indexes are written once.
 CREATE TABLE scoria_run (
     run_id          text COLLATE "C" PRIMARY KEY,
     tenant_id       text COLLATE "C" NOT NULL,
     session_id      text COLLATE "C" NOT NULL,
-    idempotency_key text COLLATE "C",
-    version         integer NOT NULL,
-    due_at          timestamptz
+    idempotency_key text COLLATE "C"
 );
+CREATE UNIQUE INDEX scoria_run_idempotency ON scoria_run (tenant_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE INDEX scoria_run_tenant ON scoria_run (tenant_id, run_id);
+CREATE INDEX scoria_run_session ON scoria_run (session_id, run_id);
+CREATE INDEX scoria_run_tenant_session ON scoria_run (tenant_id, session_id, run_id);
 
+-- Where its journal ends and when it has work. Every append moves it, so it has few indexes, and
+-- finished runs are in none but its key: the queue costs the same however many there are.
+CREATE TABLE scoria_head (
+    run_id    text COLLATE "C" PRIMARY KEY,
+    tenant_id text COLLATE "C" NOT NULL,
+    version   integer NOT NULL,
+    due_at    timestamptz
+) WITH (fillfactor = 80);
+CREATE INDEX scoria_head_due ON scoria_head (due_at, run_id) WHERE due_at IS NOT NULL;
+CREATE INDEX scoria_head_tenant_due ON scoria_head (tenant_id, due_at, run_id)
+    WHERE due_at IS NOT NULL;
+
+-- Its journal, as it was written.
 CREATE TABLE scoria_record (
     run_id   text COLLATE "C" NOT NULL,
     sequence integer NOT NULL,
@@ -16,14 +33,3 @@ CREATE TABLE scoria_record (
     body     text NOT NULL,
     PRIMARY KEY (run_id, sequence)
 );
-
-CREATE UNIQUE INDEX scoria_run_idempotency ON scoria_run (tenant_id, idempotency_key)
-    WHERE idempotency_key IS NOT NULL;
-CREATE INDEX scoria_run_tenant ON scoria_run (tenant_id, run_id);
-CREATE INDEX scoria_run_session ON scoria_run (session_id, run_id);
-CREATE INDEX scoria_run_tenant_session ON scoria_run (tenant_id, session_id, run_id);
-
--- Finished runs are in neither: the queue costs the same however many there are.
-CREATE INDEX scoria_run_due ON scoria_run (due_at, run_id) WHERE due_at IS NOT NULL;
-CREATE INDEX scoria_run_tenant_due ON scoria_run (tenant_id, due_at, run_id)
-    WHERE due_at IS NOT NULL;

@@ -1,12 +1,12 @@
 -- From tenant to tenant along the index, so that neither finished runs nor a tenant's long queue
 -- are read.
 WITH RECURSIVE tenant AS (
-    SELECT min(tenant_id) AS tenant_id FROM scoria_run WHERE due_at IS NOT NULL
+    SELECT min(tenant_id) AS tenant_id FROM scoria_head WHERE due_at IS NOT NULL
     UNION ALL
     SELECT (
-        SELECT min(run.tenant_id)
-        FROM scoria_run AS run
-        WHERE run.due_at IS NOT NULL AND run.tenant_id > tenant.tenant_id
+        SELECT min(head.tenant_id)
+        FROM scoria_head AS head
+        WHERE head.due_at IS NOT NULL AND head.tenant_id > tenant.tenant_id
     )
     FROM tenant
     WHERE tenant.tenant_id IS NOT NULL
@@ -14,11 +14,11 @@ WITH RECURSIVE tenant AS (
 SELECT turn.run_id
 FROM tenant
 CROSS JOIN LATERAL (
-    SELECT run.run_id, run.due_at, row_number() OVER (ORDER BY run.due_at, run.run_id) AS number
-    FROM scoria_run AS run
-    WHERE run.tenant_id = tenant.tenant_id
-      AND run.due_at <= %(until)s
-    ORDER BY run.due_at, run.run_id
+    SELECT head.run_id, head.due_at, row_number() OVER (ORDER BY head.due_at, head.run_id) AS number
+    FROM scoria_head AS head
+    WHERE head.tenant_id = tenant.tenant_id
+      AND head.due_at <= %(until)s
+    ORDER BY head.due_at, head.run_id
     LIMIT %(limit)s
 ) AS turn
 WHERE %(tenant_id)s::text IS NULL OR tenant.tenant_id = %(tenant_id)s

@@ -1,1 +1,1 @@
-SELECT version FROM scoria_run WHERE run_id = %(run_id)s
+SELECT version FROM scoria_head WHERE run_id = %(run_id)s
