@@ -27,8 +27,8 @@ from scoria_core.errors import (
     StoreUnavailable,
     VersionConflict,
 )
+from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Record, RunKey
-from scoria_duckdb.group_commit import GroupCommit
 
 SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
@@ -96,7 +96,7 @@ class JournalFile:
         self._pid = os.getpid()
         self._lock = threading.Condition()
         self._in_flight: set[object] = set()
-        self._writes = GroupCommit(self._commit)
+        self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
         self._due_is_stale = False
@@ -259,7 +259,7 @@ class JournalFile:
         with self._telling():
             self._writes.store(write)
 
-    def _commit(self, writes: list[_Write]) -> None:
+    def _commit(self, writes: list[_Write]) -> Sequence[None]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
         columns = zip(*(row for write in writes for row in write.rows()), strict=True)
         try:
@@ -278,6 +278,7 @@ class JournalFile:
         with self._lock:
             for write in writes:
                 self._take_in(write)
+        return [None] * len(writes)
 
     def _take_in(self, write: _Write) -> None:
         journal = self._journals.get(write.run_id)

@@ -2,17 +2,18 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
+from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Capability, Record, RunKey
 
 APPLICATION, VERSION, PATIENCE = 96473626, 1, 10.0
-SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
     FROM pragma_application_id, pragma_user_version"""
 OWNER = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
@@ -22,8 +23,8 @@ MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :ru
     AND (:due_by IS NULL OR due_at <= :due_by)"""
 JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
 TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 At = datetime | None
+Write = Callable[[sqlite3.Connection], Any]
 Records = Sequence[Record]
 LOCK, OPEN = Lock(), dict["SQLiteStore", sqlite3.Connection]()
 
@@ -35,29 +36,29 @@ class SQLiteStore:
 
     def __init__(self, path: Path) -> None:
         self._path, self._closed = path.absolute(), False
+        self._writes = GroupCommit[Write, str](self._commit)
         self.read("")  # a file that cannot be used is refused now, not by a later call
 
     def create(self, key: RunKey, records: Records, *, due_at: At) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         named = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+
+        def write(connection: sqlite3.Connection) -> Any:
             for (run_id,) in connection.execute(OWNER, (key.tenant_id, key.idempotency_key)):
                 return str(run_id)
-            if not connection.execute(CREATE, (*named, len(records), _number(due_at))).rowcount:
-                raise VersionConflict(key.run_id, 0, _version(connection, key.run_id))
-            _insert(connection, key.run_id, records)
-            return key.run_id
+            row = (*named, len(records), due_at and due_at.timestamp())
+            return _written(connection, CREATE, row, (key.run_id, 0, records))
+
+        return self._writes.store(write)
 
     def append(
         self, run_id: str, records: Records, *, expected_version: int, due_at: At, due_by: At = None
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        row = {"run_id": run_id, "expected": expected_version, "due_by": _number(due_by)}
-        row |= {"version": expected_version + len(records), "due_at": _number(due_at)}
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            if not connection.execute(MOVE, row).rowcount:
-                raise VersionConflict(run_id, expected_version, _version(connection, run_id))
-            _insert(connection, run_id, records)
+        due = {"due_at": due_at and due_at.timestamp(), "due_by": due_by and due_by.timestamp()}
+        version = {"expected": expected_version, "version": expected_version + len(records)}
+        row, new = {"run_id": run_id, **version, **due}, (run_id, expected_version, records)
+        self._writes.store(lambda connection: _written(connection, MOVE, row, new))
 
     def read(self, run_id: str) -> Records:
         """Return the records of a run."""
@@ -75,7 +76,7 @@ class SQLiteStore:
         self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        asked = {"tenant_id =": tenant_id, "due_at <=": _number(until)}
+        asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
         order = f"{TURN}, due_at, run_id" if in_turns else "due_at, run_id"
         return self._run_ids(asked, order, limit)
 
@@ -93,6 +94,10 @@ class SQLiteStore:
             if self in OPEN:
                 OPEN.pop(self).close()
 
+    def _commit(self, writes: list[Write]) -> Sequence[Any]:
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            return [write(connection) for write in writes]
+
     @contextmanager
     def _transaction(self, begin: str = "BEGIN") -> Iterator[sqlite3.Connection]:
         try:
@@ -107,9 +112,7 @@ class SQLiteStore:
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise StoreUnavailable(str(self._path), "is closed", "open it again")
-        if self not in OPEN:
-            OPEN[self] = _connect(self._path)
-        return OPEN[self]
+        return OPEN.get(self) or OPEN.setdefault(self, _connect(self._path))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -122,7 +125,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if version > VERSION:
             raise SchemaTooNew(str(path), version, VERSION)
         if version == 0:
-            connection.executescript(SCHEMA)
+            connection.executescript(Path(__file__).with_name("schema.sql").read_text())
         connection.execute("PRAGMA synchronous = FULL")
         with suppress(sqlite3.OperationalError):  # in use just now: the next to open it switches
             connection.execute("PRAGMA journal_mode = WAL")
@@ -130,18 +133,14 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _insert(connection: sqlite3.Connection, run_id: str, records: Records) -> None:
+def _written(connection: sqlite3.Connection, statement: str, row: Any, new: Any) -> Any:
+    run_id, expected, records = new
+    if not connection.execute(statement, row).rowcount:
+        found = connection.execute("SELECT version FROM run WHERE run_id = ?", (run_id,)).fetchone()
+        return VersionConflict(run_id, expected, found[0] if found else 0)
     rows = [(run_id, each.sequence, each.digest, each.body) for each in records]
     connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?)", rows)
-
-
-def _version(connection: sqlite3.Connection, run_id: str) -> int:
-    found = connection.execute("SELECT version FROM run WHERE run_id = ?", (run_id,)).fetchone()
-    return int(found[0]) if found else 0
-
-
-def _number(at: At) -> int | None:
-    return None if at is None else (at - EPOCH) // MICROSECOND
+    return run_id
 
 
 def _before_fork() -> None:
