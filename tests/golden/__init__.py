@@ -1,0 +1,1 @@
+"""Journals as each kit wrote them, and how they are written."""
