@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score chaos
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -47,6 +47,9 @@ model: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench --report bench
+
+chaos: $(READY)
+	$(BIN)/python -m chaos kills
 
 format: $(READY)
 	$(BIN)/ruff format .

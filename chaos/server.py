@@ -62,10 +62,6 @@ class Server:
         """Stop the server as a crash would: nobody is told and nothing is tidied up."""
         self._control("stop", "--mode=immediate")
 
-    def restart(self) -> None:
-        """Crash the server, and return when it is back."""
-        self._control("restart", "--mode=immediate")
-
     def stop(self) -> None:
         """Stop the server, whoever is connected."""
         self._control("stop", "--mode=fast")

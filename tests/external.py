@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -24,6 +25,11 @@ def missing(tool: str, install: str) -> NoReturn:
 def program(name: str, install: str) -> str:
     """Return the path of a program, or skip."""
     return shutil.which(name) or missing(name, install)
+
+
+def present(module: str) -> bool:
+    """Tell whether a module could be imported, and do not."""
+    return find_spec(module) is not None
 
 
 def library(name: str) -> ModuleType:

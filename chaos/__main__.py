@@ -1,0 +1,38 @@
+"""`python -m chaos kills`: exit code 0 when everything held, 1 when something did not."""
+
+import sys
+
+import click
+
+from chaos.kills import Outcome, Play, perform
+
+
+@click.group(context_settings={"show_default": True})
+def chaos() -> None:
+    """Kill, restart and cut off, and count what came of it."""
+
+
+@chaos.command()
+@click.option("--seconds", default=Play().seconds, help="For how long there are kills.")
+@click.option("--workers", default=Play().workers)
+@click.option("--hosts", default=Play().hosts)
+@click.option("--seed", default=Play().seed, help="Draws the runs and who is killed.")
+@click.option("--lease", default=Play().lease, help="Seconds that a claim holds.")
+@click.option("--restart-every", default=Play().restart_every, help="Seconds between restarts.")
+@click.option("--fault", is_flag=True, help="One worker ignores leases, which must be found.")
+def kills(**options: float) -> None:
+    """Kill a worker or a host every second, and crash the server again and again."""
+    _tell(perform(Play(**options)))  # type: ignore[arg-type]
+
+
+def _tell(outcome: Outcome) -> None:
+    for name, count in outcome.counts.items():
+        click.echo(f"{count:>8} {name}")
+    for problem in outcome.problems[:50]:
+        click.echo(f"PROBLEM {problem}")
+    click.echo(f"{len(outcome.problems)} problems")
+    sys.exit(bool(outcome.problems))
+
+
+if __name__ == "__main__":
+    chaos()
