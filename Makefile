@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score chaos
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -50,6 +50,12 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m chaos kills
+
+partition: $(READY)
+	$(BIN)/python -m chaos partition
+
+queue: $(READY)
+	$(BIN)/python -m chaos queue
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -4,7 +4,9 @@ import sys
 
 import click
 
+from chaos import partition
 from chaos.kills import Outcome, Play, perform
+from chaos.network import why_not
 
 
 @click.group(context_settings={"show_default": True})
@@ -25,13 +27,30 @@ def kills(**options: float) -> None:
     _tell(perform(Play(**options)))  # type: ignore[arg-type]
 
 
+@chaos.command("partition")
+def cut_off() -> None:
+    """Cut a worker's link in mid-handler for longer than its lease, and bring it back."""
+    if (reason := why_not()) is not None:
+        raise click.ClickException(reason)
+    seen = partition.perform()
+    for line in seen.log.splitlines():
+        if partition.LATE in line or partition.TAKEN in line:
+            click.echo(line)
+    click.echo(f"the link was cut for {seen.cut_for:.1f} s; the lease is {partition.LEASE:.1f} s")
+    _end(list(seen.problems()))
+
+
 def _tell(outcome: Outcome) -> None:
     for name, count in outcome.counts.items():
         click.echo(f"{count:>8} {name}")
-    for problem in outcome.problems[:50]:
+    _end(outcome.problems)
+
+
+def _end(problems: list[str]) -> None:
+    for problem in problems[:50]:
         click.echo(f"PROBLEM {problem}")
-    click.echo(f"{len(outcome.problems)} problems")
-    sys.exit(bool(outcome.problems))
+    click.echo(f"{len(problems)} problems")
+    sys.exit(bool(problems))
 
 
 if __name__ == "__main__":
