@@ -1,12 +1,14 @@
 """`python -m chaos kills`: exit code 0 when everything held, 1 when something did not."""
 
+import re
 import sys
 
 import click
 
-from chaos import partition
+from chaos import partition, queueing
 from chaos.kills import Outcome, Play, perform
 from chaos.network import why_not
+from chaos.queueing import Queue
 
 
 @click.group(context_settings={"show_default": True})
@@ -37,6 +39,25 @@ def cut_off() -> None:
         if partition.LATE in line or partition.TAKEN in line:
             click.echo(line)
     click.echo(f"the link was cut for {seen.cut_for:.1f} s; the lease is {partition.LEASE:.1f} s")
+    _end(list(seen.problems()))
+
+
+@chaos.command()
+@click.option("--finished", default=Queue().finished, help="Runs that have finished.")
+@click.option("--workers", default=Queue().workers)
+@click.option("--fault", is_flag=True, help="Drop the indexes, which must be found.")
+def queue(**options: int) -> None:
+    """Empty a queue of 10,000 steps of three tenants, beside a million finished runs."""
+    seen = queueing.perform(Queue(**options))  # type: ignore[arg-type]
+    for plan in {re.sub(r"\d+\.\d+|\d+", "#", plan): plan for plan in seen.plans}.values():
+        click.echo(plan)
+    click.echo(f"{seen.look * 1000:.1f} ms a look at what is due")
+    click.echo(f"{len(seen.entered)} steps in {seen.seconds:.0f} s")
+    for tenant_id, size in seen.queue.waiting.items():
+        done, fair = seen.finished_at(tenant_id), seen.fair_share(tenant_id)
+        click.echo(
+            f"{tenant_id}: {size} steps, done at {done:.1%} of the queue (turns: {fair:.1%})"
+        )
     _end(list(seen.problems()))
 
 

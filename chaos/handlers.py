@@ -63,3 +63,14 @@ def waiting() -> Mapping[str, Handler]:
         return Completed({"by": name})
 
     return {"wait": wait}
+
+
+def noting() -> Mapping[str, Handler]:
+    """Return a handler that only notes that it was entered."""
+    ledger = Ledger.of_environment()
+
+    def note(step: Step, _: RunSummary) -> Outcome:
+        with ledger.at_work(step):
+            return Completed()
+
+    return {"note": note}
