@@ -13,6 +13,9 @@ from scoria_core.errors import StoreCorrupt, StoreUnavailable, shown
 CONNECT_TIMEOUT = 5
 """For how many seconds a new connection is waited for, where the URL does not say."""
 
+SILENCE = 10
+"""For how many seconds a server may be silent where the network does not say that it is gone."""
+
 
 def conninfo(url: str) -> str:
     """Return what libpq connects by; `StoreUnavailable` where `url` cannot be read."""
@@ -25,6 +28,11 @@ def conninfo(url: str) -> str:
     assumed: dict[str, str | int] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "application_name": "scoria",
+        # Without these a call to a server that vanished would hang for a quarter of an hour.
+        "tcp_user_timeout": SILENCE * 1000,
+        "keepalives_idle": SILENCE // 2,
+        "keepalives_interval": 1,
+        "keepalives_count": SILENCE // 2,
     }
     return make_conninfo(url, **{name: assumed[name] for name in assumed.keys() - given.keys()})
 
