@@ -181,6 +181,8 @@ class PostgresStore:
             max_size=MAX_CONNECTIONS,
             configure=_configure,
             timeout=PATIENCE,
+            # The pool waits twice as long before each further try; a call makes it start anew.
+            reconnect_timeout=PATIENCE,
             open=True,
         )
 
