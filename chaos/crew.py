@@ -64,6 +64,11 @@ class Member:
         """Tell whether the process is there."""
         return self.process is not None and self.process.poll() is None
 
+    def is_done(self) -> bool:
+        """Tell whether this is a host that has seen all of its runs to their end."""
+        ended = self.process is not None and self.process.poll() == 0
+        return ended and self.name.startswith("host-")
+
     def has_given_up(self) -> bool:
         """Tell whether the process ended because the store did not answer, as it says it may."""
         return b"[store_unavailable]" in self.log.read_bytes().rstrip().rpartition(b"\n")[2]

