@@ -1,12 +1,15 @@
 """`python -m chaos kills`: exit code 0 when everything held, 1 when something did not."""
 
+import os
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 import click
 
 from chaos import partition, queueing
-from chaos.kills import Outcome, Play, perform
+from chaos.kills import Play, perform
 from chaos.network import why_not
 from chaos.queueing import Queue
 
@@ -26,7 +29,13 @@ def chaos() -> None:
 @click.option("--fault", is_flag=True, help="One worker ignores leases, which must be found.")
 def kills(**options: float) -> None:
     """Kill a worker or a host every second, and crash the server again and again."""
-    _tell(perform(Play(**options)))  # type: ignore[arg-type]
+    keep = Path(tempfile.gettempdir()) / f"scoria-chaos-{os.getpid()}"
+    outcome = perform(Play(**options), keep)  # type: ignore[arg-type]
+    for name, count in outcome.counts.items():
+        click.echo(f"{count:>8} {name}")
+    if outcome.problems:
+        click.echo(f"logs and ledger are in {keep}")
+    _end(outcome.problems)
 
 
 @chaos.command("partition")
@@ -59,12 +68,6 @@ def queue(**options: int) -> None:
             f"{tenant_id}: {size} steps, done at {done:.1%} of the queue (turns: {fair:.1%})"
         )
     _end(list(seen.problems()))
-
-
-def _tell(outcome: Outcome) -> None:
-    for name, count in outcome.counts.items():
-        click.echo(f"{count:>8} {name}")
-    _end(outcome.problems)
 
 
 def _end(problems: list[str]) -> None:

@@ -97,7 +97,7 @@ class Stage:
             if member.has_given_up():
                 self.given_up += 1
             else:
-                self.problems.append(f"{member.life} ended by itself: see {member.log}")
+                self.problems.append(f"{member.life} ended by itself: see {member.log.name}")
             self.ledger.note_death(member.life)
             member.start()
 
@@ -111,8 +111,8 @@ class Stage:
             self.restarts += 1
 
 
-def perform(play: Play) -> Outcome:
-    """Play, and return what came of it; the ledger is kept where something did not hold."""
+def perform(play: Play, keep: Path | None = None) -> Outcome:
+    """Play, and return what came of it; logs and ledger go to `keep` if something did not hold."""
     with serving() as server, _directory() as directory:
         ledger = Ledger(directory, "director")
         open_store(server.url).close()
@@ -139,8 +139,8 @@ def perform(play: Play) -> Outcome:
             },
             [*stage.problems, *problems(seen)],
         )
-        if outcome.problems:
-            shutil.copytree(directory, f"{directory}-kept")
+        if keep is not None and outcome.problems:
+            shutil.copytree(directory, keep)
         return outcome
 
 
