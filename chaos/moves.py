@@ -15,7 +15,7 @@ BEGIN
     INSERT INTO chaos_move VALUES (OLD.run_id, OLD.version, NEW.version, OLD.due_at);
     RETURN NULL;
 END $$;
-CREATE TRIGGER chaos_note AFTER UPDATE ON scoria_run
+CREATE TRIGGER chaos_note AFTER UPDATE ON scoria_head
 FOR EACH ROW WHEN (NEW.version > OLD.version) EXECUTE FUNCTION chaos_note();
 """
 
@@ -33,11 +33,11 @@ ORDER BY record.run_id, record.sequence
 """
 
 _GAPS = """
-SELECT run.run_id
-FROM scoria_run AS run
+SELECT head.run_id
+FROM scoria_head AS head
 LEFT JOIN scoria_record AS record USING (run_id)
-GROUP BY run.run_id
-HAVING count(record.sequence) <> run.version OR max(record.sequence) <> run.version
+GROUP BY head.run_id
+HAVING count(record.sequence) <> head.version OR max(record.sequence) <> head.version
     OR min(record.sequence) <> 1
 """
 
