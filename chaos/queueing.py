@@ -190,4 +190,4 @@ def _plans(server: Server) -> tuple[list[str], float]:
     finally:
         store.close()
     told = log.read_text()[before:].split("LOG:  duration:")
-    return [plan for plan in told if "scoria_run" in plan and "Scan" in plan], look
+    return [plan for plan in told if "scoria_head" in plan and "Scan" in plan], look

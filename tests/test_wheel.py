@@ -21,8 +21,10 @@ PACKAGES = {
     "scoria_duckdb",
     "scoria_features",
     "scoria_memory",
+    "scoria_postgres",
     "scoria_sqlite",
     "scoria_web",
+    "scoria_worker",
 }
 
 

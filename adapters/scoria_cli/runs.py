@@ -33,7 +33,11 @@ def runs() -> None:
 @runs.command("list")
 @store_option
 @tenant_option
-@click.option("--status", type=click.Choice([*RunStatus]), help="Only runs that stand so.")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in RunStatus]),
+    help="Only runs that stand so.",
+)
 @click.option(
     "--waiting-longer-than",
     "hours",

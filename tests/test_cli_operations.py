@@ -1,0 +1,242 @@
+"""Workers and operators at the command line: what they see, and what the journal keeps of them."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scoria_core import NeedsApproval, Scoria, StepSpec
+from test_cli import scoria
+
+HANDLERS = """
+import time
+
+def work(step, run):
+    time.sleep(step.input.get("seconds", 0))
+    return {"attempt": step.attempt}
+
+def breaks(step, run):
+    raise LookupError("no such customer")
+
+registry = {"work": work, "break": breaks}
+
+def make_registry():
+    return registry
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of a store that several processes may use, with handlers beside it."""
+    (tmp_path / "hands.py").write_text(HANDLERS)
+    return f"sqlite:///{tmp_path / 'runs.db'}"
+
+
+def queued(url: str, kind: str = "work", tenant_id: str = "tenant-1", seconds: float = 0) -> str:
+    """Queue a run of one step, and return its id."""
+    with Scoria.open(url, dispatch="queue") as host:
+        run = host.start_run(
+            host.identity(actor_id="user-1", tenant_id=tenant_id, session_id="session-1"),
+            root_role_id="executor",
+            initial_step=StepSpec(kind, "executor", {"seconds": seconds}),
+        )
+    return run.run_id
+
+
+def waiting(url: str) -> str:
+    """Start a run that waits for a person, and return its id."""
+    with Scoria.open(url) as host:
+        needs = NeedsApproval(tool_name="send", arguments={"to": "x"}, reason="outbound")
+        run = host.start_run(
+            host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1"),
+            root_role_id="executor",
+            initial_step=StepSpec("ask", "executor"),
+            handlers={"ask": lambda *_: needs},
+        )
+    return run.run_id
+
+
+@contextmanager
+def working(url: str, cwd: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a worker in a process of its own, and end it."""
+    command = [sys.executable, "-m", "scoria_cli", "worker", "--store", url, "--poll", "0.05"]
+    process = subprocess.Popen(
+        [*command, "--handlers", "hands:registry", *options],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def until(url: str, run_id: str, status: str) -> None:
+    """Wait until the step of a run has a status."""
+    ends = time.monotonic() + 30
+    with Scoria.open(url) as host:
+        while host.get_run_detail(run_id).steps[0].status != status:
+            assert time.monotonic() < ends, f"the step is never {status}"
+            time.sleep(0.02)
+
+
+def test_a_worker_does_what_is_queued(url: str, tmp_path: Path) -> None:
+    """With --once it ends when nothing is due; its name is in the journal of what it did."""
+    run_id = queued(url)
+    arguments = ["--handlers", "hands:make_registry", "--name", "worker-1", "--once"]
+    done = scoria("worker", "--store", url, *arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "worker worker-1: work, break",
+        "worker worker-1 stopped; worked in 1 runs",
+    ]
+    assert "completed: step" in done.stderr
+    assert run_id in done.stderr
+    with Scoria.open(url) as host:
+        detail = host.get_run_detail(run_id)
+    assert detail.summary.status == "completed"
+    (claim,) = [entry for entry in detail.journal if entry.type == "step_claimed"]
+    assert claim.data["lease"]["worker_id"] == "worker-1"
+
+
+def test_a_worker_that_is_told_to_stop_lets_its_step_end(url: str, tmp_path: Path) -> None:
+    """SIGTERM: what is at work ends, and nothing else is begun."""
+    first, second = queued(url, seconds=1), queued(url, tenant_id="tenant-2", seconds=1)
+    with working(url, tmp_path) as worker:
+        with Scoria.open(url) as host:
+            ends = time.monotonic() + 30
+            while not (
+                running := [
+                    run_id
+                    for run_id in (first, second)
+                    if host.get_run_detail(run_id).steps[0].status == "running"
+                ]
+            ):
+                assert time.monotonic() < ends
+                time.sleep(0.02)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    with Scoria.open(url) as host:
+        statuses = {run_id: host.get_run(run_id).status for run_id in (first, second)}
+    assert statuses.pop(running[0]) == "completed"
+    assert list(statuses.values()) == ["running"]
+
+
+def test_a_worker_that_has_no_time_left_gives_its_step_back(url: str, tmp_path: Path) -> None:
+    """After its grace the handler is broken off, and the step is queued for another worker."""
+    run_id = queued(url, seconds=60)
+    with working(url, tmp_path, "--grace", "0.2") as worker:
+        until(url, run_id, "running")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    with Scoria.open(url) as host:
+        (step,) = host.get_run_detail(run_id).steps
+    assert (step.status, step.attempt) == ("queued", 2)
+
+
+def test_a_worker_takes_over_from_one_that_was_killed(url: str, tmp_path: Path) -> None:
+    """Kill -9: when the lease has ended, another worker runs the step, with its next attempt."""
+    run_id = queued(url, seconds=1.5)
+    with working(url, tmp_path, "--lease", "1") as dead:
+        until(url, run_id, "running")
+        dead.send_signal(signal.SIGKILL)
+        dead.wait(30)
+    with working(url, tmp_path, "--lease", "1"):
+        until(url, run_id, "completed")
+    with Scoria.open(url) as host:
+        (step,) = host.get_run_detail(run_id).steps
+    assert step.result == {"attempt": 2}
+
+
+def test_runs_are_listed_by_what_they_wait_for(url: str, tmp_path: Path) -> None:
+    """A pipe gets a line for each run, tab by tab."""
+    asked, other = waiting(url), queued(url, tenant_id="tenant-2")
+
+    def listed(*options: str) -> list[str]:
+        answer = scoria("runs", "list", "--store", url, *options, cwd=tmp_path)
+        assert answer.returncode == 0
+        return [line.split("\t")[0] for line in answer.stdout.splitlines()]
+
+    assert listed() == [other, asked]
+    assert listed("--limit", "1") == [other]
+    assert listed("--tenant", "tenant-2") == [other]
+    assert listed("--status", "waiting_for_approval") == [asked]
+    assert listed("--waiting-longer-than", "0") == [asked]
+    assert listed("--waiting-longer-than", "1") == []
+
+
+def test_an_operator_decides_under_their_name(url: str, tmp_path: Path) -> None:
+    """Approved at the shell, the run goes on at its host; the journal names who decided."""
+    run_id = waiting(url)
+    arguments = ["--by", "reviewer-7", "--note", "checked", "--store", url]
+    approved = scoria("runs", "approve", run_id, *arguments, cwd=tmp_path)
+    assert (approved.returncode, approved.stdout) == (0, f"run {run_id} is waiting_for_approval\n")
+    again = scoria("runs", "approve", run_id, *arguments, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "approval_not_pending" in again.stderr
+    with Scoria.open(url) as host:
+        assert host.resume_run(run_id, handlers={"ask": lambda *_: None}).status == "completed"
+        (approval,) = host.get_run_detail(run_id).approvals
+    assert (approval.decided_by, approval.note) == ("reviewer-7", "checked")
+    shown = scoria("runs", "show", run_id, "--store", url, cwd=tmp_path)
+    assert "approval_approved  by reviewer-7" in shown.stdout
+
+
+def test_an_operator_rejects_cancels_and_retries(url: str, tmp_path: Path) -> None:
+    """Each with the checks that a host has, and one line in answer."""
+    rejected, cancelled, failed = waiting(url), queued(url), queued(url, kind="break")
+    by = ["--by", "operator-1", "--store", url]
+
+    def said(*arguments: str) -> str:
+        return scoria("runs", *arguments, *by, cwd=tmp_path).stdout
+
+    assert said("reject", rejected) == f"run {rejected} is cancelled\n"
+    assert said("cancel", cancelled, "--reason", "wrong") == f"run {cancelled} is cancelled\n"
+    once = ["--handlers", "hands:registry", "--once"]
+    scoria("worker", "--store", url, *once, cwd=tmp_path)
+    assert said("retry", failed) == f"run {failed} is running\n"
+    refused = scoria("runs", "retry", cancelled, *by, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_doctor_says_what_is_stuck_and_why(url: str, tmp_path: Path) -> None:
+    """Each finding has a run, a reason and the next move; nothing stuck is exit code 0."""
+    queued(url)
+    well = scoria("doctor", "--store", url, cwd=tmp_path)
+    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck\n")
+    waiting(url)
+    failed = queued(url, kind="break")
+    once = ["--handlers", "hands:registry", "--once"]
+    scoria("worker", "--store", url, *once, cwd=tmp_path)
+    nobody = queued(url, kind="nobody-has-it")
+    ill = scoria(*("doctor", "--store", url, "--patience", "0", "--waiting", "0"), cwd=tmp_path)
+    assert ill.returncode == 1
+    assert f"run {failed} failed at its step break in attempt 1: LookupError" in ill.stdout
+    assert re.search("has waited for a person since .*: send", ill.stdout)
+    assert f"run {nobody} has queued its step nobody-has-it" in ill.stdout
+    assert "start a worker that has a handler for nobody-has-it" in ill.stdout
+
+
+def test_only_postgresql_has_something_to_migrate(tmp_path: Path) -> None:
+    """Another store is refused with the reason, in one line."""
+    answer = scoria("migrate", "--store", "memory://", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "there is nothing to migrate" in answer.stderr
+
+
+@pytest.mark.parametrize("registry", ["no_such_module:registry", "hands:nothing", "os:sep"])
+def test_a_registry_that_is_none_is_refused(url: str, tmp_path: Path, registry: str) -> None:
+    """One line and exit code 2, and no worker."""
+    refused = scoria("worker", "--store", url, "--handlers", registry, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert len(refused.stderr.splitlines()) == 1
