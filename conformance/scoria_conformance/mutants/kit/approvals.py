@@ -26,7 +26,13 @@ breaks.add(
     "a step that asks again keeps its first request",
     "APPROVAL-4",
     "A run waits exactly",
-    [("run:Run.approval_of", "next(iter(list(made)[-1:]), None)", "next(made, None)")],
+    [
+        (
+            "run:Run._index",
+            "self._approval_of[step_id] = approval_id",
+            "self._approval_of.setdefault(step_id, approval_id)",
+        )
+    ],
 )
 breaks.add(
     "a decision does not say who made it",
@@ -119,7 +125,13 @@ breaks.add(
     "a resumed step does not get its approval",
     "APPROVAL-9",
     "An approved run is resumed",
-    [("run:Run.step_view", "approval=approval and as_of(approval, now)", "approval=None")],
+    [
+        (
+            "run:Run.step_view",
+            "approval=approval and _handed_out(as_of(approval, now))",
+            "approval=None",
+        )
+    ],
 )
 breaks.add(
     "a resumed step gets other arguments",
@@ -128,8 +140,8 @@ breaks.add(
     [
         (
             "run:Run.step_view",
-            "approval=approval and as_of(approval, now)",
-            "approval=approval and attrs.evolve(as_of(approval, now), arguments={})",
+            "approval=approval and _handed_out(as_of(approval, now))",
+            "approval=approval and replaced(as_of(approval, now), arguments={})",
         )
     ],
 )

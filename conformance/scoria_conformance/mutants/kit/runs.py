@@ -116,7 +116,13 @@ breaks.add(
     "a run never completes by itself",
     "RUN-8",
     "completes by itself",
-    [("decisions:_complete_step", "if all(", "if False and all(")],
+    [
+        (
+            "decisions:_complete_step",
+            "if next(change.run.uncompleted_steps(), None) is None:",
+            "if False:",
+        )
+    ],
 )
 breaks.add(
     "a run completes with any of its steps",
@@ -125,7 +131,7 @@ breaks.add(
     [
         (
             "decisions:_complete_step",
-            ("if all(step.status == StepStatus.COMPLETED for step in change.run.steps.values()):"),
+            "if next(change.run.uncompleted_steps(), None) is None:",
             "if change.run.status == RunStatus.RUNNING:",
         )
     ],
@@ -156,7 +162,7 @@ breaks.add(
     "a retried step keeps its attempt",
     "RUN-11",
     "next attempt",
-    [("run:_step_changes", "again = step.attempt + 1", "again = step.attempt")],
+    [("run:_step_changes", '"attempt": step.attempt + 1', '"attempt": step.attempt')],
 )
 breaks.add(
     "a failed step leaves its run running",

@@ -8,7 +8,7 @@ breaks.add(
     "start does not carry out its step",
     "STEP-3",
     "before start returns",
-    [("scoria:Scoria._start", "run = execution.carry_out(run)", "pass")],
+    [("scoria:Scoria._start", "run = self._carried_out(execution, run, resolved)", "pass")],
 )
 breaks.add(
     "a step without a handler is taken for done",
@@ -30,14 +30,14 @@ breaks.add(
     [
         (
             "scoria:Scoria._carry_on",
-            "run = self._runs.change(",
+            "run, _ = self._runs.change(",
             (
                 "change = self._runs._change(self._runs.load(_run_id(run_id)), None)\n"
                 "    decide(change)\n"
                 "    if execution.claimed:\n"
                 "        execution.handlers[execution.claimed.kind](execution.claimed, "
-                "self._summary(change.run))\n"
-                "    run = self._runs.change("
+                "change.run.summary(self._runs.now()))\n"
+                "    run, _ = self._runs.change("
             ),
         )
     ],
@@ -49,11 +49,10 @@ breaks.add(
     [
         (
             "execution:Execution._carry_out_one",
-            "return self.repository.change(run.run_id, conclude)",
+            "run, recorded = self.repository.change(step.run_id, conclude)",
             (
-                "change = self.repository._change(self.repository.load(run.run_id), None)\n"
-                "    conclude(change)\n"
-                "    return change.run"
+                "change = self.repository._change(self.repository.load(step.run_id), None)\n"
+                "    run, recorded = change.run, conclude(change)"
             ),
         )
     ],
@@ -212,7 +211,7 @@ breaks.add(
     "a late answer is recorded",
     "STEP-15",
     "not recorded",
-    [("decisions:_still_claimed", " and step.attempt == claimed.attempt", "")],
+    [("decisions:is_still_claimed", " and step.attempt == claimed.attempt", "")],
 )
 breaks.add(
     "an answer after the end breaks the call",
@@ -220,7 +219,7 @@ breaks.add(
     "cancelled",
     [
         (
-            "decisions:_still_claimed",
+            "decisions:is_still_claimed",
             "step.status == StepStatus.RUNNING and step.attempt == claimed.attempt",
             "True",
         )
@@ -233,7 +232,7 @@ breaks.add(
     [
         (
             "execution:Execution._carry_out_one",
-            ("self.repository.change(run.run_id, lambda change: decisions.release(change, step))"),
+            ("self.repository.change(step.run_id, lambda change: decisions.release(change, step))"),
             "pass",
         )
     ],
