@@ -51,12 +51,12 @@ class SettableClock:
         self._now += by
 
 
-@attrs.frozen
+@attrs.define
 class DamagedStore:
     """A store in which what is read is not what was written; the rest is the store's own."""
 
     store: RunStore
-    change: Callable[[list[Record]], list[Record]]
+    change: Callable[[list[Record]], list[Record]] = list
 
     def read(self, run_id: str) -> list[Record]:
         """Return the records after the damage."""
@@ -152,13 +152,17 @@ class World:
         return self.scoria.for_tenant(OTHER_TENANT)
 
     def journals(self) -> dict[str, tuple[JournalEntry, ...]]:
-        """Everything that is stored."""
-        runs = self.scoria.list_runs(limit=1000)
-        return {run.run_id: self.scoria.get_run_detail(run.run_id).journal for run in runs}
+        """Everything that is stored, read by another host: the one under test keeps what it had."""
+        host = Scoria(self.store, clock=self.clock)
+        runs = host.list_runs(limit=1000)
+        return {run.run_id: host.get_run_detail(run.run_id).journal for run in runs}
 
     def damage(self, change: Callable[[list[Record]], list[Record]]) -> None:
-        """From here on, read what the store holds as `change` leaves it."""
-        self.scoria = Scoria(DamagedStore(self.store, change), clock=self.clock)
+        """From here on, read what the store holds as `change` leaves it; it was read whole once."""
+        store = DamagedStore(self.store)
+        self.scoria = Scoria(store, clock=self.clock)
+        self.scoria.list_runs()
+        store.change = change
 
     def attempt(self, call: Callable[[], Any], *, damaged: bool = False) -> None:
         """Make a call that may be refused, and remember what was stored before it."""

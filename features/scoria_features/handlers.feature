@@ -25,6 +25,13 @@ Feature: Handlers: the host's own code, one step at a time
     And it was called for the steps in their order
     And the run is "completed"
 
+  @STEP-4
+  Scenario: A step that another host queued is carried out by whoever looks
+    Given a run without a step
+    When another host queues a step in it
+    And its step is run with a handler that answers "Completed"
+    Then the run is "completed"
+
   @STEP-5
   Scenario Outline: A run and the claim of its step are on record before the handler is entered
     Given <run>
@@ -82,6 +89,14 @@ Feature: Handlers: the host's own code, one step at a time
   Scenario: A retried step is queued again, with its next attempt
     Given a failed run
     When the run is retried without a handler
+    Then the run is "running"
+    And its step is "queued" at attempt 2
+
+  @RUN-11
+  Scenario: A run that failed in another host is retried here
+    Given a run with a queued step
+    When another host runs its step with a handler that answers "Failed"
+    And the run is retried without a handler
     Then the run is "running"
     And its step is "queued" at attempt 2
 

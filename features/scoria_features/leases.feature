@@ -12,6 +12,12 @@ Feature: A store keeps when a run is due, for workers that come and go
     And its records read back equal
 
   @STORE-20
+  Scenario: A run that is put off without a record is put off for every process
+    Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
+    When the run due at 20 seconds is put off to 60 seconds without a record
+    Then at 30 seconds another process has as due those at 10, 10 and 30 seconds
+
+  @STORE-20
   Scenario Outline: An append without records needs the version as any other
     Given a run created with 2 records
     When it is put off without a record at version <version>
@@ -58,6 +64,6 @@ Feature: A store keeps when a run is due, for workers that come and go
 
   @STORE-22
   Scenario: Due runs are listed with the tenants in turns
-    Given runs of two tenants due at 5, 40, 10, 50, 15 and 60 seconds
-    When 100 seconds are asked for with the tenants in turns
-    Then those are the runs due at 5, 40, 10, 50, 15 and 60 seconds, or cut to any limit the first
+    Given runs of two tenants due at 5, 40, 10, 50, 70, 60 and 90 seconds
+    When 80 seconds are asked for with the tenants in turns
+    Then those are the runs due at 5, 40, 10, 50, 60 and 70 seconds, or cut to any limit the first

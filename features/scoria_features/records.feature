@@ -9,6 +9,12 @@ Feature: Records: what is read is what was said and done
     Then what is read of the run is where it stands now
     And its detail has its steps, approvals, handoffs and journal
 
+  @READ-1
+  Scenario: A run reads back as another host left it
+    Given a run with a queued step
+    When another host runs its step with a handler that answers "Completed"
+    Then the run is "completed"
+
   @READ-3
   Scenario: Pages of all runs list each of them once
     Given 5 runs of one session
@@ -33,6 +39,11 @@ Feature: Records: what is read is what was said and done
   Scenario: What was read is not what is stored
     When a handoff run is started whose child asks for approval
     And everything that was read of it is changed
+    Then what is stored of it has not changed
+
+  @READ-4
+  Scenario: What a handler was given is not what is stored
+    When a run is started whose handler changes all that it was given, and asks for approval
     Then what is stored of it has not changed
 
   @READ-5

@@ -67,9 +67,9 @@ Feature: Recovery: a step whose process died is not stuck, and a live one is not
   @STEP-22
   Scenario: All attempts of a step have one idempotency key, and no other step has it
     When a run is started with a step retried after 10 seconds, and then after 30
-    And its handler raises an exception the first 2 times
+    And its handler raises an exception the first 2 times, while another step waits behind it
     And a run is started with a step whose handler answers "Completed"
-    Then the attempts of the first step had one idempotency key, and the other step another
+    Then the attempts of the first step had one idempotency key, and each other step its own
 
   @STEP-23
   Scenario: A host that queues its steps leaves them to a worker
@@ -97,3 +97,10 @@ Feature: Recovery: a step whose process died is not stuck, and a live one is not
     And what is queued is run with a handler that asks for approval
     Then the run is "waiting_for_approval"
     And its first request is expired, and it has made another
+
+  @STEP-25
+  Scenario: A request that expired waits for whoever has a handler for its step
+    Given a run that waits for an approval which expires after 60 seconds
+    When 60 seconds pass
+    And what is queued is run without a handler
+    Then the run is "waiting_for_approval"

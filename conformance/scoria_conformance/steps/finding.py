@@ -12,7 +12,8 @@ from scoria_conformance.world import OTHER_TENANT, TENANT
 SESSIONS = ("session-1", "session-2")
 
 
-def _numbers(told: str) -> list[int]:
+def seconds_in(told: str) -> list[int]:
+    """Return the numbers that a feature tells of."""
     return [int(number) for number in re.findall(r"\d+", told)]
 
 
@@ -32,7 +33,7 @@ def _(shelf: Shelf, sessions: dict[str, str]) -> None:
 
 @given(parsers.parse("runs of two tenants due at {told} seconds"))
 def _(shelf: Shelf, told: str) -> None:
-    for number, seconds in enumerate(_numbers(told)):
+    for number, seconds in enumerate(seconds_in(told)):
         tenant_id = (TENANT, OTHER_TENANT)[number % 2]
         run_id = shelf.create([record(1)], due_in=seconds, tenant_id=tenant_id)
         shelf.due[run_id] = seconds
@@ -41,7 +42,7 @@ def _(shelf: Shelf, told: str) -> None:
 
 @given(parsers.parse("runs due {told} microseconds after noon"), target_fixture="moments")
 def _(shelf: Shelf, told: str) -> dict[str, int]:
-    return {shelf.create([record(1)], due_in=each / 1_000_000): each for each in _numbers(told)}
+    return {shelf.create([record(1)], due_in=each / 1_000_000): each for each in seconds_in(told)}
 
 
 @then("at each microsecond those are due whose time has come, longest due first")
@@ -68,7 +69,7 @@ def _(shelf: Shelf, old: int, new: int) -> None:
 
 @then(parsers.parse("at {seconds:d} seconds the due runs are those at {told} seconds"))
 def _(shelf: Shelf, seconds: int, told: str) -> None:
-    assert [shelf.due.get(run_id) for run_id in shelf.due_at(seconds)] == _numbers(told)
+    assert [shelf.due.get(run_id) for run_id in shelf.due_at(seconds)] == seconds_in(told)
 
 
 @then(parsers.parse("of those the first {count:d} are the ones at {due:d} seconds, {order}"))

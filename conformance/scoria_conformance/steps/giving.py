@@ -11,7 +11,16 @@ from pytest_bdd import given, parsers, then, when
 from scoria_conformance.answers import HANDED_OVER
 from scoria_conformance.steps.starting import start
 from scoria_conformance.world import KIND, World
-from scoria_core import Completed, Failed, NeedsApproval, RunDetail, Scoria, StepSpec
+from scoria_core import (
+    Completed,
+    Failed,
+    NeedsApproval,
+    RunDetail,
+    RunSummary,
+    Scoria,
+    Step,
+    StepSpec,
+)
 
 Payload = dict[str, Any]
 
@@ -130,7 +139,7 @@ def _(world: World, handed_over: Given) -> None:
 @when(parsers.parse("a run is started, and {place} is changed afterwards"), target_fixture="kept")
 def _(world: World, place: str) -> RunDetail:
     handed_over = _give(world, place, {"list": [1], "object": {"key": "value"}})
-    kept = copy.deepcopy(world.detail)
+    kept = _read_by_another_host(world)
     assert handed_over.place.found(kept)[0] == handed_over.was
     _change(handed_over.payload)
     return kept
@@ -141,6 +150,29 @@ def _(world: World) -> RunDetail:
     kept = copy.deepcopy(world.detail)
     _change([world.detail, world.scoria.get_run(world.run_id), world.scoria.list_runs()])
     return kept
+
+
+@when(
+    "a run is started whose handler changes all that it was given, and asks for approval",
+    target_fixture="kept",
+)
+def _(world: World) -> RunDetail:
+    payload = {"list": [1], "object": {"key": "value"}}
+
+    def answer(step: Step, run: RunSummary) -> NeedsApproval:
+        _change([step, run])
+        return _asks_for(payload)
+
+    spec = StepSpec(KIND, "executor", copy.deepcopy(payload))
+    start(world, answer, initial_step=spec, metadata=payload)
+    kept = _read_by_another_host(world)
+    assert (kept.steps[0].input, kept.summary.metadata) == (payload, payload)
+    return kept
+
+
+def _read_by_another_host(world: World) -> RunDetail:
+    """Read the run, so that the host under test still has of it what it had."""
+    return Scoria(world.store, clock=world.clock).get_run_detail(world.run_id)
 
 
 @then("what is stored of it has not changed")

@@ -6,7 +6,9 @@ from datetime import timedelta
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.shelf import NOON, Shelf, record
+from scoria_conformance.steps.finding import seconds_in
 from scoria_core.errors import VersionConflict
+from scoria_core.ports import Capability
 
 
 def _due_at(shelf: Shelf, seconds: int) -> str:
@@ -23,6 +25,19 @@ def _(shelf: Shelf, old: int, new: int) -> None:
     due_at = NOON + timedelta(seconds=new)
     shelf.world.store.append(run_id, [], expected_version=version, due_at=due_at)
     shelf.due[run_id] = new
+
+
+@then(parsers.parse("at {seconds:d} seconds another process has as due those at {told} seconds"))
+def _(shelf: Shelf, seconds: int, told: str) -> None:
+    shelf.need(Capability.MULTI_PROCESS)
+    # Opened beside the first it knows what any process would, not what that one keeps.
+    other = shelf.world.factory(shelf.world.directory)
+    try:
+        until = NOON + timedelta(seconds=seconds)
+        due = other.list_due(tenant_id=None, until=until, limit=100)
+    finally:
+        other.close()
+    assert [shelf.due[run_id] for run_id in due] == seconds_in(told)
 
 
 @when(parsers.parse("it is put off without a record at version {version:d}"))
@@ -69,15 +84,17 @@ def _(shelf: Shelf, answer: str) -> None:
 )
 def _(shelf: Shelf, takers: int, renewers: int, turns: int) -> list[tuple[int, int]]:
     """Tell of each turn how many renewed the run, and how many took it over."""
-    return [_turn(shelf, takers, renewers) for _ in range(turns)]
+    takes = [True] * takers + [False] * renewers
+    # Who comes to the barrier last goes first.
+    return [_turn(shelf, takes if turn % 2 else takes[::-1]) for turn in range(turns)]
 
 
-def _turn(shelf: Shelf, takers: int, renewers: int) -> tuple[int, int]:
+def _turn(shelf: Shelf, callers: list[bool]) -> tuple[int, int]:
     store, run_id, version = shelf.world.store, shelf.owner, len(shelf.kept[shelf.owner])
     store.append(run_id, [], expected_version=version, due_at=NOON)
     later = NOON + timedelta(seconds=60)
     told: list[str] = []
-    barrier = threading.Barrier(takers + renewers)
+    barrier = threading.Barrier(len(callers))
 
     def call(*, takes: bool) -> None:
         barrier.wait(10)
@@ -91,10 +108,7 @@ def _turn(shelf: Shelf, takers: int, renewers: int) -> tuple[int, int]:
             return
         told.append("taken" if takes else "renewed")
 
-    threads = [
-        threading.Thread(target=call, kwargs={"takes": number < takers})
-        for number in range(takers + renewers)
-    ]
+    threads = [threading.Thread(target=call, kwargs={"takes": takes}) for takes in callers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,7 +135,7 @@ def _(seconds: int) -> int:
 
 @then(parsers.parse("those are the runs due at {told} seconds, or cut to any limit the first"))
 def _(shelf: Shelf, until: int, told: str) -> None:
-    expected = [int(each) for each in told.replace(" and ", ", ").split(", ")]
+    expected = seconds_in(told)
     for limit in range(1, len(expected) + 2):
         due = shelf.world.store.list_due(
             tenant_id=None, until=NOON + timedelta(seconds=until), limit=limit, in_turns=True
