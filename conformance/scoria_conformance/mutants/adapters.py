@@ -15,7 +15,7 @@ CATALOGUES = tuple(
     for name in (
         *("stores", "pages", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.approvals", "kit.steps", "kit.handoffs"),
-        "kit.records",
+        *("kit.records", "kit.recovery", "kit.keeping"),
     )
 )
 """The modules that declare mutants."""

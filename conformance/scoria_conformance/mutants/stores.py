@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -124,13 +125,19 @@ class IdempotencyAcrossTenants(Around):
         return self.owners[key.idempotency_key]
 
 
+def _one_by_one(records: Sequence[Record]) -> list[list[Record]]:
+    """Return a batch for each record; without any the run is put off."""
+    return [[each] for each in records] or [[]]
+
+
 class _OneByOne(Around):
     def append(
         self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
     ) -> None:
-        for number, each in enumerate(records):
+        for number, batch in enumerate(_one_by_one(records)):
             version = expected_version + number
-            self.store.append(run_id, [each], expected_version=version, due_at=due_at, **more)
+            self.store.append(run_id, batch, expected_version=version, due_at=due_at, **more)
+            more = {}  # it was due
             time.sleep(1e-6)
 
 
@@ -192,16 +199,17 @@ class TheVersionIsComparedBeforeTheLockIsTaken(Around):
         if found != expected_version or not found:
             raise VersionConflict(run_id, expected_version, found)
         time.sleep(0.02)
-        for each in records:
+        for batch in _one_by_one(records):
             while True:
+                version = self.version(run_id)
                 try:
-                    version = self.version(run_id)
                     self.store.append(
-                        run_id, [each], expected_version=version, due_at=due_at, **more
+                        run_id, batch, expected_version=version, due_at=due_at, **more
                     )
                     break
-                except VersionConflict:
-                    continue
+                except VersionConflict as error:
+                    if error.actual == version:  # it is not due
+                        raise
 
 
 @breaks("STORE-6", "Of several callers that append at one version, one succeeds")
@@ -490,6 +498,168 @@ class AnAppendDoesNotChangeWhenARunIsDue(ARunStaysDue):
         self.store.append(run_id, records, **{**at, "due_at": self.due.get(run_id)})
 
 
+class _Renews(Around):
+    """A store that takes an append without records for something else than it is."""
+
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+        """Do what is done in place of it."""
+        raise NotImplementedError
+
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        if records:
+            self.store.append(run_id, records, **at)
+        else:
+            self.renew(run_id, at["expected_version"], at["due_at"])
+
+
+@breaks("STORE-20", "An append without records moves when a run is due")
+class AnAppendWithoutRecordsDoesNothing(_Renews):
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+        pass
+
+
+@breaks("STORE-20", "VersionConflict")
+class AnAppendWithoutRecordsIsRefused(_Renews):
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:  # noqa: ARG002 - it is lost
+        raise VersionConflict(run_id, expected_version, self.version(run_id))
+
+
+@breaks("STORE-20", "moves when a run is due, and nothing else")
+class AnAppendWithoutRecordsStoresAnEmptyOne(_Renews):
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+        empty = Record(expected_version + 1, "", "")
+        self.store.append(run_id, [empty], expected_version=expected_version, due_at=due_at)
+
+
+@breaks("STORE-20", "needs the version as any other")
+class AnAppendWithoutRecordsNeedsNoVersion(_Renews):
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+        version = self.version(run_id) or expected_version
+        self.store.append(run_id, (), expected_version=version, due_at=due_at)
+
+
+@breaks("STORE-20", "needs the version as any other")
+class ARunIsPutOffBeforeTheVersionIsCompared(_Renews):
+    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+        version = self.version(run_id)
+        self.store.append(run_id, (), expected_version=version, due_at=due_at)
+        if version != expected_version:
+            raise VersionConflict(run_id, expected_version, version)
+
+
+@breaks("STORE-21", "A take-over stands only while the run is due")
+class WhatIsTakenOverNeedNotBeDue(Around):
+    def append(self, *run: Any, due_by: Any = None, **at: Any) -> None:  # noqa: ARG002 - it is lost
+        self.store.append(*run, **at)
+
+
+@breaks("STORE-21", "A take-over stands only while the run is due")
+class ARunIsTakenOverOnlyAfterItsTime(Around):
+    def append(self, *run: Any, due_by: Any = None, **at: Any) -> None:
+        by = due_by and due_by - timedelta(microseconds=1)
+        self.store.append(*run, due_by=by, **at)
+
+
+class _LooksFirst(_Due):
+    """A store that looks whether a run is due, and does not ask when it writes."""
+
+    pause = 0.0
+
+    def is_due(self, run_id: str, due_by: Any) -> bool:
+        """Tell whether the run is due by then."""
+        return run_id in self.all_due(tenant_id=None, until=due_by)
+
+    def append(
+        self, run_id: str, records: Any, *, expected_version: int, due_by: Any = None, **at: Any
+    ) -> None:
+        if due_by is not None:
+            if not self.is_due(run_id, due_by):
+                raise VersionConflict(run_id, expected_version, self.version(run_id))
+            time.sleep(self.pause)
+        self.store.append(run_id, records, expected_version=expected_version, **at)
+
+
+@breaks("STORE-21", "Of one who renews and one who takes over, one wins")
+class WhatIsDueIsLookedUpBeforeTheLockIsTaken(_LooksFirst):
+    pause = 0.02
+
+
+@breaks("STORE-21", "A run that is never due is not taken over")
+class ARunThatIsNeverDueIsTakenOver(_LooksFirst):
+    def is_due(self, run_id: str, due_by: Any) -> bool:
+        ever = due_by.replace(year=9000)
+        return super().is_due(run_id, due_by) or not super().is_due(run_id, ever)
+
+
+@breaks("STORE-21", "A take-over that was refused leaves the run as it was")
+class ARefusedTakeOverMovesWhenARunIsDue(Around):
+    def append(self, run_id: str, records: Any, *, due_by: Any = None, **at: Any) -> None:
+        try:
+            self.store.append(run_id, records, due_by=due_by, **at)
+        except VersionConflict as error:
+            if due_by is not None and error.actual == at["expected_version"]:
+                self.store.append(run_id, (), **at)
+            raise
+
+
+class _Turns(_Due):
+    """A store in which the tenants take turns in a way of its own."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.tenants: dict[str, str] = {}
+
+    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+        self.tenants[key.run_id] = key.tenant_id
+        return self.store.create(key, *records, **due)
+
+    def turns(self, limit: int, **asked: Any) -> Any:
+        """Return what is listed with the tenants in turns."""
+        raise NotImplementedError
+
+    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Any:
+        return self.turns(**asked) if in_turns else self.store.list_due(**asked)
+
+
+@breaks("STORE-22", "with the tenants in turns")
+class TheTenantsTakeNoTurns(_Turns):
+    def turns(self, limit: int, **asked: Any) -> Any:
+        return self.store.list_due(limit=limit, **asked)
+
+
+@breaks("STORE-22", "with the tenants in turns")
+class TheTenantsComeOneAfterTheOther(_Turns):
+    def turns(self, limit: int, **asked: Any) -> Any:
+        return sorted(self.all_due(**asked), key=self.tenants.__getitem__)[:limit]
+
+
+@breaks("STORE-22", "with the tenants in turns")
+class EachTurnIsInTheOrderOfTheTenants(_Turns):
+    def turns(self, limit: int, **asked: Any) -> Any:
+        taken: Counter[str] = Counter()
+        order: dict[str, tuple[int, str]] = {}
+        for run_id in self.all_due(**asked):
+            tenant_id = self.tenants[run_id]
+            taken[tenant_id] += 1
+            order[run_id] = taken[tenant_id], tenant_id
+        return sorted(order, key=order.__getitem__)[:limit]
+
+
+@breaks("STORE-22", "with the tenants in turns")
+class DueRunsAreCutBeforeTheTenantsTakeTurns(_Turns):
+    def turns(self, limit: int, **asked: Any) -> Any:
+        cut = self.store.list_due(limit=limit, **asked)
+        return [run_id for run_id in self.all_due(**asked, in_turns=True) if run_id in cut]
+
+
+@breaks("STORE-22", "with the tenants in turns")
+class EachTenantHasOneTurn(_Turns):
+    def turns(self, limit: int, **asked: Any) -> Any:
+        due = self.all_due(**asked)
+        first = {self.tenants[run_id]: run_id for run_id in reversed(due)}
+        return [run_id for run_id in due if run_id in first.values()][:limit]
+
+
 @breaks("STORE-13", "StoreUnavailable")
 class CloseDoesNothing(Around):
     def close(self) -> None:
@@ -681,6 +851,13 @@ class HalfABatchIsThereAfterAKill(LastingStore):
             version, key = written.version + number, None if number else written.key
             super().write(attrs.evolve(written, records=(each,), version=version, key=key))
             time.sleep(0.003)
+
+
+@breaks("STORE-20", "A run that is put off without a record is put off for every process")
+class ARunIsPutOffForOneProcessOnly(LastingStore):
+    def write(self, written: Written) -> None:
+        if written.records:
+            super().write(written)
 
 
 class _Alone(LastingStore):
