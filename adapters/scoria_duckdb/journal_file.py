@@ -33,6 +33,9 @@ from scoria_core.ports import Record, RunKey
 SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
 
+FEW_ROWS = 8
+"""Up to how many rows a list of values costs less than lists that are unnested."""
+
 CACHED_RUNS = 1_024
 """How many journals are kept in memory: those used last."""
 
@@ -50,6 +53,7 @@ _COLUMNS = (
     "session_ids",
     "idempotency_keys",
 )
+_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 _HOLDER = re.compile(r"\(PID (\d+)\)")
@@ -261,13 +265,12 @@ class JournalFile:
 
     def _commit(self, writes: list[_Write]) -> Sequence[None]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
-        columns = zip(*(row for write in writes for row in write.rows()), strict=True)
+        rows = [row for write in writes for row in write.rows()]
         try:
             if self._is_empty:
                 self._writer.execute(_SQL["schema"])
                 self._is_empty = False
-            named = zip(_COLUMNS, map(list, columns), strict=True)
-            self._writer.execute(_SQL["append"], dict(named)).fetchall()
+            self._insert(rows)
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
             with self._lock:
@@ -279,6 +282,16 @@ class JournalFile:
             for write in writes:
                 self._take_in(write)
         return [None] * len(writes)
+
+    def _insert(self, rows: list[tuple[Any, ...]]) -> None:
+        if len(rows) <= FEW_ROWS:
+            places = ", ".join([_PLACES] * len(rows))
+            values = [value for row in rows for value in row]
+            statement = f"INSERT INTO scoria_journal VALUES {places}"  # noqa: S608 - question marks
+            self._writer.execute(statement, values).fetchall()
+        else:
+            columns = zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)
+            self._writer.execute(_SQL["append"], dict(columns)).fetchall()
 
     def _take_in(self, write: _Write) -> None:
         journal = self._journals.get(write.run_id)
