@@ -151,9 +151,14 @@ class World:
         """The facade as another tenant sees it."""
         return self.scoria.for_tenant(OTHER_TENANT)
 
+    @property
+    def another_host(self) -> Scoria:
+        """Another host on the same store, so that the one under test keeps what it has."""
+        return Scoria(self.store, clock=self.clock)
+
     def journals(self) -> dict[str, tuple[JournalEntry, ...]]:
-        """Everything that is stored, read by another host: the one under test keeps what it had."""
-        host = Scoria(self.store, clock=self.clock)
+        """Everything that is stored."""
+        host = self.another_host
         runs = host.list_runs(limit=1000)
         return {run.run_id: host.get_run_detail(run.run_id).journal for run in runs}
 

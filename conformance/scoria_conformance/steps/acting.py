@@ -11,6 +11,7 @@ from pytest_bdd import parsers, then, when
 from scoria_conformance.answers import HANDED_OVER
 from scoria_conformance.world import KIND, OTHER_TENANT, TENANT, World
 from scoria_core import (
+    Approval,
     Completed,
     Identity,
     RunDetail,
@@ -78,7 +79,9 @@ CALL = f"(?P<call>{'|'.join(CALLS)})"
 
 
 def _attempt(world: World, call: str, **changes: Any) -> Asked:
-    approvals = world.detail.approvals if world.run_id else ()
+    approvals: tuple[Approval, ...] = ()
+    if world.run_id:
+        approvals = world.another_host.get_run_detail(world.run_id).approvals
     asked = Asked(
         call=call,
         facade=world.scoria,

@@ -131,9 +131,10 @@ def _give(world: World, place: str, payload: Payload) -> Given:
 
 @then("that reads back equal and in its order")
 def _(world: World, handed_over: Given) -> None:
-    for found in handed_over.place.found(world.detail):
-        assert found == handed_over.was
-        assert repr(found) == repr(handed_over.was), "the order or the kind of a value changed"
+    for detail in (world.detail, _read_by_another_host(world)):
+        for found in handed_over.place.found(detail):
+            assert found == handed_over.was
+            assert repr(found) == repr(handed_over.was), "the order or the kind of a value changed"
 
 
 @when(parsers.parse("a run is started, and {place} is changed afterwards"), target_fixture="kept")
@@ -171,8 +172,7 @@ def _(world: World) -> RunDetail:
 
 
 def _read_by_another_host(world: World) -> RunDetail:
-    """Read the run, so that the host under test still has of it what it had."""
-    return Scoria(world.store, clock=world.clock).get_run_detail(world.run_id)
+    return world.another_host.get_run_detail(world.run_id)
 
 
 @then("what is stored of it has not changed")

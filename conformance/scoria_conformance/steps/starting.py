@@ -10,7 +10,7 @@ from pytest_bdd import given, parsers, then, when
 from scoria_conformance.answers import ANSWERS
 from scoria_conformance.verdict import NOT_APPLICABLE
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
-from scoria_core import Approval, Scoria, StepSpec
+from scoria_core import Approval, StepSpec
 from scoria_core.ports import Capability
 
 
@@ -204,17 +204,13 @@ def _(world: World) -> None:
 
 @when("another host queues a step in it")
 def _(world: World) -> None:
-    _another_host(world).add_step(world.run_id, StepSpec(kind=KIND, role_id="executor"))
+    world.another_host.add_step(world.run_id, StepSpec(kind=KIND, role_id="executor"))
 
 
 @when(parsers.parse('another host runs its step with a handler that answers "{answer}"'))
 def _(world: World, answer: str) -> None:
     world.answer = ANSWERS[answer]
-    _another_host(world).run_pending(world.run_id, handlers=world.handlers)
-
-
-def _another_host(world: World) -> Scoria:
-    return Scoria(world.store, clock=world.clock)
+    world.another_host.run_pending(world.run_id, handlers=world.handlers)
 
 
 @when(parsers.parse("{seconds:d} seconds pass"))

@@ -127,7 +127,7 @@ def _read_back(world: World, payload: dict[str, Any]) -> dict[str, Any]:
         initial_step=StepSpec(KIND, "executor", payload),
         handlers={KIND: lambda *_: Completed(payload)},
     )
-    detail = world.scoria.get_run_detail(run.run_id)
+    detail = world.another_host.get_run_detail(run.run_id)
     return {
         "metadata": detail.summary.metadata,
         "the metadata of its identity": detail.identity.metadata,
