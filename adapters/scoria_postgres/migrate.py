@@ -51,12 +51,12 @@ def _one(cursor: psycopg.Cursor) -> int:
 
 
 def _apply(connection: psycopg.Connection, number: int) -> bool:
-    with suppress(errors.UniqueViolation, errors.DuplicateTable):  # made at the same moment
+    # PostgreSQL says in three ways that another process made the table at the same moment.
+    with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
         connection.execute(_VERSIONS)
-    try:
-        with connection.transaction():
-            connection.execute("INSERT INTO scoria_schema VALUES (%s)", [number])
+    with connection.transaction():
+        take = "INSERT INTO scoria_schema VALUES (%s) ON CONFLICT DO NOTHING"
+        is_ours = connection.execute(take, [number]).rowcount == 1
+        if is_ours:
             connection.execute(MIGRATIONS[number].encode())
-    except errors.UniqueViolation:
-        return False
-    return True
+    return is_ours
