@@ -6,7 +6,7 @@ process that dies in between leaves a record of what it was doing.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -31,11 +31,14 @@ class Execution:
     checks: Checks
     handlers: Mapping[str, Handler]
     lease: Lease
+    is_stopping: Callable[[], bool] = bool
     claimed: Step | None = None
 
     def claim(self, change: Change) -> None:
-        """Claim the next step within `change`, if there is a handler for it."""
-        self.claimed = decisions.claim_next(change, self.handlers, self.lease)
+        """Claim the next step within `change`, if there is a handler for it and none to stop."""
+        self.claimed = None
+        if not self.is_stopping():
+            self.claimed = decisions.claim_next(change, self.handlers, self.lease)
 
     def carry_out(self, run: Run) -> Run:
         """Carry out the claimed step, and those after it, and return the run as it then is."""

@@ -160,8 +160,8 @@ class Run:
         """
         step = self.active_step()
         if self.status == RunStatus.WAITING_FOR_APPROVAL and step is not None:
-            approval = self.approval_of(step.step_id)
-            return None if approval is None else approval.expires_at
+            request = self.open_request()
+            return None if request is None else request.expires_at
         if self.status != RunStatus.RUNNING:
             return None
         if step is not None:

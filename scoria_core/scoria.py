@@ -3,6 +3,7 @@
 import copy
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -87,6 +88,7 @@ class Scoria:
         self._max_attempts = _positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)
         self._threads = Threads()
+        self._stopping = threading.Event()
 
     @classmethod
     def open(cls, url: str, **options: Any) -> Self:
@@ -114,6 +116,10 @@ class Scoria:
             self._threads.finish()
             HEART.rest()
             self._runs.store.close()
+
+    def stop(self) -> None:
+        """Claim nothing more: steps at work end, and what is queued stays queued for another."""
+        self._stopping.set()
 
     def __enter__(self) -> Self:
         return self
@@ -484,7 +490,7 @@ class Scoria:
         return self._summary(self._carried_out(execution, run, resolved))
 
     def _execution(self, handlers: Mapping[str, Handler]) -> Execution:
-        return Execution(self._runs, self._checks, handlers, self._lease)
+        return Execution(self._runs, self._checks, handlers, self._lease, self._stopping.is_set)
 
     def _claimable(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
         return handlers if self._dispatch == Dispatch.INLINE else {}

@@ -1,5 +1,6 @@
 """Stores by the scheme of their URL, found among the installed distributions."""
 
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -50,11 +51,17 @@ def _opener(scheme: str, url: str) -> Callable[[str], RunStore]:
     if not named:
         known = ", ".join(sorted({entry.name for entry in found})) or "none"
         next_move = f"use a scheme that is installed: {known}"
-        raise StoreUnavailable(shown(url), f"has the unknown scheme {shown(scheme)}", next_move)
+        problem = f"has the unknown scheme {shown(scheme)}"
+        raise StoreUnavailable(_told(url), problem, next_move)
     try:
         opener: Callable[[str], RunStore] = named[0].load()
     except ImportError as error:
         problem = f"cannot be opened without {shown(error.name)}"
         next_move = f"pip install 'scoria-kit[{EXTRAS.get(scheme, scheme)}]'"
-        raise StoreUnavailable(shown(url), problem, next_move) from error
+        raise StoreUnavailable(_told(url), problem, next_move) from error
     return opener
+
+
+def _told(url: str) -> str:
+    """Return a URL for a message, without the name and the password that open a server."""
+    return shown(re.sub("//[^/]*@", "//", url))

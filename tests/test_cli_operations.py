@@ -2,16 +2,17 @@
 
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_core import NeedsApproval, Retry, Scoria, StepSpec
 from test_cli import scoria
 
 HANDLERS = """
@@ -25,6 +26,7 @@ def breaks(step, run):
     raise LookupError("no such customer")
 
 registry = {"work": work, "break": breaks}
+empty = {}
 
 def make_registry():
     return registry
@@ -240,3 +242,106 @@ def test_a_registry_that_is_none_is_refused(url: str, tmp_path: Path, registry: 
     refused = scoria("worker", "--store", url, "--handlers", registry, cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_what_was_approved_at_the_shell_goes_on_with_a_worker(url: str, tmp_path: Path) -> None:
+    """`runs resume` queues the step that was decided on; `runs show` tells what is approved."""
+    (tmp_path / "hands.py").write_text("registry = {'ask': lambda step, run: {'sent': True}}")
+    run_id = waiting(url)
+    shown = scoria("runs", "show", run_id, "--store", url, cwd=tmp_path).stdout
+    assert 'send {"to":"x"}' in shown
+    assert "outbound" in shown
+    by = ["--by", "reviewer-7", "--store", url]
+    scoria("runs", "approve", run_id, *by, cwd=tmp_path)
+    told = scoria("doctor", "--store", url, cwd=tmp_path).stdout
+    assert "waits to be resumed: send is approved" in told
+    assert "call scoria runs resume" in told
+    resumed = scoria("runs", "resume", run_id, *by, cwd=tmp_path)
+    assert resumed.stdout == f"run {run_id} is running\n"
+    once = ["--handlers", "hands:registry", "--once"]
+    scoria("worker", "--store", url, *once, cwd=tmp_path)
+    with Scoria.open(url) as host:
+        assert host.get_run(run_id).status == "completed"
+
+
+def test_a_worker_with_once_looks_behind_what_it_cannot_do(url: str, tmp_path: Path) -> None:
+    """More runs than it takes notice of at a time, and none for it, hide nothing."""
+    with Scoria.open(url, dispatch="queue") as host:
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        for kind in ["nobody-has-it"] * 70 + ["work"]:
+            step = StepSpec(kind, "executor")
+            host.start_run(identity, root_role_id="executor", initial_step=step)
+    once = ["--handlers", "hands:registry", "--once"]
+    done = scoria("worker", "--store", url, *once, cwd=tmp_path)
+    assert done.stdout.endswith("worked in 1 runs\n")
+
+
+def test_a_worker_that_is_told_to_stop_claims_no_further_step(url: str, tmp_path: Path) -> None:
+    """The step at work ends; the next of the same run stays queued."""
+    run_id = queued(url, seconds=1)
+    with Scoria.open(url, dispatch="queue") as host:
+        host.add_step(run_id, StepSpec("work", "executor"))
+    with working(url, tmp_path) as worker:
+        until(url, run_id, "running")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    with Scoria.open(url) as host:
+        statuses = [step.status for step in host.get_run_detail(run_id).steps]
+    assert statuses == ["completed", "queued"]
+
+
+def test_one_damaged_run_hides_no_other(url: str, tmp_path: Path) -> None:
+    """The list goes on without it, and says so; the doctor names it."""
+    damaged, whole = queued(url), queued(url)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as file:
+        file.execute("UPDATE record SET body = '{}' WHERE run_id = ? AND sequence = 2", (damaged,))
+        file.commit()
+    listed = scoria("runs", "list", "--store", url, cwd=tmp_path)
+    assert (listed.returncode, listed.stdout.split("\t")[0]) == (0, whole)
+    assert damaged in listed.stderr
+    told = scoria("doctor", "--store", url, cwd=tmp_path)
+    assert told.returncode == 1
+    assert f"run {damaged} cannot be read" in told.stdout
+
+
+def test_a_step_that_waits_to_be_tried_again_is_not_stuck(url: str, tmp_path: Path) -> None:
+    """Its time will come, however long it has queued."""
+    with Scoria.open(url, handlers={"flaky": lambda *_: 1 / 0}) as host:
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        step = StepSpec("flaky", "executor", retry=Retry(delay=3600, max_delay=3600))
+        host.start_run(identity, root_role_id="executor", initial_step=step)
+    well = scoria("doctor", "--store", url, "--patience", "0", cwd=tmp_path)
+    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck\n")
+
+
+RUBBISH = {
+    "a grace without end": ["worker", "--handlers", "hands:registry", "--grace", "inf"],
+    "a poll that is no number": ["worker", "--handlers", "hands:registry", "--poll", "nan"],
+    "a poll below zero": ["worker", "--handlers", "hands:registry", "--poll", "-1"],
+    "a lease of nothing": ["worker", "--handlers", "hands:registry", "--lease", "0"],
+    "a handler for a registry": ["worker", "--handlers", "hands:work"],
+    "a registry that ends the process": ["worker", "--handlers", "sys:exit"],
+    "a registry of nothing": ["worker", "--handlers", "hands:empty"],
+    "a patience that is no number": ["doctor", "--patience", "nan"],
+    "a wait without end": ["doctor", "--waiting", "inf"],
+    "no run to look at": ["doctor", "--newest", "-5"],
+    "a wait that is no number": ["runs", "list", "--waiting-longer-than", "nan"],
+}
+
+
+@pytest.mark.parametrize("arguments", RUBBISH.values(), ids=RUBBISH)
+def test_rubbish_is_refused_in_one_line(url: str, tmp_path: Path, arguments: list[str]) -> None:
+    """Exit code 2, no traceback, and nothing is begun."""
+    queued(url)
+    refused = scoria(*arguments, "--store", url, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_no_password_is_repeated(tmp_path: Path) -> None:
+    """A URL in a message has lost what opens the server."""
+    for command in (["doctor"], ["migrate"], ["runs", "list"]):
+        refused = scoria(*command, "--store", "mysql://user-1:secret@host/x", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "mysql://host/x" in refused.stderr
+        assert "secret" not in refused.stderr

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import attrs
 import click
 
 from scoria_cli.console import console, line
-from scoria_cli.options import open_existing, store_option
+from scoria_cli.options import Amount, existing_store, run_ids, store_option
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import ScoriaError
-from scoria_core.lifecycles import RunStatus, StepStatus
-
-PAGE = 200
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 
 
 @attrs.frozen
@@ -27,9 +26,27 @@ class Finding:
 @click.command()
 @store_option
 @click.option("--tenant", help="Only this tenant's runs.")
-@click.option("--patience", default=5.0, show_default=True, help="Minutes that a step may queue.")
-@click.option("--waiting", default=24.0, show_default=True, help="Hours that a person may take.")
-@click.option("--newest", default=1_000, show_default=True, help="How many runs are looked at.")
+@click.option(
+    "--patience",
+    default=5.0,
+    show_default=True,
+    type=Amount(),
+    help="Minutes that a step may queue.",
+)
+@click.option(
+    "--waiting",
+    default=24.0,
+    show_default=True,
+    type=Amount(),
+    help="Hours that a person may take.",
+)
+@click.option(
+    "--newest",
+    default=1_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many runs are looked at.",
+)
 def doctor(store: str, tenant: str | None, patience: float, waiting: float, newest: int) -> int:
     """Say which runs are stuck, and why.
 
@@ -37,29 +54,17 @@ def doctor(store: str, tenant: str | None, patience: float, waiting: float, newe
     something is stuck.
     """
     out = console()
-    with open_existing(store) as scoria:
+    opened = existing_store(store)
+    with Scoria(opened) as scoria:
         view = scoria if tenant is None else scoria.for_tenant(tenant)
         limits = (timedelta(minutes=patience), timedelta(hours=waiting))
-        found = [
-            each for run_id in _looked_at(view, newest) for each in _findings(view, run_id, *limits)
-        ]
+        looked_at = dict.fromkeys([*view.list_pending(), *islice(run_ids(opened, tenant), newest)])
+        found = [each for run_id in looked_at for each in _findings(view, run_id, *limits)]
     for each in found:
         line(out, "✗", "red", f"run {each.run_id} {each.why}", each.next_move)
     if not found:
         line(out, "✓", "green", "nothing is stuck")
     return 1 if found else 0
-
-
-def _looked_at(scoria: Scoria, newest: int) -> list[str]:
-    run_ids = dict.fromkeys(scoria.list_pending())
-    before = None
-    while newest > 0:
-        page = scoria.list_runs(limit=min(PAGE, newest), before=before)
-        if not page:
-            break
-        run_ids.update(dict.fromkeys(run.run_id for run in page))
-        newest, before = newest - len(page), page[-1].run_id
-    return list(run_ids)
 
 
 def _findings(
@@ -90,7 +95,9 @@ def _waiting(detail: RunDetail, waiting: timedelta) -> Iterator[Finding]:
     if pending is None:
         decided = detail.approvals[-1]
         why = f"waits to be resumed: {decided.tool_name} is {decided.status}"
-        yield Finding(run_id, why, "its host calls resume_run, or a worker takes an expired one")
+        is_expired = decided.status == ApprovalStatus.EXPIRED
+        other = "start a worker with its handler" if is_expired else "call scoria runs resume"
+        yield Finding(run_id, why, f"its host calls resume_run, or {other}")
     elif datetime.now(UTC) - pending.requested_at > waiting:
         asked = f"{pending.requested_at:%Y-%m-%d %H:%M}"
         why = f"has waited for a person since {asked}: {pending.tool_name}"
@@ -111,9 +118,17 @@ def _running(
             yield Finding(run_id, why, "start a worker, or call run_pending")
         return
     queued = next((step for step in detail.steps if step.status == StepStatus.QUEUED), None)
+    if queued is not None and _waits_to_be_tried_again(detail, queued.step_id):
+        return
     if queued is not None and quiet > patience:
         why = f"has queued its step {queued.kind} for {quiet}: nobody took it"
         yield Finding(run_id, why, f"start a worker that has a handler for {queued.kind}")
     elif queued is None and quiet > patience:
         why = f"has nothing to do since {detail.summary.updated_at:%Y-%m-%d %H:%M}"
         yield Finding(run_id, why, "its host calls add_step, complete_run or cancel_run")
+
+
+def _waits_to_be_tried_again(detail: RunDetail, step_id: str) -> bool:
+    latest = [entry for entry in detail.journal if entry.subject_id == step_id][-1]
+    not_before = latest.data.get("not_before")
+    return not_before is not None and datetime.fromisoformat(not_before) > datetime.now(UTC)

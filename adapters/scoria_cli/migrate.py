@@ -4,6 +4,7 @@ import click
 
 from scoria_cli.options import store_option
 from scoria_core.errors import StoreUnavailable
+from scoria_core.stores import open_store
 
 
 @click.command()
@@ -13,9 +14,12 @@ def migrate(store: str) -> None:
 
     Opening a store does the same. This is for those who let only a deployment change a schema.
     """
-    if store.partition("://")[0] != "postgresql":
+    if store.partition("://")[0] in ("memory", "duckdb", "sqlite"):
         next_move = "there is nothing to migrate: it makes its tables with the first run"
         raise StoreUnavailable(store, "is not kept by PostgreSQL", next_move)
+    if store.partition("://")[0] != "postgresql":
+        open_store(store).close()  # says what is wrong with the URL, or has made its own schema
+        return
     from scoria_postgres.connection import connected, named, translated
     from scoria_postgres.migrate import SCHEMA
     from scoria_postgres.migrate import migrate as apply

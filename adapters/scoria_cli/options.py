@@ -1,11 +1,15 @@
 """Options that several commands share."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable
+from scoria_core.ports import RunStore
 from scoria_core.stores import open_store
 
 store_option = click.option(
@@ -17,13 +21,51 @@ store_option = click.option(
     help="The store, for example duckdb:///scoria.duckdb.",
 )
 
+MAX_AMOUNT = 1e6
+"""The most that an option of seconds, minutes or hours may say."""
+
+
+class Amount(click.FloatRange):
+    """A number that is neither infinite nor none, from `min` up."""
+
+    def __init__(self, least: float = 0.0) -> None:
+        super().__init__(least, MAX_AMOUNT)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or refuse it by the name of its option."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail("it is no number; pass one", param, ctx)
+        return number
+
+
+PAGE = 200
+
+
+def run_ids(store: RunStore, tenant_id: str | None) -> Iterator[str]:
+    """Yield the ids of the runs of a tenant, or of all, newest first, damaged ones too."""
+    before = None
+    while page := store.list_runs(tenant_id=tenant_id, session_id=None, limit=PAGE, before=before):
+        yield from page
+        before = page[-1]
+
+
 FILE_SCHEMES = ("duckdb", "sqlite")
 
 
-def open_existing(url: str) -> Scoria:
-    """Open a store that is only to be read: a mistyped path must not make an empty one."""
+def existing_store(url: str) -> RunStore:
+    """Open a store that is there already: a mistyped path must not make an empty one."""
     scheme, _, path = url.partition(":///")
     if scheme in FILE_SCHEMES and path and not Path(path).exists():
         raise StoreUnavailable(url, "does not exist", "check the path")
-    # Who reads evidence does not touch it: steps of a dead process stay as they are.
-    return Scoria(open_store(url))
+    return open_store(url)
+
+
+def open_existing(url: str) -> Scoria:
+    """Open a store that is there already, to read or to decide.
+
+    Who reads evidence does not touch it: steps of a dead process stay as they are.
+    """
+    return Scoria(existing_store(url))

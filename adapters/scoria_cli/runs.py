@@ -1,19 +1,19 @@
 """`scoria runs`: see runs, and decide, from the shell, with the checks that a host has."""
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import click
 from rich.table import Table
 
 from scoria_cli.console import console
-from scoria_cli.options import open_existing, store_option
+from scoria_cli.options import Amount, existing_store, open_existing, run_ids, store_option
 from scoria_core import RunDetail, RunSummary, Scoria
-from scoria_core.errors import ApprovalNotPending
+from scoria_core.errors import ApprovalNotPending, StoreCorrupt
 from scoria_core.lifecycles import RunStatus
-
-PAGE = 200
+from scoria_core.payloads import compact
 
 actor_option = click.option(
     "--by",
@@ -41,7 +41,7 @@ def runs() -> None:
 @click.option(
     "--waiting-longer-than",
     "hours",
-    type=click.FloatRange(0),
+    type=Amount(),
     metavar="HOURS",
     help="Only runs that have waited so long for a person.",
 )
@@ -56,11 +56,10 @@ def list_(
             hours is None or _waited(run) > timedelta(hours=hours)
         )
 
-    with open_existing(store) as scoria:
-        view = scoria if tenant is None else scoria.for_tenant(tenant)
-        found = [
-            run for run, _ in zip(filter(is_asked_for, _every(view)), range(limit), strict=False)
-        ]
+    opened = existing_store(store)
+    with Scoria(opened) as scoria:
+        every = _readable(scoria, run_ids(opened, tenant))
+        found = list(islice(filter(is_asked_for, every), limit))
     _print(found)
 
 
@@ -80,7 +79,7 @@ def show(run_id: str, store: str) -> None:
 @click.option("--approval", "approval_id", help="The approval.  [default: the pending one]")
 @click.option("--note", help="Why, for the record.")
 def approve(run_id: str, store: str, actor: str, approval_id: str | None, note: str | None) -> None:
-    """Approve what RUN_ID waits for. Its host or a worker goes on with it."""
+    """Approve what RUN_ID waits for. It goes on when its host, or `runs resume`, says so."""
     _decide(store, run_id, approval_id, lambda scoria: scoria.approve, actor, note)
 
 
@@ -104,6 +103,16 @@ def cancel(run_id: str, store: str, actor: str, reason: str | None) -> None:
     """End RUN_ID, whatever it waits for."""
     with open_existing(store) as scoria:
         _tell(scoria.cancel_run(run_id, reason=reason, actor_id=actor))
+
+
+@runs.command()
+@click.argument("run_id")
+@store_option
+@actor_option
+def resume(run_id: str, store: str, actor: str) -> None:
+    """Queue the step of RUN_ID that was decided on, for its host or a worker."""
+    with open_existing(store) as scoria:
+        _tell(scoria.resume_run(run_id, actor_id=actor))
 
 
 @runs.command()
@@ -143,11 +152,12 @@ def _pending(run: RunSummary) -> str:
     return run.pending_approval.approval_id
 
 
-def _every(scoria: Scoria) -> Iterator[RunSummary]:
-    page = scoria.list_runs(limit=PAGE)
-    while page:
-        yield from page
-        page = scoria.list_runs(limit=PAGE, before=page[-1].run_id)
+def _readable(scoria: Scoria, found: Iterable[str]) -> Iterator[RunSummary]:
+    for run_id in found:
+        try:
+            yield scoria.get_run(run_id)
+        except StoreCorrupt as error:
+            click.echo(f"scoria: {error}", err=True)
 
 
 def _waited(run: RunSummary) -> timedelta:
@@ -180,15 +190,23 @@ def _print_detail(detail: RunDetail) -> None:
     out.print(f"  tenant {run.tenant_id}, session {run.session_id}, started by {run.actor_id}")
     for step in detail.steps:
         error = "" if step.error is None else f"  {step.error}"
-        out.print(f"  step {step.sequence}  {step.kind} ({step.role_id})  {step.status}{error}")
+        attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
+        did = f"{step.kind} ({step.role_id})  {step.status}{attempt}{error}"
+        out.print(f"  step {step.sequence}  {did}")
     for approval in detail.approvals:
         by = "" if approval.decided_by is None else f" by {approval.decided_by}"
-        out.print(f"  approval {approval.approval_id}  {approval.tool_name}  {approval.status}{by}")
+        note = "" if approval.note is None else f": {approval.note}"
+        expires_at = approval.expires_at
+        until = "" if expires_at is None else f", until {expires_at:%Y-%m-%d %H:%M}"
+        out.print(f"  approval {approval.approval_id}  {approval.status}{by}{note}")
+        out.print(f"    {approval.tool_name} {compact(approval.arguments)}")
+        out.print(f"    {approval.reason}{until}")
     for handoff in detail.delegated_handoffs:
         to = f"{handoff.parent_role_id} to {handoff.delegated_role_id}"
         out.print(f"  handoff {to}  {handoff.delegated_kind}  {handoff.status}")
     for entry in detail.journal:
-        by = "" if entry.actor_id is None else f"  by {entry.actor_id}"
+        who = entry.actor_id or (entry.data.get("lease") or {}).get("worker_id")
+        by = "" if who is None else f"  by {who}"
         out.print(f"  {entry.sequence:>4}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.type}{by}")
 
 

@@ -4,11 +4,13 @@ import logging
 import os
 import pkgutil
 import socket
+from collections.abc import Mapping
 
 import click
 
-from scoria_cli.options import store_option
+from scoria_cli.options import Amount, store_option
 from scoria_core import Scoria
+from scoria_core.errors import shown
 from scoria_core.handlers import Handlers
 from scoria_worker import Worker, stopping
 
@@ -24,7 +26,11 @@ from scoria_worker import Worker, stopping
 )
 @click.option("--name", help="What the journal calls this worker.  [default: host:pid]")
 @click.option(
-    "--lease", default=60.0, show_default=True, help="Seconds after which a silent worker is dead."
+    "--lease",
+    default=60.0,
+    show_default=True,
+    type=Amount(0.1),
+    help="Seconds after which a silent worker is dead.",
 )
 @click.option(
     "--max-attempts",
@@ -32,9 +38,19 @@ from scoria_worker import Worker, stopping
     show_default=True,
     help="How often a step is tried whose workers die.",
 )
-@click.option("--poll", default=1.0, show_default=True, help="Seconds to wait when nothing is due.")
 @click.option(
-    "--grace", default=30.0, show_default=True, help="Seconds that a step at work has to end."
+    "--poll",
+    default=1.0,
+    show_default=True,
+    type=Amount(0.01),
+    help="Seconds to wait when nothing is due.",
+)
+@click.option(
+    "--grace",
+    default=30.0,
+    show_default=True,
+    type=Amount(),
+    help="Seconds that a step at work has to end.",
 )
 @click.option("--once", is_flag=True, help="Stop when nothing is due.")
 def worker(
@@ -60,24 +76,27 @@ def worker(
         process = Worker(scoria, poll=poll)
         click.echo(f"worker {worker_id}: {', '.join(handlers)}")
         try:
-            with stopping(process.stop, grace):
+            with stopping(process, grace):
                 _work(process, once=once)
         finally:
             click.echo(f"worker {worker_id} stopped; worked in {process.done} runs")
 
 
 def _work(process: Worker, *, once: bool) -> None:
-    while once and process.work():
-        pass
-    if not once:
+    if once:
+        process.drain()
+    else:
         process.run()
 
 
 def _handlers(name: str) -> Handlers:
     try:
         found = pkgutil.resolve_name(name)
-    except Exception as error:
-        problem = f"{name} cannot be imported: {error}; name a mapping as module:name"
+        handlers: object = found() if callable(found) else found
+    except (Exception, SystemExit) as error:
+        problem = f"{name} cannot be had: {shown(error, 200)}; name a mapping as module:name"
         raise click.BadParameter(problem, param_hint="--handlers") from error
-    handlers: Handlers = found() if callable(found) else found
+    if not isinstance(handlers, Mapping) or not handlers:
+        problem = f"{name} is no mapping of step kinds to handlers; name one as module:name"
+        raise click.BadParameter(problem, param_hint="--handlers")
     return handlers

@@ -64,13 +64,26 @@ class Worker:
 
         Raises `StoreUnavailable` where the store does not answer.
         """
-        worked = 0
-        for run_id in self._due():
+        return self._carry_out(self._due())
+
+    def drain(self) -> int:
+        """Work until nothing is due that there is a handler for, and return as `run` does."""
+        while not self.stop.is_set() and (due := self._due()):
+            self._carry_out(due)
+        return self.done
+
+    def end(self) -> None:
+        """Begin nothing more; the step at work may end."""
+        self.stop.set()
+        self.scoria.stop()
+
+    def _carry_out(self, due: Sequence[str]) -> int:
+        before = self.done
+        for run_id in due:
             if self.stop.is_set():
                 break
-            worked += self._carry_on(run_id)
-        self.done += worked
-        return worked
+            self.done += self._carry_on(run_id)
+        return self.done - before
 
     def _due(self) -> Sequence[str]:
         limit = min(PAGE + len(self._passed_over), MAX_PAGE)
@@ -80,6 +93,8 @@ class Worker:
         self._passed_over &= set(due)
         fresh = [run_id for run_id in due if run_id not in self._passed_over]
         if not fresh:
+            if len(due) == MAX_PAGE:
+                logger.warning("%s due runs hide all others: none has a handler here", MAX_PAGE)
             self._passed_over.clear()
         self.shuffle(fresh)
         return fresh
@@ -98,18 +113,18 @@ class Worker:
 
 
 @contextmanager
-def stopping(stop: threading.Event, grace: float) -> Iterator[None]:
-    """Set `stop` at SIGTERM or Ctrl-C, and break off a handler that takes longer than `grace`.
+def stopping(worker: Worker, grace: float) -> Iterator[None]:
+    """End `worker` at SIGTERM or Ctrl-C, and break off a handler that takes longer than `grace`.
 
     A handler that is broken off gives its step back to the queue. A second signal does not wait.
     For the main thread.
     """
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
+        if worker.stop.is_set():
             break_off()
         logger.info("%s: the step at work has %.0f s to end", signal.Signals(number).name, grace)
-        stop.set()
+        worker.end()
         signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))
 
     def break_off(*_: object) -> None:
