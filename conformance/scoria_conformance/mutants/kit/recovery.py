@@ -245,7 +245,7 @@ breaks.add(
     [
         (
             "run:Run.due_at",
-            "return None if approval is None else approval.expires_at",
+            "return None if request is None else request.expires_at",
             "return None",
         )
     ],
