@@ -4,8 +4,8 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +22,6 @@ from bench.catalogue import BY_NAME, ENTRIES, Entry
 from bench.figures import Figures, Spread
 from bench.finished import take
 from bench.flows import Flows
-from bench.group_commit import GroupCommit, Row
 from bench.metering import Count, Tally, metered
 from bench.place import Kind, Place
 from bench.plan import Condition, Cost, Findings, Plan, Rate
@@ -244,33 +243,6 @@ def test_a_flow_that_fails_is_told_and_holds_up_no_other() -> None:
     with pytest.raises(ExceptionGroup) as failed:
         Flows(Forgetful(MemoryJournal()), flows=3, seconds=60).run()
     assert failed.group_contains(UndoneError)
-
-
-def test_group_commit_stores_each_row_once_before_it_returns() -> None:
-    """Of many writers at once, each finds its own row stored, and none stored twice."""
-    stored: list[Row] = []
-
-    def write(number: int) -> bool:
-        row = ("run-1", number, "")
-        commit.write(row)
-        return row in stored
-
-    commit = GroupCommit(stored.extend)
-    with ThreadPoolExecutor(8) as writers:
-        assert all(writers.map(write, range(200)))
-    assert sorted(number for _, number, _ in stored) == list(range(200))
-
-
-def test_group_commit_that_fails_fails_for_all_of_its_rows() -> None:
-    """No writer takes a row for stored that is not."""
-
-    def commit(_: Sequence[Row]) -> None:
-        raise OSError("the disk is full")
-
-    group = GroupCommit(commit)
-    with ThreadPoolExecutor(4) as writers:
-        written = [writers.submit(group.write, ("run-1", number, "")) for number in range(20)]
-    assert {type(each.exception()) for each in written} == {OSError}
 
 
 @pytest.fixture(scope="module")

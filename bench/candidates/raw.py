@@ -11,8 +11,10 @@ from typing import Any, Protocol
 from uuid_utils import uuid7
 
 from bench.finished import FinishedRun
-from bench.group_commit import Row
 from bench.unit import ARGUMENTS, REASON, REVIEWER, Detail, Paused, Status
+
+Row = tuple[str, int, str]
+"""The run, the number of its change, and the change as text."""
 
 
 class RawJournal(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from bench.candidates.raw import RawRuns
+from bench.candidates.raw import RawRuns, Row
 from bench.finished import in_parts
-from bench.group_commit import GroupCommit, Row
 from bench.place import Place
+from scoria_core.group_commit import GroupCommit
 
 SETTINGS = "SET threads = 1; SET wal_autocheckpoint = '1MB'"
 SCHEMA = "CREATE TABLE IF NOT EXISTS journal (run_id VARCHAR, number INTEGER, body VARCHAR)"
@@ -28,7 +28,11 @@ class DuckDBJournal:
         self._connection.execute(SETTINGS)
         self._connection.execute(SCHEMA)
         self._texts: defaultdict[str, list[str]] = defaultdict(list)
-        self.write = GroupCommit(self._commit).write
+        self._writes: GroupCommit[Row, None] = GroupCommit(self._commit)
+
+    def write(self, row: Row) -> None:
+        """Store a row, with those that come meanwhile."""
+        self._writes.store(row)
 
     def fill(self, rows: Iterable[Row]) -> None:
         """Store rows, some thousands a commit, and keep none in memory."""
@@ -43,10 +47,11 @@ class DuckDBJournal:
         """Close the file."""
         self._connection.close()
 
-    def _commit(self, rows: Sequence[Row]) -> None:
+    def _commit(self, rows: Sequence[Row]) -> Sequence[None]:
         self._insert(rows)
         for run_id, _, text in rows:
             self._texts[run_id].append(text)
+        return [None] * len(rows)
 
     def _insert(self, rows: Sequence[Row]) -> None:
         run_ids, numbers, bodies = (list(column) for column in zip(*rows, strict=True))

@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
-from bench.candidates.raw import RawRuns
-from bench.group_commit import Row
+from bench.candidates.raw import RawRuns, Row
 from bench.place import Place
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import psycopg
 
-from bench.candidates.raw import RawRuns
-from bench.group_commit import Row
+from bench.candidates.raw import RawRuns, Row
 from bench.place import Place
 
 SCHEMA = """CREATE TABLE IF NOT EXISTS journal (

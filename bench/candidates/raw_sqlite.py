@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
-from bench.candidates.raw import RawRuns
-from bench.group_commit import GroupCommit, Row
+from bench.candidates.raw import RawRuns, Row
 from bench.place import Place
+from scoria_core.group_commit import GroupCommit
 
 SCHEMA = """CREATE TABLE IF NOT EXISTS journal (
     run_id TEXT, number INTEGER, body TEXT, PRIMARY KEY (run_id, number)) WITHOUT ROWID"""
@@ -22,7 +22,15 @@ class SQLiteJournal:
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", SCHEMA):
             self._connection.execute(statement)
         self._lock = Lock()
-        self.write = GroupCommit(self.fill).write
+        self._writes: GroupCommit[Row, None] = GroupCommit(self._commit)
+
+    def write(self, row: Row) -> None:
+        """Store a row, with those that come meanwhile."""
+        self._writes.store(row)
+
+    def _commit(self, rows: Sequence[Row]) -> Sequence[None]:
+        self.fill(rows)
+        return [None] * len(rows)
 
     def fill(self, rows: Iterable[Row]) -> None:
         """Store rows in one commit."""
