@@ -1,5 +1,7 @@
 """The one converter between values and the JSON text of the journal."""
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
@@ -19,7 +21,7 @@ converter.register_unstructure_hook(
 )
 
 
-_FIELDS: dict[type, tuple[str, ...]] = {}
+_FIELDS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 
 
 def replaced(value: T, **changes: Any) -> T:
@@ -28,7 +30,9 @@ def replaced(value: T, **changes: Any) -> T:
     It reads the fields of a class once, and `evolve` each time: here that is most of a call.
     """
     kind = type(value)
-    names = _FIELDS.get(kind)
-    if names is None:
-        names = _FIELDS[kind] = tuple(field.name for field in attrs.fields(kind))
-    return kind(**{name: getattr(value, name) for name in names} | changes)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        names = tuple(field.name for field in attrs.fields(kind))
+        fields = _FIELDS[kind] = names, attrgetter(*names)
+    names, values_of = fields
+    return kind(**dict(zip(names, values_of(value), strict=True), **changes))

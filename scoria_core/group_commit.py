@@ -4,9 +4,11 @@ A commit costs far more than what it stores. A write that is alone is stored at 
 come while a commit is under way are stored together by the next.
 """
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -14,11 +16,20 @@ W = TypeVar("W")
 R = TypeVar("R")
 
 
+def _closed_gate() -> threading.Lock:
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
+
+
 @attrs.define(eq=False)
 class _Waiting(Generic[W, R]):
+    """A write, and the gate at which its caller waits until it is stored or has to commit."""
+
     write: W
-    outcome: R | BaseException | None = None
-    is_done: bool = False
+    gate: threading.Lock
+    outcome: R | BaseException = attrs.field(factory=InterruptedError)
+    leads: bool = False
 
 
 class GroupCommit(Generic[W, R]):
@@ -31,28 +42,67 @@ class GroupCommit(Generic[W, R]):
     def __init__(self, commit: Callable[[list[W]], Sequence[R | BaseException]]) -> None:
         self._commit = commit
         self._arriving = threading.Lock()
-        self._turn = threading.Lock()
         self._waiting: list[_Waiting[W, R]] = []
+        self._is_led = False
+        _GROUPS.add(self)
 
     def store(self, write: W) -> R:
         """Return what `write` is answered once it is stored, or raise why it was not."""
-        own: _Waiting[W, R] = _Waiting(write)
+        own: _Waiting[W, R] = _Waiting(write, _closed_gate())
         with self._arriving:
             self._waiting.append(own)
-        with self._turn:
-            if not own.is_done:
-                self._store_all()
+            own.leads, self._is_led = not self._is_led, True
+        try:
+            if not own.leads:
+                own.gate.acquire()
+            if own.leads:
+                self._store_all(own)
+        finally:
+            self._leave(own)
         if isinstance(own.outcome, BaseException):
             raise own.outcome
-        return own.outcome  # type: ignore[return-value]  # it is done
+        return own.outcome
 
-    def _store_all(self) -> None:
+    def _store_all(self, own: _Waiting[W, R]) -> None:
         with self._arriving:
             together, self._waiting = self._waiting, []
+        try:
+            self._answer(together)
+        finally:
+            for each in together:
+                if each is not own:
+                    each.gate.release()
+
+    def _leave(self, own: _Waiting[W, R]) -> None:
+        """Let the first of those who wait commit next; whoever was interrupted waits no more."""
+        with self._arriving:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            if not own.leads:
+                return
+            self._is_led = bool(self._waiting)
+            if self._is_led:
+                self._waiting[0].leads = True
+                self._waiting[0].gate.release()
+
+    def _answer(self, together: list[_Waiting[W, R]]) -> None:
         outcomes: Sequence[R | BaseException]
         try:
             outcomes = self._commit([each.write for each in together])
         except BaseException as raised:  # noqa: BLE001 - every caller of the list is told
             outcomes = [raised] * len(together)
         for each, outcome in zip(together, outcomes, strict=True):
-            each.outcome, each.is_done = outcome, True
+            each.outcome = outcome
+
+
+_GROUPS: "weakref.WeakSet[GroupCommit[Any, Any]]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # A thread that was committing goes on in the parent, and nobody here may wait for it.
+    for group in list(_GROUPS):
+        group.__init__(group._commit)  # type: ignore[misc]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -48,12 +49,12 @@ def genesis(run_id: str) -> str:
 
 def seal(entry: JournalEntry, previous_digest: str) -> tuple[JournalEntry, Record]:
     """Return `entry` with its digest, and the record to store for it."""
-    fields = {name: getattr(entry, name) for name in _FIELDS}
+    facts = _facts(entry)
+    fields = dict(zip(_FIELDS, facts, strict=True))
     fields["at"] = entry.at.isoformat()
     body = compact(fields)
     digest = _sha256(previous_digest, body)
-    sealed = JournalEntry(**{**fields, "at": entry.at, "digest": digest})
-    return sealed, Record(entry.sequence, digest, body)
+    return JournalEntry(*(*facts, digest)), Record(entry.sequence, digest, body)
 
 
 def unseal(
@@ -101,6 +102,7 @@ def _read(run_id: str, record: Record) -> JournalEntry:
 
 
 _FIELDS = [field.name for field in attrs.fields(JournalEntry) if field.name != "digest"]
+_facts = attrgetter(*_FIELDS)
 _structure = converter.get_structure_hook(JournalEntry)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from scoria_core import lifecycles
 from scoria_core.conversion import converter, replaced
 from scoria_core.errors import ScoriaError, StoreCorrupt
 from scoria_core.identity import Identity
@@ -19,10 +20,7 @@ from scoria_core.lifecycles import (
     ApprovalStatus,
     RunStatus,
     StepStatus,
-    event_type,
-    initial,
     is_terminal,
-    target,
 )
 from scoria_core.model import (
     Approval,
@@ -171,8 +169,10 @@ class Run:
 
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
-        active = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
-        return next((step for step in self.uncompleted_steps() if step.status in active), None)
+        for step_id in self._uncompleted:
+            if (step := self.steps[step_id]).status in _ACTIVE:
+                return step
+        return None
 
     def approval_of(self, step_id: str) -> Approval | None:
         """Return the latest request that a step made, or None."""
@@ -257,19 +257,14 @@ class Run:
         return tables[subject]
 
     def _check(self, entry: JournalEntry) -> None:
-        if is_terminal("run", self.status) or entry.type != event_type(
-            entry.subject, entry.trigger
-        ):
+        declared = lifecycles.entry(entry.subject, entry.trigger, entry.from_state)
+        if is_terminal("run", self.status) or (entry.type, entry.to_state) != declared:
             raise ValueError(entry.type)
-        if entry.trigger is None:
-            expected = initial(entry.subject)
-        else:
-            state = self.state(entry.subject, entry.subject_id)
-            if entry.from_state != state:
-                raise ValueError(entry.from_state)
-            expected = target(entry.subject, entry.subject_id, state, entry.trigger)
-        if entry.to_state != expected or entry.sequence != self.version + 1:
-            raise ValueError(entry.to_state)
+        is_move = entry.trigger is not None
+        if is_move and entry.from_state != self.state(entry.subject, entry.subject_id):
+            raise ValueError(entry.from_state)
+        if entry.sequence != self.version + 1:
+            raise ValueError(entry.sequence)
 
     def _create(self, entry: JournalEntry) -> None:
         if entry.subject == "run":
@@ -382,6 +377,7 @@ def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
     return {}
 
 
+_ACTIVE = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
 _CREATE: Mapping[str, Callable[[str, JournalEntry], Step | Approval | DelegatedHandoff]] = {
     "step": _new_step,
     "approval": _new_approval,
