@@ -209,8 +209,7 @@ def test_evidence_names_the_entry_that_was_changed(
     url, run_id = waiting
     with duckdb.connect(str(tmp_path / "scoria.duckdb")) as connection:
         connection.execute(
-            "UPDATE scoria_journal SET body = replace(body, 'outbound', 'outbounD') "
-            "WHERE sequence = 5"
+            "UPDATE scoria_journal SET records = replace(records, 'outbound', 'outbounD')"
         )
     ran = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path)
     assert ran.returncode == 1
@@ -224,7 +223,10 @@ def test_evidence_notices_a_journal_cut_short(waiting: tuple[str, str], tmp_path
     url, run_id = waiting
     head = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path).stdout.split()[-1]
     with duckdb.connect(str(tmp_path / "scoria.duckdb")) as connection:
-        connection.execute("DELETE FROM scoria_journal WHERE sequence = 6")
+        connection.execute(
+            "UPDATE scoria_journal SET records = '[' || (records->0) || ',' || (records->1) || ']' "
+            "WHERE starts_with(records, '[[4,')"
+        )
     without = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path)
     assert without.returncode == 0
     kept = scoria("evidence", "verify", run_id, "--store", url, "--head", head, cwd=tmp_path)
@@ -326,7 +328,7 @@ def test_evidence_notices_a_run_moved_to_another_tenant(
 
     url, run_id = waiting
     with duckdb.connect(str(tmp_path / "scoria.duckdb")) as connection:
-        connection.execute("UPDATE scoria_journal SET tenant_id = 'u' WHERE sequence = 1")
+        connection.execute("UPDATE scoria_journal SET tenant_id = 'u' WHERE tenant_id = 't'")
     ran = scoria("evidence", "verify", run_id, "--store", url, cwd=tmp_path)
     assert ran.returncode == 1
     assert "entry 1" in ran.stdout

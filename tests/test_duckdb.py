@@ -1,5 +1,6 @@
 """Runs in a DuckDB file: durable through kills, owned by one process, checked when opened."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepS
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey
 from scoria_duckdb import DuckDBStore
-from scoria_duckdb.journal_file import CACHED_RUNS, JournalFile
+from scoria_duckdb.journal_file import CACHED_RUNS, SCHEMA, JournalFile
 
 IDENTITY = Identity("user-1", "acme", "session-1", {"channel": "web"})
 WORK = StepSpec("work", "executor", {"n": 1})
@@ -295,12 +296,12 @@ def test_a_later_schema_is_left_alone(path: Path) -> None:
     with opened(path) as scoria:
         start(scoria)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("UPDATE scoria_schema SET version = 2")
+        connection.execute("UPDATE scoria_schema SET version = version + 1")
         connection.execute("ALTER TABLE scoria_journal ADD COLUMN of_the_future VARCHAR")
     before = path.read_bytes()
     with pytest.raises(SchemaTooNew) as too_new:
         opened(path)
-    assert (too_new.value.found, too_new.value.supported) == (2, 1)
+    assert (too_new.value.found, too_new.value.supported) == (SCHEMA + 1, SCHEMA)
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
@@ -375,26 +376,109 @@ def test_a_url_that_names_no_file_is_unavailable(
 @pytest.mark.parametrize(
     "change",
     [
-        "body = replace(body, 'e', 'E')",
-        "digest = reverse(digest)",
-        "sequence = sequence + 100",
-        "run_id = 'elsewhere'",
+        lambda sequence, digest, body: [[sequence, digest, body.replace("e", "E")]],
+        lambda sequence, digest, body: [[sequence, digest[::-1], body]],
+        lambda sequence, digest, body: [[sequence + 100, digest, body]],
+        lambda sequence, digest, body: [[sequence, digest, body, body]],
+        lambda sequence, digest, body: [[sequence, digest, len(body)]],
+        lambda *record: [len(record)],
+        lambda *_: [],
     ],
+    ids=["body", "digest", "sequence", "too much", "no text", "no record", "missing"],
 )
-def test_tampering_in_the_file_is_noticed(path: Path, number: int, change: str) -> None:
-    """A row that was changed by SQL is named by its number when the run is next read."""
+def test_tampering_in_the_file_is_noticed(
+    path: Path, number: int, change: Callable[[int, str, str], list[Any]]
+) -> None:
+    """A record that was changed by SQL is named by its number when the run is next read."""
     with opened(path, handlers={"work": asks}) as scoria:
         run_id, untouched = start(scoria).run_id, start(scoria)
     with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            f"UPDATE scoria_journal SET {change} WHERE run_id = ? AND sequence = ?",  # noqa: S608
-            [run_id, number],
-        )
+        select = "SELECT rowid, records FROM scoria_journal WHERE run_id = ?"
+        for rowid, packed in connection.execute(select, [run_id]).fetchall():
+            changed = [
+                each
+                for record in json.loads(packed)
+                for each in (change(*record) if record[0] == number else [record])
+            ]
+            update = "UPDATE scoria_journal SET records = ? WHERE rowid = ?"
+            connection.execute(update, [json.dumps(changed), rowid])
     with opened(path) as scoria:
         with pytest.raises(StoreCorrupt) as corrupt:
             scoria.get_run(run_id)
         assert (corrupt.value.run_id, corrupt.value.sequence) == (run_id, number)
         assert scoria.get_run(untouched.run_id) == untouched
+
+
+@pytest.mark.parametrize("packed", ["", "{", "7", "null", '["a"]', '[{"a": 1}]', "[" * 100_000])
+def test_a_row_that_holds_no_records_is_noticed(path: Path, packed: str) -> None:
+    """A row that is no list of records is told by the run and the number it should begin with."""
+    with opened(path) as scoria:
+        run_id = start(scoria).run_id
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE scoria_journal SET records = ?", [packed])
+    with opened(path) as scoria, pytest.raises(StoreCorrupt) as corrupt:
+        scoria.get_run(run_id)
+    assert (corrupt.value.run_id, corrupt.value.sequence) == (run_id, 1)
+
+
+SCHEMA_1 = """
+CREATE TABLE scoria_journal (
+    run_id VARCHAR NOT NULL, sequence INTEGER NOT NULL, digest VARCHAR NOT NULL,
+    body VARCHAR NOT NULL, due_at BIGINT, tenant_id VARCHAR, session_id VARCHAR,
+    idempotency_key VARCHAR
+);
+CREATE TABLE scoria_schema (version INTEGER NOT NULL);
+INSERT INTO scoria_schema VALUES (1);
+"""
+"""The schema of the first release."""
+
+
+def as_of_schema_1(new: Path, old: Path) -> None:
+    """Write the journals of a file as the first release stored them: a row for each record."""
+    with duckdb.connect(str(new)) as connection:
+        rows = connection.execute("SELECT * FROM scoria_journal ORDER BY rowid").fetchall()
+    with duckdb.connect(str(old)) as connection:
+        connection.execute(SCHEMA_1)
+        for run_id, due_at, packed, *found_by in rows:
+            for record in json.loads(packed):
+                row = [run_id, *record, due_at, *found_by]
+                connection.execute("INSERT INTO scoria_journal VALUES (?,?,?,?,?,?,?,?)", row)
+                found_by = [None, None, None]
+
+
+def test_a_file_of_the_first_release_is_brought_forward(path: Path, tmp_path: Path) -> None:
+    """Its runs are the same to the byte, what is due is due, and they go on."""
+    with opened(path, handlers={"work": asks}) as scoria:
+        waiting, due = start(scoria, idempotency_key="key-1"), start(scoria, handlers={})
+        details = [scoria.get_run_detail(run.run_id) for run in (waiting, due)]
+        pending = scoria.list_pending()
+    old = tmp_path / "old.duckdb"
+    as_of_schema_1(path, old)
+    for _ in range(2):
+        with opened(old, handlers={"work": asks}) as scoria:
+            assert [scoria.get_run_detail(each.run_id) for each in (waiting, due)] == details
+            assert scoria.list_pending() == pending
+            assert start(scoria, idempotency_key="key-1") == waiting
+            session_id = IDENTITY.session_id
+            assert len(scoria.list_runs_for_session(session_id)) == len(details)
+    with opened(old, handlers={"work": asks}) as scoria:
+        assert waiting.pending_approval is not None
+        approval_id = waiting.pending_approval.approval_id
+        scoria.approve(waiting.run_id, approval_id=approval_id, decided_by="reviewer-7")
+        assert scoria.resume_run(waiting.run_id).status == "completed"
+
+
+def test_a_file_of_the_first_release_that_cannot_be_written_says_so(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not read by guess: the next move is to open it once where it can be written."""
+    with opened(path) as scoria:
+        start(scoria)
+    old = tmp_path / "old.duckdb"
+    as_of_schema_1(path, old)
+    monkeypatch.setattr("scoria_duckdb.journal_file._is_write_protected", lambda _: True)
+    with pytest.raises(StoreUnavailable, match="open it once where it can be written"):
+        opened(old)
 
 
 def test_a_file_that_is_only_read_gets_no_tables(path: Path) -> None:

@@ -6,6 +6,7 @@ statement costs far more than a row, so every write is one statement and one com
 that come at once share both.
 """
 
+import json
 import os
 import re
 import threading
@@ -28,9 +29,10 @@ from scoria_core.errors import (
     VersionConflict,
 )
 from scoria_core.group_commit import GroupCommit
+from scoria_core.payloads import compact
 from scoria_core.ports import Record, RunKey
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the schema that this kit reads and writes."""
 
 FEW_ROWS = 8
@@ -41,18 +43,20 @@ CACHED_RUNS = 1_024
 
 _SQL = {
     name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
-    for name in ("append", "due", "journal", "owner", "runs", "schema", "version")
+    for name in (
+        "append",
+        "due",
+        "from_1_to_2",
+        "journal",
+        "newest",
+        "owner",
+        "runs",
+        "runs_of_session",
+        "schema",
+        "version",
+    )
 }
-_COLUMNS = (
-    "run_ids",
-    "sequences",
-    "digests",
-    "bodies",
-    "due_ats",
-    "tenant_ids",
-    "session_ids",
-    "idempotency_keys",
-)
+_COLUMNS = ("run_ids", "due_ats", "records", "tenant_ids", "session_ids", "idempotency_keys")
 _PLACES = f"({', '.join('?' * len(_COLUMNS))})"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAGIC, _MAGIC_AT = b"DUCK", 8
@@ -78,14 +82,13 @@ class _Write:
     due_at: int | None
     key: RunKey | None = None
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows in the order of the columns; what a run is found by is in its first."""
+    def row(self) -> tuple[str | int | None, ...]:
+        """Return the row in the order of the columns; what a run is found by is in its first."""
         found_by: tuple[str | None, ...] = (None, None, None)
         if self.key is not None:
             found_by = (self.key.tenant_id, self.key.session_id, self.key.idempotency_key)
-        for each in self.records:
-            yield (self.run_id, each.sequence, each.digest, each.body, self.due_at, *found_by)
-            found_by = (None, None, None)
+        records = compact([(each.sequence, each.digest, each.body) for each in self.records])
+        return (self.run_id, self.due_at, records, *found_by)
 
 
 class JournalFile:
@@ -113,6 +116,7 @@ class JournalFile:
             try:
                 self._prepare()
                 self._due = self._read_due()
+                self._forgotten = self._newest()
             except BaseException:
                 self._connection.close()
                 raise
@@ -186,9 +190,11 @@ class JournalFile:
     ) -> list[str]:
         """Return run ids, newest first."""
         with self._using():
-            rows = self._rows(
-                "runs", tenant_id=tenant_id, session_id=session_id, before=before, limit=limit
-            )
+            asked: dict[str, Any] = {"tenant_id": tenant_id, "before": before, "limit": limit}
+            if session_id is None:
+                rows = self._rows("runs", **asked)
+            else:
+                rows = self._rows("runs_of_session", session_id=session_id, **asked)
             return [run_id for (run_id,) in rows]
 
     def list_due(
@@ -228,16 +234,31 @@ class JournalFile:
         if run_id in self._journals:
             self._journals.move_to_end(run_id)
             return self._journals[run_id]
-        rows = self._rows("journal", run_id=run_id)
-        journal = _Journal(rows[0][0] if rows else "", [Record(*row[1:]) for row in rows])
+        rows = self._rows("journal", run_id=run_id) if run_id <= self._forgotten else []
+        journal = _Journal(rows[0][0] if rows else "", self._unpacked(run_id, rows))
         if rows:
             self._keep(run_id, journal)
         return journal
 
+    def _unpacked(self, run_id: str, rows: list[tuple[str | None, str]]) -> list[Record]:
+        records: list[Record] = []
+        for _, packed in rows:
+            try:
+                for sequence, digest, body in json.loads(packed):
+                    records.append(Record(sequence, "" + digest, "" + body))  # text, or TypeError
+            except (TypeError, ValueError, RecursionError) as error:
+                raise StoreCorrupt(run_id, len(records) + 1, "is not readable") from error
+        return records
+
     def _keep(self, run_id: str, journal: _Journal) -> None:
         self._journals[run_id] = journal
         if len(self._journals) > CACHED_RUNS:
-            self._journals.popitem(last=False)
+            self._forget(next(iter(self._journals)))
+
+    def _forget(self, run_id: str) -> None:
+        """Let the file tell what is in it of that run."""
+        self._journals.pop(run_id, None)
+        self._forgotten = max(self._forgotten, run_id)
 
     def _owner_of(self, key: RunKey) -> str | None:
         if key.idempotency_key is None:
@@ -265,7 +286,7 @@ class JournalFile:
 
     def _commit(self, writes: list[_Write]) -> Sequence[None]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
-        rows = [row for write in writes for row in write.rows()]
+        rows = [write.row() for write in writes]
         try:
             if self._is_empty:
                 self._writer.execute(_SQL["schema"])
@@ -276,7 +297,7 @@ class JournalFile:
             with self._lock:
                 self._due_is_stale = True
                 for write in writes:
-                    self._journals.pop(write.run_id, None)
+                    self._forget(write.run_id)
             raise
         with self._lock:
             for write in writes:
@@ -288,10 +309,10 @@ class JournalFile:
             places = ", ".join([_PLACES] * len(rows))
             values = [value for row in rows for value in row]
             statement = f"INSERT INTO scoria_journal VALUES {places}"  # noqa: S608 - question marks
-            self._writer.execute(statement, values).fetchall()
+            self._writer.execute(statement, values)
         else:
             columns = zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)
-            self._writer.execute(_SQL["append"], dict(columns)).fetchall()
+            self._writer.execute(_SQL["append"], dict(columns))
 
     def _take_in(self, write: _Write) -> None:
         journal = self._journals.get(write.run_id)
@@ -302,6 +323,10 @@ class JournalFile:
         if journal is not None and len(journal.records) == write.version:
             journal.records.extend(write.records)
         self._set_due(write)
+
+    def _newest(self) -> str:
+        """Return the greatest id: ids come in ascending order, so a run beyond it is new."""
+        return (self._rows("newest") or [("",)])[0][0] or ""
 
     def _read_due(self) -> dict[str, tuple[str, int]]:
         return {run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")}
@@ -338,6 +363,14 @@ class JournalFile:
             raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
         if found > SCHEMA:
             raise SchemaTooNew(self._name, found, SCHEMA)
+        if found < SCHEMA:
+            self._bring_forward()
+
+    def _bring_forward(self) -> None:
+        if _is_write_protected(self._path):
+            next_move = "open it once where it can be written"
+            raise StoreUnavailable(self._name, "was written by an earlier kit", next_move)
+        self._connection.execute(_SQL["from_1_to_2"])
 
     def _has_schema(self) -> bool:
         tables = self._connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()

@@ -1,4 +1,4 @@
-SELECT first_value(tenant_id) OVER (ORDER BY sequence), sequence, digest, body
+SELECT tenant_id, records
 FROM scoria_journal
 WHERE run_id = $run_id
-ORDER BY sequence
+ORDER BY rowid

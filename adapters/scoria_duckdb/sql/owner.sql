@@ -1,3 +1,5 @@
-SELECT run_id
-FROM scoria_journal
-WHERE tenant_id = $tenant_id AND idempotency_key = $idempotency_key
+-- An index is used where its column is compared alone.
+WITH named AS MATERIALIZED (
+    SELECT run_id, tenant_id FROM scoria_journal WHERE idempotency_key = $idempotency_key
+)
+SELECT run_id FROM named WHERE tenant_id = $tenant_id

@@ -1,16 +1,17 @@
--- One narrow table that is only ever appended to: a wide one, or one updated in place, costs
--- several times as much per statement. What a run is found by stands in its first row only.
+-- One narrow table that is only ever appended to, a row for each append: a wide one, or one updated
+-- in place, costs several times as much per statement. What a run is found by stands in its first
+-- row only, so the indexes have one entry for each run and an append does not touch them.
 BEGIN;
 CREATE TABLE scoria_journal (
     run_id          VARCHAR NOT NULL,
-    sequence        INTEGER NOT NULL,
-    digest          VARCHAR NOT NULL,
-    body            VARCHAR NOT NULL,
-    due_at          BIGINT,    -- microseconds since 1970 in UTC; the last row of a run decides
+    due_at          BIGINT,            -- microseconds since 1970 in UTC; the last row decides
+    records         VARCHAR NOT NULL,  -- JSON: [[sequence, digest, body], ...]
     tenant_id       VARCHAR,
     session_id      VARCHAR,
     idempotency_key VARCHAR
 );
+CREATE INDEX scoria_journal_session ON scoria_journal (session_id);
+CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
 CREATE TABLE scoria_schema (version INTEGER NOT NULL);
-INSERT INTO scoria_schema VALUES (1);
+INSERT INTO scoria_schema VALUES (2);
 COMMIT;
