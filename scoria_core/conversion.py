@@ -1,6 +1,6 @@
 """The one converter between values and the JSON text of the journal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -21,7 +21,15 @@ converter.register_unstructure_hook(
 )
 
 
-_FIELDS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
+@attrs.frozen
+class _Fields:
+    """Where each field of a class stands, and what reads all of them at once."""
+
+    positions: Mapping[str, int]
+    values_of: Callable[[Any], tuple[Any, ...]]
+
+
+_FIELDS: dict[type, _Fields] = {}
 
 
 def replaced(value: T, **changes: Any) -> T:
@@ -30,9 +38,13 @@ def replaced(value: T, **changes: Any) -> T:
     It reads the fields of a class once, and `evolve` each time: here that is most of a call.
     """
     kind = type(value)
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        names = tuple(field.name for field in attrs.fields(kind))
-        fields = _FIELDS[kind] = names, attrgetter(*names)
-    names, values_of = fields
-    return kind(**dict(zip(names, values_of(value), strict=True), **changes))
+    fields = _FIELDS.get(kind) or _FIELDS.setdefault(kind, _fields_of(kind))
+    values = list(fields.values_of(value))
+    for name, changed in changes.items():
+        values[fields.positions[name]] = changed
+    return kind(*values)
+
+
+def _fields_of(kind: type[attrs.AttrsInstance]) -> _Fields:
+    names = [field.name for field in attrs.fields(kind)]
+    return _Fields({name: number for number, name in enumerate(names)}, attrgetter(*names))

@@ -16,7 +16,7 @@ from scoria_core.ports import Record, RunKey
 from scoria_core.stores import scratch_url
 from scoria_postgres import PostgresStore
 from scoria_postgres.connection import connected, named
-from scoria_postgres.migrate import SCHEMA, migrate
+from scoria_postgres.migrate import MIGRATIONS, SCHEMA, migrate
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 KEY = RunKey("r", "tenant-1", "session-1", "order-7")
@@ -72,6 +72,35 @@ def test_a_later_schema_is_left_alone(postgres_scratch: str) -> None:
         PostgresStore(postgres_scratch)
 
 
+AWKWARD = ['{"text": "\\u0001 \\" \\\\"}', "ÿ 𝄞 \u2028", "'", ""]
+"""Bodies that a migration could harm."""
+
+
+def test_records_of_the_first_schema_are_brought_forward(postgres_scratch: str) -> None:
+    """They are the same to the byte, and journals go on where they ended."""
+    stored = [Record(number, f"digest {number}", body) for number, body in enumerate(AWKWARD, 1)]
+    with connected(postgres_scratch) as connection:
+        connection.execute("CREATE TABLE scoria_schema (version integer PRIMARY KEY)")
+        connection.execute("INSERT INTO scoria_schema VALUES (1)")
+        connection.execute(MIGRATIONS[1].encode())
+        connection.execute("INSERT INTO scoria_run VALUES ('r', 'tenant-1', 'session-1', 'key-1')")
+        connection.execute("INSERT INTO scoria_head VALUES ('r', 'tenant-1', 4, %s)", [NOON])
+        for each in reversed(stored):
+            row = ["r", each.sequence, each.digest, each.body]
+            connection.execute("INSERT INTO scoria_record VALUES (%s, %s, %s, %s)", row)
+    store = PostgresStore(postgres_scratch)
+    try:
+        assert store.read("r") == stored
+        assert store.list_due(tenant_id=None, until=NOON, limit=1) == ["r"]
+        store.append("r", records(5), expected_version=4, due_at=None)
+        assert store.read("r") == [*stored, *records(5)]
+    finally:
+        store.close()
+    with connected(postgres_scratch) as connection:
+        asked = "SELECT sequence, digest, body FROM scoria_record ORDER BY sequence"
+        assert [Record(*row) for row in connection.execute(asked)] == [*stored, *records(5)]
+
+
 def test_each_directory_has_a_store_of_its_own(postgres_url: str, tmp_path: Path) -> None:
     """Two directories see nothing of each other; one that is gone takes its store with it."""
     gone, stays = tmp_path / "gone", tmp_path / "stays"
@@ -115,7 +144,7 @@ def test_tables_that_were_dropped_are_said_to_be(
 ) -> None:
     """The message says what brings them back."""
     with connected(postgres_scratch) as connection:
-        connection.execute("DROP TABLE scoria_record")
+        connection.execute("DROP TABLE scoria_journal CASCADE")
     with pytest.raises(StoreUnavailable, match="scoria migrate"):
         store.read("r")
 
@@ -201,4 +230,4 @@ def test_a_write_is_one_statement(store: PostgresStore, monkeypatch: pytest.Monk
     store.create(KEY, records(1, 3), due_at=NOON)
     store.append("r", records(4, 40), expected_version=3, due_at=NOON)
     store.append("r", (), expected_version=43, due_at=NOON)
-    assert made == ["created", "moved", "moved"]
+    assert made == ["created", "moved", "run_id"]

@@ -6,7 +6,6 @@ statement costs far more than a row, so every write is one statement and one com
 that come at once share both.
 """
 
-import json
 import os
 import re
 import threading
@@ -29,7 +28,7 @@ from scoria_core.errors import (
     VersionConflict,
 )
 from scoria_core.group_commit import GroupCommit
-from scoria_core.payloads import compact
+from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunKey
 
 SCHEMA = 2
@@ -87,8 +86,7 @@ class _Write:
         found_by: tuple[str | None, ...] = (None, None, None)
         if self.key is not None:
             found_by = (self.key.tenant_id, self.key.session_id, self.key.idempotency_key)
-        records = compact([(each.sequence, each.digest, each.body) for each in self.records])
-        return (self.run_id, self.due_at, records, *found_by)
+        return (self.run_id, self.due_at, packed(self.records), *found_by)
 
 
 class JournalFile:
@@ -235,20 +233,10 @@ class JournalFile:
             self._journals.move_to_end(run_id)
             return self._journals[run_id]
         rows = self._rows("journal", run_id=run_id) if run_id <= self._forgotten else []
-        journal = _Journal(rows[0][0] if rows else "", self._unpacked(run_id, rows))
+        journal = _Journal(rows[0][0] if rows else "", unpacked(run_id, [row[1] for row in rows]))
         if rows:
             self._keep(run_id, journal)
         return journal
-
-    def _unpacked(self, run_id: str, rows: list[tuple[str | None, str]]) -> list[Record]:
-        records: list[Record] = []
-        for _, packed in rows:
-            try:
-                for sequence, digest, body in json.loads(packed):
-                    records.append(Record(sequence, "" + digest, "" + body))  # text, or TypeError
-            except (TypeError, ValueError, RecursionError) as error:
-                raise StoreCorrupt(run_id, len(records) + 1, "is not readable") from error
-        return records
 
     def _keep(self, run_id: str, journal: _Journal) -> None:
         self._journals[run_id] = journal

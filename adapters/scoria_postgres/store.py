@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Capability, Record, RunKey
 from scoria_postgres.connection import connected, conninfo, named, translated
 from scoria_postgres.migrate import migrate
@@ -26,7 +27,7 @@ MAX_CONNECTIONS = 10
 
 _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
-    for name in ("append", "create", "due_in_turns", "journal", "owner", "version")
+    for name in ("append", "create", "due_in_turns", "journal", "owner", "postpone", "version")
 }
 
 
@@ -65,7 +66,7 @@ class PostgresStore:
             "idempotency_key": key.idempotency_key,
             "version": len(records),
             "due_at": due_at,
-            **_columns(records),
+            "records": packed(records),
         }
         created = self._rows("create", row)
         if created.rows:
@@ -92,9 +93,9 @@ class PostgresStore:
             "version": expected_version + len(records),
             "due_at": due_at,
             "due_by": due_by,
-            **_columns(records),
+            "records": packed(records),
         }
-        appended = self._rows("append", row)
+        appended = self._rows("append" if records else "postpone", row)
         if appended.rows or (
             appended.is_repeated and records and self._is_stored(run_id, records[-1])
         ):
@@ -103,7 +104,8 @@ class PostgresStore:
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
-        return [Record(*row) for row in self._rows("journal", {"run_id": run_id}).rows]
+        rows = self._rows("journal", {"run_id": run_id}).rows
+        return unpacked(run_id, [records for (records,) in rows])
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
@@ -198,11 +200,3 @@ def _configure(connection: psycopg.Connection) -> None:
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') = 'off'"
     )
-
-
-def _columns(records: Sequence[Record]) -> dict[str, list[Any]]:
-    return {
-        "sequences": [record.sequence for record in records],
-        "digests": [record.digest for record in records],
-        "bodies": [record.body for record in records],
-    }

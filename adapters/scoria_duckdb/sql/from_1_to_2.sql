@@ -23,5 +23,8 @@ ORDER BY run_id;
 DROP TABLE scoria_journal_1;
 CREATE INDEX scoria_journal_session ON scoria_journal (session_id);
 CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
+CREATE VIEW scoria_record AS
+SELECT run_id, (record->>0)::INTEGER AS sequence, record->>1 AS digest, record->>2 AS body
+FROM (SELECT run_id, unnest(json_transform(records, '["JSON"]')) AS record FROM scoria_journal);
 UPDATE scoria_schema SET version = 2;
 COMMIT;

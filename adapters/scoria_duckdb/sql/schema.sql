@@ -12,6 +12,10 @@ CREATE TABLE scoria_journal (
 );
 CREATE INDEX scoria_journal_session ON scoria_journal (session_id);
 CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
+-- What SQL reads: a row for each record.
+CREATE VIEW scoria_record AS
+SELECT run_id, (record->>0)::INTEGER AS sequence, record->>1 AS digest, record->>2 AS body
+FROM (SELECT run_id, unnest(json_transform(records, '["JSON"]')) AS record FROM scoria_journal);
 CREATE TABLE scoria_schema (version INTEGER NOT NULL);
 INSERT INTO scoria_schema VALUES (2);
 COMMIT;

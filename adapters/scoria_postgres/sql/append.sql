@@ -6,12 +6,9 @@ WITH moved AS (
     WHERE run_id = %(run_id)s
       AND version = %(expected)s
       AND (%(due_by)s::timestamptz IS NULL OR due_at <= %(due_by)s)
-    RETURNING run_id
+    RETURNING run_id, version
 ), recorded AS (
-    INSERT INTO scoria_record (run_id, sequence, digest, body)
-    SELECT moved.run_id, record.sequence, record.digest, record.body
-    FROM moved,
-        unnest(%(sequences)b::integer[], %(digests)b::text[], %(bodies)b::text[])
-            AS record (sequence, digest, body)
+    INSERT INTO scoria_journal (run_id, version, records)
+    SELECT run_id, version, %(records)s FROM moved
 )
 SELECT run_id FROM moved

@@ -8,10 +8,8 @@ WITH created AS (
     SELECT run_id, tenant_id, %(version)s, %(due_at)s::timestamptz
     FROM created
 ), recorded AS (
-    INSERT INTO scoria_record (run_id, sequence, digest, body)
-    SELECT created.run_id, record.sequence, record.digest, record.body
-    FROM created,
-        unnest(%(sequences)b::integer[], %(digests)b::text[], %(bodies)b::text[])
-            AS record (sequence, digest, body)
+    INSERT INTO scoria_journal (run_id, version, records)
+    SELECT run_id, %(version)s, %(records)s
+    FROM created
 )
 SELECT run_id FROM created

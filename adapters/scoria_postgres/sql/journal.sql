@@ -1,4 +1,4 @@
-SELECT sequence, digest, body
-FROM scoria_record
+SELECT records
+FROM scoria_journal
 WHERE run_id = %(run_id)s
-ORDER BY sequence
+ORDER BY version

@@ -1,0 +1,37 @@
+"""Records as one text, for stores that keep a row for each append: a row costs more than its text.
+
+The text is a JSON array with `[sequence, digest, body]` for each record.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from scoria_core.errors import StoreCorrupt
+from scoria_core.payloads import compact
+from scoria_core.ports import Record
+
+
+def packed(records: Sequence[Record]) -> str:
+    """Return records as one text."""
+    return compact([(each.sequence, each.digest, each.body) for each in records])
+
+
+def unpacked(run_id: str, texts: Iterable[str]) -> list[Record]:
+    """Return the records of the texts of a run, in order.
+
+    Raises `StoreCorrupt` naming the record that should stand where a text cannot be read.
+    """
+    records: list[Record] = []
+    for text in texts:
+        try:
+            for sequence, digest, body in json.loads(text):
+                records.append(Record(sequence, _text(digest), _text(body)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StoreCorrupt(run_id, len(records) + 1, "is not readable") from error
+    return records
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
