@@ -114,7 +114,7 @@ longer than they must. It keeps snapshots and no journal, and stores no claim.",
         Kind.DUCKDB,
         "DuckDB",
         "A narrow journal with no index, answers from memory, group commit, one thread, a \
-checkpoint each MB.",
+checkpoint each MB; up to 8 rows as values, more as lists.",
         "duckdb",
     ),
     _scoria(Kind.POSTGRESQL, "PostgreSQL", "As it is.", "psycopg"),

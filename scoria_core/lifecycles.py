@@ -204,19 +204,11 @@ def target(subject: str, subject_id: str, state: str, trigger: str) -> str:
         raise TransitionRefused(subject, subject_id, state, trigger) from None
 
 
-_ENTRIES: Mapping[tuple[str, str | None, str | None], tuple[str, str]] = MappingProxyType(
-    {(subject, None, None): (event_type(subject, None), initial(subject)) for subject in MACHINES}
-    | {
-        (subject, trigger, source): (event_type(subject, trigger), reached)
-        for subject, table in _TABLES.items()
-        for (source, trigger), reached in table.items()
-    }
-)
-
-
-def entry(subject: str, trigger: str | None, from_state: str | None) -> tuple[str, str] | None:
-    """Return the type and the reached state of the entry for a transition, or a creation.
+def reached(subject: str, from_state: str | None, trigger: str | None) -> str | None:
+    """Return the state that `trigger` leads to, or the first one where both are None.
 
     None where the machine of `subject` declares no such transition.
     """
-    return _ENTRIES.get((subject, trigger, from_state))
+    if trigger is None:
+        return initial(subject) if from_state is None else None
+    return _TABLES[subject].get((from_state or "", trigger))

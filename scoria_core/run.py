@@ -10,7 +10,6 @@ from typing import Any
 
 import attrs
 
-from scoria_core import lifecycles
 from scoria_core.conversion import converter, replaced
 from scoria_core.errors import ScoriaError, StoreCorrupt
 from scoria_core.identity import Identity
@@ -20,7 +19,9 @@ from scoria_core.lifecycles import (
     ApprovalStatus,
     RunStatus,
     StepStatus,
+    event_type,
     is_terminal,
+    reached,
 )
 from scoria_core.model import (
     Approval,
@@ -60,6 +61,7 @@ class Run:
     # What is asked at each entry is looked up: a long journal costs no more than a short one.
     _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False, eq=False)
     _uncompleted: dict[str, None] = attrs.field(init=False, eq=False)
+    _active: dict[str, None] = attrs.field(init=False, eq=False)
     _approval_of: dict[str, str] = attrs.field(init=False, eq=False)
     _handoff_to: dict[str, str] = attrs.field(init=False, eq=False)
 
@@ -68,6 +70,9 @@ class Run:
             step.step_id: None
             for step in self.steps.values()
             if step.status != StepStatus.COMPLETED
+        }
+        self._active = {
+            step.step_id: None for step in self.steps.values() if step.status in _ACTIVE
         }
         self._approval_of = {each.step_id: each.approval_id for each in self.approvals.values()}
         self._handoff_to = {each.child_step_id: each.handoff_id for each in self.handoffs.values()}
@@ -169,10 +174,8 @@ class Run:
 
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
-        for step_id in self._uncompleted:
-            if (step := self.steps[step_id]).status in _ACTIVE:
-                return step
-        return None
+        step_id = next(iter(self._active), None)
+        return None if step_id is None else self.steps[step_id]
 
     def approval_of(self, step_id: str) -> Approval | None:
         """Return the latest request that a step made, or None."""
@@ -257,9 +260,12 @@ class Run:
         return tables[subject]
 
     def _check(self, entry: JournalEntry) -> None:
-        declared = lifecycles.entry(entry.subject, entry.trigger, entry.from_state)
-        if is_terminal("run", self.status) or (entry.type, entry.to_state) != declared:
+        if is_terminal("run", self.status) or entry.type != event_type(
+            entry.subject, entry.trigger
+        ):
             raise ValueError(entry.type)
+        if entry.to_state != reached(entry.subject, entry.from_state, entry.trigger):
+            raise ValueError(entry.to_state)
         is_move = entry.trigger is not None
         if is_move and entry.from_state != self.state(entry.subject, entry.subject_id):
             raise ValueError(entry.from_state)
@@ -302,7 +308,15 @@ class Run:
         table[entry.subject_id] = replaced(
             record, status=type(record.status)(entry.to_state), **changes
         )
-        if entry.subject == "step" and entry.to_state == StepStatus.COMPLETED:
+        if entry.subject == "step":
+            self._index_moved(entry)
+
+    def _index_moved(self, entry: JournalEntry) -> None:
+        if entry.to_state in _ACTIVE:
+            self._active[entry.subject_id] = None
+        else:
+            self._active.pop(entry.subject_id, None)
+        if entry.to_state == StepStatus.COMPLETED:
             del self._uncompleted[entry.subject_id]
 
 

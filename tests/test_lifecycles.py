@@ -132,6 +132,8 @@ def test_every_state_is_reachable(subject: str) -> None:
 def test_target_answers_as_the_machine_does(subject: str, state: str, trigger: str) -> None:
     """The look-up that decides leads where the machine leads, and refuses what it has not."""
     declared = lifecycles.MACHINES[subject].get_transitions(trigger, state)
+    found = lifecycles.reached(subject, state, trigger)
+    assert found == (declared[0].dest if declared else None)
     if declared:
         assert lifecycles.target(subject, "id-1", state, trigger) == declared[0].dest
         assert len(declared) == 1
@@ -147,6 +149,16 @@ def test_target_answers_as_the_machine_does(subject: str, state: str, trigger: s
     )
     assert type(error) is TransitionRefused
     assert str(error).startswith(f"{subject} id-1 is {state}, so {trigger} is refused; ")
+
+
+@subjects
+def test_what_is_created_is_in_its_first_state_and_comes_from_none(subject: str) -> None:
+    """An entry without a trigger creates its subject, and one with a trigger moves it."""
+    first = lifecycles.MACHINES[subject].initial
+    assert lifecycles.reached(subject, None, None) == first
+    assert lifecycles.reached(subject, first, None) is None
+    for trigger in lifecycles.triggers(subject):
+        assert lifecycles.reached(subject, None, trigger) is None
 
 
 @subjects

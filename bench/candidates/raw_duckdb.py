@@ -18,6 +18,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS journal (run_id VARCHAR, number INTEGER, bo
 INSERT = """INSERT INTO journal
     SELECT unnest($run_ids::VARCHAR[]), unnest($numbers::INTEGER[]), unnest($bodies::VARCHAR[])"""
 ROWS_A_STATEMENT = 10_000
+FEW_ROWS = 8
 
 
 class DuckDBJournal:
@@ -54,6 +55,11 @@ class DuckDBJournal:
         return [None] * len(rows)
 
     def _insert(self, rows: Sequence[Row]) -> None:
+        if len(rows) <= FEW_ROWS:
+            places = ", ".join(["(?, ?, ?)"] * len(rows))
+            values = [value for row in rows for value in row]
+            self._connection.execute(f"INSERT INTO journal VALUES {places}", values)  # noqa: S608 - question marks
+            return
         run_ids, numbers, bodies = (list(column) for column in zip(*rows, strict=True))
         given = {"run_ids": run_ids, "numbers": numbers, "bodies": bodies}
         self._connection.execute(INSERT, given)

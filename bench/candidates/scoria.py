@@ -11,7 +11,7 @@ from scoria_core import Completed, NeedsApproval, RunSummary, Scoria, Step, Step
 from scoria_core.ports import RunStore
 from scoria_core.stores import open_store
 
-CALLERS = 8
+CALLERS = 64
 """How many fill a store at once: a store may commit for several of them together."""
 
 RUNS_A_PART = 1_000
@@ -28,7 +28,7 @@ class ScoriaRuns:
     """W on a Scoria that the host has open."""
 
     def __init__(self, scoria: Scoria, session_id: str = "session-1") -> None:
-        self._scoria = scoria
+        self.scoria = scoria
         self._handlers = {"refund": send_refund}
         self._identity = scoria.identity(
             actor_id="user-1", tenant_id="tenant-1", session_id=session_id
@@ -36,7 +36,7 @@ class ScoriaRuns:
 
     def start(self) -> Paused:
         """Start a run whose step asks for approval."""
-        run = self._scoria.start_run(
+        run = self.scoria.start_run(
             self._identity,
             root_role_id="executor",
             initial_step=StepSpec(kind="refund", role_id="executor"),
@@ -47,22 +47,22 @@ class ScoriaRuns:
 
     def approve(self, paused: Paused) -> None:
         """Approve its request."""
-        self._scoria.approve(paused.run_id, approval_id=paused.request_id, decided_by=REVIEWER)
+        self.scoria.approve(paused.run_id, approval_id=paused.request_id, decided_by=REVIEWER)
 
     def resume(self, paused: Paused) -> None:
         """Resume it; its step completes, and the run with it."""
-        self._scoria.resume_run(paused.run_id, handlers=self._handlers)
+        self.scoria.resume_run(paused.run_id, handlers=self._handlers)
 
     def read(self, run_id: str) -> Detail:
         """Read its detail."""
-        detail = self._scoria.get_run_detail(run_id)
+        detail = self.scoria.get_run_detail(run_id)
         (step,), (approval,) = detail.steps, detail.approvals
         status = Status(detail.summary.status)
         return Detail(run_id, status, approval.arguments, approval.decided_by, step.result)
 
     def close(self) -> None:
         """Close the store."""
-        self._scoria.close()
+        self.scoria.close()
 
 
 class FillableRuns(ScoriaRuns):

@@ -21,6 +21,7 @@ FROM scoria_journal_1
 GROUP BY run_id
 ORDER BY run_id;
 DROP TABLE scoria_journal_1;
+CREATE INDEX scoria_journal_run ON scoria_journal (run_id);
 CREATE INDEX scoria_journal_session ON scoria_journal (session_id);
 CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
 CREATE VIEW scoria_record AS

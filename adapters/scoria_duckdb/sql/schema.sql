@@ -1,6 +1,6 @@
 -- One narrow table that is only ever appended to, a row for each append: a wide one, or one updated
--- in place, costs several times as much per statement. What a run is found by stands in its first
--- row only, so the indexes have one entry for each run and an append does not touch them.
+-- in place, costs several times as much per statement. What a run is listed by stands in its first
+-- row only: an index has no entry for NULL, so an append does not touch those two.
 BEGIN;
 CREATE TABLE scoria_journal (
     run_id          VARCHAR NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE scoria_journal (
     session_id      VARCHAR,
     idempotency_key VARCHAR
 );
+CREATE INDEX scoria_journal_run ON scoria_journal (run_id);
 CREATE INDEX scoria_journal_session ON scoria_journal (session_id);
 CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
 -- What SQL reads: a row for each record.

@@ -1,0 +1,229 @@
+"""What a call costs as a store grows: `python -m bench.growth` fills stores and times single calls.
+
+Each store is filled and measured in a process of its own, so that its memory is its own.
+"""
+
+import resource
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TypeVar
+
+import attrs
+import click
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.__main__ import numbers
+from bench.candidates.scoria import FillableRuns, open_candidate
+from bench.finished import take
+from bench.place import Kind, Place
+from bench.rounds import server
+from bench.shelf import RUNS_A_SESSION, make_shelf
+from scoria_core import Scoria, StepSpec
+
+T = TypeVar("T")
+
+SHELF = "shelf"
+
+TIMES = 40
+"""How often each call is timed; the median counts."""
+
+KINDS = [kind.value for kind in Kind]
+LENGTHS = (10, 100, 1_000, 10_000)
+
+
+@attrs.frozen
+class Calls:
+    """What an opened store took: milliseconds of each call, by name, and what opening it cost."""
+
+    milliseconds: dict[str, float]
+    open_seconds: float
+    megabytes: float
+
+
+@attrs.frozen
+class Grown:
+    """What was found in a store with so many finished runs."""
+
+    kind: Kind
+    runs: int
+    calls: Calls
+
+
+def fill(place: Place, shelf: Path, runs: int) -> None:
+    """Put finished runs in a store."""
+    with opened(place) as candidate:
+        candidate.fill(take(shelf, runs))
+
+
+def measure(place: Place, shelf: Path, runs: int) -> Calls:
+    """Open a store and time its calls."""
+    start = perf_counter()
+    with opened(place) as candidate:
+        open_seconds = perf_counter() - start
+        if not place.kind.lasts:
+            candidate.fill(take(shelf, runs))
+        calls = {name: timed(call) for name, call in _calls(candidate, runs)}
+        return Calls(calls, open_seconds, _megabytes())
+
+
+def lengths(place: Place) -> dict[int, float]:
+    """Return the milliseconds of an append to a run, by how many entries it has."""
+    with opened(place) as candidate:
+        scoria = candidate.scoria
+        identity = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="long")
+        run_id = scoria.start_run(
+            identity, root_role_id="executor", initial_step=_NOTE, handlers={}
+        ).run_id
+        found: dict[int, float] = {}
+        for length in LENGTHS:
+            while scoria.get_run(run_id).version < length:
+                for _ in range(min(1_000, length // 2)):
+                    scoria.add_step(run_id, _NOTE, handlers={})
+            found[length] = timed(lambda: scoria.add_step(run_id, _NOTE, handlers={}))
+        return found
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[FillableRuns]:
+    """Open the store of a place."""
+    candidate = open_candidate(place)
+    try:
+        yield candidate
+    finally:
+        candidate.close()
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Return the median milliseconds of a call."""
+    call()
+    spent = []
+    for _ in range(TIMES):
+        start = perf_counter()
+        call()
+        spent.append(perf_counter() - start)
+    return 1_000 * median(spent)
+
+
+_NOTE = StepSpec(kind="note", role_id="executor")
+
+
+def _calls(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    scoria = candidate.scoria
+    paused = iter([candidate.start() for _ in range(2 * TIMES + 2)])
+    approved = []
+
+    def approve() -> None:
+        approved.append(next(paused))
+        candidate.approve(approved[-1])
+
+    yield "start", candidate.start
+    yield "approve", approve
+    yield "resume", lambda: candidate.resume(approved.pop())
+    old = _some_of_the_old(scoria, runs) or [next(paused).run_id]
+    turns = iter(old * (TIMES + 1))
+    yield "page of an old run", lambda: scoria.get_run_detail(next(turns))
+    sessions = iter([f"session-{n * 7 % max(1, runs // RUNS_A_SESSION)}" for n in range(TIMES + 1)])
+    yield "first page of a session", lambda: scoria.list_runs_for_session(next(sessions))
+    yield "first page of a tenant", scoria.for_tenant("tenant-1").list_runs
+
+
+def _some_of_the_old(scoria: Scoria, runs: int) -> list[str]:
+    """Return runs that were there before, of sessions far apart."""
+    every = max(1, runs // RUNS_A_SESSION // (TIMES + 1))
+    numbers = range(0, runs // RUNS_A_SESSION, every)
+    return [
+        run.run_id
+        for number in numbers
+        for run in scoria.list_runs_for_session(f"session-{number}", limit=1)
+    ]
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_a_process(work: Callable[..., T], *arguments: object) -> T:
+    """Do one piece of work in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def grown(kind: Kind, sizes: Sequence[int], root: Path, url: str) -> Iterator[Grown]:
+    """Yield what was found at each size of one kind of store."""
+    for runs in sizes:
+        with _place(kind, root, url) as place:
+            if kind.lasts and runs:
+                in_a_process(fill, place, root / SHELF, runs)
+            yield Grown(kind, runs, in_a_process(measure, place, root / SHELF, runs))
+
+
+def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> str:
+    """Return the findings as Markdown."""
+    environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
+        loader=PackageLoader("bench"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    template = environment.get_template("GROWTH.md")
+    return template.render(found=found, long=long, lengths=LENGTHS, times=TIMES)
+
+
+@contextmanager
+def _place(kind: Kind, root: Path, url: str) -> Iterator[Place]:
+    directory = root / kind
+    directory.mkdir()
+    name = f"{root.name}_{kind}"
+    try:
+        yield Place(kind, directory, 1, server().database(url, name) if url else "")
+    finally:
+        shutil.rmtree(directory)
+        if url:
+            server().drop(url, name)
+
+
+@contextmanager
+def _serving(kind: Kind) -> Iterator[str]:
+    if kind is not Kind.POSTGRESQL:
+        yield ""
+        return
+    with server().serving() as url:
+        yield url
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.option("--only", multiple=True, type=click.Choice(KINDS), help="Measure this store.")
+@click.option(
+    "--runs", default="0,10000,100000", show_default=True, callback=numbers, help="How many."
+)
+@click.option("--shelf", type=click.Path(path_type=Path, exists=True), help="Finished runs.")
+@click.option("--report", "to", type=click.Path(path_type=Path), help="Where to keep GROWTH.md.")
+def main(only: tuple[str, ...], runs: tuple[int, ...], shelf: Path | None, to: Path | None) -> None:
+    """Measure what calls cost with so many finished runs, and with so many entries in a run."""
+    found: list[Grown] = []
+    long: dict[Kind, Mapping[int, float]] = {}
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        if shelf is None:
+            make_shelf(root / SHELF, max(runs))
+        else:
+            (root / SHELF).symlink_to(shelf.absolute())
+        for kind in map(Kind, only or KINDS):
+            with _serving(kind) as url:
+                for each in grown(kind, runs, root, url):
+                    click.echo(str(each), err=True)
+                    found.append(each)
+                with _place(kind, root, url) as place:
+                    long[kind] = in_a_process(lengths, place)
+    text = report(found, long)
+    click.echo(text)
+    if to is not None:
+        (to / "GROWTH.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
