@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench mutation-score chaos partition queue
+.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -47,6 +47,11 @@ model: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench --report bench
+
+# What single calls cost as stores grow, into bench/GROWTH.md.
+growth: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m bench.growth --report bench
 
 chaos: $(READY)
 	$(BIN)/python -m chaos kills
