@@ -1,16 +1,22 @@
 """Writes of several threads in one commit, for stores: whoever comes first commits for all.
 
 A commit costs far more than what it stores. A write that is alone is stored at once; those that
-come while a commit is under way are stored together by the next.
+come while a commit is under way are stored together by the next. Threads that write again and again
+would split into two halves, each computing while the other is stored: so whoever is to commit
+waits for as many as came last, but no longer than half of what the last commit took.
 """
 
 import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 import attrs
+
+PATIENCE = 0.5
+"""For how long others are waited for, as a share of the last commit."""
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -44,6 +50,9 @@ class GroupCommit(Generic[W, R]):
         self._arriving = threading.Lock()
         self._waiting: list[_Waiting[W, R]] = []
         self._is_led = False
+        self._expected = 1
+        self._patience = 0.0
+        self._gathering: _Waiting[W, R] | None = None
         _GROUPS.add(self)
 
     def store(self, write: W) -> R:
@@ -52,6 +61,7 @@ class GroupCommit(Generic[W, R]):
         with self._arriving:
             self._waiting.append(own)
             own.leads, self._is_led = not self._is_led, True
+            self._stop_gathering_if_all_came()
         try:
             if not own.leads:
                 own.gate.acquire()
@@ -64,14 +74,34 @@ class GroupCommit(Generic[W, R]):
         return own.outcome
 
     def _store_all(self, own: _Waiting[W, R]) -> None:
-        with self._arriving:
-            together, self._waiting = self._waiting, []
+        together = self._gathered(own)
+        start = perf_counter()
         try:
             self._answer(together)
         finally:
+            self._patience = PATIENCE * (perf_counter() - start)
+            with self._arriving:
+                self._expected = len(together) + len(self._waiting)
             for each in together:
                 if each is not own:
                     each.gate.release()
+
+    def _gathered(self, own: _Waiting[W, R]) -> list[_Waiting[W, R]]:
+        """Take those who wait; where more are expected, wait a moment for them first."""
+        with self._arriving:
+            if len(self._waiting) < self._expected:
+                self._gathering = own
+        if self._gathering is own:
+            own.gate.acquire(timeout=self._patience)
+        with self._arriving:
+            self._gathering = None
+            together, self._waiting = self._waiting, []
+            return together
+
+    def _stop_gathering_if_all_came(self) -> None:
+        if self._gathering is not None and len(self._waiting) >= self._expected:
+            self._gathering.gate.release()
+            self._gathering = None
 
     def _leave(self, own: _Waiting[W, R]) -> None:
         """Let the first of those who wait commit next; whoever was interrupted waits no more."""

@@ -158,3 +158,33 @@ def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent() -> None:
         check=True,
     )
     assert ran.stdout == "0\n"
+
+
+def test_whoever_came_last_time_is_waited_for() -> None:
+    """The second of two writers is stored with the first, though it comes a moment later."""
+    commits: list[list[str]] = []
+
+    def commit(writes: list[str]) -> Sequence[None]:
+        commits.append(writes)
+        return [None] * len(writes)
+
+    group: GroupCommit[str, None] = GroupCommit(commit)
+    group._expected, group._patience = 2, 10.0
+    with ThreadPoolExecutor(2) as writers:
+        first = writers.submit(group.store, "first")
+        while group._gathering is None:
+            pass
+        assert not first.done()
+        writers.submit(group.store, "second").result(10)
+        first.result(10)
+    assert commits == [["first", "second"]]
+
+
+def test_nobody_is_waited_for_longer_than_a_commit_is_worth() -> None:
+    """Who was there last time and does not come again holds nobody up, and is forgotten."""
+    group: GroupCommit[str, str] = GroupCommit(lambda writes: writes)
+    group._expected, group._patience = 2, 0.01
+    assert group.store("alone") == "alone"
+    assert group._expected == 1
+    group._patience = 3_600.0
+    assert group.store("alone") == "alone"
