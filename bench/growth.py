@@ -35,7 +35,6 @@ TIMES = 40
 """How often each call is timed; the median counts."""
 
 KINDS = [kind.value for kind in Kind]
-LENGTHS = (10, 100, 1_000, 10_000)
 
 
 @attrs.frozen
@@ -73,7 +72,7 @@ def measure(place: Place, shelf: Path, runs: int) -> Calls:
         return Calls(calls, open_seconds, _megabytes())
 
 
-def lengths(place: Place) -> dict[int, float]:
+def long_run(place: Place, entries: Sequence[int]) -> dict[int, float]:
     """Return the milliseconds of an append to a run, by how many entries it has."""
     with opened(place) as candidate:
         scoria = candidate.scoria
@@ -82,11 +81,10 @@ def lengths(place: Place) -> dict[int, float]:
             identity, root_role_id="executor", initial_step=_NOTE, handlers={}
         ).run_id
         found: dict[int, float] = {}
-        for length in LENGTHS:
-            while scoria.get_run(run_id).version < length:
-                for _ in range(min(1_000, length // 2)):
-                    scoria.add_step(run_id, _NOTE, handlers={})
-            found[length] = timed(lambda: scoria.add_step(run_id, _NOTE, handlers={}))
+        for many in entries:
+            while scoria.add_step(run_id, _NOTE, handlers={}).version < many:
+                pass
+            found[many] = timed(lambda: scoria.add_step(run_id, _NOTE, handlers={}))
         return found
 
 
@@ -126,23 +124,25 @@ def _calls(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[
     yield "start", candidate.start
     yield "approve", approve
     yield "resume", lambda: candidate.resume(approved.pop())
-    old = _some_of_the_old(scoria, runs) or [next(paused).run_id]
+    old = _some_of_the_old(scoria, runs)
     turns = iter(old * (TIMES + 1))
     yield "page of an old run", lambda: scoria.get_run_detail(next(turns))
-    sessions = iter([f"session-{n * 7 % max(1, runs // RUNS_A_SESSION)}" for n in range(TIMES + 1)])
-    yield "first page of a session", lambda: scoria.list_runs_for_session(next(sessions))
-    yield "first page of a tenant", scoria.for_tenant("tenant-1").list_runs
+    pages = iter(_sessions(runs) * (TIMES + 1))
+    yield "10 runs of a session", lambda: scoria.list_runs_for_session(next(pages), limit=10)
+    tenant = scoria.for_tenant("tenant-1")
+    yield "10 newest of a tenant", lambda: tenant.list_runs(limit=10)
 
 
 def _some_of_the_old(scoria: Scoria, runs: int) -> list[str]:
-    """Return runs that were there before, of sessions far apart."""
-    every = max(1, runs // RUNS_A_SESSION // (TIMES + 1))
-    numbers = range(0, runs // RUNS_A_SESSION, every)
-    return [
-        run.run_id
-        for number in numbers
-        for run in scoria.list_runs_for_session(f"session-{number}", limit=1)
-    ]
+    """Return runs that were there before, each of another session."""
+    listed = [scoria.list_runs_for_session(name, limit=1) for name in _sessions(runs)]
+    return [run.run_id for page in listed for run in page]
+
+
+def _sessions(runs: int) -> list[str]:
+    """Return sessions far apart, as many as calls are timed where there are so many."""
+    sessions = max(1, runs // RUNS_A_SESSION)
+    return [f"session-{number}" for number in range(0, sessions, sessions // TIMES or 1)]
 
 
 def _megabytes() -> float:
@@ -170,7 +170,7 @@ def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> 
         loader=PackageLoader("bench"), undefined=StrictUndefined, keep_trailing_newline=True
     )
     template = environment.get_template("GROWTH.md")
-    return template.render(found=found, long=long, lengths=LENGTHS, times=TIMES)
+    return template.render(found=found, long=long, times=TIMES)
 
 
 @contextmanager
@@ -200,9 +200,18 @@ def _serving(kind: Kind) -> Iterator[str]:
 @click.option(
     "--runs", default="0,10000,100000", show_default=True, callback=numbers, help="How many."
 )
+@click.option(
+    "--entries", default="10,100,1000,10000", show_default=True, callback=numbers, help="In a run."
+)
 @click.option("--shelf", type=click.Path(path_type=Path, exists=True), help="Finished runs.")
 @click.option("--report", "to", type=click.Path(path_type=Path), help="Where to keep GROWTH.md.")
-def main(only: tuple[str, ...], runs: tuple[int, ...], shelf: Path | None, to: Path | None) -> None:
+def main(
+    only: tuple[str, ...],
+    runs: tuple[int, ...],
+    entries: tuple[int, ...],
+    shelf: Path | None,
+    to: Path | None,
+) -> None:
     """Measure what calls cost with so many finished runs, and with so many entries in a run."""
     found: list[Grown] = []
     long: dict[Kind, Mapping[int, float]] = {}
@@ -218,7 +227,7 @@ def main(only: tuple[str, ...], runs: tuple[int, ...], shelf: Path | None, to: P
                     click.echo(str(each), err=True)
                     found.append(each)
                 with _place(kind, root, url) as place:
-                    long[kind] = in_a_process(lengths, place)
+                    long[kind] = in_a_process(long_run, place, entries)
     text = report(found, long)
     click.echo(text)
     if to is not None:

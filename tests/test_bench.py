@@ -358,3 +358,26 @@ def test_bad_numbers_are_one_line(flows: str) -> None:
     ran = bench("--flows", flows)
     assert ran.returncode == 2
     assert "numbers with commas" in ran.stderr
+
+
+def test_growth_is_measured_in_every_store_that_is_asked_for(tmp_path: Path) -> None:
+    """Each size has a line with each call, and each store a line for its long run."""
+    asked = ["--only", "memory", "--only", "sqlite", "--runs", "0,20", "--entries", "5,10"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.growth", *asked, "--report", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    text = (tmp_path / "GROWTH.md").read_text()
+    assert ran.stdout.strip() == text.strip()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    sizes = [line for line in lines if len(line) == 10 and line[0] in ("memory", "sqlite")]
+    assert [line[:2] for line in sizes] == [
+        [kind, runs] for kind in ("memory", "sqlite") for runs in ("0", "20")
+    ]
+    assert all(float(cell) >= 0 for line in sizes for cell in line[2:])
+    long = [line for line in lines if len(line) == 3 and line[0] in ("store", "memory", "sqlite")]
+    assert [line[0] for line in long] == ["store", "memory", "sqlite"]
+    assert long[0][1:] == ["5", "10"]
