@@ -140,8 +140,10 @@ def _some_of_the_old(scoria: Scoria, runs: int) -> list[str]:
 
 
 def _sessions(runs: int) -> list[str]:
-    """Return sessions far apart, as many as calls are timed where there are so many."""
-    sessions = max(1, runs // RUNS_A_SESSION)
+    """Return sessions far apart, or that of the candidate where no run was there before."""
+    if not runs:
+        return ["session-1"]
+    sessions = runs // RUNS_A_SESSION
     return [f"session-{number}" for number in range(0, sessions, sessions // TIMES or 1)]
 
 
