@@ -25,7 +25,8 @@ from bench.finished import take
 from bench.place import Kind, Place
 from bench.rounds import server
 from bench.shelf import RUNS_A_SESSION, make_shelf
-from scoria_core import Scoria, StepSpec
+from scoria_core import StepSpec
+from scoria_core.ports import RunStore
 
 T = TypeVar("T")
 
@@ -124,27 +125,29 @@ def _calls(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[
     yield "start", candidate.start
     yield "approve", approve
     yield "resume", lambda: candidate.resume(approved.pop())
-    old = _some_of_the_old(scoria, runs)
-    turns = iter(old * (TIMES + 1))
+    turns = iter(_some_of_the_old(candidate.store, runs) * (TIMES + 1))
     yield "page of an old run", lambda: scoria.get_run_detail(next(turns))
-    pages = iter(_sessions(runs) * (TIMES + 1))
+    pages = iter(_sessions(runs, first=1) * (TIMES + 1))
     yield "10 runs of a session", lambda: scoria.list_runs_for_session(next(pages), limit=10)
     tenant = scoria.for_tenant("tenant-1")
     yield "10 newest of a tenant", lambda: tenant.list_runs(limit=10)
 
 
-def _some_of_the_old(scoria: Scoria, runs: int) -> list[str]:
-    """Return runs that were there before, each of another session."""
-    listed = [scoria.list_runs_for_session(name, limit=1) for name in _sessions(runs)]
-    return [run.run_id for page in listed for run in page]
+def _some_of_the_old(store: RunStore, runs: int) -> list[str]:
+    """Return runs that were there before, each of another session, and none of them read yet."""
+    return [
+        run_id
+        for session_id in _sessions(runs)
+        for run_id in store.list_runs(tenant_id=None, session_id=session_id, limit=1, before=None)
+    ]
 
 
-def _sessions(runs: int) -> list[str]:
+def _sessions(runs: int, first: int = 0) -> list[str]:
     """Return sessions far apart, or that of the candidate where no run was there before."""
     if not runs:
         return ["session-1"]
     sessions = runs // RUNS_A_SESSION
-    return [f"session-{number}" for number in range(0, sessions, sessions // TIMES or 1)]
+    return [f"session-{number}" for number in range(first, sessions, sessions // TIMES or 1)]
 
 
 def _megabytes() -> float:

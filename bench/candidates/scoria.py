@@ -70,7 +70,7 @@ class FillableRuns(ScoriaRuns):
 
     def __init__(self, store: RunStore) -> None:
         super().__init__(Scoria(store))
-        self._store = store
+        self.store = store
 
     def fill(self, finished: Iterable[FinishedRun]) -> None:
         """Store runs that ended before, each with one `create`."""
@@ -79,7 +79,7 @@ class FillableRuns(ScoriaRuns):
                 deque(callers.map(self._put, some), maxlen=0)
 
     def _put(self, run: FinishedRun) -> None:
-        self._store.create(run.key, run.records, due_at=None)
+        self.store.create(run.key, run.records, due_at=None)
 
 
 def open_candidate(place: Place) -> FillableRuns:
