@@ -281,7 +281,7 @@ def test_w_is_measured_among_finished_runs(name: str, shelf: Path, tmp_path: Pat
     assert run(task).works == 3
     if entry.is_scoria and entry.kind.lasts:
         candidate = open_candidate(place)
-        stored = candidate._store.list_runs(tenant_id=None, session_id=None, limit=100, before=None)
+        stored = candidate.store.list_runs(tenant_id=None, session_id=None, limit=100, before=None)
         candidate.close()
         assert len(stored) == 20 + 2 * (2 + 3)
 
