@@ -14,7 +14,7 @@ breaks.add(
             "sequence=self.run.version + 1,",
             "sequence=self.run.version + 1 + (self.run.version > 4),",
         ),
-        ("run:Run._check", " or entry.sequence != self.version + 1", ""),
+        ("run:Run._check", "if entry.sequence != self.version + 1:", "if False:"),
         ("journal:unseal", "if record.sequence != number:", "if False:"),
     ],
 )
@@ -28,7 +28,12 @@ breaks.add(
             "from_state=None if from_state is None else str(from_state)",
             "from_state=None",
         ),
-        ("run:Run._check", "if entry.from_state != state:", "if False:"),
+        (
+            "run:Run._check",
+            "reached(entry.subject, entry.from_state, entry.trigger)",
+            "entry.to_state",
+        ),
+        ("run:Run._check", "if is_move and entry.from_state", "if False and entry.from_state"),
     ],
 )
 breaks.add(
