@@ -8,7 +8,7 @@ import attrs
 import click
 
 from scoria_cli.console import console, line
-from scoria_cli.options import Amount, existing_store, run_ids, store_option
+from scoria_cli.options import Amount, existing_store, run_ids, store_option, tenant_option
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import ScoriaError
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
@@ -25,7 +25,7 @@ class Finding:
 
 @click.command()
 @store_option
-@click.option("--tenant", help="Only this tenant's runs.")
+@tenant_option
 @click.option(
     "--patience",
     default=5.0,

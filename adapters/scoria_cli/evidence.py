@@ -1,11 +1,38 @@
 """`scoria evidence`: what a store can prove about a run."""
 
+import sys
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
 import click
 
-from scoria_cli.options import open_existing, store_option
+from scoria_cli.export import Selection, need_duckdb, write_file, write_lines
+from scoria_cli.exported import exported_runs
+from scoria_cli.options import (
+    Moment,
+    existing_store,
+    open_existing,
+    store_option,
+    tenant_option,
+)
 from scoria_core import Scoria
-from scoria_core.errors import StoreCorrupt
+from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.model import RunDetail
+
+format_option = click.option(
+    "--format",
+    "format_",
+    default="jsonl",
+    show_default=True,
+    type=click.Choice(["jsonl", "parquet"]),
+    help="A line of JSON for each entry, or Parquet.",
+)
+without_option = click.option(
+    "--without", multiple=True, metavar="RUN_ID", help="Leave this run out: it is damaged."
+)
+
+DAMAGED = "a damaged run is not exported; see to it, or leave it out with --without RUN_ID"
 
 
 @click.group()
@@ -44,6 +71,82 @@ def verify(run_id: str, store: str, head: str | None) -> int:
         return 1
     click.echo(_whole(detail))
     return 0
+
+
+@evidence.command()
+@store_option
+@format_option
+@click.option("--out", required=True, metavar="FILE", help="The file to write; - is stdout.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@tenant_option
+@click.option(
+    "--before", type=Moment(), metavar="DATE", help="Only runs that ended before it, in UTC."
+)
+@without_option
+def export(
+    store: str,
+    format_: str,
+    out: str,
+    force: bool,
+    tenant: str | None,
+    before: datetime | None,
+    without: tuple[str, ...],
+) -> int:
+    """Write the journals of a store to a file: a row for each entry, with its whole text.
+
+    Where a run is damaged there is no file; it is named, and --without leaves it out.
+    """
+    to_stdout = out == "-"
+    if to_stdout and format_ != "jsonl":
+        raise click.UsageError("only jsonl goes to stdout; name a file")
+    path = None if to_stdout else checked_place(out, format_, force=force)
+    with closing(existing_store(store)) as opened:
+        found = Selection(opened, tenant, before, without)
+        if path is None:
+            write_lines(found, sys.stdout.buffer)
+        else:
+            write_file(found, path, format_, force=force)
+    if found.damaged:
+        click.echo(f"scoria: {DAMAGED}", err=True)
+        return 1
+    click.echo(f"exported {found} to {out}", err=to_stdout)
+    return 0
+
+
+@evidence.command("verify-export")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("run_id", required=False)
+def verify_export(file: Path, run_id: str | None) -> int:
+    """Check that the journals in an exported FILE, or that of RUN_ID, are whole and unchanged.
+
+    Each column must say what the text of its entry says. No store is needed.
+    """
+    runs, entries = 0, 0
+    try:
+        for run in exported_runs(file, run_id):
+            runs, entries = runs + 1, entries + run.version
+    except StoreCorrupt as error:
+        click.echo(f"broken: {error}")
+        return 1
+    if run_id is None:
+        click.echo(f"whole: {entries} entries of {runs} runs")
+    elif runs:
+        click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
+    else:
+        raise RunNotFound(run_id)
+    return 0
+
+
+def checked_place(out: str, format_: str, *, force: bool = False) -> Path:
+    """Return where an export goes, or refuse it before any work is done."""
+    path = Path(out)
+    if format_ == "parquet":
+        need_duckdb()
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{out} is no file; name a new one")
+    if path.exists() and not force:
+        raise click.UsageError(f"{out} is there already; name a new file")
+    return path
 
 
 def _listed(scoria: Scoria, detail: RunDetail) -> bool:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from scoria_core import Scoria
-from scoria_core.errors import StoreUnavailable
+from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import RunStore
 from scoria_core.stores import open_store
 
@@ -20,6 +21,8 @@ store_option = click.option(
     show_envvar=True,
     help="The store, for example duckdb:///scoria.duckdb.",
 )
+
+tenant_option = click.option("--tenant", help="Only this tenant's runs.")
 
 MAX_AMOUNT = 1e6
 """The most that an option of seconds, minutes or hours may say."""
@@ -39,6 +42,23 @@ class Amount(click.FloatRange):
         if math.isnan(number):
             self.fail("it is no number; pass one", param, ctx)
         return number
+
+
+class Moment(click.DateTime):
+    """A day or a time that has come, as ISO 8601 writes it; in UTC where it names no zone."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the time, or refuse it by the name of its option."""
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{shown(value)} is no date; write 2026-01-31, or with a time", param, ctx)
+        if moment > datetime.now(UTC):
+            self.fail(f"{value} has not come yet; name a day that has", param, ctx)
+        return moment
 
 
 PAGE = 200

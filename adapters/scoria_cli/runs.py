@@ -9,7 +9,14 @@ import click
 from rich.table import Table
 
 from scoria_cli.console import console
-from scoria_cli.options import Amount, existing_store, open_existing, run_ids, store_option
+from scoria_cli.options import (
+    Amount,
+    existing_store,
+    open_existing,
+    run_ids,
+    store_option,
+    tenant_option,
+)
 from scoria_core import RunDetail, RunSummary, Scoria
 from scoria_core.errors import ApprovalNotPending, StoreCorrupt
 from scoria_core.lifecycles import RunStatus
@@ -22,7 +29,6 @@ actor_option = click.option(
     show_default="your login name",
     help="Who decides, as the journal names them.",
 )
-tenant_option = click.option("--tenant", help="Only this tenant's runs.")
 
 
 @click.group()
