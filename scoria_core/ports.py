@@ -4,7 +4,7 @@ The ports speak of runs and records, never of a database. `conformance/` holds t
 an implementation of `RunStore` must pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -20,6 +20,9 @@ class Capability(StrEnum):
 
     MULTI_PROCESS = "multi_process"
     """Several processes may have the store open at once."""
+
+    PRUNABLE = "prunable"
+    """Runs that have ended can be removed: the store is a `PrunableStore`."""
 
 
 @attrs.frozen
@@ -127,6 +130,20 @@ class RunStore(Protocol):
 
     def close(self) -> None:
         """Give back what the store holds; closing again does nothing."""
+        ...
+
+
+class PrunableStore(RunStore, Protocol):
+    """A store that can let go of runs. One that does declares `prunable`; none has to."""
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove each run whose last record has the sequence that `versions` gives for its id.
+
+        Returns the ids of the runs that were removed. A run at another version, or unknown, is left
+        as it is. Each run is removed whole or not at all, however the process ends, and not where
+        an append came first. What was removed is as if it had never been: it reads as empty, no
+        listing names it, an append to it is `VersionConflict`, and its idempotency key is free.
+        """
         ...
 
 

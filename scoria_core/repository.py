@@ -135,7 +135,8 @@ class RunRepository:
         run_ids = self.store.list_runs(
             tenant_id=self.tenant_id, session_id=session_id, limit=limit, before=before
         )
-        return [self._listed_run(run_id) for run_id in run_ids]
+        found = [self._listed_run(run_id) for run_id in run_ids]
+        return [run for run in found if run is not None]
 
     def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
         """Put off when the run is due, for a claim that goes on; False where it is not held."""
@@ -174,8 +175,11 @@ class RunRepository:
         kept.catch_up(records[kept.version :])
         return kept
 
-    def _listed_run(self, run_id: str) -> Run:
-        run = self._replayed(run_id, self.store.read(run_id))
+    def _listed_run(self, run_id: str) -> Run | None:
+        records = self.store.read(run_id)
+        if not records and not self._is_listed(run_id):
+            return None  # it was pruned meanwhile
+        run = self._replayed(run_id, records)
         if self.tenant_id not in (None, run.tenant_id):
             raise StoreCorrupt("the store", 0, "lists a run for another tenant than its own")
         return run
@@ -192,6 +196,10 @@ class RunRepository:
                 due_at=change.run.due_at(change.at),
                 **({"due_by": change.at} if change.only_if_due else {}),
             )
+
+    def _is_listed(self, run_id: str) -> bool:
+        newest = self.store.list_runs(tenant_id=None, session_id=None, limit=1, before=f"{run_id}~")
+        return list(newest) == [run_id]
 
     def _is_session(self, value: str) -> bool:
         if name_problem(value) is not None:

@@ -383,8 +383,8 @@ class Scoria:
     def _work_if_whole(self, run_id: str, handlers: Mapping[str, Handler]) -> Run | None:
         try:
             return self._work(run_id, handlers)
-        except StoreCorrupt:
-            # One damaged run must not keep the others waiting.
+        except (RunNotFound, StoreCorrupt):
+            # One that is damaged, or was pruned meanwhile, must not keep the others waiting.
             logger.exception("run %s was passed over", run_id)
             return None
 

@@ -17,14 +17,14 @@ from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
-from scoria_sqlite import SQLiteStore
+from scoria_sqlite import PrunableSQLiteStore
 from scripted import WORK, needs, scripted
 
 STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     {
         "memory": lambda _: MemoryStore(),
         "duckdb": DuckDBStore,
-        "sqlite": SQLiteStore,
+        "sqlite": PrunableSQLiteStore,
     }
 )
 """Every store by its scheme, and how to make an empty one at a path."""

@@ -155,10 +155,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str, m
 
 
 def test_capabilities_are_declared(store: RunStore, scheme: str) -> None:
-    """A store promises what it can keep: memory nothing, a file durability, SQLite all there is."""
+    """A store promises what it can keep: a file durability, SQLite all there is."""
     declared = {
-        "memory": frozenset(),
-        "duckdb": frozenset({Capability.DURABLE}),
+        "memory": frozenset({Capability.PRUNABLE}),
+        "duckdb": frozenset({Capability.DURABLE, Capability.PRUNABLE}),
         "sqlite": frozenset(Capability),
     }
     assert store.capabilities == declared[scheme]

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS records (
 
 
 class Shared:
-    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS})
+    capabilities = frozenset(Capability)
     begin = "BEGIN IMMEDIATE"
 
     def __init__(self, path):
@@ -102,6 +102,15 @@ class Shared:
                 (tenant_id, text(until), limit),
             )
             return [row[0] for row in found]
+
+    def prune(self, versions):
+        with self.connect() as file:
+            file.execute(self.begin)
+            found = [each for each, at in versions.items() if self.version(file, each) == at > 0]
+            for run_id in found:
+                file.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+                file.execute("DELETE FROM records WHERE run_id = ?", (run_id,))
+            return found
 
     def close(self):
         self.closed = True

@@ -13,6 +13,7 @@ from scoria_conformance import Status, Verdict, verify
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "write-a-store.md").read_text(encoding="utf-8")
 SHIPPED = (ROOT / "adapters" / "scoria_sqlite" / "store.py").read_text(encoding="utf-8")
+PRUNING = (ROOT / "adapters" / "scoria_sqlite" / "pruning.py").read_text(encoding="utf-8")
 SCHEMA = (ROOT / "adapters" / "scoria_sqlite" / "schema.sql").read_text(encoding="utf-8")
 EVIDENCE = "scoria_cli.page:page"
 
@@ -78,13 +79,17 @@ def test_the_page_is_the_store_that_is_shipped() -> None:
     assert len(code_lines(SHIPPED)) < 120
     assert f"{len(code_lines(SHIPPED))} lines of Python" in PAGE
     assert blocks("sql") == [SCHEMA]
+    (pruning,) = blocks("py", PAGE.partition("## Let it be pruned")[2].partition("\n## ")[0])
+    assert pruning == PRUNING
 
 
 def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put together as the page says, it passes what a store is put through, nothing left out."""
+    """Put together as the page says, it passes all that a store is put through but to be pruned."""
     written(tmp_path, store_of_the_page())
     verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
-    assert {check.status for check in verdict.checks} == {Status.PASSED}
+    left_out = [check for check in verdict.checks if check.status != Status.PASSED]
+    assert {check.status for check in left_out} == {Status.NOT_APPLICABLE}
+    assert all(check.reason.endswith("does not declare prunable") for check in left_out)
     assert verdict.exit_code == 0
 
 

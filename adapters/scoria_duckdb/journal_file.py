@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -30,6 +30,7 @@ from scoria_core.errors import (
 from scoria_core.group_commit import GroupCommit
 from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunKey
+from scoria_duckdb.compaction import compact
 
 SCHEMA = 2
 """The version of the schema that this kit reads and writes."""
@@ -49,6 +50,7 @@ _SQL = {
         "journal",
         "newest",
         "owner",
+        "prune",
         "runs",
         "runs_of_session",
         "schema",
@@ -105,6 +107,7 @@ class JournalFile:
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
         self._due_is_stale = False
+        self._has_room = False
         self._is_empty = True
         self._check_kind()
         with self._using():
@@ -139,6 +142,8 @@ class JournalFile:
                     # What is not folded into the file now is replayed when it is next opened.
                     with suppress(duckdb.Error):
                         self._connection.execute("CHECKPOINT")
+                    if self._has_room:
+                        compact(self._connection, self._path)
                     self._connection.close()
 
     def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
@@ -177,6 +182,24 @@ class JournalFile:
                     self._set_due(write)
                     return
             self._store(write)
+
+    def prune(self, versions: Mapping[str, int]) -> list[str]:
+        """Remove the runs that are at these versions, and return their ids."""
+        given = {"run_ids": list(versions), "versions": list(versions.values())}
+        with self._alone_with(set(versions)), self._using():
+            try:
+                removed = list(dict.fromkeys(run_id for (run_id,) in self._rows("prune", **given)))
+            except BaseException:
+                # Whether they were removed is not known here; what is stored decides.
+                self._due_is_stale = True
+                raise
+            finally:
+                for run_id in versions:
+                    self._forget(run_id)
+            for run_id in removed:
+                self._due.pop(run_id, None)
+            self._has_room |= bool(removed)
+            return removed
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""

@@ -1,6 +1,6 @@
 """A store in a DuckDB file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,14 +10,15 @@ from scoria_duckdb.journal_file import JournalFile
 
 
 class DuckDBStore:
-    """A `RunStore` in the DuckDB file at `path`, made where it does not exist.
+    """A `PrunableStore` in the DuckDB file at `path`, made where it does not exist.
 
     Stores of one process that name the same file share it. Raises `StoreUnavailable` where
     another process has the file, `StoreCorrupt` where it is no DuckDB file, and `SchemaTooNew`
-    where a later kit has written it.
+    where a later kit has written it. Where runs were removed, the last store of the process that is
+    closed makes the file smaller.
     """
 
-    capabilities: frozenset[Capability] = frozenset({Capability.DURABLE})
+    capabilities: frozenset[Capability] = frozenset({Capability.DURABLE, Capability.PRUNABLE})
 
     def __init__(self, path: Path) -> None:
         self._file: JournalFile | None = JournalFile.share(path)
@@ -54,6 +55,10 @@ class DuckDBStore:
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         return self._open_file().list_due(tenant_id, until, limit, in_turns)
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove the runs that are at these versions, and return their ids."""
+        return self._open_file().prune(versions)
 
     def close(self) -> None:
         """Give the file back; the last store of the process to do so closes it."""

@@ -3,7 +3,7 @@
 import threading
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from scoria_core.errors import StoreUnavailable, VersionConflict, shown
@@ -11,9 +11,9 @@ from scoria_core.ports import Capability, Record, RunKey
 
 
 class MemoryStore:
-    """A `RunStore` in memory. It promises nothing beyond the port."""
+    """A `PrunableStore` in memory, for one process and as long as it runs."""
 
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities: frozenset[Capability] = frozenset({Capability.PRUNABLE})
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -93,6 +93,19 @@ class MemoryStore:
             run_ids = [run_id for _, run_id in due]
             return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
 
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove the runs that are at these versions, and return their ids."""
+        with self._lock:
+            self._check_open()
+            found = [
+                run_id
+                for run_id, version in versions.items()
+                if len(self._journals.get(run_id, ())) == version > 0
+            ]
+            for run_id in found:
+                self._remove(run_id)
+            return found
+
     def close(self) -> None:
         """Let go of everything."""
         with self._lock:
@@ -102,6 +115,15 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
+
+    def _remove(self, run_id: str) -> None:
+        key = self._keys.pop(run_id)
+        del self._journals[run_id]
+        self._due.pop(run_id, None)
+        self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
+        for tenant_id in (None, key.tenant_id):
+            for session_id in (None, key.session_id):
+                self._listings[tenant_id, session_id].remove(run_id)
 
     def _in_turns(self, run_ids: list[str]) -> list[str]:
         before: Counter[str] = Counter()

@@ -27,7 +27,16 @@ MAX_CONNECTIONS = 10
 
 _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
-    for name in ("append", "create", "due_in_turns", "journal", "owner", "postpone", "version")
+    for name in (
+        "append",
+        "create",
+        "due_in_turns",
+        "journal",
+        "owner",
+        "postpone",
+        "prune",
+        "version",
+    )
 }
 
 
@@ -46,7 +55,7 @@ class PostgresStore:
     server does not answer, and `SchemaTooNew` where a later kit has written there.
     """
 
-    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS})
+    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS, Capability.PRUNABLE})
 
     def __init__(self, url: str) -> None:
         self._conninfo = conninfo(url)
@@ -123,6 +132,15 @@ class PostgresStore:
             return [run_id for (run_id,) in self._rows("due_in_turns", asked).rows]
         due: dict[str, object] = {"tenant_id =": tenant_id, "due_at <=": until}
         return self._run_ids("scoria_head", due, "due_at, run_id", limit)
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove the runs that are at these versions; autovacuum gives their room to new ones."""
+        given = {"run_ids": list(versions), "versions": list(versions.values())}
+        removed = self._rows("prune", given)
+        if removed.is_repeated:
+            # The try before, whose answer was lost, may have removed them.
+            return [run_id for run_id in versions if not self._version(run_id)]
+        return [run_id for (run_id,) in removed.rows]
 
     def close(self) -> None:
         """Give back the connections."""

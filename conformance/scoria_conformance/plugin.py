@@ -38,6 +38,7 @@ pytest_plugins = [
     "scoria_conformance.steps.finding",
     "scoria_conformance.steps.recovering",
     "scoria_conformance.steps.leasing",
+    "scoria_conformance.steps.pruning",
     "scoria_conformance.steps.competing",
     "scoria_conformance.steps.interleaving",
     "scoria_conformance.steps.dying",

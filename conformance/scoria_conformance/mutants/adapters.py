@@ -13,7 +13,7 @@ from scoria_conformance.mutants.wrong import Wrong, judged
 CATALOGUES = tuple(
     f"scoria_conformance.mutants.{name}"
     for name in (
-        *("stores", "pages", "hosts", "machines"),
+        *("stores", "pruning", "pages", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.approvals", "kit.steps", "kit.handoffs"),
         *("kit.records", "kit.recovery", "kit.keeping"),
     )

@@ -3,28 +3,32 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from scoria_core.conversion import converter
 from scoria_core.errors import StoreUnavailable
-from scoria_core.ports import Capability, Record, RunKey, RunStore
+from scoria_core.ports import Capability, PrunableStore, Record, RunKey, RunStore
 
 
 @attrs.frozen
 class Written:
-    """One write: of a new run where there is a `key`, else after `version` of the run."""
+    """One write: of a new run where there is a `key`, else after `version` of the run.
+
+    Where `is_pruned`, the run is removed that is at this version.
+    """
 
     run_id: str
     records: tuple[Record, ...]
     version: int
     due_at: datetime | None
     key: RunKey | None = None
+    is_pruned: bool = False
 
 
 def lined(written: Written) -> bytes:
@@ -38,7 +42,7 @@ class LastingStore:
     capabilities = frozenset(Capability)
 
     def __init__(self, store: RunStore, path: Path) -> None:
-        self.store, self.end = store, 0
+        self.store, self.end = cast(PrunableStore, store), 0
         self.log = path.open("a+b", buffering=0)
         self._lock = threading.Lock()
         with self.turn():
@@ -68,7 +72,9 @@ class LastingStore:
     def replay(self, written: Written) -> None:
         """Do again what was done."""
         records, due_at = written.records, written.due_at
-        if written.key is not None:
+        if written.is_pruned:
+            self.store.prune({written.run_id: written.version})
+        elif written.key is not None:
             self.store.create(written.key, records, due_at=due_at)
         else:
             version = written.version
@@ -117,6 +123,14 @@ class LastingStore:
         """Return the ids of runs with work to do, longest due first."""
         with self.turn():
             return self.store.list_due(**asked)
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove the runs that are at these versions."""
+        with self.turn():
+            removed = self.store.prune(versions)
+            for run_id in removed:
+                self.write(Written(run_id, (), versions[run_id], None, is_pruned=True))
+            return removed
 
     def close(self) -> None:
         """Close the log; what is in it stays."""

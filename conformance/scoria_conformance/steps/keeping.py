@@ -1,6 +1,7 @@
 """Steps that speak to a store itself, as the port in `scoria_core.ports` has it."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from pytest_bdd import given, parsers, then, when
@@ -8,7 +9,7 @@ from pytest_bdd import given, parsers, then, when
 from scoria_conformance.shelf import NOON, Shelf, record
 from scoria_conformance.steps.refusing import check_refusal
 from scoria_conformance.world import OTHER_TENANT, World
-from scoria_core.ports import Capability, RunKey
+from scoria_core.ports import Capability, PrunableStore, RunKey
 
 TEXTS = {
     "256 KiB of letters": "lava" * 64 * 1024,
@@ -158,6 +159,8 @@ def _(shelf: Shelf, error: str) -> None:
         lambda: store.list_runs(tenant_id=None, session_id=None, limit=1, before=None),
         lambda: store.list_due(tenant_id=None, until=NOON, limit=1),
     ]
+    if Capability.PRUNABLE in store.capabilities:
+        calls.append(lambda: cast(PrunableStore, store).prune({run_id: 2}))
     for call in calls:
         shelf.attempt(call)
         check_refusal(shelf.world, error)

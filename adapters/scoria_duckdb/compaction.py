@@ -1,0 +1,74 @@
+"""A DuckDB file without the room of rows that were deleted: DuckDB itself never gives it back."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+logger = logging.getLogger("scoria")
+
+
+def compact(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Put a copy without room in the place of the file at `path`, which `connection` has open.
+
+    The file must be without a log, and nothing may be written to it any more. Killed at any moment,
+    the file at `path` is whole, the one before or the one after. Where the copy cannot be made, the
+    file stays as it is, and a warning says why.
+    """
+    try:
+        with _place_for_a_copy(path) as copy:
+            _copy(connection, copy)
+            shutil.copymode(path, copy)
+            # Until it is closed, the connection keeps other processes from the file as it was.
+            if not _log_of(path).exists() and not _log_of(copy).exists():
+                copy.replace(path)
+                _sync(path.parent)
+    except (duckdb.Error, OSError):
+        logger.warning("%s was not made smaller", path, exc_info=True)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
+    (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+    source, target = (
+        text.replace(quote, quote * 2) for text, quote in ((name, '"'), (str(copy), "'"))
+    )
+    connection.execute(f"ATTACH '{target}' AS scoria_copy")
+    try:
+        connection.execute(f'COPY FROM DATABASE "{source}" TO scoria_copy')
+        connection.execute("CHECKPOINT scoria_copy")
+    finally:
+        connection.execute("DETACH scoria_copy")
+    _sync(copy)
+
+
+@contextmanager
+def _place_for_a_copy(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` at which nothing is, not even from a process that was killed."""
+    copy = path.with_name(f"{path.name}.smaller")
+    _remove(copy)
+    try:
+        yield copy
+    finally:
+        _remove(copy)
+
+
+def _remove(copy: Path) -> None:
+    for each in (copy, _log_of(copy)):
+        each.unlink(missing_ok=True)
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
+def _sync(path: Path) -> None:
+    with suppress(PermissionError):  # Windows opens no directory
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

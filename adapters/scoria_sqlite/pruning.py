@@ -1,0 +1,40 @@
+"""A SQLite store that can let go of runs, and gives back the room that they took."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from scoria_core.errors import StoreUnavailable
+from scoria_core.ports import Capability
+from scoria_sqlite.store import LOCK, SQLiteStore
+
+REMOVE = "DELETE FROM run WHERE run_id = ? AND version = ?"
+
+
+class PrunableSQLiteStore(SQLiteStore):
+    """A `PrunableStore` in the SQLite file at `path`; closing it makes the file smaller."""
+
+    capabilities = SQLiteStore.capabilities | {Capability.PRUNABLE}
+    _has_room = False
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove the runs that are at these versions, and return their ids."""
+
+        def write(connection: sqlite3.Connection) -> Any:
+            found = [each for each in versions.items() if connection.execute(REMOVE, each).rowcount]
+            removed = [(run_id,) for run_id, _ in found]
+            connection.executemany("DELETE FROM record WHERE run_id = ?", removed)
+            return [run_id for (run_id,) in removed]
+
+        removed: Any = self._writes.store(write)
+        self._has_room |= bool(removed)
+        return list(removed)
+
+    def close(self) -> None:
+        """Close the file, and make it smaller where runs were removed."""
+        if self._has_room:
+            # Where it is in use just now it stays as it is: new runs take the room.
+            with LOCK, suppress(sqlite3.Error, StoreUnavailable):
+                self._connected().execute("VACUUM")
+        super().close()
