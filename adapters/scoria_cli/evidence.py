@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from scoria_cli.export import Selection, need_duckdb, write_file, write_lines
+from scoria_cli.export import (
+    Selection,
+    checked_place,
+    format_option,
+    without_option,
+    write_file,
+    write_lines,
+)
 from scoria_cli.exported import exported_runs
 from scoria_cli.options import (
     Moment,
@@ -16,28 +23,18 @@ from scoria_cli.options import (
     store_option,
     tenant_option,
 )
+from scoria_cli.prune import prune
 from scoria_core import Scoria
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.model import RunDetail
-
-format_option = click.option(
-    "--format",
-    "format_",
-    default="jsonl",
-    show_default=True,
-    type=click.Choice(["jsonl", "parquet"]),
-    help="A line of JSON for each entry, or Parquet.",
-)
-without_option = click.option(
-    "--without", multiple=True, metavar="RUN_ID", help="Leave this run out: it is damaged."
-)
-
-DAMAGED = "a damaged run is not exported; see to it, or leave it out with --without RUN_ID"
 
 
 @click.group()
 def evidence() -> None:
     """Check and read the evidence that a store keeps."""
+
+
+evidence.add_command(prune)
 
 
 @evidence.command()
@@ -107,8 +104,7 @@ def export(
         else:
             write_file(found, path, format_, force=force)
     if found.damaged:
-        click.echo(f"scoria: {DAMAGED}", err=True)
-        return 1
+        return found.refused()
     click.echo(f"exported {found} to {out}", err=to_stdout)
     return 0
 
@@ -135,18 +131,6 @@ def verify_export(file: Path, run_id: str | None) -> int:
     else:
         raise RunNotFound(run_id)
     return 0
-
-
-def checked_place(out: str, format_: str, *, force: bool = False) -> Path:
-    """Return where an export goes, or refuse it before any work is done."""
-    path = Path(out)
-    if format_ == "parquet":
-        need_duckdb()
-    if path.exists() and not path.is_file():
-        raise click.UsageError(f"{out} is no file; name a new one")
-    if path.exists() and not force:
-        raise click.UsageError(f"{out} is there already; name a new file")
-    return path
 
 
 def _listed(scoria: Scoria, detail: RunDetail) -> bool:

@@ -52,6 +52,20 @@ LONGEST_LINE = 16 * 1024 * 1024
 """How long a line DuckDB reads unless it is told of a longer one."""
 
 
+format_option = click.option(
+    "--format",
+    "format_",
+    default="jsonl",
+    show_default=True,
+    type=click.Choice(["jsonl", "parquet"]),
+    help="A line of JSON for each entry, or Parquet.",
+)
+without_option = click.option(
+    "--without", multiple=True, metavar="RUN_ID", help="Leave this run out: it is damaged."
+)
+DAMAGED = "a damaged run is not exported; see to it, or leave it out with --without RUN_ID"
+
+
 @attrs.define
 class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
@@ -79,6 +93,11 @@ class Selection:
 
     def __str__(self) -> str:
         return f"{self.entries} entries of {self.runs} runs"
+
+    def refused(self) -> int:
+        """Say that a damaged run is in the way, and return the exit code."""
+        click.echo(f"scoria: {DAMAGED}", err=True)
+        return 1
 
     def _whole(self, run_id: str) -> Run | None:
         try:
@@ -153,6 +172,18 @@ def write_file(found: Selection, path: Path, format_: str, *, force: bool = Fals
         if not found.damaged:
             _publish(part, path, force=force)
     return not found.damaged
+
+
+def checked_place(out: str, format_: str, *, force: bool = False) -> Path:
+    """Return where an export goes, or refuse it before any work is done."""
+    path = Path(out)
+    if format_ == "parquet":
+        need_duckdb()
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{out} is no file; name a new one")
+    if path.exists() and not force:
+        raise click.UsageError(f"{out} is there already; name a new file")
+    return path
 
 
 def need_duckdb() -> None:

@@ -1,0 +1,91 @@
+"""`scoria evidence prune`: what has ended goes into a file, and from there out of the store."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import click
+
+from scoria_cli.export import Selection, checked_place, format_option, without_option, write_file
+from scoria_cli.exported import exported_runs
+from scoria_cli.options import Moment, existing_store, store_option, tenant_option
+from scoria_core.ports import Capability, PrunableStore, RunStore
+
+AT_ONCE = 2_000
+"""How many runs are removed in one call."""
+
+
+@click.command()
+@store_option
+@click.option(
+    "--before",
+    required=True,
+    type=Moment(),
+    metavar="DATE",
+    help="Runs that ended before it, in UTC: 2026-01-31, or with a time.",
+)
+@click.option("--out", metavar="FILE", help="The file that the runs go to; it must be new.")
+@format_option
+@tenant_option
+@without_option
+@click.option("--dry-run", is_flag=True, help="Say which runs would go, and do nothing.")
+def prune(
+    store: str,
+    before: datetime,
+    out: str | None,
+    format_: str,
+    tenant: str | None,
+    without: tuple[str, ...],
+    dry_run: bool,
+) -> int:
+    """Export the runs that ended before DATE, then remove them from the store.
+
+    Runs that can still go on stay, failed ones too. Nothing is removed before all of it is on the
+    disk in FILE, and nothing that is not in there. Broken off at any moment it can be called again.
+
+    The idempotency key of a run that was removed is free: choose a DATE before which no start is
+    repeated any more.
+    """
+    if out == "-" or (out is None and not dry_run):
+        raise click.UsageError("the runs must go to a file; pass --out FILE, or --dry-run")
+    place = None if out is None else checked_place(out, format_)
+    with closing(_prunable(existing_store(store), store)) as opened:
+        found = Selection(opened, tenant, before, without)
+        if dry_run or place is None:
+            return _told(found)
+        if not write_file(found, place, format_):
+            return found.refused()
+        removed = _removed(opened, place)
+    click.echo(f"pruned {removed} runs; {out} has {found}")
+    return 0
+
+
+def _prunable(opened: RunStore, url: str) -> PrunableStore:
+    if Capability.PRUNABLE not in opened.capabilities:
+        opened.close()
+        raise click.UsageError(f"the store of {url.partition(':')[0]}:// cannot remove runs")
+    return cast(PrunableStore, opened)
+
+
+def _told(found: Selection) -> int:
+    for run in found:
+        ended = f"{run.journal[-1].at:%Y-%m-%d %H:%M}"
+        click.echo("\t".join((run.run_id, run.status, run.tenant_id, ended)))
+    if found.damaged:
+        return found.refused()
+    click.echo(f"would prune {found}", err=True)
+    return 0
+
+
+def _removed(store: PrunableStore, place: Path) -> int:
+    """Remove the runs that the file has, at the version that it has, and return how many."""
+    return sum(len(store.prune(versions)) for versions in _batches(place))
+
+
+def _batches(place: Path) -> Iterator[dict[str, int]]:
+    found = ((run.run_id, run.version) for run in exported_runs(place))
+    while versions := dict(islice(found, AT_ONCE)):
+        yield versions
