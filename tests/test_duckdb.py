@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -660,3 +660,23 @@ def test_after_a_failed_write_what_is_stored_decides(
     else:
         store.append("r", second, expected_version=1, due_at=None)
     assert [record.body for record in store.read("r")] == ["b", "b2"]
+
+
+def test_a_run_that_is_listed_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also between its commit and the return of the call that stores it."""
+    seen: list[tuple[list[str], int]] = []
+    insert = JournalFile._insert
+
+    def listed_and_read(file: JournalFile, rows: list[tuple[Any, ...]]) -> None:
+        insert(file, rows)
+        seen.append((file.list_runs(None, None, 9, None), len(file.read("run"))))
+
+    monkeypatch.setattr(JournalFile, "_insert", listed_and_read)
+    with closing(DuckDBStore(path)) as store:
+        first, second = (Record(at, "digest", "body") for at in (1, 2))
+        store.create(RunKey("run", "tenant-1", "session-1"), [first], due_at=None)
+        store.append("run", [second], expected_version=1, due_at=None)
+        assert list(store.read("run")) == [first, second]
+        with pytest.raises(VersionConflict):
+            store.create(RunKey("run", "tenant-1", "session-1"), [first], due_at=None)
+    assert seen[0] == (["run"], 1)

@@ -155,7 +155,9 @@ class JournalFile:
             with self._using():
                 if owner := self._owner_of(key):
                     return owner
-                if version := len(self._journal(key.run_id).records):
+                if not self._is_new(key.run_id) and (
+                    version := len(self._journal(key.run_id).records)
+                ):
                     raise VersionConflict(key.run_id, 0, version)
             due = None if due_at is None else _microseconds(due_at)
             self._store(_Write(key.run_id, key.tenant_id, tuple(records), 0, due, key))
@@ -255,11 +257,17 @@ class JournalFile:
         if run_id in self._journals:
             self._journals.move_to_end(run_id)
             return self._journals[run_id]
-        rows = self._rows("journal", run_id=run_id) if run_id <= self._forgotten else []
+        # What is being written may be in the file already, and be listed.
+        is_asked = run_id in self._in_flight or not self._is_new(run_id)
+        rows = self._rows("journal", run_id=run_id) if is_asked else []
         journal = _Journal(rows[0][0] if rows else "", unpacked(run_id, [row[1] for row in rows]))
         if rows:
             self._keep(run_id, journal)
         return journal
+
+    def _is_new(self, run_id: str) -> bool:
+        """Tell whether no run has been seen of that id, nor of one that is greater."""
+        return run_id not in self._journals and run_id > self._forgotten
 
     def _keep(self, run_id: str, journal: _Journal) -> None:
         self._journals[run_id] = journal
