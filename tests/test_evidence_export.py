@@ -103,7 +103,8 @@ def test_all_that_a_store_keeps_of_its_runs_is_in_the_file(
 def test_a_row_says_what_its_entry_says(past: History, tmp_path: Path) -> None:
     """Each column is the entry's own, payloads and all; text and digest are the record's."""
     out = tmp_path / "evidence.jsonl"
-    write_file(Selection(open_store(past.url)), out, "jsonl")
+    with closing(open_store(past.url)) as store:
+        write_file(Selection(store), out, "jsonl")
     found = {(row["run_id"], row["sequence"]): row for row in lines_of(out)}
     for summary in past.host.list_runs():
         for entry in past.host.get_run_detail(summary.run_id).journal:
@@ -322,7 +323,8 @@ def test_an_export_that_was_changed_is_noticed(
     """The command says that it is broken, with exit code 1."""
     past = lived(f"sqlite:///{tmp_path / 'runs.db'}")
     out = tmp_path / "out"
-    write_file(Selection(open_store(past.url)), out, "jsonl")
+    with closing(open_store(past.url)) as store:
+        write_file(Selection(store), out, "jsonl")
     past.host.close()
     assert sum(1 for _ in exported_runs(out))
     found: list[Any] = lines_of(out)
