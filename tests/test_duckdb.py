@@ -596,6 +596,16 @@ def test_reading_what_is_in_use_is_no_statement(
     assert statements(scoria.list_runs) == ["SELECT"]
 
 
+def test_memory_does_not_grow_with_the_file(store: DuckDBStore) -> None:
+    """DuckDB would keep of the file what fits in most of the machine's memory."""
+    assert store._file is not None
+    asked = "SELECT current_setting('memory_limit')"
+    (limit,) = store._file._connection.execute(asked).fetchall()[0]
+    size, unit = limit.split()
+    assert unit == "MiB"
+    assert 200 < float(size) < 260
+
+
 def test_a_refused_call_writes_nothing(
     store: DuckDBStore, statements: Callable[[Callable[[], object]], list[str]]
 ) -> None:

@@ -38,6 +38,9 @@ SCHEMA = 2
 FEW_ROWS = 8
 """Up to how many rows a list of values costs less than lists that are unnested."""
 
+MEMORY = "256MB"
+"""How much of the file, and of what it computes, DuckDB keeps in memory; by itself most of all."""
+
 CACHED_RUNS = 1_024
 """How many journals are kept in memory: those used last."""
 
@@ -373,6 +376,7 @@ class JournalFile:
         self._connection.execute(
             "SET threads = 1; SET wal_autocheckpoint = '1MB'; PRAGMA disable_checkpoint_on_shutdown"
         )
+        self._connection.execute(f"SET memory_limit = '{MEMORY}'")
         # A file that is only read stays as it is: the tables are made with the first run.
         if not self._has_schema():
             return
