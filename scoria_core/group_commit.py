@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from scoria_core.shield import shielded
+
 PATIENCE = 0.5
 """For how long others are waited for, as a share of the last commit."""
 
@@ -56,8 +58,13 @@ class GroupCommit(Generic[W, R]):
         _GROUPS.add(self)
 
     def store(self, write: W) -> R:
-        """Return what `write` is answered once it is stored, or raise why it was not."""
-        own: _Waiting[W, R] = _Waiting(write, _closed_gate())
+        """Return what `write` is answered once it is stored, or raise why it was not.
+
+        Where the main thread is interrupted while it waits, the write is stored all the same.
+        """
+        return shielded(lambda: self._store(_Waiting(write, _closed_gate())))
+
+    def _store(self, own: _Waiting[W, R]) -> R:
         with self._arriving:
             self._waiting.append(own)
             own.leads, self._is_led = not self._is_led, True

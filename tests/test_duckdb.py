@@ -690,3 +690,81 @@ def test_a_run_that_is_listed_can_be_read(path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(VersionConflict):
             store.create(RunKey("run", "tenant-1", "session-1"), [first], due_at=None)
     assert seen[0] == (["run"], 1)
+
+
+def test_after_a_failed_write_leases_stand(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a lease was renewed stands in memory, and what fails elsewhere does not take it back."""
+    noon, later = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 5, 13, tzinfo=UTC)
+    first = [Record(1, "d", "b")]
+    for run_id in ("held", "other"):
+        store.create(RunKey(run_id, "t", "s"), first, due_at=noon)
+    store.append("held", (), expected_version=1, due_at=later)
+    file: Any = store._file
+
+    class Failing:
+        def execute(self, *_: object) -> None:
+            raise duckdb.IOException("disk full")
+
+    second = [Record(2, "d", "b2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_writer", Failing())
+        for run_id in ("held", "other"):
+            with pytest.raises(StoreUnavailable, match="disk full"):
+                store.append(run_id, second, expected_version=1, due_at=None)
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.create(RunKey("new", "t", "s"), first, due_at=noon)
+    assert store.list_due(tenant_id=None, until=noon, limit=9) == ["other"]
+    assert store.list_due(tenant_id=None, until=later, limit=9) == ["other", "held"]
+
+
+INTERRUPTED = """
+    import threading
+    from pathlib import Path
+    from scoria_core.ports import Record, RunKey
+    from scoria_duckdb import DuckDBStore
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    signal.signal(signal.SIGALRM, stop)
+    store = DuckDBStore(Path(url.partition(":///")[2]))
+    store.create(RunKey("run", "t", "s"), [Record(1, "d", "b")], due_at=None)
+    insert, committing = store._file._insert, threading.Event()
+
+    def slow(rows):
+        committing.set()
+        import time
+        time.sleep(0.3)
+        insert(rows)
+
+    store._file._insert = slow
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        store.append("run", [Record(2, "d", "first")], expected_version=1, due_at=None)
+    except Stopped:
+        say("stopped")
+    try:
+        store.append("run", [Record(2, "d", "second")], expected_version=1, due_at=None)
+    except Exception as error:
+        say(type(error).__name__)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        store.create(RunKey("a", "t", "s", "key"), [Record(1, "d", "b")], due_at=None)
+    except Stopped:
+        say("stopped")
+    say(store.create(RunKey("b", "t", "s", "key"), [Record(1, "d", "b")], due_at=None))
+    say(store.read("run")[1].body)
+    store.close()
+    """
+
+
+def test_a_write_that_is_interrupted_is_stored_once(path: Path) -> None:
+    """The next write of the same run, or of the same key, waits for what became of it."""
+    with child(path, INTERRUPTED) as process:
+        told = [said(process) for _ in range(5)]
+    assert told == ["stopped", "VersionConflict", "stopped", "a", "first"]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,11 @@ def test_records_of_the_first_schema_are_brought_forward(postgres_scratch: str) 
     """They are the same to the byte, and journals go on where they ended."""
     stored = [Record(number, f"digest {number}", body) for number, body in enumerate(AWKWARD, 1)]
     with connected(postgres_scratch) as connection:
-        connection.execute("CREATE TABLE scoria_schema (version integer PRIMARY KEY)")
-        connection.execute("INSERT INTO scoria_schema VALUES (1)")
-        connection.execute(MIGRATIONS[1].encode())
+        _first_schema(connection)
         connection.execute("INSERT INTO scoria_run VALUES ('r', 'tenant-1', 'session-1', 'key-1')")
         connection.execute("INSERT INTO scoria_head VALUES ('r', 'tenant-1', 4, %s)", [NOON])
         for each in reversed(stored):
-            row = ["r", each.sequence, each.digest, each.body]
-            connection.execute("INSERT INTO scoria_record VALUES (%s, %s, %s, %s)", row)
+            _insert(connection, each)
     store = PostgresStore(postgres_scratch)
     try:
         assert store.read("r") == stored
@@ -99,6 +97,34 @@ def test_records_of_the_first_schema_are_brought_forward(postgres_scratch: str) 
     with connected(postgres_scratch) as connection:
         asked = "SELECT sequence, digest, body FROM scoria_record ORDER BY sequence"
         assert [Record(*row) for row in connection.execute(asked)] == [*stored, *records(5)]
+
+
+def test_what_an_earlier_kit_is_storing_is_brought_forward_too(postgres_scratch: str) -> None:
+    """The migration waits for an append that is under way, and loses nothing of it."""
+    with connected(postgres_scratch) as earlier, connected(postgres_scratch) as connection:
+        _first_schema(earlier)
+        with ThreadPoolExecutor(1) as migrating:
+            with earlier.transaction():
+                earlier.execute("INSERT INTO scoria_head VALUES ('r', 'tenant-1', 1, NULL)")
+                _insert(earlier, records(1)[0])
+                applied = migrating.submit(migrate, connection, "store")
+                with pytest.raises(TimeoutError):
+                    applied.result(0.5)
+            assert applied.result(30) == list(range(2, SCHEMA + 1))
+    store = PostgresStore(postgres_scratch)
+    assert store.read("r") == records(1)
+    store.close()
+
+
+def _first_schema(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE scoria_schema (version integer PRIMARY KEY)")
+    connection.execute("INSERT INTO scoria_schema VALUES (1)")
+    connection.execute(MIGRATIONS[1].encode())
+
+
+def _insert(connection: psycopg.Connection, record: Record) -> None:
+    row = ["r", record.sequence, record.digest, record.body]
+    connection.execute("INSERT INTO scoria_record VALUES (%s, %s, %s, %s)", row)
 
 
 def test_each_directory_has_a_store_of_its_own(postgres_url: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ that come at once share both.
 
 import os
 import re
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +110,7 @@ class JournalFile:
         self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._users = 0
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
-        self._due_is_stale = False
+        self._doubtful: list[_Write] = []
         self._has_room = False
         self._is_empty = True
         self._check_kind()
@@ -156,6 +157,7 @@ class JournalFile:
             named.add((key.tenant_id, key.idempotency_key))
         with self._alone_with(named):
             with self._using():
+                self._settle()
                 if owner := self._owner_of(key):
                     return owner
                 if not self._is_new(key.run_id) and (
@@ -177,6 +179,7 @@ class JournalFile:
         """Append all of the records at the expected version."""
         with self._alone_with({run_id}):
             with self._using():
+                self._settle()
                 journal = self._journal(run_id)
                 version = len(journal.records)
                 if version == 0 or version != expected or not self._is_due(run_id, due_by):
@@ -195,8 +198,7 @@ class JournalFile:
             try:
                 removed = list(dict.fromkeys(run_id for (run_id,) in self._rows("prune", **given)))
             except BaseException:
-                # Whether they were removed is not known here; what is stored decides.
-                self._due_is_stale = True
+                self._doubtful += [_Write(each, "", (), sys.maxsize, None) for each in versions]
                 raise
             finally:
                 for run_id in versions:
@@ -228,10 +230,11 @@ class JournalFile:
     ) -> list[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._using():
+            self._settle()
             now = _microseconds(until)
             due = sorted(
                 (due_at, run_id)
-                for run_id, (owner, due_at) in self._current_due().items()
+                for run_id, (owner, due_at) in self._due.items()
                 if due_at <= now and tenant_id in (None, owner)
             )
             run_ids = [run_id for _, run_id in due]
@@ -248,13 +251,22 @@ class JournalFile:
     def _is_due(self, run_id: str, due_by: datetime | None) -> bool:
         if due_by is None:
             return True
-        due = self._current_due().get(run_id)
+        due = self._due.get(run_id)
         return due is not None and due[1] <= _microseconds(due_by)
 
-    def _current_due(self) -> dict[str, tuple[str, int]]:
-        if self._due_is_stale:
-            self._due, self._due_is_stale = self._read_due(), False
-        return self._due
+    def _settle(self) -> None:
+        """Learn from the file what became of writes that failed, as far as it says when to act.
+
+        The other runs are left as they are: that a lease was renewed stands in memory only.
+        """
+        while self._doubtful:
+            write = self._doubtful[0]
+            version = len(self._journal(write.run_id).records)
+            if version > write.version:
+                self._set_due(write)
+            elif version == 0:
+                self._due.pop(write.run_id, None)
+            self._doubtful.pop(0)
 
     def _journal(self, run_id: str) -> _Journal:
         if run_id in self._journals:
@@ -317,7 +329,7 @@ class JournalFile:
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
             with self._lock:
-                self._due_is_stale = True
+                self._doubtful += writes
                 for write in writes:
                     self._forget(write.run_id)
             raise

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.shield import shielded
 from scoria_duckdb.journal_file import JournalFile
 
 
@@ -26,7 +27,7 @@ class DuckDBStore:
 
     def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        return self._open_file().create(key, records, due_at)
+        return shielded(lambda: self._open_file().create(key, records, due_at))
 
     def append(
         self,
@@ -38,33 +39,35 @@ class DuckDBStore:
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        self._open_file().append(run_id, records, expected_version, due_at, due_by)
+        shielded(
+            lambda: self._open_file().append(run_id, records, expected_version, due_at, due_by)
+        )
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
-        return self._open_file().read(run_id)
+        return shielded(lambda: self._open_file().read(run_id))
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
     ) -> Sequence[str]:
         """Return run ids, newest first."""
-        return self._open_file().list_runs(tenant_id, session_id, limit, before)
+        return shielded(lambda: self._open_file().list_runs(tenant_id, session_id, limit, before))
 
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        return self._open_file().list_due(tenant_id, until, limit, in_turns)
+        return shielded(lambda: self._open_file().list_due(tenant_id, until, limit, in_turns))
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
-        return self._open_file().prune(versions)
+        return shielded(lambda: self._open_file().prune(versions))
 
     def close(self) -> None:
         """Give the file back; the last store of the process to do so closes it."""
         file, self._file = self._file, None
         if file is not None:
-            file.leave()
+            shielded(file.leave)
 
     def _open_file(self) -> JournalFile:
         if self._file is None:

@@ -1,4 +1,7 @@
 -- A row for each append rather than for each record: rows and their index entries cost most of it.
+-- A process of an earlier kit may be appending: what it has stored is taken along, and then it is
+-- told that it is too old.
+LOCK TABLE scoria_head, scoria_record IN ACCESS EXCLUSIVE MODE;
 CREATE TABLE scoria_journal (
     run_id  text COLLATE "C" NOT NULL,
     version integer NOT NULL,  -- of the run with these records
