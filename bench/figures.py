@@ -42,9 +42,16 @@ class Figures:
         ours = scoria_beside(BY_NAME[name])
         if ours.name == name:
             return None
-        theirs = self._by_round(Condition(name, finished, flows))
-        rounds = self._by_round(Condition(ours.name, finished, flows))
-        both = [rounds[each] / theirs[each] for each in rounds.keys() & theirs.keys()]
+        return self.between((ours.name, finished), (name, finished), flows)
+
+    def between(self, one: tuple[str, int], other: tuple[str, int], flows: int) -> Spread | None:
+        """Return how often one candidate did W while the other did it once, round by round.
+
+        Each is a name and the number of finished runs there. None where one was not measured.
+        """
+        ones = self._by_round(Condition(*one, flows))
+        others = self._by_round(Condition(*other, flows))
+        both = [ones[each] / others[each] for each in ones.keys() & others.keys()]
         return Spread.of(both) if both else None
 
     def conditions(self) -> list[tuple[Entry, int]]:

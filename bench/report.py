@@ -7,6 +7,7 @@ import attrs
 import cattrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bench.aims import Met, met
 from bench.catalogue import BY_NAME, Entry
 from bench.figures import Figures, Spread
 from bench.plan import Findings
@@ -25,6 +26,22 @@ class Row:
     costs: list[str]
 
 
+@attrs.frozen
+class _Aim:
+    """One line of the table of aims, as text."""
+
+    label: str
+    flows: int
+    least: str
+    found: str
+    verdict: str
+
+    @classmethod
+    def of(cls, aim: Met) -> "_Aim":
+        verdict = "met" if aim.is_met else "missed"
+        return cls(aim.label, aim.flows, f"{aim.least:g}", _ratio(aim.found), verdict)
+
+
 def table(findings: Findings) -> str:
     """Return the results as Markdown."""
     environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
@@ -37,6 +54,7 @@ def table(findings: Findings) -> str:
         skipped={BY_NAME[name].label: why for name, why in findings.skipped.items()},
         tuned=[BY_NAME[cost.name] for cost in findings.costs],
         machine=findings.machine,
+        aims=[_Aim.of(each) for each in met(Figures(findings))],
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
+from bench.aims import FINISHED_ALREADY, met
 from bench.candidates.raw import RawRuns
 from bench.candidates.raw_memory import MemoryJournal
 from bench.candidates.scoria import FillableRuns, open_candidate, url_of
@@ -358,6 +359,25 @@ def test_bad_numbers_are_one_line(flows: str) -> None:
     ran = bench("--flows", flows)
     assert ran.returncode == 2
     assert "numbers with commas" in ran.stderr
+
+
+def test_aims_are_held_against_what_was_measured() -> None:
+    """Each ratio is of one round, and the median decides; what was not measured is left out."""
+    plan = Plan(("scoria-sqlite", "dbos-sqlite"), (1,), (0, FINISHED_ALREADY), rounds=3)
+    rates = [
+        Rate(Condition(name, finished, 1), number, rate)
+        for name, finished, found in (
+            ("scoria-sqlite", 0, (400.0, 300.0, 500.0)),
+            ("dbos-sqlite", 0, (20.0, 10.0, 50.0)),
+            ("scoria-sqlite", FINISHED_ALREADY, (200.0, 290.0, 440.0)),
+        )
+        for number, rate in enumerate(found, 1)
+    ]
+    beside_dbos, among = met(Figures(Findings(plan, tuple(rates), (), {}, {})))
+    assert (beside_dbos.found, beside_dbos.least) == (Spread(20, 10, 30), 20)
+    assert beside_dbos.is_met
+    assert among.found == Spread(0.88, 0.5, 290 / 300)
+    assert not among.is_met
 
 
 def test_growth_is_measured_in_every_store_that_is_asked_for(tmp_path: Path) -> None:
