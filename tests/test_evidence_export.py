@@ -35,8 +35,7 @@ FORMATS = sorted(VIEWS)
 KILLED = """
 import os, signal
 import scoria_cli.export as export
-publish = export._publish
-export._publish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+export.publish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -361,12 +360,46 @@ def test_the_command_checks_a_file_without_its_store(
 def test_a_file_that_is_there_is_not_written_over(shut: History, tmp_path: Path) -> None:
     """Only with --force, and not even then where a run is damaged."""
     out = tmp_path / "out"
-    out.write_text("kept")
+    out.touch()
     refused = exported(shut.url, tmp_path, "--out", "out")
-    assert (refused.returncode, out.read_text()) == (2, "kept")
+    assert (refused.returncode, out.read_bytes()) == (2, b"")
     assert "is there already" in refused.stderr
-    assert exported(shut.url, tmp_path, "--out", "out", "--force").returncode == 0
-    assert list(exported_runs(out))
+    for format_ in ("jsonl", "parquet", "jsonl"):
+        forced = exported(shut.url, tmp_path, "--out", "out", "--force", "--format", format_)
+        assert forced.returncode == 0, forced.stderr
+        assert list(exported_runs(out))
+
+
+def test_the_store_itself_is_never_replaced(shut: History, tmp_path: Path) -> None:
+    """Not by its own name and not by another; --force replaces what is an export, and no more."""
+    store = tmp_path / "runs.db"
+    (tmp_path / "link").symlink_to(store)
+    before = store.read_bytes()
+    for out in (str(store), "runs.db", "link"):
+        refused = exported(shut.url, tmp_path, "--out", out, "--force")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"{out} is no export" in refused.stderr
+    assert store.read_bytes() == before
+    assert (tmp_path / "link").is_symlink()
+
+
+OTHER_FILES = {
+    "text": b"kept",
+    "a blank line": b"\n",
+    "JSON that is no object": b"[1]\n",
+    "another object": b'{"run_id": "a"}\n',
+    "half a line": b'{"run_id": "a", ',
+    "bytes": b"{\xff\x00\n",
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES)
+def test_force_replaces_no_other_file(content: bytes, tmp_path: Path) -> None:
+    """It stays as it is, and one line says why."""
+    (tmp_path / "out").write_bytes(content)
+    refused = exported("memory://", tmp_path, "--out", "out", "--force")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert (tmp_path / "out").read_bytes() == content
 
 
 def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path: Path) -> None:

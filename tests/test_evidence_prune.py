@@ -238,7 +238,7 @@ def test_a_store_that_cannot_is_refused(tmp_path: Path) -> None:
 # --- killed on the way ---------------------------------------------------------------------------
 
 KILLED = {
-    "before the export has its name": ("scoria_cli.export", "_publish", 1),
+    "before the export has its name": ("scoria_cli.export", "publish", 1),
     "between the export and the first removal": ("scoria_cli.prune", "_removed", 1),
     "between two removals": ("{store}", "prune", 2),
     "when all is removed": ("{store}", "close", 1),

@@ -9,8 +9,8 @@ import click
 
 from scoria_cli.export import (
     Selection,
-    checked_place,
     format_option,
+    need_duckdb,
     without_option,
     write_file,
     write_lines,
@@ -23,6 +23,7 @@ from scoria_cli.options import (
     store_option,
     tenant_option,
 )
+from scoria_cli.place import checked_place
 from scoria_cli.prune import prune
 from scoria_core import Scoria
 from scoria_core.errors import RunNotFound, StoreCorrupt
@@ -74,7 +75,7 @@ def verify(run_id: str, store: str, head: str | None) -> int:
 @store_option
 @format_option
 @click.option("--out", required=True, metavar="FILE", help="The file to write; - is stdout.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an export that is there.")
 @tenant_option
 @click.option(
     "--before", type=Moment(), metavar="DATE", help="Only runs that ended before it, in UTC."
@@ -96,7 +97,9 @@ def export(
     to_stdout = out == "-"
     if to_stdout and format_ != "jsonl":
         raise click.UsageError("only jsonl goes to stdout; name a file")
-    path = None if to_stdout else checked_place(out, format_, force=force)
+    if format_ == "parquet":
+        need_duckdb()
+    path = None if to_stdout else checked_place(out, force=force)
     with closing(existing_store(store)) as opened:
         found = Selection(opened, tenant, before, without)
         if path is None:

@@ -4,46 +4,23 @@ The rows are streamed: what is held in memory is one run, whatever the number of
 """
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any
+from typing import IO
 
 import attrs
 import click
 
 from scoria_cli.options import run_ids
+from scoria_cli.place import beside, publish
+from scoria_cli.rows import COLUMNS, rows
 from scoria_core.errors import StoreCorrupt
 from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
-
-Row = dict[str, Any]
-
-COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "run_id": "VARCHAR",
-        "tenant_id": "VARCHAR",
-        "session_id": "VARCHAR",
-        "sequence": "INTEGER",
-        "at": "TIMESTAMPTZ",
-        "type": "VARCHAR",
-        "subject": "VARCHAR",
-        "subject_id": "VARCHAR",
-        "trigger": "VARCHAR",
-        "from_state": "VARCHAR",
-        "to_state": "VARCHAR",
-        "actor_id": "VARCHAR",
-        "data": "JSON",
-        "digest": "VARCHAR",
-        "body": "VARCHAR",
-    }
-)
-"""The columns of an export, with the type that each has in DuckDB."""
 
 ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
@@ -124,29 +101,6 @@ class Selection:
         return list(newest) == [run_id]
 
 
-def rows(run: Run) -> Iterator[Row]:
-    """Yield the rows of a run, in the order of its journal."""
-    identity = run.facts.identity
-    for entry, record in zip(run.journal, run.records, strict=True):
-        yield {
-            "run_id": run.run_id,
-            "tenant_id": identity.tenant_id,
-            "session_id": identity.session_id,
-            "sequence": entry.sequence,
-            "at": entry.at.astimezone(UTC).isoformat(),
-            "type": entry.type,
-            "subject": entry.subject,
-            "subject_id": entry.subject_id,
-            "trigger": entry.trigger,
-            "from_state": entry.from_state,
-            "to_state": entry.to_state,
-            "actor_id": entry.actor_id,
-            "data": entry.data,
-            "digest": record.digest,
-            "body": record.body,
-        }
-
-
 def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
     """Write the rows of the runs, one line of JSON each; return the length of the longest."""
     longest = 0
@@ -162,28 +116,16 @@ def write_file(found: Selection, path: Path, format_: str, *, force: bool = Fals
     Tells whether they were written: where a run is damaged, there is no file. Raises
     `FileExistsError` where the file is there already, unless it may be written over by `force`.
     """
-    with _beside(path) as part:
+    with beside(path) as part:
         if format_ == "parquet":
-            with _beside(part) as lines:
+            with beside(part) as lines:
                 longest = _write_jsonl(found, lines)
                 _write_parquet(lines, longest, part)
         else:
             _write_jsonl(found, part)
         if not found.damaged:
-            _publish(part, path, force=force)
+            publish(part, path, force=force)
     return not found.damaged
-
-
-def checked_place(out: str, format_: str, *, force: bool = False) -> Path:
-    """Return where an export goes, or refuse it before any work is done."""
-    path = Path(out)
-    if format_ == "parquet":
-        need_duckdb()
-    if path.exists() and not path.is_file():
-        raise click.UsageError(f"{out} is no file; name a new one")
-    if path.exists() and not force:
-        raise click.UsageError(f"{out} is there already; name a new file")
-    return path
 
 
 def need_duckdb() -> None:
@@ -195,41 +137,6 @@ def need_duckdb() -> None:
 def literal(text: object) -> str:
     """Return `text` as SQL writes it."""
     return "'" + str(text).replace("'", "''") + "'"
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Yield a path for a file beside `path`, which is gone afterwards unless it was moved."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _publish(part: Path, path: Path, *, force: bool) -> None:
-    """Give a whole file its name, so that it has it after a crash as well."""
-    if force:
-        part.replace(path)
-    else:
-        _link(part, path)
-    with suppress(PermissionError):  # Windows opens no directory
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _link(part: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        raise
-    except OSError as error:  # a file system that knows no links
-        if path.exists():
-            raise FileExistsError(path) from error
-        part.replace(path)
 
 
 def _write_jsonl(found: Iterable[Run], path: Path) -> int:

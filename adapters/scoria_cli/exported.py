@@ -8,15 +8,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from scoria_cli.export import COLUMNS, Row, literal, need_duckdb, rows
+from scoria_cli.export import literal, need_duckdb
+from scoria_cli.place import PARQUET
+from scoria_cli.rows import COLUMNS, Row, rows
 from scoria_core.errors import StoreCorrupt
 from scoria_core.ports import Record
 from scoria_core.run import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PARQUET = b"PAR1"
-"""What a Parquet file begins with."""
-
 MANY = 1_000
 """How many rows of a Parquet file are fetched at a time."""
 

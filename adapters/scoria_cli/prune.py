@@ -9,9 +9,10 @@ from typing import cast
 
 import click
 
-from scoria_cli.export import Selection, checked_place, format_option, without_option, write_file
+from scoria_cli.export import Selection, format_option, need_duckdb, without_option, write_file
 from scoria_cli.exported import exported_runs
 from scoria_cli.options import Moment, existing_store, store_option, tenant_option
+from scoria_cli.place import checked_place
 from scoria_core.ports import Capability, PrunableStore, RunStore
 
 AT_ONCE = 2_000
@@ -51,7 +52,9 @@ def prune(
     """
     if out == "-" or (out is None and not dry_run):
         raise click.UsageError("the runs must go to a file; pass --out FILE, or --dry-run")
-    place = None if out is None else checked_place(out, format_)
+    if format_ == "parquet":
+        need_duckdb()
+    place = None if out is None else checked_place(out)
     with closing(_prunable(existing_store(store), store)) as opened:
         found = Selection(opened, tenant, before, without)
         if dry_run or place is None:

@@ -1,0 +1,84 @@
+"""Where an export goes: a file has its name only when it is whole, and in the place of no other."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+from scoria_cli.rows import COLUMNS
+
+PARQUET = b"PAR1"
+"""What a Parquet file begins with."""
+
+
+def checked_place(out: str, *, force: bool = False) -> Path:
+    """Return where an export goes, or refuse it before any work is done.
+
+    A file that is there may be replaced only by `force`, and only where it is itself an export.
+    """
+    path = Path(out)
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{out} is no file; name a new one")
+    if path.exists() and not force:
+        raise click.UsageError(f"{out} is there already; name a new file")
+    if path.exists() and not _is_export(path):
+        raise click.UsageError(f"{out} is no export, and --force replaces no other file; name one")
+    return path
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a path for a file beside `path`, which is gone afterwards unless it was moved."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def publish(part: Path, path: Path, *, force: bool) -> None:
+    """Give a whole file its name, so that it has it after a crash as well.
+
+    Raises `FileExistsError` where a file has that name by now, unless `force` may replace it.
+    """
+    if force:
+        part.replace(path)
+    else:
+        _link(part, path)
+    with suppress(PermissionError):  # Windows opens no directory
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _is_export(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(len(PARQUET))
+        if start in (b"", PARQUET):
+            return True
+        # Only what may be a row is read to the end of its line.
+        return start.startswith(b"{") and _is_row(start + file.readline())
+
+
+def _is_row(line: bytes) -> bool:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and row.keys() == COLUMNS.keys()
+
+
+def _link(part: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError as error:  # a file system that knows no links
+        if path.exists():
+            raise FileExistsError(path) from error
+        part.replace(path)
