@@ -1,7 +1,9 @@
 """Pruning: what has ended goes into a file and then from the store, and nothing gets lost."""
 
+import errno
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from scoria_core.ports import Capability, PrunableStore, Record, RunKey
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
 from scoria_core.stores import open_store
+from scoria_duckdb import compaction
 from test_cli import scoria
 
 ENDED = ("completed", "cancelled")
@@ -371,17 +374,82 @@ def test_the_file_shrinks(scheme: str, tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"runs.db"}
 
 
-def test_a_duckdb_file_that_cannot_shrink_stays_as_it_is(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where there is no room for a copy the runs are gone all the same, and the log says why."""
-    url = f"duckdb:///{tmp_path / 'runs.db'}"
-    filled(url, runs=10)
-    (tmp_path / "runs.db.smaller").mkdir()
+def pruned_but_not_smaller(path: Path, caplog: pytest.LogCaptureFixture) -> str:
+    """Remove a run of ten, check that the file was left as it was, and return what is told."""
+    url, inode = f"duckdb:///{path}", path.stat().st_ino
     with closing(cast(PrunableStore, open_store(url))) as store:
         assert store.prune({f"{1:012x}": 1}) == [f"{1:012x}"]
-    assert "was not made smaller" in caplog.text
+    assert path.stat().st_ino == inode
     assert len(kept(url)) == 10
+    (told,) = caplog.records
+    assert told.exc_info is None
+    assert len(told.getMessage().splitlines()) == 1
+    assert told.getMessage().startswith(f"{path} was not made smaller")
+    assert "as much room again as it has" in told.getMessage()
+    return told.getMessage()
+
+
+@pytest.fixture
+def ten(tmp_path: Path) -> Path:
+    """Return a DuckDB file with ten runs that have ended, and one that waits."""
+    filled(f"duckdb:///{tmp_path / 'runs.db'}", runs=10)
+    return tmp_path / "runs.db"
+
+
+def test_a_duckdb_file_that_cannot_shrink_stays_as_it_is(
+    ten: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where there is no place for a copy the runs are gone all the same, and the log says why."""
+    ten.with_name("runs.db.smaller").mkdir()
+    pruned_but_not_smaller(ten, caplog)
+
+
+def test_without_room_for_a_copy_one_line_says_so(
+    ten: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and what was removed from it are as they were; what was copied so far is gone."""
+    copied, (soft, hard) = compaction._copy, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limited(*arguments: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            copied(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    monkeypatch.setattr(compaction, "_copy", limited)
+    assert "too large" in pruned_but_not_smaller(ten, caplog)
+    assert [each.name for each in ten.parent.iterdir()] == ["runs.db"]
+
+
+def test_a_copy_that_cannot_have_the_owner_is_not_kept(
+    ten: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner is asked for by the numbers of the file; refused, the file stays as it was."""
+    asked = []
+
+    def refuse(path: Path, *owner: int) -> None:
+        asked.append((path, *owner))
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    assert "Operation not permitted" in pruned_but_not_smaller(ten, caplog)
+    found = ten.stat()
+    assert asked == [(ten.with_name("runs.db.smaller"), found.st_uid, found.st_gid)]
+    assert [each.name for each in ten.parent.iterdir()] == ["runs.db"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another owner")
+def test_a_smaller_file_has_the_owner_that_it_had(ten: Path) -> None:
+    """Whoever prunes as root leaves it to the host that owns it, mode and all."""
+    os.chown(ten, 4_711, 4_712)
+    ten.chmod(0o640)
+    before = ten.stat()
+    with closing(cast(PrunableStore, open_store(f"duckdb:///{ten}"))) as store:
+        store.prune({f"{1:012x}": 1})
+    after = ten.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_uid, after.st_gid, after.st_mode) == (4_711, 4_712, before.st_mode)
 
 
 def test_stores_that_share_a_duckdb_file_see_it_pruned(tmp_path: Path) -> None:

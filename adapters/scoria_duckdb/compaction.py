@@ -11,24 +11,27 @@ import duckdb
 
 logger = logging.getLogger("scoria")
 
+NEEDED = "as much room again as it has must be free beside it, for a copy of the same owner"
+
 
 def compact(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Put a copy without room in the place of the file at `path`, which `connection` has open.
 
     The file must be without a log, and nothing may be written to it any more. Killed at any moment,
-    the file at `path` is whole, the one before or the one after. Where the copy cannot be made, the
-    file stays as it is, and a warning says why.
+    the file at `path` is whole, the one before or the one after. Where the copy cannot be made, or
+    cannot have the owner and the mode of the file, the file stays as it is, and a warning says why.
     """
     try:
         with _place_for_a_copy(path) as copy:
             _copy(connection, copy)
-            shutil.copymode(path, copy)
+            _hand_over(path, copy)
             # Until it is closed, the connection keeps other processes from the file as it was.
             if not _log_of(path).exists() and not _log_of(copy).exists():
                 copy.replace(path)
                 _sync(path.parent)
-    except (duckdb.Error, OSError):
-        logger.warning("%s was not made smaller", path, exc_info=True)
+    except (duckdb.Error, OSError) as error:
+        said = " ".join(str(error).split())
+        logger.warning("%s was not made smaller: %s; %s", path, said, NEEDED)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
@@ -43,6 +46,14 @@ def _copy(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
     finally:
         connection.execute("DETACH scoria_copy")
     _sync(copy)
+
+
+def _hand_over(path: Path, copy: Path) -> None:
+    """Give the copy the owner and the mode of the file, or raise `OSError`."""
+    if hasattr(os, "chown"):  # Windows has none
+        found = path.stat()
+        os.chown(copy, found.st_uid, found.st_gid)
+    shutil.copymode(path, copy)  # after the owner: a change of that takes away special bits
 
 
 @contextmanager
