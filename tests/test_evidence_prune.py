@@ -374,6 +374,35 @@ def test_the_file_shrinks(scheme: str, tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"runs.db"}
 
 
+ROOM_LEFT = """
+import os, signal, sys
+from scoria_core.stores import open_store
+store = open_store(sys.argv[1])
+store.prune({f"{number:012x}": 1 for number in range(3_000)})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+def test_room_that_a_killed_process_left_is_given_back(scheme: str, tmp_path: Path) -> None:
+    """By the next call, though it has nothing to remove; what a copy was meant for is gone too."""
+    path = tmp_path / "runs.db"
+    url = f"{scheme}:///{path}"
+    filled(url)
+    large = path.stat().st_size
+    command = [sys.executable, "-c", ROOM_LEFT, url]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -9
+    if scheme == "duckdb":
+        path.with_name("runs.db.smaller").write_bytes(b"half of it")
+    left = kept(url)
+    assert path.stat().st_size > large / 2
+    ran = prune(url, tmp_path, "--out", "out")
+    assert ran.stdout == "pruned 0 runs; out has 0 entries of 0 runs\n"
+    assert path.stat().st_size < large / 4
+    assert kept(url) == left
+    assert {each.name for each in tmp_path.iterdir()} == {"runs.db", "out"}
+
+
 def pruned_but_not_smaller(path: Path, caplog: pytest.LogCaptureFixture) -> str:
     """Remove a run of ten, check that the file was left as it was, and return what is told."""
     url, inode = f"duckdb:///{path}", path.stat().st_ino

@@ -61,6 +61,8 @@ def prune(
             return _told(found)
         if not write_file(found, place, format_):
             return found.refused()
+        if not found.runs:
+            opened.prune({})  # gives back the room that a call left that was killed
         removed = _removed(opened, place)
     click.echo(f"pruned {removed} runs; {out} has {found}")
     return 0

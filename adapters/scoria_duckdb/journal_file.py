@@ -205,7 +205,8 @@ class JournalFile:
                     self._forget(run_id)
             for run_id in removed:
                 self._due.pop(run_id, None)
-            self._has_room |= bool(removed)
+            # Also where nothing was: whoever removed runs before may have been killed since.
+            self._has_room = True
             return removed
 
     def read(self, run_id: str) -> Sequence[Record]:

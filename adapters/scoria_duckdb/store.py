@@ -15,7 +15,7 @@ class DuckDBStore:
 
     Stores of one process that name the same file share it. Raises `StoreUnavailable` where
     another process has the file, `StoreCorrupt` where it is no DuckDB file, and `SchemaTooNew`
-    where a later kit has written it. Where runs were removed, the last store of the process that is
+    where a later kit has written it. Where it was pruned, the last store of the process that is
     closed makes the file smaller.
     """
 

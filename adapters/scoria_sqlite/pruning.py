@@ -28,11 +28,12 @@ class PrunableSQLiteStore(SQLiteStore):
             return [run_id for (run_id,) in removed]
 
         removed: Any = self._writes.store(write)
-        self._has_room |= bool(removed)
+        # Also where nothing was: whoever removed runs before may have been killed since.
+        self._has_room = True
         return list(removed)
 
     def close(self) -> None:
-        """Close the file, and make it smaller where runs were removed."""
+        """Close the file, and make it smaller where it was pruned."""
         if self._has_room:
             # Where it is in use just now it stays as it is: new runs take the room.
             with LOCK, suppress(sqlite3.Error, StoreUnavailable):
