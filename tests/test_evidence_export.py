@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from history import History, lived
-from scoria_cli.export import Selection, write_file, write_lines
+from scoria_cli.export import Selection, _write_parquet, write_file, write_lines
 from scoria_cli.exported import exported_runs
 from scoria_core import Scoria
 from scoria_core.errors import StoreCorrupt
@@ -329,6 +329,46 @@ def test_an_export_that_was_changed_is_noticed(
     found: list[Any] = lines_of(out)
     tamper(found)
     out.write_text("".join(json.dumps(row) + "\n" for row in found), "utf-8")
+    with pytest.raises(StoreCorrupt):
+        list(exported_runs(out))
+
+
+EQUAL_TO_PYTHON = {
+    "a whole number with a point": ('"n":1250,', '"n":1250.0,'),
+    "one for true": ('"sent":true', '"sent":1'),
+    "true for one": ('"sequence":1,', '"sequence":true,'),
+    "the keys in another order": ('"n":1250,"sent":true', '"sent":true,"n":1250'),
+    "a key twice, first another": ('"actor_id":', '"actor_id":"somebody else","actor_id":'),
+    "a key of a fact twice": ('"n":1250,', '"n":1,"n":1250,'),
+    "no number": ('"n":1250,', '"n":NaN,'),
+    "too large a number": ('"n":1250,', '"n":1e999,'),
+}
+
+
+OF_FACTS = [name for name, (text, _) in EQUAL_TO_PYTHON.items() if text.startswith('"n"')]
+"""Those that Parquet can hold as well: its columns have a type, except for the facts."""
+
+
+@pytest.mark.parametrize(
+    ("format_", "name"),
+    [*(("jsonl", name) for name in EQUAL_TO_PYTHON), *(("parquet", name) for name in OF_FACTS)],
+)
+def test_a_column_says_to_the_letter_what_the_text_says(
+    format_: str, name: str, tmp_path: Path
+) -> None:
+    """What another reader may take for something else is noticed, though Python finds it equal."""
+    past = History(f"sqlite:///{tmp_path / 'runs.db'}")
+    past.started({"n": 1250, "sent": True, "twice": 2})
+    past.host.close()
+    lines, out, change = tmp_path / "lines", tmp_path / "out", EQUAL_TO_PYTHON[name]
+    exported(past.url, tmp_path, "--out", "lines")
+    whole = lines.read_text("utf-8")
+    assert change[0] in whole
+    lines.write_text(whole.replace(*change), "utf-8")
+    if format_ == "parquet":
+        _write_parquet(lines, 0, out)
+    else:
+        lines.rename(out)
     with pytest.raises(StoreCorrupt):
         list(exported_runs(out))
 

@@ -12,6 +12,7 @@ from scoria_cli.export import literal, need_duckdb
 from scoria_cli.place import PARQUET
 from scoria_cli.rows import COLUMNS, Row, rows
 from scoria_core.errors import StoreCorrupt
+from scoria_core.payloads import compact
 from scoria_core.ports import Record
 from scoria_core.run import Run
 
@@ -33,9 +34,19 @@ def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
         records = [Record(row["sequence"], row["digest"], row["body"]) for row in found]
         run = Run.replay(run_id, records)
         for number, (row, expected) in enumerate(zip_longest(found, rows(run)), start=1):
-            if row != expected:
+            if not _says(row, expected):
                 raise StoreCorrupt(run_id, number, "has a column that its text contradicts")
         yield run
+
+
+def _says(row: Row | None, expected: Row | None) -> bool:
+    """Tell whether a row has the values of another to the letter: 1 is not 1.0, nor true."""
+    if row is None or expected is None or row.keys() != expected.keys():
+        return False
+    try:
+        return all(compact(row[name]) == compact(expected[name]) for name in expected)
+    except (TypeError, ValueError, RecursionError):  # what is no JSON, like an infinite number
+        return False
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -47,14 +58,29 @@ def _rows(path: Path) -> Iterator[Row]:
 def _of_lines(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            yield _checked(path, _parsed(path, line), number)
+            yield _checked(path, _parsed(path, line, number), number)
 
 
-def _parsed(path: Path, line: bytes) -> Any:
+def _parsed(path: Path, text: bytes | str, number: int) -> Any:
+    """Return what the text of a row says, or refuse what two readers may take for different."""
     try:
-        return json.loads(line)
+        told = text if isinstance(text, str) else text.decode()
+        return json.loads(told, object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise StoreCorrupt(f"export {path}", 0, "has a line that is no JSON") from error
+        raise StoreCorrupt(
+            f"export {path}", 0, f"has no JSON in its row {number}: {error}"
+        ) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _of_parquet(path: Path) -> Iterator[Row]:
@@ -73,7 +99,7 @@ def _of_parquet(path: Path) -> Iterator[Row]:
                     number += 1
                     row = dict(zip(COLUMNS, values, strict=True))
                     at = (EPOCH + timedelta(microseconds=row["at"])).isoformat()
-                    row = {**row, "at": at, "data": _parsed(path, row["data"])}
+                    row = {**row, "at": at, "data": _parsed(path, row["data"], number)}
                     yield _checked(path, row, number)
     except duckdb.Error as error:
         raise StoreCorrupt(f"export {path}", 0, "cannot be read as Parquet") from error
@@ -83,6 +109,6 @@ def _checked(path: Path, row: Any, number: int) -> Row:
     """Return the row, if it has what tells its place and what its digest covers."""
     texts = ("run_id", "digest", "body")
     is_row = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
-    if not is_row or not isinstance(row.get("sequence"), int):
+    if not is_row or type(row.get("sequence")) is not int:
         raise StoreCorrupt(f"export {path}", 0, f"has no entry in its row {number}")
     return dict(row)
