@@ -9,11 +9,12 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import attrs
 import duckdb
 import pytest
 
@@ -22,6 +23,7 @@ from scoria_cli.export import Selection, _write_parquet, write_file, write_lines
 from scoria_cli.exported import exported_runs
 from scoria_core import Scoria
 from scoria_core.errors import StoreCorrupt
+from scoria_core.journal import genesis, seal
 from scoria_core.ports import Record
 from scoria_core.run import Run
 from scoria_core.stores import open_store
@@ -371,6 +373,93 @@ def test_a_column_says_to_the_letter_what_the_text_says(
         lines.rename(out)
     with pytest.raises(StoreCorrupt):
         list(exported_runs(out))
+
+
+STRANGE_PARQUET = {
+    "no time": ('REPLACE (NULL::TIMESTAMPTZ AS "at")', "no time in its row 1"),
+    "a time without end": ("REPLACE ('infinity'::TIMESTAMPTZ AS \"at\")", "no time in its row 1"),
+    "a time too late": ("REPLACE ('290000-01-01'::TIMESTAMPTZ AS \"at\")", "no time in its row 1"),
+    "a time without a zone": ('REPLACE ("at"::TIMESTAMP AS "at")', "'at' is TIMESTAMP"),
+    "no data": ("REPLACE (NULL::VARCHAR AS data)", "no data in its row 1"),
+    "a number for data": ("REPLACE (1 AS data)", "'data' is INTEGER"),
+    "bytes for text": ("REPLACE (encode(body) AS body)", "'body' is BLOB"),
+    "a column that is new": (", 1 AS note", "'note' is INTEGER"),
+    "a column that is gone": ("EXCLUDE (trigger)", "'trigger' is not there"),
+    "a column that is a list": ("REPLACE ([trigger] AS trigger)", "'trigger' is VARCHAR[]"),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), STRANGE_PARQUET.values(), ids=STRANGE_PARQUET)
+def test_parquet_of_another_kind_is_broken_at_a_place(
+    change: str, problem: str, tmp_path: Path, one_run: Path
+) -> None:
+    """One line names the row or the column."""
+    good, out = tmp_path / "good", tmp_path / "out"
+    _write_parquet(one_run, 0, good)
+    assert list(exported_runs(good))
+    with duckdb.connect() as connection:
+        rows = f"SELECT * {change} FROM read_parquet('{good}')"  # noqa: S608 - ours
+        connection.execute(f"COPY ({rows}) TO '{out}' (FORMAT parquet)")
+    assert problem in broken(out)
+
+
+STRANGE_IDS = {
+    "half a pair": "\ud800",
+    "an escape": "a\x1b[2J",
+    "a line": "a\nb",
+    "RTL": "a\u202eb",
+}
+
+
+@pytest.mark.parametrize("run_id", STRANGE_IDS.values(), ids=STRANGE_IDS)
+def test_an_id_is_never_printed_raw(run_id: str, tmp_path: Path, one_run: Path) -> None:
+    """Whoever made the file cannot write to the terminal of the one who checks it."""
+    out = tmp_path / "out"
+    found = [{**row, "run_id": run_id} for row in lines_of(one_run)]
+    out.write_text("".join(json.dumps(row) + "\n" for row in found), "utf-8")
+    told = broken(out)
+    assert ascii(run_id) in told
+    assert "its row 1" in told
+
+
+def test_a_time_that_utc_has_not_is_broken(tmp_path: Path, one_run: Path) -> None:
+    """A chain may be right and tell of a time before the first year."""
+    run = next(exported_runs(one_run))
+    early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    _, record = seal(attrs.evolve(run.journal[0], at=early), genesis(run.run_id))
+    row = {**lines_of(one_run)[0], "digest": record.digest, "body": record.body}
+    (tmp_path / "out").write_text(json.dumps(row))
+    assert "a time that is none" in broken(tmp_path / "out")
+
+
+@pytest.fixture
+def one_run(tmp_path: Path) -> Path:
+    """Return an export of one run in lines."""
+    past = History(f"sqlite:///{tmp_path / 'runs.db'}")
+    past.started({"done": True})
+    past.host.close()
+    with closing(open_store(past.url)) as store:
+        write_file(Selection(store), tmp_path / "lines", "jsonl")
+    return tmp_path / "lines"
+
+
+def broken(path: Path) -> str:
+    """Check a file that is broken, and return the one line that says so."""
+    checked = scoria("evidence", "verify-export", str(path), cwd=path.parent)
+    assert (checked.returncode, checked.stderr) == (1, "")
+    (told,) = checked.stdout.splitlines()
+    assert told.startswith("broken: ")
+    assert told.isprintable()
+    return told
+
+
+def test_a_directory_is_no_column(tmp_path: Path, one_run: Path) -> None:
+    """DuckDB would read `year=2026` as one."""
+    (tmp_path / "year=2026").mkdir()
+    out = tmp_path / "year=2026" / "out"
+    moved = one_run.rename(out.with_name("lines"))
+    _write_parquet(moved, 0, out)
+    assert len(list(exported_runs(out))) == 1
 
 
 @pytest.mark.parametrize("format_", FORMATS)

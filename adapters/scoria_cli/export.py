@@ -151,7 +151,9 @@ def _write_parquet(lines: Path, longest: int, path: Path) -> None:
     import duckdb
 
     types = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in COLUMNS.items())
-    read = f"format = 'newline_delimited', maximum_object_size = {max(longest + 1, LONGEST_LINE)}"
+    # A directory that is called year=2026 would give every row a column `year`.
+    read = "format = 'newline_delimited', hive_partitioning = false, "
+    read += f"maximum_object_size = {max(longest + 1, LONGEST_LINE)}"
     write = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE}"
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(

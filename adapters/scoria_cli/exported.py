@@ -1,22 +1,33 @@
 """What an export holds, read back: the runs of the file, each checked as a store's are."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scoria_cli.export import literal, need_duckdb
 from scoria_cli.place import PARQUET
 from scoria_cli.rows import COLUMNS, Row, rows
-from scoria_core.errors import StoreCorrupt
-from scoria_core.payloads import compact
+from scoria_core.errors import StoreCorrupt, shown
+from scoria_core.payloads import compact, name_problem
 from scoria_core.ports import Record
 from scoria_core.run import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "VARCHAR": ("VARCHAR",),
+        "INTEGER": ("INTEGER", "BIGINT"),
+        "TIMESTAMPTZ": ("TIMESTAMP WITH TIME ZONE",),
+        "JSON": ("JSON", "VARCHAR"),
+    }
+)
+"""What a column of Parquet may be that another program has copied, by what it is in an export."""
+
 MANY = 1_000
 """How many rows of a Parquet file are fetched at a time."""
 
@@ -28,15 +39,21 @@ def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
     do not say what its text says; and where the file is no export.
     """
     for run_id, group in groupby(_rows(path), itemgetter("run_id")):
-        if asked not in (None, run_id):
-            continue
-        found = list(group)
-        records = [Record(row["sequence"], row["digest"], row["body"]) for row in found]
-        run = Run.replay(run_id, records)
-        for number, (row, expected) in enumerate(zip_longest(found, rows(run)), start=1):
-            if not _says(row, expected):
-                raise StoreCorrupt(run_id, number, "has a column that its text contradicts")
-        yield run
+        if asked in (None, run_id):
+            yield _replayed(run_id, list(group))
+
+
+def _replayed(run_id: str, found: list[Row]) -> Run:
+    records = [Record(row["sequence"], row["digest"], row["body"]) for row in found]
+    run = Run.replay(run_id, records)
+    try:
+        told = list(rows(run))
+    except OverflowError as error:  # in UTC it is before the first year, or after the last
+        raise StoreCorrupt(run_id, run.version, "follows a time that is none") from error
+    for number, (row, expected) in enumerate(zip_longest(found, told), start=1):
+        if not _says(row, expected):
+            raise StoreCorrupt(run_id, number, "has a column that its text contradicts")
+    return run
 
 
 def _says(row: Row | None, expected: Row | None) -> bool:
@@ -67,9 +84,7 @@ def _parsed(path: Path, text: bytes | str, number: int) -> Any:
         told = text if isinstance(text, str) else text.decode()
         return json.loads(told, object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise StoreCorrupt(
-            f"export {path}", 0, f"has no JSON in its row {number}: {error}"
-        ) from error
+        raise _broken(path, f"has no JSON in its row {number}: {error}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -87,22 +102,40 @@ def _of_parquet(path: Path) -> Iterator[Row]:
     need_duckdb()
     import duckdb
 
+    source = f"FROM read_parquet({literal(path)}, hive_partitioning = false)"
     # As whole microseconds: what DuckDB makes of a time depends on what else is installed.
     columns = [f'epoch_us("{name}")' if name == "at" else f'"{name}"' for name in COLUMNS]
-    select = f"SELECT {', '.join(columns)} FROM read_parquet({literal(path)})"  # noqa: S608
     number = 0
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            found = connection.execute(select)
+            described = connection.execute(f"DESCRIBE {source}").fetchall()
+            _check_columns(path, {name: type_ for name, type_, *_ in described})
+            found = connection.execute(f"SELECT {', '.join(columns)} {source}")
             while many := found.fetchmany(MANY):
                 for values in many:
                     number += 1
                     row = dict(zip(COLUMNS, values, strict=True))
-                    at = (EPOCH + timedelta(microseconds=row["at"])).isoformat()
-                    row = {**row, "at": at, "data": _parsed(path, row["data"], number)}
-                    yield _checked(path, row, number)
+                    yield _checked(path, _of_columns(path, row, number), number)
     except duckdb.Error as error:
-        raise StoreCorrupt(f"export {path}", 0, "cannot be read as Parquet") from error
+        raise _broken(path, "cannot be read as Parquet") from error
+
+
+def _check_columns(path: Path, found: Mapping[str, str]) -> None:
+    for name in {**COLUMNS, **found}:
+        if found.get(name) not in TYPES.get(COLUMNS.get(name, ""), ()):
+            says = f"is {found[name]} there" if name in found else "is not there"
+            raise _broken(path, f"has other columns than an export: {shown(name)} {says}")
+
+
+def _of_columns(path: Path, row: Row, number: int) -> Row:
+    """Return a row of Parquet as a line says it."""
+    if row["data"] is None:
+        raise _broken(path, f"has no data in its row {number}")
+    try:
+        at = (EPOCH + timedelta(microseconds=row["at"])).isoformat()
+    except (TypeError, OverflowError) as error:
+        raise _broken(path, f"has no time in its row {number}") from error
+    return {**row, "at": at, "data": _parsed(path, row["data"], number)}
 
 
 def _checked(path: Path, row: Any, number: int) -> Row:
@@ -110,5 +143,12 @@ def _checked(path: Path, row: Any, number: int) -> Row:
     texts = ("run_id", "digest", "body")
     is_row = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
     if not is_row or type(row.get("sequence")) is not int:
-        raise StoreCorrupt(f"export {path}", 0, f"has no entry in its row {number}")
+        raise _broken(path, f"has no entry in its row {number}")
+    run_id = row["run_id"]
+    if name_problem(run_id) or not run_id.isprintable():
+        raise _broken(path, f"has no run of the id {shown(run_id)}, as its row {number} says")
     return dict(row)
+
+
+def _broken(path: Path, problem: str) -> StoreCorrupt:
+    return StoreCorrupt(f"export {shown(str(path))}", 0, problem)
