@@ -302,12 +302,13 @@ class StoreCorrupt(ScoriaError):
     run_id: str
     sequence: int
     problem: str
+    next_move: str = "keep the store as it is and restore a copy made before"
 
     @property
     def message(self) -> str:
-        """Name the first entry that does not check out."""
+        """Name the first entry that does not check out, and what to do."""
         where = f"entry {self.sequence} of run {self.run_id}" if self.sequence else self.run_id
-        return f"{where} {self.problem}; keep the store as it is and restore a copy made before"
+        return f"{where} {self.problem}; {self.next_move}"
 
 
 @attrs.define

@@ -450,6 +450,7 @@ def broken(path: Path) -> str:
     (told,) = checked.stdout.splitlines()
     assert told.startswith("broken: ")
     assert told.isprintable()
+    assert told.endswith("; do not rely on this file; take another copy of it")
     return told
 
 
@@ -567,24 +568,70 @@ def test_a_process_that_is_killed_leaves_no_file_of_that_name(
 
 
 REFUSED = {
-    "parquet to a pipe": ["--out", "-", "--format", "parquet"],
-    "a directory": ["--out", ".", "--force"],
-    "a directory that is not there": ["--out", "no/such/file"],
-    "a device": ["--out", os.devnull, "--force"],
-    "no date": ["--out", "out", "--before", "yesterday"],
-    "a day that is none": ["--out", "out", "--before", "2026-02-30"],
-    "a day to come": ["--out", "out", "--before", "9000-01-01"],
-    "the last moment there is": ["--out", "out", "--before", "9999-12-31T23:59:59-12:00"],
+    "parquet to a pipe": (["--out", "-", "--format", "parquet"], "only jsonl goes to stdout"),
+    "a directory": (["--out", ".", "--force"], "--out . is no file; name"),
+    "a directory that is not there": (["--out", "no/x"], "--out no/x is in no directory"),
+    "no name": (["--out", ""], "--out is empty; name a file"),
+    "too long a name": (["--out", "x" * 300], "cannot be used: File name too long"),
+    "a device": (["--out", os.devnull, "--force"], "is no file; name"),
+    "no date": (["--out", "out", "--before", "yesterday"], "--before"),
+    "a day that is none": (["--out", "out", "--before", "2026-02-30"], "--before"),
+    "a day to come": (["--out", "out", "--before", "9000-01-01"], "--before"),
+    "the last moment there is": (["--out", "out", "--before", "9999-12-31T23:59:59-12:00"], "--b"),
 }
 
 
-@pytest.mark.parametrize("arguments", REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], tmp_path: Path) -> None:
-    """Exit code 2, and no file."""
+@pytest.mark.parametrize(("arguments", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused_in_one_line(
+    arguments: list[str], told: str, tmp_path: Path
+) -> None:
+    """Exit code 2, the input and what to do, and no file."""
     refused = exported("memory://", tmp_path, *arguments)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert len(refused.stderr.splitlines()) == 1
+    assert told in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_file_that_cannot_be_written_is_named(
+    shut: History, format_: str, tmp_path: Path
+) -> None:
+    """Where the disk has no room, one line says so, and nothing is left."""
+    command = f"ulimit -f 80; exec {sys.executable} -m scoria_cli evidence export"
+    arguments = ["--store", shut.url, "--out", "out", "--format", format_]
+    full = subprocess.run(
+        ["sh", "-c", f'{command} "$@"', "sh", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert (full.returncode, full.stdout) == (2, "")
+    assert re.fullmatch(r"scoria: --out out cannot be written: .*; name a file .*\n", full.stderr)
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_a_tenant_and_a_run_that_there_is_not_are_told_of(shut: History, tmp_path: Path) -> None:
+    """Whoever mistyped them sees it on stderr, and those that are there are not told of."""
+    with Scoria(open_store(shut.url)) as host:
+        there = next(run for run in host.list_runs() if run.tenant_id == "tenant-1").run_id
+    none = exported(shut.url, tmp_path, "--out", "none", "--tenant", "tenant-\x1b")
+    assert none.stderr == "scoria: --tenant 'tenant-\\x1b' has no run here\n"
+    some = ["--tenant", "tenant-1", "--without", there, "--without", "mistyped"]
+    ran = exported(shut.url, tmp_path, "--out", "out", *some)
+    assert ran.stderr == "scoria: --without 'mistyped' names no run that is here\n"
+    assert (none.returncode, ran.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_file_without_an_entry_is_not_whole(format_: str, tmp_path: Path) -> None:
+    """It proves nothing: exit code 1."""
+    exported("memory://", tmp_path, "--out", "out", "--format", format_)
+    checked = scoria("evidence", "verify-export", "out", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (1, "")
+    assert checked.stdout.startswith("nothing: out holds no entry")
 
 
 def test_parquet_needs_duckdb_and_says_so(tmp_path: Path) -> None:

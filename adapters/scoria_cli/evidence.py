@@ -9,10 +9,10 @@ import click
 
 from scoria_cli.export import (
     Selection,
+    export_to,
     format_option,
     need_duckdb,
     without_option,
-    write_file,
     write_lines,
 )
 from scoria_cli.exported import exported_runs
@@ -105,7 +105,7 @@ def export(
         if path is None:
             write_lines(found, sys.stdout.buffer)
         else:
-            write_file(found, path, format_, force=force)
+            export_to(found, path, format_, force=force)
     if found.damaged:
         return found.refused()
     click.echo(f"exported {found} to {out}", err=to_stdout)
@@ -127,12 +127,15 @@ def verify_export(file: Path, run_id: str | None) -> int:
     except StoreCorrupt as error:
         click.echo(f"broken: {error}")
         return 1
+    if run_id is not None and not runs:
+        raise RunNotFound(run_id)
+    if not runs:
+        click.echo(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
+        return 1
     if run_id is None:
         click.echo(f"whole: {entries} entries of {runs} runs")
-    elif runs:
-        click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
     else:
-        raise RunNotFound(run_id)
+        click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
     return 0
 
 

@@ -4,7 +4,7 @@ The rows are streamed: what is held in memory is one run, whatever the number of
 """
 
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,9 +14,9 @@ import attrs
 import click
 
 from scoria_cli.options import run_ids
-from scoria_cli.place import beside, publish
+from scoria_cli.place import beside, publish, refused
 from scoria_cli.rows import COLUMNS, rows
-from scoria_core.errors import StoreCorrupt
+from scoria_core.errors import StoreCorrupt, shown
 from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
@@ -48,25 +48,29 @@ class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
 
     `before` leaves those that ended before that time, `without` all but these. What was found is
-    counted; a run that is damaged is told of on stderr. Raises `StoreCorrupt` where the store as a
-    whole is damaged.
+    counted; a run that is damaged, and a tenant or a run that there is not, is told of on stderr.
+    Raises `StoreCorrupt` where the store as a whole is damaged.
     """
 
     store: RunStore
     tenant_id: str | None = None
     before: datetime | None = None
-    without: Container[str] = ()
+    without: Collection[str] = ()
     runs: int = 0
     entries: int = 0
     damaged: int = 0
 
     def __iter__(self) -> Iterator[Run]:
+        listed, unseen = False, dict.fromkeys(self.without)
         for run_id in run_ids(self.store, self.tenant_id):
+            listed = True
+            unseen.pop(run_id, None)
             run = None if run_id in self.without else self._whole(run_id)
             if run is not None and (self.before is None or has_ended(run, self.before)):
                 self.runs += 1
                 self.entries += run.version
                 yield run
+        self._tell_of_none(listed, unseen)
 
     def __str__(self) -> str:
         return f"{self.entries} entries of {self.runs} runs"
@@ -75,6 +79,12 @@ class Selection:
         """Say that a damaged run is in the way, and return the exit code."""
         click.echo(f"scoria: {DAMAGED}", err=True)
         return 1
+
+    def _tell_of_none(self, listed: bool, unseen: Iterable[str]) -> None:
+        if self.tenant_id is not None and not listed:
+            click.echo(f"scoria: --tenant {shown(self.tenant_id)} has no run here", err=True)
+        for run_id in unseen:
+            click.echo(f"scoria: --without {shown(run_id)} names no run that is here", err=True)
 
     def _whole(self, run_id: str) -> Run | None:
         try:
@@ -108,6 +118,17 @@ def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
         for row in rows(run):
             longest = max(longest, file.write(compact(row).encode() + b"\n"))
     return longest
+
+
+def export_to(found: Selection, path: Path, format_: str, *, force: bool = False) -> bool:
+    """Do as `write_file` for who named the file by --out, and is told what is in the way."""
+    try:
+        return write_file(found, path, format_, force=force)
+    except FileExistsError as error:
+        raise refused(str(path), "came to be meanwhile; name a new file") from error
+    except OSError as error:
+        said = error.strerror or error
+        raise refused(str(path), f"cannot be written: {said}; name a file elsewhere") from error
 
 
 def write_file(found: Selection, path: Path, format_: str, *, force: bool = False) -> bool:
@@ -155,10 +176,13 @@ def _write_parquet(lines: Path, longest: int, path: Path) -> None:
     read = "format = 'newline_delimited', hive_partitioning = false, "
     read += f"maximum_object_size = {max(longest + 1, LONGEST_LINE)}"
     write = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE}"
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute(
-            f"COPY (FROM read_json({literal(lines)}, columns = {{{types}}}, {read})) "
-            f"TO {literal(path)} ({write})"
-        )
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute(
+                f"COPY (FROM read_json({literal(lines)}, columns = {{{types}}}, {read})) "
+                f"TO {literal(path)} ({write})"
+            )
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
     with path.open("rb") as file:
         os.fsync(file.fileno())

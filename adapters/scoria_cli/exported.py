@@ -18,6 +18,8 @@ from scoria_core.ports import Record
 from scoria_core.run import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEXT_MOVE = "do not rely on this file; take another copy of it"
+
 TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "VARCHAR": ("VARCHAR",),
@@ -38,9 +40,12 @@ def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
     Raises `StoreCorrupt` naming the first entry that is missing, changed or moved, or whose columns
     do not say what its text says; and where the file is no export.
     """
-    for run_id, group in groupby(_rows(path), itemgetter("run_id")):
-        if asked in (None, run_id):
-            yield _replayed(run_id, list(group))
+    try:
+        for run_id, group in groupby(_rows(path), itemgetter("run_id")):
+            if asked in (None, run_id):
+                yield _replayed(run_id, list(group))
+    except StoreCorrupt as error:
+        raise StoreCorrupt(error.run_id, error.sequence, error.problem, NEXT_MOVE) from error
 
 
 def _replayed(run_id: str, found: list[Row]) -> Run:

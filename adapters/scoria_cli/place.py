@@ -19,14 +19,18 @@ def checked_place(out: str, *, force: bool = False) -> Path:
 
     A file that is there may be replaced only by `force`, and only where it is itself an export.
     """
-    path = Path(out)
-    if path.exists() and not path.is_file():
-        raise click.UsageError(f"{out} is no file; name a new one")
-    if path.exists() and not force:
-        raise click.UsageError(f"{out} is there already; name a new file")
-    if path.exists() and not _is_export(path):
-        raise click.UsageError(f"{out} is no export, and --force replaces no other file; name one")
-    return path
+    try:
+        problem = _problem(out, force=force)
+    except OSError as error:
+        problem = f"cannot be used: {error.strerror or error}; name another file"
+    if problem is not None:
+        raise refused(out, problem)
+    return Path(out)
+
+
+def refused(out: str, problem: str) -> click.UsageError:
+    """Return the refusal of a place that --out names."""
+    return click.UsageError(" ".join(filter(None, ("--out", out, problem))))
 
 
 @contextmanager
@@ -54,6 +58,21 @@ def publish(part: Path, path: Path, *, force: bool) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _problem(out: str, *, force: bool) -> str | None:
+    path = Path(out)
+    if not out:
+        return "is empty; name a file"
+    if not path.parent.is_dir():
+        return "is in no directory that is there; make it, or name another file"
+    if (path.exists() or path.is_symlink()) and not path.is_file():
+        return "is no file; name a new one"
+    if path.exists() and not force:
+        return "is there already; name a new file"
+    if path.exists() and not _is_export(path):
+        return "is no export, and --force replaces nothing else; name a new file"
+    return None
 
 
 def _is_export(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import cast
 
 import click
 
-from scoria_cli.export import Selection, format_option, need_duckdb, without_option, write_file
+from scoria_cli.export import Selection, export_to, format_option, need_duckdb, without_option
 from scoria_cli.exported import exported_runs
 from scoria_cli.options import Moment, existing_store, store_option, tenant_option
 from scoria_cli.place import checked_place
@@ -59,7 +59,7 @@ def prune(
         found = Selection(opened, tenant, before, without)
         if dry_run or place is None:
             return _told(found)
-        if not write_file(found, place, format_):
+        if not export_to(found, place, format_):
             return found.refused()
         if not found.runs:
             opened.prune({})  # gives back the room that a call left that was killed
