@@ -564,7 +564,25 @@ def test_a_process_that_is_killed_leaves_no_file_of_that_name(
     assert killed.returncode == -9
     assert not (tmp_path / "out").exists()
     (tmp_path / "sitecustomize.py").unlink()
+    left = set(tmp_path.glob(".*.part"))
+    assert any(path.match(".out.*.part") for path in left)
     assert exported(shut.url, tmp_path, *arguments).returncode == 0
+    assert set(tmp_path.glob(".*.part")) == left
+
+
+def test_two_exports_of_one_process_do_not_meet(past: History, tmp_path: Path) -> None:
+    """Though both have the same place and the same process id, each writes a file of its own."""
+    out = tmp_path / "out"
+
+    class Interrupted(Selection):
+        def __iter__(self) -> Iterator[Run]:
+            write_file(Selection(self.store), out, "jsonl")
+            yield from super().__iter__()
+
+    with closing(open_store(past.url)) as store:
+        write_file(Interrupted(store), out, "jsonl", force=True)
+        write_file(Selection(store), tmp_path / "alone", "jsonl")
+    assert out.read_bytes() == (tmp_path / "alone").read_bytes()
 
 
 REFUSED = {

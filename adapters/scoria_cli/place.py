@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 import click
 
@@ -35,8 +36,11 @@ def refused(out: str, problem: str) -> click.UsageError:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Yield a path for a file beside `path`, which is gone afterwards unless it was moved."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Yield a path beside `path` that nobody has; its file is gone afterwards unless it was moved.
+
+    A process id would not do: one that was killed may have had it, or one of another container.
+    """
+    part = path.with_name(f".{path.name}.{token_hex(8)}.part")
     try:
         yield part
     finally:
