@@ -1,6 +1,7 @@
 """The journals of a store as one file: a row for each entry, with the text that its digest covers.
 
-The rows are streamed: what is held in memory is one run, whatever the number of runs.
+The rows are streamed: what is held in memory is one run, whatever the number of runs. Parquet takes
+a group of rows more.
 """
 
 import os
