@@ -119,16 +119,18 @@ def test_a_server_that_is_down_at_start_is_told(crashing: Server) -> None:
 
 def test_a_server_that_comes_back_in_mid_handler_is_not_noticed(crashing: Server) -> None:
     """The outcome is recorded when the server is back, and the call returns it."""
+    back = threading.Timer(1, crashing.start)
 
     def crash(*_: object) -> dict[str, str]:
         crashing.crash()
-        threading.Timer(1, crashing.start).start()
+        back.start()
         return {"kept": "yes"}
 
     with Scoria.open(crashing.url, handlers={"work": crash}) as scoria:
         run = start(scoria)
         assert run.status == "completed"
         detail = scoria.get_run_detail(run.run_id)
+    back.join()
     assert detail.steps[0].result == {"kept": "yes"}
     assert moves(detail) == ["step_queued", "step_claimed", "step_completed"]
 
