@@ -719,6 +719,30 @@ def test_after_a_failed_write_leases_stand(
     assert store.list_due(tenant_id=None, until=later, limit=9) == ["other", "held"]
 
 
+def test_a_damaged_run_whose_write_failed_does_not_keep_the_others_waiting(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told to whoever reads that run, and the other runs go on."""
+    first, second = [Record(1, "d", "b")], [Record(2, "d", "b2")]
+    for run_id in ("damaged", "whole"):
+        store.create(RunKey(run_id, "t", "s"), first, due_at=None)
+    file: Any = store._file
+
+    class Failing:
+        def execute(self, *_: object) -> None:
+            raise duckdb.IOException("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_writer", Failing())
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.append("damaged", second, expected_version=1, due_at=None)
+    file._connection.execute("UPDATE scoria_journal SET records = '7' WHERE run_id = 'damaged'")
+    store.append("whole", second, expected_version=1, due_at=None)
+    assert len(store.read("whole")) == 2
+    with pytest.raises(StoreCorrupt):
+        store.read("damaged")
+
+
 INTERRUPTED = """
     import threading
     from pathlib import Path

@@ -262,11 +262,12 @@ class JournalFile:
         """
         while self._doubtful:
             write = self._doubtful[0]
-            version = len(self._journal(write.run_id).records)
-            if version > write.version:
-                self._set_due(write)
-            elif version == 0:
-                self._due.pop(write.run_id, None)
+            with suppress(StoreCorrupt):  # whoever reads that run is told; the others go on
+                version = len(self._journal(write.run_id).records)
+                if version > write.version:
+                    self._set_due(write)
+                elif version == 0:
+                    self._due.pop(write.run_id, None)
             self._doubtful.pop(0)
 
     def _journal(self, run_id: str) -> _Journal:
