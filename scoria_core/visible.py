@@ -1,0 +1,64 @@
+"""Text of a host or a model, made safe to show: what a reader would not see is written out.
+
+A terminal obeys control characters, a bidi override reorders what a person reads, and a space that
+is no space makes two names look alike. Every place that shows such text (a page, a terminal, a log
+line, a report) takes it through this module.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+# Controls, format and bidi characters, all spaces but the ordinary one, separators of lines and
+# paragraphs, fillers, variation selectors, tags, halves of surrogate pairs and noncharacters.
+# U+FE0F is left: it asks for the picture of an emoji and hides nothing.
+_UNSEEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800"
+    "\u3000\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000)
+    )
+)
+_IN_BLOCK = re.compile(f"([{_UNSEEN}])")
+_IN_LINE = re.compile(f"([{_UNSEEN}\t\n])")
+
+
+def visible_line(text: object, limit: int | None = None) -> str:
+    """Return `text` as one line of what can be seen; `limit` cuts it to that many characters.
+
+    A character that is not seen, or that moves or hides its neighbours, stands as its JSON
+    escape. So do a tab and a line feed.
+    """
+    line = "".join(
+        piece if not unseen else escaped(piece) for piece, unseen in _split(_IN_LINE, text)
+    )
+    return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def visible_pieces(text: object) -> Iterator[tuple[str, bool]]:
+    """Yield the pieces of `text` in order, and whether each is an escape, for a page to mark up.
+
+    Lines and tabs are kept.
+    """
+    for piece, unseen in _split(_IN_BLOCK, text):
+        yield (escaped(piece), True) if unseen else (piece, False)
+
+
+def visible_block(text: object) -> str:
+    """Return `text` with its lines and tabs kept, and all else as `visible_line` does."""
+    return "".join(piece for piece, _ in visible_pieces(text))
+
+
+def escaped(character: str) -> str:
+    """Return the character as JSON escapes it, which can be copied back."""
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
+
+
+def _split(pattern: re.Pattern[str], text: object) -> Iterator[tuple[str, bool]]:
+    # The pattern has one group, so every second piece is a character that it matched.
+    for number, piece in enumerate(pattern.split(str(text))):
+        if piece:
+            yield piece, number % 2 == 1
