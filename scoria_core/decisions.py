@@ -35,7 +35,7 @@ from scoria_core.model import Approval, Step, StepError
 from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
 from scoria_core.payloads import digest
 from scoria_core.ports import Record
-from scoria_core.run import Run, RunFacts, as_of
+from scoria_core.run import Run, RunFacts
 
 MAX_HANDOFFS_DEEP = 16
 """How many handoffs may stand in a row; roles that hand to each other would never end."""
@@ -143,6 +143,10 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease | None = Non
         return None
     if (not_before := run.not_before(step)) is not None and not_before > change.at:
         return None
+    approval = run.approval_of(step.step_id)
+    if approval is not None and run.as_of(approval, change.at).status != approval.status:
+        # A yes is given to a moment: what is approved and not used by then authorises nothing.
+        change.move("approval", approval.approval_id, "expire")
     _move_step(change, step.step_id, "claim", lease=converter.unstructure(lease))
     return run.step_view(step.step_id, change.at)
 
@@ -213,12 +217,17 @@ def recover_overdue(change: Change, max_attempts: int) -> bool:
 
 
 def resume_expired(change: Change, kinds: Collection[str]) -> bool:
-    """Queue the waiting step again if its request has expired and its kind is among `kinds`."""
-    step = change.run.active_step()
+    """Queue the waiting step again if its request expired undecided and its kind is in `kinds`.
+
+    Once a person has decided, the host resumes.
+    """
+    run, step = change.run, change.run.active_step()
     if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL or step.kind not in kinds:
         return False
-    approval = change.run.step_view(step.step_id, change.at).approval
-    if approval is None or approval.status != ApprovalStatus.EXPIRED:
+    approval = run.approval_of(step.step_id)
+    if approval is None or approval.decided_by is not None:
+        return False
+    if run.as_of(approval, change.at).status != ApprovalStatus.EXPIRED:
         return False
     resume(change)
     return True
@@ -245,7 +254,7 @@ def resume(change: Change) -> None:
     if run.status != RunStatus.WAITING_FOR_APPROVAL or step is None:
         _refuse_resume(run)
     approval = run.approvals[_approval_id_of(run, step)]
-    if as_of(approval, change.at).status == ApprovalStatus.PENDING:
+    if run.as_of(approval, change.at).status == ApprovalStatus.PENDING:
         raise ApprovalPending(
             "run",
             run.run_id,
@@ -327,7 +336,7 @@ def _pending(change: Change, approval_id: str, trigger: str) -> Approval:
             because=" to this run",
             next_move="take approval_id from get_run(run_id).pending_approval",
         )
-    status = as_of(approval, change.at).status
+    status = change.run.as_of(approval, change.at).status
     if status == ApprovalStatus.PENDING:
         return approval
     next_move = "a request is decided once; read the run with get_run"
@@ -348,7 +357,7 @@ def _decide(change: Change, approval: Approval, trigger: str, note: str | None) 
 
 def _expire_overdue(change: Change) -> None:
     approval = change.run.open_request()
-    if approval is not None and as_of(approval, change.at).status != approval.status:
+    if approval is not None and change.run.as_of(approval, change.at).status != approval.status:
         change.move("approval", approval.approval_id, "expire")
 
 

@@ -100,7 +100,7 @@ APPROVAL = _declare(
     ApprovalStatus.PENDING,
     ("approve", "pending", "approved"),
     ("reject", "pending", "rejected"),
-    ("expire", "pending", "expired"),
+    ("expire", ["pending", "approved"], "expired"),
     ("withdraw", "pending", "withdrawn"),
 )
 

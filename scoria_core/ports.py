@@ -36,6 +36,18 @@ class RunKey:
 
 
 @attrs.frozen
+class RunHead:
+    """What a store knows of a run beside its records: how it is found, and where it stands.
+
+    `version` is the sequence of the last record. `due_at` is what the latest write said.
+    """
+
+    key: RunKey
+    version: int
+    due_at: datetime | None
+
+
+@attrs.frozen
 class Record:
     """One journal entry as it is stored: its number, its digest and its text.
 
@@ -96,6 +108,14 @@ class RunStore(Protocol):
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return all records of the run in order, or an empty sequence for an unknown run."""
+        ...
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the store finds the run by, or None for an unknown run.
+
+        These are the facts that listings, the queue and idempotency rest on, read from where they
+        rest, so that they can be compared with the records.
+        """
         ...
 
     def list_runs(

@@ -72,7 +72,11 @@ class RunRepository:
         Raises `RunNotFound` for a run that is not in view, and `StoreCorrupt` for one whose
         journal does not check out.
         """
-        records = self.store.read(run_id) if name_problem(run_id) is None else ()
+        is_name = name_problem(run_id) is None
+        records = self.store.read(run_id) if is_name else ()
+        head = self.store.head(run_id) if is_name and not records else None
+        if head is not None and self.tenant_id in (None, head.key.tenant_id):
+            raise StoreCorrupt(run_id, 1, "is missing, and so are all that follow")
         is_in_view = self.tenant_id is None or self.tenant_id == tenant_of(records)
         if not records or not is_in_view:
             raise RunNotFound(run_id, is_session=self._is_session(run_id))
@@ -177,7 +181,7 @@ class RunRepository:
 
     def _listed_run(self, run_id: str) -> Run | None:
         records = self.store.read(run_id)
-        if not records and not self._is_listed(run_id):
+        if not records and self.store.head(run_id) is None:
             return None  # it was pruned meanwhile
         run = self._replayed(run_id, records)
         if self.tenant_id not in (None, run.tenant_id):
@@ -185,7 +189,9 @@ class RunRepository:
         return run
 
     def _change(self, run: Run, actor_id: str | None) -> Change:
-        return Change(run, self.now(), self.ids.new_id, actor_id)
+        # Clocks of two machines differ: what is decided is never earlier than what it builds on.
+        at = max(self.now(), run.journal[-1].at) if run.journal else self.now()
+        return Change(run, at, self.ids.new_id, actor_id)
 
     def _append(self, change: Change, version: int) -> None:
         if change.records:
@@ -196,10 +202,6 @@ class RunRepository:
                 due_at=change.run.due_at(change.at),
                 **({"due_by": change.at} if change.only_if_due else {}),
             )
-
-    def _is_listed(self, run_id: str) -> bool:
-        newest = self.store.list_runs(tenant_id=None, session_id=None, limit=1, before=f"{run_id}~")
-        return list(newest) == [run_id]
 
     def _is_session(self, value: str) -> bool:
         if name_problem(value) is not None:

@@ -12,6 +12,7 @@ import attrs
 
 from scoria_core.conversion import converter, replaced
 from scoria_core.errors import ScoriaError, StoreCorrupt
+from scoria_core.history import impossible, unfinished
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
 from scoria_core.leases import Lease
@@ -91,7 +92,11 @@ class Run:
         """Take in the records that follow those the run has; errors as `replay`."""
         entries = unseal(self.run_id, records, self.version, self.head_digest)
         for entry, record in zip(entries, records, strict=True):
+            self._check_history(entry)
             self.apply(entry, record)
+        if self.journal and (change := unfinished(self)) is not None:
+            problem = f"is missing: the journal breaks off in {change}"
+            raise StoreCorrupt(self.run_id, self.version + 1, problem)
 
     def begins(self, records: Sequence[Record]) -> bool:
         """Tell whether `records` begin with exactly those of this run."""
@@ -112,6 +117,14 @@ class Run:
         self.journal.append(entry)
         self.records.append(record)
         self._latest[entry.subject_id] = entry
+
+    def _check_history(self, entry: JournalEntry) -> None:
+        try:
+            problem = impossible(self, entry)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return  # `apply` says that the entry does not follow
+        if problem is not None:
+            raise StoreCorrupt(self.run_id, entry.sequence, problem)
 
     @property
     def facts(self) -> RunFacts:
@@ -189,6 +202,22 @@ class Run:
         is_open = approval is not None and approval.status == ApprovalStatus.PENDING
         return approval if is_open else None
 
+    def as_of(self, approval: Approval, now: datetime) -> Approval:
+        """Return the approval as it is at `now`: one past its time is expired, recorded or not.
+
+        An approved one counts as expired only while its step has yet to run with it. A yes that was
+        used in time stays approved.
+        """
+        if approval.expires_at is None or approval.expires_at > max(now, self.journal[-1].at):
+            return approval
+        if approval.status == ApprovalStatus.PENDING or (
+            approval.status == ApprovalStatus.APPROVED
+            and self._approval_of[approval.step_id] == approval.approval_id
+            and self.steps[approval.step_id].status in _YET_TO_RUN
+        ):
+            return replaced(approval, status=ApprovalStatus.EXPIRED)
+        return approval
+
     def handoff_to(self, step_id: str) -> DelegatedHandoff | None:
         """Return the handoff whose child the step is, or None."""
         handoff_id = self._handoff_to.get(step_id)
@@ -217,7 +246,7 @@ class Run:
             summary=self.summary(now),
             identity=self.facts.identity,
             steps=tuple(self.step_view(step_id, now) for step_id in self.steps),
-            approvals=tuple(as_of(approval, now) for approval in self.approvals.values()),
+            approvals=tuple(self.as_of(approval, now) for approval in self.approvals.values()),
             delegated_handoffs=tuple(
                 replaced(handoff, child_status=self.steps[handoff.child_step_id].status)
                 for handoff in self.handoffs.values()
@@ -234,7 +263,7 @@ class Run:
             input=copied(step.input),
             projected_context=copied(step.projected_context),
             error=step.error and replaced(step.error, details=copied(step.error.details)),
-            approval=approval and _handed_out(as_of(approval, now)),
+            approval=approval and _handed_out(self.as_of(approval, now)),
         )
 
     def _lease_of(self, step: Step) -> Lease:
@@ -247,7 +276,7 @@ class Run:
 
     def _pending_approval(self, now: datetime) -> Approval | None:
         approval = self.open_request()
-        if approval is None or as_of(approval, now).status != ApprovalStatus.PENDING:
+        if approval is None or self.as_of(approval, now).status != ApprovalStatus.PENDING:
             return None
         return _handed_out(approval)
 
@@ -320,14 +349,6 @@ class Run:
             del self._uncompleted[entry.subject_id]
 
 
-def as_of(approval: Approval, now: datetime) -> Approval:
-    """Return the approval as it is at `now`: one past its time is expired, recorded or not."""
-    overdue = approval.expires_at is not None and approval.expires_at <= now
-    if overdue and approval.status == ApprovalStatus.PENDING:
-        return replaced(approval, status=ApprovalStatus.EXPIRED)
-    return approval
-
-
 def _handed_out(approval: Approval) -> Approval:
     return replaced(approval, arguments=copied(approval.arguments))
 
@@ -392,6 +413,7 @@ def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
 
 
 _ACTIVE = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
+_YET_TO_RUN = (StepStatus.WAITING_FOR_APPROVAL, StepStatus.QUEUED, StepStatus.FAILED)
 _CREATE: Mapping[str, Callable[[str, JournalEntry], Step | Approval | DelegatedHandoff]] = {
     "step": _new_step,
     "approval": _new_approval,

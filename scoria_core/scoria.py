@@ -40,7 +40,7 @@ from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
 from scoria_core.stores import open_store
-from scoria_core.system import SystemClock, Uuid7Source
+from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
 
 logger = logging.getLogger("scoria")
 
@@ -83,7 +83,9 @@ class Scoria:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
         self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
-        self._runs = RunRepository(store, clock or SystemClock(), ids or Uuid7Source())
+        steady = PROCESS_CLOCK if clock is None else SteadyClock(clock)
+        steady.now()  # a clock that cannot be used is refused now, not by a later call
+        self._runs = RunRepository(store, steady, ids or Uuid7Source())
         self._lease = checked_lease(lease, worker_id)
         self._max_attempts = _positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)

@@ -1,8 +1,11 @@
 """The clock and the ids of the machine the host runs on."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import uuid_utils
+
+from scoria_core.errors import InvalidPayload, shown
+from scoria_core.ports import Clock
 
 
 class SystemClock:
@@ -11,6 +14,32 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present time in UTC."""
         return datetime.now(UTC)
+
+
+class SteadyClock:
+    """A clock as the rules read it: in UTC, and never earlier than it was.
+
+    `now` raises `InvalidPayload` naming `clock` where the clock is naive or in another zone.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the present time, or the latest that was returned if the clock was set back."""
+        now = self._clock.now()
+        if not isinstance(now, datetime) or now.utcoffset() != timedelta(0):
+            problem = f"returned {shown(now)}; return an aware datetime in UTC from now()"
+            raise InvalidPayload("clock", problem)
+        # Of two threads at once either may write last. What is stored never goes back all the
+        # same: an entry is at least as late as the one before it.
+        self._latest = latest = max(self._latest, now.astimezone(UTC))
+        return latest
+
+
+PROCESS_CLOCK = SteadyClock(SystemClock())
+"""The machine's clock, the same for all facades of a process that bring none."""
 
 
 class Uuid7Source:

@@ -16,18 +16,11 @@ from scoria_cli.export import (
     write_lines,
 )
 from scoria_cli.exported import exported_runs
-from scoria_cli.options import (
-    Moment,
-    existing_store,
-    open_existing,
-    store_option,
-    tenant_option,
-)
+from scoria_cli.options import Moment, existing_store, store_option, tenant_option
 from scoria_cli.place import checked_place
 from scoria_cli.prune import prune
-from scoria_core import Scoria
 from scoria_core.errors import RunNotFound, StoreCorrupt
-from scoria_core.model import RunDetail
+from scoria_core.evidence import verified
 
 
 @click.group()
@@ -49,25 +42,22 @@ evidence.add_command(prune)
 def verify(run_id: str, store: str, head: str | None) -> int:
     """Check that the journal of RUN_ID is whole and unchanged.
 
-    The digests are chained, so a changed, missing or moved entry is found. A journal that was
-    cut short is whole up to its end: keep the printed head elsewhere, and pass it as --head.
+    The digests are chained, so a changed, missing or moved entry is found, and so is a history that
+    cannot have happened. What the store finds the run by must say what the journal says. A journal
+    that was cut short is whole up to its end: keep the printed head elsewhere, pass it as --head.
     """
     try:
-        with open_existing(store) as scoria:
-            detail = scoria.get_run_detail(run_id)
-            listed = _listed(scoria, detail)
+        with closing(existing_store(store)) as opened:
+            run = verified(opened, run_id)
     except StoreCorrupt as error:
         if not error.sequence:
             raise  # it is not this run's journal that is broken
         click.echo(f"broken: {error}")
         return 1
-    if head is not None and head not in {entry.digest for entry in detail.journal}:
+    if head is not None and head not in {entry.digest for entry in run.journal}:
         click.echo(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
         return 1
-    if not listed:
-        click.echo(f"broken: entry 1 of run {run_id} is not found under its tenant and session")
-        return 1
-    click.echo(_whole(detail))
+    click.echo(f"whole: {run.version} entries of run {run_id}, head {run.head_digest}")
     return 0
 
 
@@ -137,16 +127,3 @@ def verify_export(file: Path, run_id: str | None) -> int:
     else:
         click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
     return 0
-
-
-def _listed(scoria: Scoria, detail: RunDetail) -> bool:
-    """Tell whether the store still finds the run by what its first entry says."""
-    identity, run_id = detail.identity, detail.summary.run_id
-    view = scoria.for_tenant(identity.tenant_id)
-    newest = view.list_runs_for_session(identity.session_id, limit=1, before=f"{run_id}~")
-    return [run.run_id for run in newest] == [run_id]
-
-
-def _whole(detail: RunDetail) -> str:
-    entries, last = len(detail.journal), detail.journal[-1]
-    return f"whole: {entries} entries of run {detail.summary.run_id}, head {last.digest}"

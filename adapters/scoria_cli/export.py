@@ -100,16 +100,12 @@ class Selection:
     def _read(self, run_id: str) -> Run | None:
         """Return a run, or None where it was removed since it was listed."""
         records = self.store.read(run_id)
-        if not records and not self._is_listed(run_id):
+        if not records and self.store.head(run_id) is None:
             return None
         run = Run.replay(run_id, records)
         if self.tenant_id not in (None, run.tenant_id):
             raise StoreCorrupt(run_id, 1, "is listed for another tenant than its own")
         return run
-
-    def _is_listed(self, run_id: str) -> bool:
-        newest = self.store.list_runs(tenant_id=None, session_id=None, limit=1, before=f"{run_id}~")
-        return list(newest) == [run_id]
 
 
 def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:

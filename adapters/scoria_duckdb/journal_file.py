@@ -30,7 +30,7 @@ from scoria_core.errors import (
 )
 from scoria_core.group_commit import GroupCommit
 from scoria_core.packing import packed, unpacked
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Record, RunHead, RunKey
 from scoria_duckdb.compaction import compact
 
 SCHEMA = 2
@@ -51,6 +51,7 @@ _SQL = {
         "append",
         "due",
         "from_1_to_2",
+        "head",
         "journal",
         "newest",
         "owner",
@@ -213,6 +214,18 @@ class JournalFile:
         """Return the records of a run."""
         with self._using():
             return tuple(self._journal(run_id).records)
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what a run is found by."""
+        with self._using():
+            self._settle()
+            version = len(self._journal(run_id).records)
+            rows = self._rows("head", run_id=run_id) if version else []
+            if not rows:
+                return None
+            _, due = self._due.get(run_id, ("", None))
+            due_at = None if due is None else _EPOCH + timedelta(microseconds=due)
+            return RunHead(RunKey(run_id, *rows[0]), version, due_at)
 
     def list_runs(
         self, tenant_id: str | None, session_id: str | None, limit: int, before: str | None

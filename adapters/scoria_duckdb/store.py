@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scoria_core.errors import StoreUnavailable, shown
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_core.shield import shielded
 from scoria_duckdb.journal_file import JournalFile
 
@@ -46,6 +46,10 @@ class DuckDBStore:
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
         return shielded(lambda: self._open_file().read(run_id))
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the run is found by."""
+        return shielded(lambda: self._open_file().head(run_id))
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from scoria_core.errors import StoreUnavailable, VersionConflict, shown
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, Record, RunHead, RunKey
 
 
 class MemoryStore:
@@ -68,6 +68,15 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return tuple(self._journals.get(run_id, ()))
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the run is found by."""
+        with self._lock:
+            self._check_open()
+            if run_id not in self._journals:
+                return None
+            version = self._journals[run_id][-1].sequence
+            return RunHead(self._keys[run_id], version, self._due.get(run_id))
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None

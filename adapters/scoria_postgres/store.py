@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.packing import packed, unpacked
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_postgres.connection import connected, conninfo, named, translated
 from scoria_postgres.migrate import migrate
 
@@ -31,6 +31,7 @@ _SQL = {
         "append",
         "create",
         "due_in_turns",
+        "head",
         "journal",
         "owner",
         "postpone",
@@ -115,6 +116,12 @@ class PostgresStore:
         """Return the records of a run."""
         rows = self._rows("journal", {"run_id": run_id}).rows
         return unpacked(run_id, [records for (records,) in rows])
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the run is found by."""
+        for *key, version, due_at in self._rows("head", {"run_id": run_id}).rows:
+            return RunHead(RunKey(*key), version, due_at and due_at.astimezone(UTC))
+        return None
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None

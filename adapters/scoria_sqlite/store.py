@@ -4,14 +4,14 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.group_commit import GroupCommit
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, Record, RunHead, RunKey
 
 APPLICATION, VERSION, PATIENCE = 96473626, 1, 10.0
 FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
@@ -22,7 +22,10 @@ MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :ru
     AND version = :expected
     AND (:due_by IS NULL OR due_at <= :due_by)"""
 JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
+HEAD = """SELECT run_id, tenant_id, session_id, idempotency_key, version, due_at
+    FROM run WHERE run_id = ?"""
 TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 At = datetime | None
 Write = Callable[[sqlite3.Connection], Any]
 Records = Sequence[Record]
@@ -64,6 +67,14 @@ class SQLiteStore:
         """Return the records of a run."""
         with self._transaction() as connection:
             return [Record(*row) for row in connection.execute(JOURNAL, (run_id,))]
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the run is found by."""
+        with self._transaction() as connection:
+            for *key, version, due_at in connection.execute(HEAD, (run_id,)):
+                due = None if due_at is None else EPOCH + timedelta(seconds=due_at)
+                return RunHead(RunKey(*key), version, due)
+        return None
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None

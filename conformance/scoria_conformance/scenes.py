@@ -10,6 +10,7 @@ import attrs
 from scoria_conformance.steps.starting import approve, reject, start
 from scoria_conformance.world import ARGUMENTS, KIND, Answer, World, asks, completed, raises
 from scoria_core import JournalEntry, RunDetail, RunSummary, Step, StepSpec
+from scoria_core.decisions import Change
 from scoria_core.errors import TransitionRefused
 from scoria_core.payloads import digest
 from scoria_core.repository import RunRepository
@@ -27,6 +28,7 @@ class Scene:
     subject: str = ""
     subject_id: str = ""
     before: tuple[Any, ...] = ()
+    decided: Change | None = None
     _entered: threading.Event = attrs.field(factory=threading.Event)
     _go: threading.Event = attrs.field(factory=threading.Event)
     _worker: threading.Thread | None = None
@@ -68,15 +70,28 @@ class Scene:
         records = tuple(self.world.store.read(self.world.run_id))
         return self.world.detail, records, self.world.scoria.list_runs()
 
-    def move(self, trigger: str) -> str:
-        """Move the stored subject as the facade does, and return the state it then is in."""
-        runs = RunRepository(self.world.store, self.world.clock, Uuid7Source())
-        facts = FACTS.get((self.subject, trigger), {})
-        runs.change(
-            self.world.run_id,
-            lambda change: change.move(self.subject, self.subject_id, trigger, **facts),
+    def move(self, trigger: str) -> None:
+        """Move the subject in the run as it is stored, as a decision does before it is stored.
+
+        It stays undone: a move alone, without those of the other subjects that go with it, is no
+        history that a store may return.
+        """
+        run = RunRepository(self.world.store, self.world.clock, Uuid7Source()).load(
+            self.world.run_id
         )
-        return self.state
+        self.decided = Change(run, self.world.clock.now(), Uuid7Source().new_id)
+        facts = FACTS.get((self.subject, trigger), {})
+        self.decided.move(self.subject, self.subject_id, trigger, **facts)
+
+    def check_decided(self, trigger: str, state: str, reached: str) -> None:
+        """Assert that the move added one entry, and that the subject then is in `reached`."""
+        assert self.decided is not None
+        run, (record,) = self.decided.run, self.decided.records
+        entry = run.journal[-1]
+        assert entry.sequence == record.sequence == len(self.before[0].journal) + 1
+        told = (entry.subject, entry.subject_id, entry.from_state, entry.trigger, entry.to_state)
+        assert told == (self.subject, self.subject_id, state, trigger, reached)
+        assert run.state(self.subject, self.subject_id) == reached
 
     def added(self) -> Iterator[JournalEntry]:
         """Yield the entries that the attempt added to the journal."""

@@ -384,6 +384,63 @@ Feature: Adoption: identity, start, inspect, resume
     And the run is "waiting_for_approval"
     And its pending approval is a new one
 
+  @APPROVAL-16
+  Scenario: A yes that nobody used in time authorises nothing
+    Given a run that waits for approval for 60 seconds
+    When "reviewer-7" approves it with the note "ok"
+    And 60 seconds pass
+    Then the approval is "expired"
+    When the run is resumed
+    Then the handler saw the approval as "expired"
+    And the run is "waiting_for_approval"
+    And its pending approval is a new one
+    And its journal tells that the approval expired after "reviewer-7" had approved it
+
+  @APPROVAL-16
+  Scenario: A yes whose step was queued too long authorises nothing
+    Given a run that waits for approval for 60 seconds
+    When "reviewer-7" approves it with the note "ok"
+    And the run is resumed without a handler
+    And 60 seconds pass
+    And its host runs what is queued in it
+    Then the handler saw the approval as "expired"
+    And the run is "waiting_for_approval"
+
+  @APPROVAL-16
+  Scenario: A yes that was used in time stays
+    Given a run that waits for approval for 60 seconds
+    When 59 seconds pass
+    And "reviewer-7" approves it with the note "ok"
+    And the run is resumed
+    And 60 seconds pass
+    Then the handler saw the approval as "approved"
+    And the approval is "approved"
+    And the run is "completed"
+
+  @APPROVAL-17
+  Scenario: A run that a person has decided on waits for its host
+    Given a run that waits for approval for 60 seconds
+    When "reviewer-7" approves it with the note "ok"
+    And 60 seconds pass
+    And its host runs what is queued in it
+    Then the run is "waiting_for_approval"
+    And no handler was called
+
+  @APPROVAL-18 @JOURNAL-8
+  Scenario: A host whose clock is behind decides at the time of the last entry
+    Given a run that waits for approval for 60 seconds
+    When a host whose clock is 59 seconds ahead adds a step to it
+    And "reviewer-7" approves it with the note "ok"
+    Then it was approved at the time of the entry before
+
+  @APPROVAL-18
+  Scenario: What expired for a host whose clock is ahead has expired for all
+    Given a run that waits for approval for 60 seconds
+    When a host whose clock is 61 seconds ahead adds a step to it
+    And it is approved
+    Then it is refused with "ApprovalNotPending"
+    And nothing changed
+
   @APPROVAL-12
   Scenario Outline: The journal tells of an approval that expired with the next call that is accepted
     Given a run that waits for approval for 60 seconds

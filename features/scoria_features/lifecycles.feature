@@ -241,11 +241,12 @@ Feature: Lifecycles: what is declared happens, and nothing else does
     And no handler was called
 
     Examples:
-      | state   | trigger  | reached   |
-      | pending | approve  | approved  |
-      | pending | reject   | rejected  |
-      | pending | expire   | expired   |
-      | pending | withdraw | withdrawn |
+      | state    | trigger  | reached   |
+      | pending  | approve  | approved  |
+      | pending  | reject   | rejected  |
+      | pending  | expire   | expired   |
+      | approved | expire   | expired   |
+      | pending  | withdraw | withdrawn |
 
   @APPROVAL-2
   Scenario Outline: An approval refuses what its lifecycle does not declare
@@ -261,7 +262,6 @@ Feature: Lifecycles: what is declared happens, and nothing else does
       | state     | trigger  |
       | approved  | approve  |
       | approved  | reject   |
-      | approved  | expire   |
       | approved  | withdraw |
       | rejected  | approve  |
       | rejected  | reject   |

@@ -153,6 +153,24 @@ Feature: A store keeps records and interprets none of them
     And the run due at 30 seconds is written to and due at 5 seconds
     Then at 30 seconds the due runs are those at 5, 10 and 10 seconds
 
+  @STORE-26 @STORE-12
+  Scenario: What a store finds a run by is what was last written
+    Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
+    And a run of "tenant-2" created with the key "order-7"
+    When the run due at 20 seconds is written to with nothing to do
+    And the run due at 30 seconds is written to and due at 5 seconds
+    Then the head of each run says what was last written
+    And a run that was never created has no head
+
+  @STORE-26 @STORE-14
+  Scenario: What a store finds a run by outlives the store
+    Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
+    And a run of "tenant-2" created with the key "order-7"
+    When the run due at 30 seconds is written to and due at 5 seconds
+    And the store is closed and opened anew
+    Then the head of each run says what was last written
+    And a run that was never created has no head
+
   @STORE-13
   Scenario: A closed store says so
     Given a run created with 2 records

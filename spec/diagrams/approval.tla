@@ -5,7 +5,7 @@ VARIABLES state
 
 States == {"pending", "approved", "rejected", "expired", "withdrawn"}
 
-Terminal == {"approved", "rejected", "expired", "withdrawn"}
+Terminal == {"rejected", "expired", "withdrawn"}
 
 TypeOK == state \in States
 
@@ -19,6 +19,7 @@ reject ==
 
 expire ==
     \/ state = "pending" /\ state' = "expired"
+    \/ state = "approved" /\ state' = "expired"
 
 withdraw ==
     \/ state = "pending" /\ state' = "withdrawn"

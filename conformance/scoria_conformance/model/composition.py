@@ -408,6 +408,6 @@ def told_apart(moment: Moment) -> object:
 
 
 def _ticks_left(approval: Approval, now: datetime) -> int | None:
-    if approval.status != "pending" or approval.expires_at is None:
+    if approval.status not in ("pending", "approved") or approval.expires_at is None:
         return None
     return max(0, (approval.expires_at - now) // TICK)

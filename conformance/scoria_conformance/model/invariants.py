@@ -242,16 +242,17 @@ def _decision_problems(approval: Approval, entries: list[JournalEntry]) -> Probl
         yield "has another digest than its arguments"
     if approval.arguments != entries[0].data["arguments"]:
         yield "has other arguments than were asked for"
-    if len(entries) > 2:
-        yield f"was decided {len(entries) - 1} times"
-    if approval.status not in ("approved", "rejected"):
-        if (approval.decided_by, approval.decided_at) != (None, None):
-            yield f"is {approval.status} and names who decided"
-        return
-    if approval.decided_by is None or approval.decided_by != entries[-1].actor_id:
-        yield f"is {approval.status} and does not name who decided"
-    if entries[-1].data.get("arguments_digest") != approval.arguments_digest:
-        yield "was decided on another digest"
+    decisions = [entry for entry in entries if entry.trigger in ("approve", "reject")]
+    if len(decisions) > 1:
+        yield f"was decided {len(decisions)} times"
+    decided = (approval.decided_by, approval.decided_at)
+    if decided != ((decisions[-1].actor_id, decisions[-1].at) if decisions else (None, None)):
+        yield f"is {approval.status} and does not say as its journal does who decided and when"
+    for decision in decisions:
+        if decision.actor_id is None:
+            yield f"is {approval.status} and does not name who decided"
+        if decision.data.get("arguments_digest") != approval.arguments_digest:
+            yield "was decided on another digest"
 
 
 def _handed_problems(handed: Approval, run: RunDetail) -> Problems:

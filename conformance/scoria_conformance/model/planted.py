@@ -14,7 +14,7 @@ from scoria_core.decisions import Change
 from scoria_core.errors import RunNotResumable
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, target
 from scoria_core.model import Approval, StepError
-from scoria_core.run import Run, as_of
+from scoria_core.run import Run
 
 Guard = tuple[object, str]
 
@@ -100,7 +100,7 @@ _looked_up = decisions._pending
 
 def _expires_and_refuses(change: Change, approval_id: str, trigger: str) -> Approval:
     approval = change.run.approvals.get(approval_id)
-    if approval and as_of(approval, change.at).status == ApprovalStatus.EXPIRED:
+    if approval and change.run.as_of(approval, change.at).status == ApprovalStatus.EXPIRED:
         decisions._expire_overdue(change)
     return _looked_up(change, approval_id, trigger)
 

@@ -13,7 +13,7 @@ import attrs
 
 from scoria_core.conversion import converter
 from scoria_core.errors import StoreUnavailable
-from scoria_core.ports import Capability, PrunableStore, Record, RunKey, RunStore
+from scoria_core.ports import Capability, PrunableStore, Record, RunHead, RunKey, RunStore
 
 
 @attrs.frozen
@@ -113,6 +113,11 @@ class LastingStore:
         """Return the records of a run."""
         with self.turn():
             return self.store.read(run_id)
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what the run is found by."""
+        with self.turn():
+            return self.store.head(run_id)
 
     def list_runs(self, **asked: Any) -> Sequence[str]:
         """Return run ids, newest first."""

@@ -19,7 +19,7 @@ from scoria_conformance.mutants.under_test import subject
 from scoria_conformance.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.journal import _sha256, genesis
-from scoria_core.ports import Capability, Record, RunKey, RunStore
+from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
 
 
 def _around(wrong: Callable[[RunStore], RunStore]) -> None:
@@ -658,6 +658,37 @@ class EachTenantHasOneTurn(_Turns):
         due = self.all_due(**asked)
         first = {self.tenants[run_id]: run_id for run_id in reversed(due)}
         return [run_id for run_id in due if run_id in first.values()][:limit]
+
+
+@breaks("STORE-26", "What a store finds a run by")
+class AHeadKnowsNoKey(Around):
+    def head(self, run_id: str) -> Any:
+        found = self.store.head(run_id)
+        return found and attrs.evolve(found, key=attrs.evolve(found.key, idempotency_key=None))
+
+
+@breaks("STORE-26", "What a store finds a run by")
+class AHeadIsDueWhenTheRunWasCreated(Around):
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> Any:
+        self.due = {**getattr(self, "due", {}), key.run_id: due_at}
+        return self.store.create(key, records, due_at=due_at)
+
+    def head(self, run_id: str) -> Any:
+        found = self.store.head(run_id)
+        return found and attrs.evolve(found, due_at=self.due[run_id])
+
+
+@breaks("STORE-26", "What a store finds a run by")
+class AHeadStaysAtTheFirstVersion(Around):
+    def head(self, run_id: str) -> Any:
+        found = self.store.head(run_id)
+        return found and attrs.evolve(found, version=1)
+
+
+@breaks("STORE-26", "What a store finds a run by")
+class EveryRunHasAHead(Around):
+    def head(self, run_id: str) -> Any:
+        return self.store.head(run_id) or RunHead(RunKey(run_id, "tenant-1", "s"), 0, None)
 
 
 @breaks("STORE-13", "StoreUnavailable")

@@ -1,12 +1,13 @@
 """Steps in which a person decides, alone or at the same time as another."""
 
+from datetime import timedelta
 from typing import Any
 
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.starting import pending
-from scoria_conformance.world import ARGUMENTS, KIND, World
-from scoria_core import RunSummary, ScoriaError, StepSpec
+from scoria_conformance.world import ARGUMENTS, KIND, SettableClock, World
+from scoria_core import RunSummary, Scoria, ScoriaError, StepSpec
 from scoria_core.payloads import digest
 
 
@@ -193,3 +194,38 @@ def _(world: World, misnamed: tuple[str, str]) -> None:
 def _decide(world: World, decided: str, approval_id: str, who: Any) -> RunSummary:
     decide = {"approved": world.scoria.approve, "rejected": world.scoria.reject}[decided]
     return decide(world.run_id, approval_id=approval_id, decided_by=who)
+
+
+@then(parsers.parse('its journal tells that the approval expired after "{who}" had approved it'))
+def _(world: World, who: str) -> None:
+    first = world.detail.approvals[0]
+    told = [entry for entry in world.detail.journal if entry.subject_id == first.approval_id]
+    assert [entry.to_state for entry in told] == ["pending", "approved", "expired"]
+    assert (first.status, first.decided_by, first.decided_at) == ("expired", who, told[1].at)
+
+
+@when(parsers.parse("a host whose clock is {seconds:d} seconds ahead adds a step to it"))
+def _(world: World, seconds: int) -> None:
+    clock = SettableClock()
+    clock.advance(world.clock.now() - clock.now() + timedelta(seconds=seconds))
+    host = Scoria(world.store, clock=clock)
+    host.add_step(world.run_id, StepSpec(kind="unserved", role_id="executor"))
+
+
+@when(parsers.parse("the clock is set back by {seconds:d} seconds"))
+def _(world: World, seconds: int) -> None:
+    world.clock.advance(timedelta(seconds=-seconds))
+    world.scoria = world.another_host  # one that has not read the clock before
+
+
+@then("it was approved at the time of the entry before")
+def _(world: World) -> None:
+    *_, before, decided = world.detail.journal
+    (approval,) = world.detail.approvals
+    assert approval.decided_at == decided.at == before.at > world.clock.now()
+
+
+@then("no entry is earlier than the one before it")
+def _(world: World) -> None:
+    times = [entry.at for entry in world.detail.journal]
+    assert times == sorted(times)

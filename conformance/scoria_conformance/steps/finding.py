@@ -1,13 +1,15 @@
 """Steps that ask a store for runs: by their ids, by what is due, and page by page."""
 
 import re
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.shelf import Shelf, record
+from scoria_conformance.shelf import NOON, Shelf, record
 from scoria_conformance.world import OTHER_TENANT, TENANT
+from scoria_core.ports import RunHead
 
 SESSIONS = ("session-1", "session-2")
 
@@ -85,6 +87,20 @@ def _(shelf: Shelf) -> None:
         due = shelf.due_at(30, tenant_id=tenant_id)
         assert due == [each for each in shelf.due_at(30) if shelf.keys[each].tenant_id == tenant_id]
         assert due
+
+
+@then("the head of each run says what was last written")
+def _(shelf: Shelf) -> None:
+    for run_id, records in shelf.kept.items():
+        seconds = shelf.due.get(run_id)
+        due_at = None if seconds is None else NOON + timedelta(seconds=seconds)
+        expected = RunHead(shelf.keys[run_id], records[-1].sequence, due_at)
+        assert shelf.world.store.head(run_id) == expected
+
+
+@then("a run that was never created has no head")
+def _(shelf: Shelf) -> None:
+    assert shelf.world.store.head("never") is None
 
 
 @given(parsers.parse('a run of a {place} called "{one}" and another of one called "{other}"'))

@@ -156,6 +156,7 @@ def _(shelf: Shelf, error: str) -> None:
         lambda: shelf.create([record(1)]),
         lambda: store.append(run_id, [record(3)], expected_version=2, due_at=None),
         lambda: store.read(run_id),
+        lambda: store.head(run_id),
         lambda: store.list_runs(tenant_id=None, session_id=None, limit=1, before=None),
         lambda: store.list_due(tenant_id=None, until=NOON, limit=1),
     ]

@@ -4,6 +4,13 @@ from scoria_conformance.mutants.kit import catalogue
 
 breaks = catalogue()
 
+LATER_OF_BOTH = (
+    "repository:RunRepository._change",
+    "max(self.now(), run.journal[-1].at) if run.journal else self.now()",
+    "self.now()",
+)
+"""The time of a change, taken from the clock alone."""
+
 breaks.add(
     "a request is shown without its reason",
     "APPROVAL-3",
@@ -116,7 +123,7 @@ breaks.add(
     [
         (
             "decisions:resume",
-            "if as_of(approval, change.at).status == ApprovalStatus.PENDING:",
+            "if run.as_of(approval, change.at).status == ApprovalStatus.PENDING:",
             "if False:",
         )
     ],
@@ -128,7 +135,7 @@ breaks.add(
     [
         (
             "run:Run.step_view",
-            "approval=approval and _handed_out(as_of(approval, now))",
+            "approval=approval and _handed_out(self.as_of(approval, now))",
             "approval=None",
         )
     ],
@@ -140,8 +147,8 @@ breaks.add(
     [
         (
             "run:Run.step_view",
-            "approval=approval and _handed_out(as_of(approval, now))",
-            "approval=approval and replaced(as_of(approval, now), arguments={})",
+            "approval=approval and _handed_out(self.as_of(approval, now))",
+            "approval=approval and replaced(self.as_of(approval, now), arguments={})",
         )
     ],
 )
@@ -170,7 +177,13 @@ breaks.add(
     "an approval never expires",
     "APPROVAL-11",
     "expired",
-    [("run:as_of", "overdue = ", "overdue = False and ")],
+    [
+        (
+            "run:Run.as_of",
+            "if approval.expires_at is None or ",
+            "if True or ",
+        )
+    ],
 )
 breaks.add(
     "an expired approval may be approved",
@@ -179,7 +192,7 @@ breaks.add(
     [
         (
             "decisions:_pending",
-            "status = as_of(approval, change.at).status",
+            "status = change.run.as_of(approval, change.at).status",
             "status = approval.status",
         )
     ],
@@ -188,7 +201,7 @@ breaks.add(
     "a listing shows an expired request as open",
     "APPROVAL-11",
     "An expired approval authorises nothing",
-    [("run:Run._pending_approval", "as_of(approval, now).status", "approval.status")],
+    [("run:Run._pending_approval", "self.as_of(approval, now).status", "approval.status")],
 )
 breaks.add(
     "the journal keeps no expiry",
@@ -206,7 +219,7 @@ breaks.add(
     "an expired request cannot be resumed",
     "APPROVAL-13",
     "which is pending",
-    [("decisions:resume", "as_of(approval, change.at).status", "approval.status")],
+    [("decisions:resume", "run.as_of(approval, change.at).status", "approval.status")],
 )
 breaks.add(
     "nobody decides",
@@ -253,4 +266,40 @@ breaks.add(
             ),
         )
     ],
+)
+breaks.add(
+    "an old yes authorises",
+    "APPROVAL-16",
+    "nobody used in time",
+    [("run:Run.as_of", "approval.status == ApprovalStatus.APPROVED", "False")],
+)
+breaks.add(
+    "an old yes is shown as expired, and used",
+    "APPROVAL-16",
+    "authorises nothing",
+    [("decisions:claim_next", 'change.move("approval", approval.approval_id, "expire")', "pass")],
+)
+breaks.add(
+    "a yes that was used in time is shown as expired later",
+    "APPROVAL-16",
+    "A yes that was used in time stays",
+    [("run:Run.as_of", "self.steps[approval.step_id].status in _YET_TO_RUN", "True")],
+)
+breaks.add(
+    "a worker resumes what a person decided on",
+    "APPROVAL-17",
+    "waits for its host",
+    [("decisions:resume_expired", "approval.decided_by is not None", "False")],
+)
+breaks.add(
+    "expiry is judged by the clock alone",
+    "APPROVAL-18",
+    "whose clock is ahead",
+    [("run:Run.as_of", "max(now, self.journal[-1].at)", "now"), LATER_OF_BOTH],
+)
+breaks.add(
+    "an entry is as early as the clock",
+    "JOURNAL-8",
+    "the one before it",
+    [LATER_OF_BOTH],
 )

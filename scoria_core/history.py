@@ -1,0 +1,238 @@
+"""What may follow what in a journal, across subjects; an impossible history is refused.
+
+A lifecycle says which moves one subject has. These rules say what must hold of the others when it
+moves, so that a journal whose digests were computed anew after a change is still found out:
+a run that was resumed while a person had yet to decide, a decision by nobody, a step claimed twice.
+They are asked for what a store returns. What the kit decides itself comes from `decisions`.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from scoria_core.journal import JournalEntry
+from scoria_core.lifecycles import (
+    ApprovalStatus,
+    HandoffStatus,
+    RunStatus,
+    StepStatus,
+    is_terminal,
+)
+from scoria_core.model import Approval
+
+if TYPE_CHECKING:
+    from scoria_core.run import Run
+
+Rule = Callable[["Run", JournalEntry], str | None]
+"""Says what is impossible about an entry that is about to be applied, or None."""
+
+
+def impossible(run: "Run", entry: JournalEntry) -> str | None:
+    """Say why `entry` cannot have followed the journal of `run`, or None where it can have."""
+    if run.journal and entry.at < run.journal[-1].at:
+        return "is earlier than the entry before it"
+    rule = _RULES.get((entry.subject, entry.trigger))
+    return None if rule is None else rule(run, entry)
+
+
+def unfinished(run: "Run") -> str | None:
+    """Say which change the journal of `run` breaks off in, or None where it ends after one.
+
+    A change is stored whole or not at all, so a journal that breaks off in one was cut short.
+    """
+    step = run.active_step()
+    waits = step is not None and step.status == StepStatus.WAITING_FOR_APPROVAL
+    if waits != (run.status == RunStatus.WAITING_FOR_APPROVAL):
+        return "a request for approval or its use"
+    failed = any(each.status == StepStatus.FAILED for each in run.uncompleted_steps())
+    if failed != (run.status == RunStatus.FAILED):
+        return "the failure or the retry of a step"
+    if run.status != RunStatus.CANCELLED and any(
+        each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN) and _is_latest(run, each)
+        for each in run.approvals.values()
+    ):
+        return "the end of the run"
+    for handoff in run.handoffs.values():
+        child = run.steps.get(handoff.child_step_id)
+        if child is None or handoff.status not in _MIRRORED[child.status]:
+            return "a handoff"
+        if run.steps[handoff.parent_step_id].status != StepStatus.COMPLETED:
+            return "a handoff"
+    return None
+
+
+def _is_latest(run: "Run", approval: Approval) -> bool:
+    return run.approval_of(approval.step_id) is approval
+
+
+_MIRRORED: Mapping[StepStatus, tuple[HandoffStatus, ...]] = MappingProxyType(
+    {
+        # A child that is queued again after an approval is running to its handoff.
+        StepStatus.QUEUED: (HandoffStatus.PENDING, HandoffStatus.RUNNING),
+        StepStatus.RUNNING: (HandoffStatus.RUNNING,),
+        StepStatus.WAITING_FOR_APPROVAL: (HandoffStatus.RUNNING,),
+        StepStatus.COMPLETED: (HandoffStatus.COMPLETED,),
+        StepStatus.FAILED: (HandoffStatus.FAILED,),
+        StepStatus.CANCELLED: (HandoffStatus.CANCELLED,),
+    }
+)
+
+
+def _step_queued(run: "Run", entry: JournalEntry) -> str | None:
+    if run.status not in (RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL):
+        return f"queues a step of a run that is {run.status}"
+    if entry.data["sequence"] != len(run.steps) + 1:
+        return f"queues step {entry.data['sequence']} after step {len(run.steps)}"
+    parent, handoff = entry.data.get("parent_step_id"), run.handoff_to(entry.subject_id)
+    if parent != (None if handoff is None else handoff.parent_step_id):
+        return "queues a child step that no handoff asks for"
+    return None
+
+
+def _step_claimed(run: "Run", entry: JournalEntry) -> str | None:
+    if run.status != RunStatus.RUNNING:
+        return f"claims a step of a run that is {run.status}"
+    if run.active_step() is not None:
+        return "claims a step while another is active"
+    first = next(run.queued_steps(), None)
+    if first is None or first.step_id != entry.subject_id:
+        return "claims a step before its turn"
+    not_before = run.not_before(first)
+    if not_before is not None and entry.at < not_before:
+        return "claims a step before it may be tried again"
+    approval = run.approval_of(entry.subject_id)
+    if approval is not None and approval.status == ApprovalStatus.PENDING:
+        return "claims a step whose approval is pending"
+    if approval is not None and approval.status == ApprovalStatus.APPROVED:
+        return "uses an approval that has expired" if _is_overdue(approval, entry) else None
+    return None
+
+
+def _step_at_work(run: "Run", _: JournalEntry) -> str | None:
+    return None if run.status == RunStatus.RUNNING else f"moves a step of a {run.status} run"
+
+
+def _step_resumed(run: "Run", entry: JournalEntry) -> str | None:
+    approval = run.approval_of(entry.subject_id)
+    if approval is None or approval.status == ApprovalStatus.PENDING:
+        return "resumes a step whose approval nobody has decided"
+    return _step_at_work(run, entry)
+
+
+def _step_cancelled(run: "Run", _: JournalEntry) -> str | None:
+    return None if run.open_request() is None else "cancels a step while its approval is pending"
+
+
+def _run_waits(run: "Run", _: JournalEntry) -> str | None:
+    return (
+        "waits for an approval that no step has asked for" if run.open_request() is None else None
+    )
+
+
+def _run_resumed(run: "Run", _: JournalEntry) -> str | None:
+    if run.open_request() is not None:
+        return "resumes the run while its approval is pending"
+    return None
+
+
+def _run_failed(run: "Run", _: JournalEntry) -> str | None:
+    failed = any(step.status == StepStatus.FAILED for step in run.uncompleted_steps())
+    return None if failed else "fails the run, and no step has failed"
+
+
+def _run_completed(run: "Run", _: JournalEntry) -> str | None:
+    step = next(run.uncompleted_steps(), None)
+    return (
+        None if step is None else f"completes the run while step {step.sequence} is {step.status}"
+    )
+
+
+def _run_rejected(run: "Run", entry: JournalEntry) -> str | None:
+    if not any(each.status == ApprovalStatus.REJECTED for each in run.approvals.values()):
+        return "rejects the run, and nobody has rejected an approval"
+    return _run_cancelled(run, entry)
+
+
+def _run_cancelled(run: "Run", _: JournalEntry) -> str | None:
+    for step in run.uncompleted_steps():
+        if not is_terminal("step", step.status):
+            return f"ends the run while step {step.sequence} is {step.status}"
+    return None
+
+
+def _approval_requested(run: "Run", entry: JournalEntry) -> str | None:
+    step = run.steps.get(entry.data["step_id"])
+    if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL:
+        return "asks for an approval that no step waits for"
+    return "asks while another approval is pending" if run.open_request() is not None else None
+
+
+def _approval_decided(run: "Run", entry: JournalEntry) -> str | None:
+    approval = run.approvals[entry.subject_id]
+    if entry.actor_id is None:
+        return "is a decision by nobody"
+    if _is_overdue(approval, entry):
+        return "is a decision on a request that had expired"
+    if run.status != RunStatus.WAITING_FOR_APPROVAL:
+        return f"is a decision on a run that is {run.status}"
+    return None
+
+
+def _approval_expired(run: "Run", entry: JournalEntry) -> str | None:
+    approval = run.approvals[entry.subject_id]
+    if not _is_overdue(approval, entry):
+        return "expires an approval before its time"
+    step = run.steps[approval.step_id]
+    if approval.status == ApprovalStatus.APPROVED and step.status != StepStatus.QUEUED:
+        return f"expires a decision whose step is {step.status}"
+    return None
+
+
+def _handoff_requested(run: "Run", entry: JournalEntry) -> str | None:
+    parent = run.steps.get(entry.data["parent_step_id"])
+    if parent is None or parent.status != StepStatus.RUNNING:
+        return "is a handoff of a step that is not running"
+    return "hands off a step that exists" if entry.data["child_step_id"] in run.steps else None
+
+
+def _handoff_moved(run: "Run", entry: JournalEntry) -> str | None:
+    child = run.steps.get(run.handoffs[entry.subject_id].child_step_id)
+    if child is None or entry.to_state not in _MIRRORED[child.status]:
+        return f"says that a handoff is {entry.to_state}, and its step is not"
+    return None
+
+
+def _is_overdue(approval: Approval, entry: JournalEntry) -> bool:
+    return approval.expires_at is not None and approval.expires_at <= entry.at
+
+
+_RULES: Mapping[tuple[str, str | None], Rule] = MappingProxyType(
+    {
+        ("run", "request_approval"): _run_waits,
+        ("run", "resume"): _run_resumed,
+        ("run", "reject"): _run_rejected,
+        ("run", "complete"): _run_completed,
+        ("run", "fail"): _run_failed,
+        ("run", "cancel"): _run_cancelled,
+        ("step", None): _step_queued,
+        ("step", "claim"): _step_claimed,
+        ("step", "complete"): _step_at_work,
+        ("step", "fail"): _step_at_work,
+        ("step", "request_approval"): _step_at_work,
+        ("step", "release"): _step_at_work,
+        ("step", "retry"): _step_at_work,
+        ("step", "resume"): _step_resumed,
+        ("step", "cancel"): _step_cancelled,
+        ("approval", None): _approval_requested,
+        ("approval", "approve"): _approval_decided,
+        ("approval", "reject"): _approval_decided,
+        ("approval", "expire"): _approval_expired,
+        ("handoff", None): _handoff_requested,
+        ("handoff", "start"): _handoff_moved,
+        ("handoff", "complete"): _handoff_moved,
+        ("handoff", "fail"): _handoff_moved,
+        ("handoff", "release"): _handoff_moved,
+        ("handoff", "retry"): _handoff_moved,
+        ("handoff", "cancel"): _handoff_moved,
+    }
+)
