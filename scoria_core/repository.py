@@ -160,7 +160,7 @@ class RunRepository:
                 tenant_id=self.tenant_id,
                 until=until or self.now(),
                 limit=limit,
-                **({"in_turns": True} if in_turns else {}),
+                in_turns=in_turns,
             )
         )
 
@@ -194,7 +194,7 @@ class RunRepository:
                 change.records,
                 expected_version=version,
                 due_at=change.run.due_at(change.at),
-                **({"due_by": change.at} if change.only_if_due else {}),
+                due_by=change.at if change.only_if_due else None,
             )
 
     def _is_listed(self, run_id: str) -> bool:

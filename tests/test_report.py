@@ -354,28 +354,28 @@ from scoria_memory import MemoryStore
 from scoria_core.errors import StoreUnavailable, VersionConflict
 
 class NothingAppended(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         pass
 
 class HalfStored(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         half = list(records)[: (len(records) + 1) // 2]
-        super().append(run_id, half, expected_version=expected_version, due_at=due_at)
+        super().append(run_id, half, **at)
 
 class ForgetsAndClaims(MemoryStore):
     capabilities = frozenset({"durable"})
 
 class AnyVersion(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         try:
-            super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+            super().append(run_id, records, **at)
         except VersionConflict:
             pass
 
 class OtherError(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         try:
-            super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+            super().append(run_id, records, **at)
         except VersionConflict as error:
             raise StoreUnavailable("x", "is busy", "try again") from error
 
@@ -385,7 +385,7 @@ class BreaksOff(MemoryStore):
         os._exit(3)
 
 class Fails(BreaksOff):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         pass
 
 def made(kind):
