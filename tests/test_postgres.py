@@ -16,7 +16,7 @@ from scoria_core.ports import Record, RunKey
 from scoria_core.stores import scratch_url
 from scoria_postgres import PostgresStore
 from scoria_postgres.connection import connected, named
-from scoria_postgres.migrate import SCHEMA, migrate
+from scoria_postgres.migrate import MIGRATIONS, SCHEMA, migrate
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 KEY = RunKey("r", "tenant-1", "session-1", "order-7")
@@ -61,6 +61,23 @@ def test_processes_that_start_together_make_one_schema(postgres_scratch: str) ->
     for thread in threads:
         thread.join()
     assert applied == list(range(1, SCHEMA + 1))
+
+
+def test_a_store_that_exists_gets_only_what_is_new(
+    postgres_scratch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next numbered file is applied to it, once, and what it holds stays."""
+    store = PostgresStore(postgres_scratch)
+    store.create(KEY, records(1), due_at=None)
+    store.close()
+    later = SCHEMA + 1
+    sql = "ALTER TABLE scoria_run ADD COLUMN of_the_future text"
+    monkeypatch.setattr("scoria_postgres.migrate.MIGRATIONS", {**MIGRATIONS, later: sql})
+    monkeypatch.setattr("scoria_postgres.migrate.SCHEMA", later)
+    with connected(postgres_scratch) as connection:
+        assert [migrate(connection, "store") for _ in range(2)] == [[later], []]
+        asked = "SELECT run_id, of_the_future FROM scoria_run"
+        assert connection.execute(asked).fetchall() == [(KEY.run_id, None)]
 
 
 def test_a_later_schema_is_left_alone(postgres_scratch: str) -> None:

@@ -161,6 +161,8 @@ def report(out: Console, verdict: Verdict) -> None:
         _line(out, Status.COULD_NOT_RUN, f"no scenario puts to the test: {', '.join(untested)}")
     counts = ", ".join(f"{verdict.count(s)} {s}" for s in reversed(Status) if verdict.count(s))
     said = f"{verdict.target}: {verdict.headline} ({counts or 'no check was run'})"
+    if version := verdict.setting.specification:
+        said = f"{said}, specification {version}"
     _line(out, verdict.status, said)
 
 
