@@ -5,20 +5,11 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
-from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
-
-from scoria_core.outcomes import StepSpec
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 converter = make_converter(detailed_validation=False)
-
-# A start that is repeated under a later kit has the arguments, and the digest, that it had.
-converter.register_unstructure_hook(
-    StepSpec,
-    make_dict_unstructure_fn(StepSpec, converter, retry=override(omit_if_default=True)),
-)
 
 
 @attrs.frozen

@@ -164,7 +164,7 @@ class RunRepository:
                 tenant_id=self.tenant_id,
                 until=until or self.now(),
                 limit=limit,
-                **({"in_turns": True} if in_turns else {}),
+                in_turns=in_turns,
             )
         )
 
@@ -200,7 +200,7 @@ class RunRepository:
                 change.records,
                 expected_version=version,
                 due_at=change.run.due_at(change.at),
-                **({"due_by": change.at} if change.only_if_due else {}),
+                due_by=change.at if change.only_if_due else None,
             )
 
     def _is_session(self, value: str) -> bool:

@@ -19,6 +19,7 @@ class LastWriterWins(MemoryStore):
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,  # noqa: ARG002 - it looks at nothing
     ) -> None:
         """Put the records in the place of those that came first."""
         kept = self._journals[run_id][:expected_version]
@@ -36,10 +37,13 @@ class LosesTheLast(MemoryStore):
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append what is not lost."""
         kept = records[:-1] or records
-        super().append(run_id, kept, expected_version=expected_version, due_at=due_at)
+        super().append(
+            run_id, kept, expected_version=expected_version, due_at=due_at, due_by=due_by
+        )
 
 
 class AppendsInPart(MemoryStore):
@@ -52,10 +56,13 @@ class AppendsInPart(MemoryStore):
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Append, or append in part."""
         try:
-            super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+            super().append(
+                run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+            )
         except VersionConflict:
             self._journals[run_id].extend(records[:1])
             raise

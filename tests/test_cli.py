@@ -376,9 +376,8 @@ class SharesKeys(MemoryStore):
         return super().create(attrs.evolve(key, tenant_id="all"), records, due_at=due_at)
 
 class ForgetsDue(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
-        at = self._due.get(run_id)
-        super().append(run_id, records, expected_version=expected_version, due_at=at)
+    def append(self, run_id, records, *, due_at, **at):
+        super().append(run_id, records, due_at=self._due.get(run_id), **at)
 
 class StaysOpen(MemoryStore):
     def close(self):

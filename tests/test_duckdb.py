@@ -421,66 +421,6 @@ def test_a_row_that_holds_no_records_is_noticed(path: Path, packed: str) -> None
     assert (corrupt.value.run_id, corrupt.value.sequence) == (run_id, 1)
 
 
-SCHEMA_1 = """
-CREATE TABLE scoria_journal (
-    run_id VARCHAR NOT NULL, sequence INTEGER NOT NULL, digest VARCHAR NOT NULL,
-    body VARCHAR NOT NULL, due_at BIGINT, tenant_id VARCHAR, session_id VARCHAR,
-    idempotency_key VARCHAR
-);
-CREATE TABLE scoria_schema (version INTEGER NOT NULL);
-INSERT INTO scoria_schema VALUES (1);
-"""
-"""The schema of the first release."""
-
-
-def as_of_schema_1(new: Path, old: Path) -> None:
-    """Write the journals of a file as the first release stored them: a row for each record."""
-    with duckdb.connect(str(new)) as connection:
-        rows = connection.execute("SELECT * FROM scoria_journal ORDER BY rowid").fetchall()
-    with duckdb.connect(str(old)) as connection:
-        connection.execute(SCHEMA_1)
-        for run_id, due_at, packed, *found_by in rows:
-            for record in json.loads(packed):
-                row = [run_id, *record, due_at, *found_by]
-                connection.execute("INSERT INTO scoria_journal VALUES (?,?,?,?,?,?,?,?)", row)
-                found_by = [None, None, None]
-
-
-def test_a_file_of_the_first_release_is_brought_forward(path: Path, tmp_path: Path) -> None:
-    """Its runs are the same to the byte, what is due is due, and they go on."""
-    with opened(path, handlers={"work": asks}) as scoria:
-        waiting, due = start(scoria, idempotency_key="key-1"), start(scoria, handlers={})
-        details = [scoria.get_run_detail(run.run_id) for run in (waiting, due)]
-        pending = scoria.list_pending()
-    old = tmp_path / "old.duckdb"
-    as_of_schema_1(path, old)
-    for _ in range(2):
-        with opened(old, handlers={"work": asks}) as scoria:
-            assert [scoria.get_run_detail(each.run_id) for each in (waiting, due)] == details
-            assert scoria.list_pending() == pending
-            assert start(scoria, idempotency_key="key-1") == waiting
-            session_id = IDENTITY.session_id
-            assert len(scoria.list_runs_for_session(session_id)) == len(details)
-    with opened(old, handlers={"work": asks}) as scoria:
-        assert waiting.pending_approval is not None
-        approval_id = waiting.pending_approval.approval_id
-        scoria.approve(waiting.run_id, approval_id=approval_id, decided_by="reviewer-7")
-        assert scoria.resume_run(waiting.run_id).status == "completed"
-
-
-def test_a_file_of_the_first_release_that_cannot_be_written_says_so(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not read by guess: the next move is to open it once where it can be written."""
-    with opened(path) as scoria:
-        start(scoria)
-    old = tmp_path / "old.duckdb"
-    as_of_schema_1(path, old)
-    monkeypatch.setattr("scoria_duckdb.journal_file._is_write_protected", lambda _: True)
-    with pytest.raises(StoreUnavailable, match="open it once where it can be written"):
-        opened(old)
-
-
 def test_a_file_that_is_only_read_gets_no_tables(path: Path) -> None:
     """Looking for a run in a database of another kind leaves it as it was."""
     with duckdb.connect(str(path)) as connection:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,23 @@ def test_processes_that_start_together_make_one_schema(postgres_scratch: str) ->
     assert applied == list(range(1, SCHEMA + 1))
 
 
+def test_a_store_that_exists_gets_only_what_is_new(
+    postgres_scratch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next numbered file is applied to it, once, and what it holds stays."""
+    store = PostgresStore(postgres_scratch)
+    store.create(KEY, records(1), due_at=None)
+    store.close()
+    later = SCHEMA + 1
+    sql = "ALTER TABLE scoria_run ADD COLUMN of_the_future text"
+    monkeypatch.setattr("scoria_postgres.migrate.MIGRATIONS", {**MIGRATIONS, later: sql})
+    monkeypatch.setattr("scoria_postgres.migrate.SCHEMA", later)
+    with connected(postgres_scratch) as connection:
+        assert [migrate(connection, "store") for _ in range(2)] == [[later], []]
+        asked = "SELECT run_id, of_the_future FROM scoria_run"
+        assert connection.execute(asked).fetchall() == [(KEY.run_id, None)]
+
+
 def test_a_later_schema_is_left_alone(postgres_scratch: str) -> None:
     """What a later kit has made is refused, and named."""
     PostgresStore(postgres_scratch).close()
@@ -74,57 +90,19 @@ def test_a_later_schema_is_left_alone(postgres_scratch: str) -> None:
 
 
 AWKWARD = ['{"text": "\\u0001 \\" \\\\"}', "ÿ 𝄞 \u2028", "'", ""]
-"""Bodies that a migration could harm."""
+"""Bodies that packing could harm."""
 
 
-def test_records_of_the_first_schema_are_brought_forward(postgres_scratch: str) -> None:
-    """They are the same to the byte, and journals go on where they ended."""
+def test_sql_reads_a_row_for_each_record(postgres_scratch: str) -> None:
+    """The view has every record to the byte, whichever append it came with."""
     stored = [Record(number, f"digest {number}", body) for number, body in enumerate(AWKWARD, 1)]
-    with connected(postgres_scratch) as connection:
-        _first_schema(connection)
-        connection.execute("INSERT INTO scoria_run VALUES ('r', 'tenant-1', 'session-1', 'key-1')")
-        connection.execute("INSERT INTO scoria_head VALUES ('r', 'tenant-1', 4, %s)", [NOON])
-        for each in reversed(stored):
-            _insert(connection, each)
     store = PostgresStore(postgres_scratch)
-    try:
-        assert store.read("r") == stored
-        assert store.list_due(tenant_id=None, until=NOON, limit=1) == ["r"]
-        store.append("r", records(5), expected_version=4, due_at=None)
-        assert store.read("r") == [*stored, *records(5)]
-    finally:
-        store.close()
+    store.create(KEY, stored[:3], due_at=NOON)
+    store.append(KEY.run_id, stored[3:], expected_version=3, due_at=None)
+    store.close()
     with connected(postgres_scratch) as connection:
         asked = "SELECT sequence, digest, body FROM scoria_record ORDER BY sequence"
-        assert [Record(*row) for row in connection.execute(asked)] == [*stored, *records(5)]
-
-
-def test_what_an_earlier_kit_is_storing_is_brought_forward_too(postgres_scratch: str) -> None:
-    """The migration waits for an append that is under way, and loses nothing of it."""
-    with connected(postgres_scratch) as earlier, connected(postgres_scratch) as connection:
-        _first_schema(earlier)
-        with ThreadPoolExecutor(1) as migrating:
-            with earlier.transaction():
-                earlier.execute("INSERT INTO scoria_head VALUES ('r', 'tenant-1', 1, NULL)")
-                _insert(earlier, records(1)[0])
-                applied = migrating.submit(migrate, connection, "store")
-                with pytest.raises(TimeoutError):
-                    applied.result(0.5)
-            assert applied.result(30) == list(range(2, SCHEMA + 1))
-    store = PostgresStore(postgres_scratch)
-    assert store.read("r") == records(1)
-    store.close()
-
-
-def _first_schema(connection: psycopg.Connection) -> None:
-    connection.execute("CREATE TABLE scoria_schema (version integer PRIMARY KEY)")
-    connection.execute("INSERT INTO scoria_schema VALUES (1)")
-    connection.execute(MIGRATIONS[1].encode())
-
-
-def _insert(connection: psycopg.Connection, record: Record) -> None:
-    row = ["r", record.sequence, record.digest, record.body]
-    connection.execute("INSERT INTO scoria_record VALUES (%s, %s, %s, %s)", row)
+        assert [Record(*row) for row in connection.execute(asked)] == stored
 
 
 def test_each_directory_has_a_store_of_its_own(postgres_url: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The report of a verification: its statuses, its files, and what must never look green."""
 
+import io
 import json
 import os
 import pty
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from cattrs.preconf.json import make_converter
+from rich.console import Console
 
 import test_web_browser as web
-from scoria_cli.verify import Watch
+from scoria_cli.verify import Watch, report
 from scoria_conformance import (
     Check,
     Exclusions,
@@ -24,6 +26,7 @@ from scoria_conformance import (
     Progress,
     Status,
     Verdict,
+    specification,
     verify,
 )
 from scoria_conformance.blame import judged
@@ -354,28 +357,28 @@ from scoria_memory import MemoryStore
 from scoria_core.errors import StoreUnavailable, VersionConflict
 
 class NothingAppended(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         pass
 
 class HalfStored(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         half = list(records)[: (len(records) + 1) // 2]
-        super().append(run_id, half, expected_version=expected_version, due_at=due_at)
+        super().append(run_id, half, **at)
 
 class ForgetsAndClaims(MemoryStore):
     capabilities = frozenset({"durable"})
 
 class AnyVersion(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         try:
-            super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+            super().append(run_id, records, **at)
         except VersionConflict:
             pass
 
 class OtherError(MemoryStore):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         try:
-            super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+            super().append(run_id, records, **at)
         except VersionConflict as error:
             raise StoreUnavailable("x", "is busy", "try again") from error
 
@@ -385,7 +388,7 @@ class BreaksOff(MemoryStore):
         os._exit(3)
 
 class Fails(BreaksOff):
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, **at):
         pass
 
 def made(kind):
@@ -586,6 +589,19 @@ def test_report_json_is_what_its_shape_says(each_status: Document, tmp_path: Pat
     write(verdict, tmp_path)
     assert read(tmp_path) == Document.of(verdict)
     assert read(tmp_path).seed == 7
+
+
+def test_a_verdict_says_that_the_specification_is_a_draft(
+    each_status: Document, tmp_path: Path
+) -> None:
+    """On the terminal, in the report and in the clauses that ship: nothing is published yet."""
+    version = specification().version
+    verdict = Verdict("x", each_status.checks, setting=Setting.here(version, 7))
+    write(verdict, tmp_path)
+    printed = io.StringIO()
+    report(Console(file=printed, width=200), verdict)
+    assert version == read(tmp_path).specification == "1.0-draft"
+    assert printed.getvalue().endswith("), specification 1.0-draft\n")
 
 
 def test_the_summary_has_what_failed_first(each_status: Document, tmp_path: Path) -> None:

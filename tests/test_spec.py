@@ -139,10 +139,13 @@ class CountingStore(MemoryStore):
         *,
         expected_version: int,
         due_at: datetime | None,
+        due_by: datetime | None = None,
     ) -> None:
         """Count, and store."""
         self.commits += 1
-        super().append(run_id, records, expected_version=expected_version, due_at=due_at)
+        super().append(
+            run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+        )
 
 
 def _commits(prepare: Callable[[Scoria], str], call: Callable[[Scoria, str], object]) -> int:

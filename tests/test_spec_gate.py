@@ -1,7 +1,6 @@
 """The gate: whatever is taken out of the specification, somebody says its name."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -9,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import attrs
 import pytest
 from pytest_bdd.parsers import string as exactly
 from pytest_bdd.steps import StepFunctionContext
@@ -94,13 +92,10 @@ def test_a_missing_scenario_is_named(house: Path, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("clause_id", [clause.id for clause in CLAUSES])
 def test_a_missing_clause_is_named(house: Path, clause_id: str) -> None:
-    """A clause that is taken out is missed by its id; one that was published, for good."""
+    """A clause that is taken out is missed by its id."""
     page = page_of(house, clause_id)
     page.write_text(without_clause(page.read_text("utf-8"), clause_id), "utf-8")
-    said = f"clauses.json is stale for {clause_id}: run make spec"
-    if clause_id in specification().at("1.0").by_id:
-        said = f"{clause_id} is part of 1.0 and in no page: an id is never taken away"
-    assert said in problems(house)
+    assert f"clauses.json is stale for {clause_id}: run make spec" in problems(house)
 
 
 TAGS = [
@@ -182,7 +177,7 @@ def test_the_command_says_it_and_fails(house: Path) -> None:
     replaced(page_of(house, "RUN-3"), "only by its `run_id`", "by its `session_id`")
     ran = check(house)
     assert ran.returncode == 1
-    assert "RUN-3 does not say what it said in 1.0: say it in a new clause\n" in ran.stderr
+    assert "clauses.json is stale for RUN-3: run make spec\n" in ran.stderr
 
 
 def test_the_command_wants_to_stand_where_the_project_is(tmp_path: Path) -> None:
@@ -209,35 +204,27 @@ def _remove(path: str) -> Callable[[Path], None]:
 
 
 STORE = f"{FEATURES}/store.feature"
-NEW = "\n### {}\n\nIt MUST hold.\n\n- Why: because.\n- Governs: `{}`\n{}"
+NEW = "\n### {}\n\nIt MUST hold.\n\n- Why: because.\n- Governs: `{}`\n"
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a clause is there twice": (
-        _add("spec/runs.md", NEW.format("RUN-1", "run.resume", "")),
+        _add("spec/runs.md", NEW.format("RUN-1", "run.resume")),
         "clause 'RUN-1' is there 2 times",
     ),
-    "a new clause is not marked": (
-        _add("spec/runs.md", NEW.format("RUN-99", "run.resume", "")),
-        "RUN-99 is not part of 1.0: mark it with a later Since",
-    ),
     "a new clause has no scenario": (
-        _add("spec/runs.md", NEW.format("RUN-99", "run.resume", "- Since: 1.1\n")),
+        _add("spec/runs.md", NEW.format("RUN-99", "run.resume")),
         "RUN-99 has no scenario, and is not listed as untestable",
     ),
     "a clause governs a transition that is not there": (
-        _add("spec/runs.md", NEW.format("RUN-99", "run.resumed", "")),
+        _add("spec/runs.md", NEW.format("RUN-99", "run.resumed")),
         "RUN-99 governs run.resumed, which is not there",
     ),
     "a clause governs a name that is not there": (
-        _add("spec/runs.md", NEW.format("RUN-99", "scoria_core.scoria.Scoria.resumes", "")),
+        _add("spec/runs.md", NEW.format("RUN-99", "scoria_core.scoria.Scoria.resumes")),
         "RUN-99 governs scoria_core.scoria.Scoria.resumes, which is not there",
     ),
     "a clause is called untestable all the same": (
         _add("spec/runs.md", "- Untestable: it is late.\n"),
         "RUN-18 is listed as untestable, and ",
-    ),
-    "a published clause became untestable": (
-        _add("spec/runs.md", "- Untestable: it is late.\n"),
-        "RUN-18 does not say what it said in 1.0: say it in a new clause",
     ),
     "a heading is no clause": (
         _edit("spec/runs.md", "A paused run MUST be", "A paused run is"),
@@ -251,29 +238,9 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         _remove(f"{FEATURES}/clauses.json"),
         "features/scoria_features/clauses.json is stale: run make spec",
     ),
-    "a published version is gone": (
-        _remove("spec/frozen/1.0.json"),
-        "spec/frozen/1.0.json is not what was published as 1.0",
-    ),
-    "a published version was edited": (
-        _edit("spec/frozen/1.0.json", "A paused run MUST be", "A paused run MAY be"),
-        "spec/frozen/1.0.json is not what was published as 1.0",
-    ),
-    "a version was published on the side": (
-        lambda house: (house / "spec/frozen/1.7.json").write_text(specification().to_json()),
-        "spec/frozen/1.7.json is not in PUBLISHED",
-    ),
-    "a published promise is turned round": (
+    "a promise is turned round": (
         _edit("spec/runs.md", "A paused run MUST be", "A paused run MAY be"),
-        "RUN-3 does not say what it said in 1.0: say it in a new clause",
-    ),
-    "a published clause is put off": (
-        _edit("spec/runs.md", "- Why: a session has", "- Since: 1.2\n- Why: a session has"),
-        "RUN-3 does not say what it said in 1.0: say it in a new clause",
-    ),
-    "a scenario of an old clause is tagged with a later one": (
-        _edit("features/scoria_features/store.feature", "  @STORE-13\n", "  @STORE-13 @STORE-18\n"),
-        "store.feature: A closed store says so: tests clauses of 1.0 and 1.1 at once",
+        "clauses.json is stale for RUN-3: run make spec",
     ),
     "a line of a scenario is taken out": (
         _edit(STORE, "    When the store is closed, twice\n", ""),
@@ -288,7 +255,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         "README.md does not say that the version of the set is ",
     ),
     "a clause governs somebody else": (
-        _add("spec/runs.md", NEW.format("RUN-99", "os.path.join", "")),
+        _add("spec/runs.md", NEW.format("RUN-99", "os.path.join")),
         "RUN-99 governs os.path.join, which is not there",
     ),
     "something stands under a clause that nobody reads": (
@@ -427,7 +394,6 @@ def test_every_step_of_the_suite_is_seen() -> None:
         ("It MUST hold.\n\n- Governs: `g`\n", "begins with '- Why: '"),
         ("It MUST hold.\n\n- Why: w\n", "begins with '- Governs: '"),
         ("It MUST hold.\n\n- Why: w\n- Governs: `g`,\n", "begins with '- Governs: '"),
-        ("It MUST hold.\n\n- Why: w\n- Governs: `g`\n- Since: 2\n", "is since '2'"),
         ("It MUST hold.\n\n- Why: w\n- Governs: `g`\n- Becuase: x\n", "says 'Becuase'"),
         ("", "MUST, SHOULD or MAY once"),
     ],
@@ -438,33 +404,3 @@ def test_what_is_no_clause_is_refused_by_name(tmp_path: Path, text: str, said: s
     with pytest.raises(NotAClause, match=re.escape(said)) as refused:
         read_pages(tmp_path)
     assert str(refused.value).startswith("x.md: X-1 ")
-
-
-def test_a_later_clause_never_fails_who_verifies_against_an_earlier_version(
-    tmp_path: Path,
-) -> None:
-    """A store that breaks a clause of 1.1 fails against the latest, and passes against 1.0."""
-    shutil.copytree(ROOT / FEATURES, tmp_path / "scoria_features")
-    later = [attrs.evolve(each, since="1.1") if each.id == "STORE-13" else each for each in CLAUSES]
-    changed = attrs.evolve(specification(), version="1.1", clauses=tuple(later))
-    (tmp_path / "scoria_features" / "clauses.json").write_text(changed.to_json(), "utf-8")
-    (tmp_path / "shut.py").write_text(
-        "from scoria_memory import MemoryStore\n"
-        "class Shut(MemoryStore):\n"
-        "    def close(self): pass\n"
-        "def make(directory): return Shut()\n"
-    )
-    latest, earlier = (
-        subprocess.run(
-            [sys.executable, "-m", "scoria_cli", "verify", "shut:make", "--suite", "store", *spec],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            check=False,
-        )
-        for spec in ([], ["--spec", "1.0"])
-    )
-    assert (latest.returncode, earlier.returncode) == (1, 0), latest.stdout + earlier.stdout
-    assert "A closed store says so" in latest.stdout
-    assert "STORE-13 is since 1.1" in earlier.stdout

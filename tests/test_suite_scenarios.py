@@ -141,7 +141,7 @@ class KeepsBack(Shared):
 
     late = ()
 
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, *, expected_version, due_at, due_by=None):
         self.settle()
         with self.connect() as file:
             version = self.version(file, run_id)
@@ -168,11 +168,9 @@ class KeepsBack(Shared):
 class OneByOne(Shared):
     """Stores the records of an append each for itself."""
 
-    def append(self, run_id, records, *, expected_version, due_at):
+    def append(self, run_id, records, *, expected_version, **at):
         for each in records:
-            super().append(
-                run_id, [each], expected_version=each.sequence - 1, due_at=due_at
-            )
+            super().append(run_id, [each], expected_version=each.sequence - 1, **at)
 
 
 class Remembers(Shared):

@@ -19,7 +19,6 @@ from scoria_conformance import (
     Progress,
     Status,
     Verdict,
-    specification,
 )
 from scoria_conformance import verify as run_suite
 from scoria_conformance.printable import printable
@@ -41,13 +40,6 @@ _STYLES = {
 }
 
 
-def _version(_: click.Context, __: click.Parameter, version: str | None) -> str | None:
-    known = specification().versions
-    if version not in (None, *known):
-        raise click.BadParameter(f"there is no {version!r}; there is {', '.join(known)}")
-    return version
-
-
 @click.command()
 @click.argument("target")
 @click.option("--suite", type=click.Choice(sorted(SUITES)), help="One of them; all by default.")
@@ -56,12 +48,6 @@ def _version(_: click.Context, __: click.Parameter, version: str | None) -> str 
     "driver",
     metavar="MODULE:NAME",
     help="What drives the host at a base URL: TARGET is a host. For a URL, the demo's by default.",
-)
-@click.option(
-    "--spec",
-    metavar="VERSION",
-    callback=_version,
-    help="Version of the specification to hold TARGET to; the latest by default.",
 )
 @click.option(
     "--exclude",
@@ -83,7 +69,6 @@ def verify(
     target: str,
     suite: str | None,
     driver: str | None,
-    spec: str | None,
     exclude: Path | None,
     directory: Path | None,
     seed: int,
@@ -105,7 +90,6 @@ def verify(
             suite=suite,
             page=PAGE,
             host=_driver(target, driver),
-            spec=spec,
             seed=seed,
             exclusions=exclusions,
             tell=watch,
@@ -177,6 +161,8 @@ def report(out: Console, verdict: Verdict) -> None:
         _line(out, Status.COULD_NOT_RUN, f"no scenario puts to the test: {', '.join(untested)}")
     counts = ", ".join(f"{verdict.count(s)} {s}" for s in reversed(Status) if verdict.count(s))
     said = f"{verdict.target}: {verdict.headline} ({counts or 'no check was run'})"
+    if version := verdict.setting.specification:
+        said = f"{said}, specification {version}"
     _line(out, verdict.status, said)
 
 

@@ -33,7 +33,7 @@ from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunHead, RunKey
 from scoria_duckdb.compaction import compact
 
-SCHEMA = 2
+SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
 
 FEW_ROWS = 8
@@ -50,7 +50,6 @@ _SQL = {
     for name in (
         "append",
         "due",
-        "from_1_to_2",
         "head",
         "journal",
         "newest",
@@ -413,14 +412,6 @@ class JournalFile:
             raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
         if found > SCHEMA:
             raise SchemaTooNew(self._name, found, SCHEMA)
-        if found < SCHEMA:
-            self._bring_forward()
-
-    def _bring_forward(self) -> None:
-        if _is_write_protected(self._path):
-            next_move = "open it once where it can be written"
-            raise StoreUnavailable(self._name, "was written by an earlier kit", next_move)
-        self._connection.execute(_SQL["from_1_to_2"])
 
     def _has_schema(self) -> bool:
         tables = self._connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -10,13 +9,16 @@ import attrs
 
 from scoria_core.conversion import converter
 
+VERSION = "1.0-draft"
+"""The version of the specification: until it is published, a clause may still change."""
+
 CLAUSE_ID = re.compile(r"[A-Z]+-[1-9][0-9]*")
 """How a clause is called, in the text and as the tag of a scenario."""
 
 
 @attrs.frozen
 class Clause:
-    """One promise. `level` is MUST, SHOULD or MAY, and `since` the version that says it so.
+    """One promise. `level` is MUST, SHOULD or MAY.
 
     `governs` names what keeps it: `run.resume` for a transition, else a module or what is in one.
     `untestable` says why no scenario can test it, or is None.
@@ -27,23 +29,16 @@ class Clause:
     text: str
     why: str
     governs: tuple[str, ...]
-    since: str
     untestable: str | None
     page: str
 
 
 @attrs.frozen
 class ClauseSet:
-    """All clauses, in the order of their pages, at the latest version that any of them has."""
+    """All clauses of a version, in the order of their pages."""
 
     version: str
     clauses: tuple[Clause, ...]
-
-    @classmethod
-    def of(cls, clauses: Sequence[Clause]) -> "ClauseSet":
-        """Return the set of these clauses."""
-        latest = max((clause.since for clause in clauses), key=ordered, default="0")
-        return cls(latest, tuple(clauses))
 
     @classmethod
     def from_json(cls, text: str) -> "ClauseSet":
@@ -54,25 +49,10 @@ class ClauseSet:
         """Return the set as JSON text, one way to say it."""
         return json.dumps(converter.unstructure(self), indent=1, ensure_ascii=False) + "\n"
 
-    def at(self, version: str) -> "ClauseSet":
-        """Return the clauses that `version` had already, as they are now."""
-        kept = (clause for clause in self.clauses if ordered(clause.since) <= ordered(version))
-        return ClauseSet.of(tuple(kept))
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """Every version that a clause is since, the latest last."""
-        return tuple(sorted({clause.since for clause in self.clauses}, key=ordered))
-
     @property
     def by_id(self) -> dict[str, Clause]:
         """The clauses by what they are called."""
         return {clause.id: clause for clause in self.clauses}
-
-
-def ordered(version: str) -> tuple[int, ...]:
-    """Return `version` as what it compares by: 1.10 comes after 1.9."""
-    return tuple(int(part) for part in version.split("."))
 
 
 @cache

@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start with no checks, and nothing under watch."""
     config.stash[CHECKS], config.stash[ADAPTER] = {}, Adapter()
     config.stash[_WATCHED] = Watched()
-    version = config.getoption("--scoria-spec") or specification().version
+    version = specification().version
     keeper = Keeper(config, Setting.here(version, config.getoption("--scoria-seed")))
     config.stash[KEEPER] = keeper
     config.pluginmanager.register(keeper, "scoria-keeper")

@@ -13,10 +13,9 @@ from scoria_conformance.clauses import specification
 from scoria_conformance.gathering import CHECKS as CHECKS
 from scoria_conformance.gathering import note_adapter
 from scoria_conformance.host import Host, InProcessHost, PageFactory
-from scoria_conformance.items import TAGS, clauses_of
+from scoria_conformance.items import TAGS
 from scoria_conformance.setting import SEED
 from scoria_conformance.target import Target
-from scoria_conformance.verdict import NOT_APPLICABLE
 from scoria_conformance.world import StoreFactory, World
 
 # In the order in which they import each other: pytest rewrites asserts as it imports.
@@ -59,7 +58,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scoria-page", help="module:function that makes the evidence page of a facade"
     )
     group.addoption("--scoria-host", help="module:function that drives the host at a base URL")
-    group.addoption("--scoria-spec", help="version of the specification; the latest by default")
     group.addoption(
         "--scoria-seed", type=int, default=SEED, help="what random examples are drawn from"
     )
@@ -128,16 +126,3 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         pytest.skip("no way to talk to the host: pass --scoria-host")
     with target.connected() as connected:
         yield connected
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a version of the specification that is asked for did not say yet."""
-    version = config.getoption("--scoria-spec")
-    if version is None:
-        return
-    known, asked = specification().by_id, specification().at(version).by_id
-    for item in items:
-        later = [each for each in clauses_of(item) if each in known and each not in asked]
-        if later:
-            reason = f"{NOT_APPLICABLE}{later[0]} is since {known[later[0]].since}"
-            item.add_marker(pytest.mark.skip(reason=reason))

@@ -59,7 +59,6 @@ def verify(
     suite: str | None = None,
     page: str | None = None,
     host: str | None = None,
-    spec: str | None = None,
     seed: int = SEED,
     exclusions: Exclusions | None = None,
     tell: Tell = lambda _: None,
@@ -68,21 +67,20 @@ def verify(
 
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
     makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
-    URL is the `module:name` of a WSGI app. `spec` is a version of the specification: clauses that
-    it did not have yet are not applicable. `seed` is what random examples are drawn from. `tell`
-    hears how far it is, several times a second. Raises
-    `StoreUnavailable` where there is nothing at `target` to run the suite against, and
-    `ExclusionsRefused` where one of `exclusions` names no scenario.
+    URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from. `tell`
+    hears how far it is, several times a second. Raises `StoreUnavailable` where there is nothing at
+    `target` to run the suite against, and `ExclusionsRefused` where one of `exclusions` names no
+    scenario.
     """
     Target(target, host).check()
-    setting = Setting.here(spec or specification().version, seed)
+    setting = Setting.here(specification().version, seed)
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         child = _Child(Path(directory), exclusions, tell)
-        told = [*_selected(Target(target, host), suite), *_told(target, page, host, spec, seed)]
+        told = [*_selected(Target(target, host), suite), *_told(target, page, host, seed)]
         child.run([sys.executable, "-m", "pytest", *pytest_arguments(), "--no-header", "-q", *told])
     checks = tuple(child.heard.checks.values())
     found = exclusions.applied(checks) if exclusions is not None else checks
-    promised = _promised(setting.specification) if not _is_part(Target(target, host), suite) else ()
+    promised = _promised() if not _is_part(Target(target, host), suite) else ()
     ended = setting.ended(child.heard.adapter)
     return Verdict(target, found, child.problem, promised, ended)
 
@@ -165,20 +163,17 @@ def _is_part(target: Target, suite: str | None) -> bool:
     return suite is not None or target.is_host
 
 
-def _promised(version: str) -> tuple[str, ...]:
+def _promised() -> tuple[str, ...]:
     """Return the clauses that a run of all suites must put to the test."""
-    clauses = specification().at(version).clauses
+    clauses = specification().clauses
     return tuple(clause.id for clause in clauses if clause.untestable is None)
 
 
-def _told(
-    target: str, page: str | None, host: str | None, spec: str | None, seed: int
-) -> list[str]:
+def _told(target: str, page: str | None, host: str | None, seed: int) -> list[str]:
     options = {
         "--scoria-target": target,
         "--scoria-page": page,
         "--scoria-host": host,
-        "--scoria-spec": spec,
         "--scoria-seed": str(seed),
     }
     return [f"{name}={value}" for name, value in options.items() if value is not None]

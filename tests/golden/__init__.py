@@ -1,1 +1,1 @@
-"""Journals as each kit wrote them, and how they are written."""
+"""Journals in the format of today, and how they are written."""

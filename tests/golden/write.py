@@ -1,10 +1,10 @@
-"""Write the journals of a few runs as this kit makes them: `python tests/golden/write.py VERSION`.
+"""Write the journals of a few runs, the same each time: `python tests/golden/write.py`.
 
-Once per released version; what an earlier one wrote is never written again.
+They are kept so that a change of the format is noticed. Nothing has been released: where the change
+is meant, write them again.
 """
 
 import json
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ import attrs
 from scoria_core import Completed, NeedsApproval, RunDetail, RunSummary, Scoria, Step, StepSpec
 from scoria_memory import MemoryStore
 
+JOURNALS = Path(__file__).parent / "journals"
 STEP = StepSpec("work", "executor", {"n": 1, "text": "Grüße ✓", "big": 10**30})
 
 
@@ -165,20 +166,25 @@ def meaning(detail: RunDetail) -> dict[str, Any]:
     }
 
 
-def main(version: str) -> None:
-    """Write a file for each run, into the folder of the version."""
-    folder = Path(__file__).parent / version
-    folder.mkdir()
+def journals() -> dict[str, str]:
+    """Return the text of each file, by the name of its run."""
     author = Author()
+    written = {}
     for name, run_id in author.runs().items():
         golden = {
             "run_id": run_id,
             "meaning": meaning(author.scoria.get_run_detail(run_id)),
             "records": [attrs.asdict(record) for record in author.store.read(run_id)],
         }
-        text = json.dumps(golden, ensure_ascii=False, indent=1)
-        (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+        written[name] = f"{json.dumps(golden, ensure_ascii=False, indent=1)}\n"
+    return written
+
+
+def main() -> None:
+    """Write a file for each run."""
+    for name, text in journals().items():
+        (JOURNALS / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

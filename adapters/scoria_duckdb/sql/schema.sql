@@ -18,5 +18,5 @@ CREATE VIEW scoria_record AS
 SELECT run_id, (record->>0)::INTEGER AS sequence, record->>1 AS digest, record->>2 AS body
 FROM (SELECT run_id, unnest(json_transform(records, '["JSON"]')) AS record FROM scoria_journal);
 CREATE TABLE scoria_schema (version INTEGER NOT NULL);
-INSERT INTO scoria_schema VALUES (2);
+INSERT INTO scoria_schema VALUES (1);
 COMMIT;

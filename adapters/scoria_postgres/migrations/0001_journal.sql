@@ -25,11 +25,20 @@ CREATE INDEX scoria_head_due ON scoria_head (due_at, run_id) WHERE due_at IS NOT
 CREATE INDEX scoria_head_tenant_due ON scoria_head (tenant_id, due_at, run_id)
     WHERE due_at IS NOT NULL;
 
--- Its journal, as it was written.
-CREATE TABLE scoria_record (
-    run_id   text COLLATE "C" NOT NULL,
-    sequence integer NOT NULL,
-    digest   text NOT NULL,
-    body     text NOT NULL,
-    PRIMARY KEY (run_id, sequence)
+-- Its journal, a row for each append rather than for each record: rows and their index entries cost
+-- most of it.
+CREATE TABLE scoria_journal (
+    run_id  text COLLATE "C" NOT NULL,
+    version integer NOT NULL,  -- of the run with these records
+    records text NOT NULL,     -- JSON: [[sequence, digest, body], ...]
+    PRIMARY KEY (run_id, version)
 );
+
+-- What SQL reads: a row for each record.
+CREATE VIEW scoria_record AS
+SELECT
+    journal.run_id,
+    (record ->> 0)::integer AS sequence,
+    record ->> 1 AS digest,
+    record ->> 2 AS body
+FROM scoria_journal AS journal, json_array_elements(journal.records::json) AS record;

@@ -40,7 +40,6 @@ class ClauseRow:
     level: str
     text: str
     why: str
-    since: str
     page: str
     seconds: float
     checks: tuple[str, ...]
@@ -164,17 +163,16 @@ _UNKNOWN = "not a clause of this specification"
 
 def _row(group: Group) -> ClauseRow:
     known = specification().by_id.get(group.id)
-    clause = known or Clause(group.id, "", _UNKNOWN, "", (), "", None, "")
+    clause = known or Clause(group.id, "", _UNKNOWN, "", (), None, "")
     seconds = round(sum(check.seconds for check in group.checks), 6)
     names = tuple(check.name for check in group.checks)
-    told = (clause.level, clause.text, clause.why, clause.since, clause.page)
+    told = (clause.level, clause.text, clause.why, clause.page)
     return ClauseRow(group.id, group.status, *told, seconds, names)
 
 
 def _untested(verdict: Verdict) -> Iterator[Untested]:
     tested = {clause.id for clause in verdict.clauses}
-    asked = verdict.setting.specification or specification().version
-    for clause in specification().at(asked).clauses:
+    for clause in specification().clauses:
         if clause.id not in tested:
             reason = clause.untestable or "no scenario of this run puts it to the test"
             yield Untested(clause.id, clause.text, reason)

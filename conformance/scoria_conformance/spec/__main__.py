@@ -1,11 +1,11 @@
-"""`python -m scoria_conformance.spec check|write|freeze`, where `spec/` and `features/` are."""
+"""`python -m scoria_conformance.spec check|write`, where `spec/` and `features/` are."""
 
 from pathlib import Path
 
 import click
 
 from scoria_conformance.clauses import ClauseSet
-from scoria_conformance.spec.gate import House, problems, seal
+from scoria_conformance.spec.gate import House, problems
 from scoria_conformance.spec.lifecycle_feature import lifecycle_feature
 from scoria_conformance.spec.pages import NotAClause, read_pages
 from scoria_conformance.spec.scenarios import read_features
@@ -46,22 +46,6 @@ def write(page: str | None, targets: tuple[str, ...]) -> None:
     found = Found.of(verdicts)
     HERE.found.write_text(found.to_json(), "utf-8")
     HERE.matrix.write_text(matrix(clauses, read_features(HERE.features), found), "utf-8")
-
-
-@spec.command()
-@click.argument("version")
-def freeze(version: str) -> None:
-    """Publish the clauses as VERSION: from here on they say what they say now."""
-    path = HERE.pages / "frozen" / f"{version}.json"
-    clauses = _clauses()
-    if path.exists():
-        raise click.ClickException(f"{path} is published already")
-    if clauses.version != version:
-        raise click.ClickException(f"the clauses are at {clauses.version}, not {version}")
-    if found := list(problems(HERE.root)):
-        raise click.ClickException(f"{found[0]}: run python -m scoria_conformance.spec check")
-    path.write_text(clauses.to_json(), "utf-8")
-    click.echo(f'add to PUBLISHED of spec/gate.py: "{version}": "{seal(clauses)}"')
 
 
 def _verified(target: str, page: str | None) -> Verdict:

@@ -1,6 +1,5 @@
 """The gate: everything that would let text, Gherkin, code and pictures drift apart, by name."""
 
-import hashlib
 import pkgutil
 import re
 from collections import Counter
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from scoria_conformance.clauses import CLAUSE_ID, Clause, ClauseSet, ordered
+from scoria_conformance.clauses import CLAUSE_ID, ClauseSet
 from scoria_conformance.items import TAGS
 from scoria_conformance.spec.bindings import Steps, binding_problems, bound_steps
 from scoria_conformance.spec.lifecycle_feature import lifecycle_feature_problems
@@ -19,9 +18,6 @@ from scoria_conformance.spec.scenarios import NotAFeature, Scenario, read_featur
 from scoria_conformance.spec.trace import Found, governing, matrix, moves, testing
 from scoria_conformance.verdict import Status
 from scoria_core.lifecycles import MACHINES, triggers
-
-PUBLISHED = {"1.0": "f0b27af4f687dcc28043b6126e09f42f3903643b7390566aed1121f776a45da3"}
-"""The versions that were published, and the SHA-256 of what each of them said."""
 
 _LINK = re.compile(r"\[([A-Z]+-[0-9]+)\]\(([^)]*)\)")
 
@@ -57,11 +53,6 @@ class House:
         """The same, with everything it traces to."""
         return self.pages / "traceability.md"
 
-    def frozen(self) -> dict[str, ClauseSet]:
-        """Return the sets of clauses that were published, by their version."""
-        paths = (self.pages / "frozen").glob("*.json")
-        return {path.stem: ClauseSet.from_json(path.read_text("utf-8")) for path in paths}
-
 
 def problems(root: Path, steps: Steps | None = None) -> Iterator[str]:
     """Yield what does not fit together in the project under `root`, each by its name."""
@@ -74,7 +65,6 @@ def problems(root: Path, steps: Steps | None = None) -> Iterator[str]:
         return
     yield from chain(
         _repeated("clause", (clause.id for clause in clauses.clauses)),
-        _frozen(clauses, house.frozen()),
         _stale(clauses, extract, house),
         _governed(clauses),
         _linked(clauses, house),
@@ -91,33 +81,6 @@ def _repeated(kind: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"{kind} {name!r} is there {count} times"
-
-
-def _frozen(clauses: ClauseSet, published: dict[str, ClauseSet]) -> Iterator[str]:
-    now = clauses.by_id
-    for version, sealed in PUBLISHED.items():
-        if version not in published or seal(published[version]) != sealed:
-            yield f"spec/frozen/{version}.json is not what was published as {version}"
-    for version, frozen in published.items():
-        if version not in PUBLISHED:
-            yield f"spec/frozen/{version}.json is not in PUBLISHED of {Path(__file__).name}"
-        for old in frozen.clauses:
-            if old.id not in now:
-                yield f"{old.id} is part of {version} and in no page: an id is never taken away"
-            elif _says(now[old.id]) != _says(old):
-                yield f"{old.id} does not say what it said in {version}: say it in a new clause"
-        for clause in clauses.clauses:
-            if clause.id not in frozen.by_id and ordered(clause.since) <= ordered(version):
-                yield f"{clause.id} is not part of {version}: mark it with a later Since"
-
-
-def seal(published: ClauseSet) -> str:
-    """Return the SHA-256 of what a version says."""
-    return hashlib.sha256(published.to_json().encode()).hexdigest()
-
-
-def _says(clause: Clause) -> tuple[str, str, bool]:
-    return clause.text, clause.since, clause.untestable is None
 
 
 def _linked(clauses: ClauseSet, house: House) -> Iterator[str]:
@@ -169,16 +132,8 @@ def _tagged(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:
         for tag in sorted(scenario.tags - TAGS.keys() - clauses.by_id.keys()):
             kind = "clause" if CLAUSE_ID.fullmatch(tag) else "tag"
             yield f"{scenario.feature}: {scenario.name}: @{tag} is no {kind}"
-        versions = {clauses.by_id[each].since for each in scenario.clauses & clauses.by_id.keys()}
-        if len(versions) > 1:
-            told = f"tests clauses of {_listed(versions)} at once"
-            yield f"{scenario.feature}: {scenario.name}: {told}"
         if not scenario.clauses:
             yield f"{scenario.feature}: {scenario.name}: says no clause that it tests"
-
-
-def _listed(versions: Iterable[str]) -> str:
-    return " and ".join(sorted(versions, key=ordered))
 
 
 def _tested(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:

@@ -9,14 +9,10 @@ import attrs
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from scoria_conformance.clauses import CLAUSE_ID, Clause, ClauseSet
-
-FIRST_VERSION = "1.0"
-"""What a clause is part of that does not say since when."""
+from scoria_conformance.clauses import CLAUSE_ID, VERSION, Clause, ClauseSet
 
 _LEVEL = re.compile(r"\b(MUST|SHOULD|MAY)\b")
-_VERSION = re.compile(r"[1-9][0-9]*\.[0-9]+")
-_SAID = ("Why", "Governs", "Since", "Untestable")
+_SAID = ("Why", "Governs", "Untestable")
 _ALMOST = re.compile(r"[A-Za-z]+[-_ ]?[0-9]+\b")
 
 
@@ -41,7 +37,7 @@ def read_pages(directory: Path) -> ClauseSet:
     """
     pages = sorted(directory.glob("*.md"))
     read = (_read_page(page.name, page.read_text("utf-8")) for page in pages)
-    return ClauseSet.of([clause for clauses in read for clause in clauses])
+    return ClauseSet(VERSION, tuple(clause for clauses in read for clause in clauses))
 
 
 @lru_cache(maxsize=64)
@@ -106,15 +102,12 @@ def _clause(found: _Found) -> Clause:
     _demand(bool(found.said.get("Why")), "says why, in a line that begins with '- Why: '")
     governs = tuple(name.strip().strip("`") for name in found.said.get("Governs", "").split(","))
     _demand(all(governs), "says what it governs, in a line that begins with '- Governs: '")
-    since = found.said.get("Since", FIRST_VERSION)
-    _demand(bool(_VERSION.fullmatch(since)), f"is since {since!r}, which is no version as 1.0 is")
     return Clause(
         id=found.id,
         level=levels[0],
         text=found.text,
         why=found.said["Why"],
         governs=governs,
-        since=since,
         untestable=found.said.get("Untestable"),
         page=found.page,
     )
