@@ -32,7 +32,7 @@ CONTRACT = {
     "approval": """
         approve  | pending | approved
         reject   | pending | rejected
-        expire   | pending | expired
+        expire   | pending, approved | expired
         withdraw | pending | withdrawn
     """,
     "handoff": """
@@ -48,7 +48,7 @@ INITIAL = {"run": "running", "step": "queued", "approval": "pending", "handoff":
 TERMINAL = {
     "run": {"completed", "cancelled"},
     "step": {"completed", "cancelled"},
-    "approval": {"approved", "rejected", "expired", "withdrawn"},
+    "approval": {"rejected", "expired", "withdrawn"},
     "handoff": {"completed", "cancelled"},
 }
 STATUSES: dict[str, type[StrEnum]] = {
