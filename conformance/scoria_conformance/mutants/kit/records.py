@@ -273,7 +273,10 @@ breaks.add(
     "listings are of all tenants",
     "TENANT-2",
     "Another tenant's listings",
-    [("repository:RunRepository.listed", "tenant_id=self.tenant_id", "tenant_id=None")],
+    [
+        ("repository:RunRepository.listed", "tenant_id=self.tenant_id", "tenant_id=None"),
+        ("repository:RunRepository._listed_run", "if self.tenant_id is None", "if True"),
+    ],
 )
 breaks.add(
     "another tenant runs what is queued",
