@@ -7,7 +7,6 @@ read always reads the whole journal, and what is kept counts only as far as it i
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,6 +20,7 @@ from scoria_core.journal import tenant_of
 from scoria_core.model import DamagedRun
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, IdSource, Record, RunKey, RunStore
+from scoria_core.recent import Recent
 from scoria_core.run import Run, RunFacts
 from scoria_core.visible import visible_line
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 MAX_CONFLICTS = 100
 """How often a change is decided anew; each conflict means that another caller got on."""
 
-MAX_KEPT_ENTRIES = 20_000
-"""How many entries the runs have that are kept, all together."""
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+"""How much memory the runs take that are kept, all together."""
 
 
 class KeptRuns:
@@ -40,25 +40,22 @@ class KeptRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: OrderedDict[str, Run] = OrderedDict()
-        self._entries = 0
+        self._runs: Recent[Run] = Recent(MAX_KEPT_BYTES)
 
     def take(self, run_id: str) -> Run | None:
         """Take a run out, or None where it is not here."""
         with self._lock:
-            run = self._runs.pop(run_id, None)
-            self._entries -= 0 if run is None else run.version
-            return run
+            return self._runs.pop(run_id)
 
     def keep(self, run: Run) -> None:
-        """Put a run in; those not used for longest go when there are too many entries."""
+        """Put a run in, unless it is too large; those not used for longest go for it."""
         with self._lock:
-            before = self._runs.pop(run.run_id, None)
-            self._entries += run.version - (0 if before is None else before.version)
-            self._runs[run.run_id] = run
-            while self._entries > MAX_KEPT_ENTRIES:
-                _, oldest = self._runs.popitem(last=False)
-                self._entries -= oldest.version
+            self._runs.keep(run.run_id, run, run.size)
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes of memory the runs take."""
+        return self._runs.bytes
 
 
 @attrs.frozen
