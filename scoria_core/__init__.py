@@ -5,6 +5,7 @@ from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
 from scoria_core.model import (
     Approval,
+    DamagedRun,
     DelegatedHandoff,
     RunDetail,
     RunSummary,
@@ -17,6 +18,7 @@ from scoria_core.scoria import Scoria
 __all__ = [
     "Approval",
     "Completed",
+    "DamagedRun",
     "DelegatedHandoff",
     "Failed",
     "HandOff",

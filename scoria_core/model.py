@@ -113,6 +113,15 @@ class RunSummary:
 
 
 @attrs.frozen
+class DamagedRun:
+    """A run whose journal does not check out: `problem` says what is wrong at entry `sequence`."""
+
+    run_id: str
+    sequence: int
+    problem: str
+
+
+@attrs.frozen
 class RunDetail:
     """Everything about one run, as evidence."""
 

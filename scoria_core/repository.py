@@ -5,8 +5,8 @@ takes what was decided only at that very version, and otherwise the run is read 
 read always reads the whole journal, and what is kept counts only as far as it is the same.
 """
 
+import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -17,17 +17,22 @@ import attrs
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
+from scoria_core.model import DamagedRun
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, IdSource, Record, RunKey, RunStore
+from scoria_core.recent import Recent
 from scoria_core.run import Run, RunFacts
+from scoria_core.visible import visible_line
+
+logger = logging.getLogger("scoria")
 
 T = TypeVar("T")
 
 MAX_CONFLICTS = 100
 """How often a change is decided anew; each conflict means that another caller got on."""
 
-MAX_KEPT_ENTRIES = 20_000
-"""How many entries the runs have that are kept, all together."""
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+"""How much memory the runs take that are kept, all together."""
 
 
 class KeptRuns:
@@ -35,25 +40,22 @@ class KeptRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: OrderedDict[str, Run] = OrderedDict()
-        self._entries = 0
+        self._runs: Recent[Run] = Recent(MAX_KEPT_BYTES)
 
     def take(self, run_id: str) -> Run | None:
         """Take a run out, or None where it is not here."""
         with self._lock:
-            run = self._runs.pop(run_id, None)
-            self._entries -= 0 if run is None else run.version
-            return run
+            return self._runs.pop(run_id)
 
     def keep(self, run: Run) -> None:
-        """Put a run in; those not used for longest go when there are too many entries."""
+        """Put a run in, unless it is too large; those not used for longest go for it."""
         with self._lock:
-            before = self._runs.pop(run.run_id, None)
-            self._entries += run.version - (0 if before is None else before.version)
-            self._runs[run.run_id] = run
-            while self._entries > MAX_KEPT_ENTRIES:
-                _, oldest = self._runs.popitem(last=False)
-                self._entries -= oldest.version
+            self._runs.keep(run.run_id, run, run.size)
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes of memory the runs take."""
+        return self._runs.bytes
 
 
 @attrs.frozen
@@ -130,17 +132,24 @@ class RunRepository:
         for _ in range(MAX_CONFLICTS):
             yield self.load(run_id), False
 
-    def listed(self, session_id: str | None, limit: int, before: str | None) -> list[Run]:
-        """Read the runs in view, of one session or all, newest first.
+    def listed(
+        self, session_id: str | None, limit: int, before: str | None
+    ) -> Iterator[Run | DamagedRun]:
+        """Yield the runs in view, of one session or all, newest first; `limit` are found at once.
 
-        Raises `StoreCorrupt` for a run whose journal does not check out, or that the store lists
-        for another tenant than its own.
+        One whose journal does not check out is yielded as damaged. One that the store lists for
+        another tenant than its own is logged and left out.
         """
-        run_ids = self.store.list_runs(
-            tenant_id=self.tenant_id, session_id=session_id, limit=limit, before=before
-        )
-        found = [self._listed_run(run_id) for run_id in run_ids]
-        return [run for run in found if run is not None]
+        while True:
+            run_ids = self.store.list_runs(
+                tenant_id=self.tenant_id, session_id=session_id, limit=limit, before=before
+            )
+            for run_id in run_ids:
+                if (row := self._listed_run(run_id)) is not None:
+                    yield row
+            if len(run_ids) < limit or run_ids[-1] == before:
+                return
+            before = run_ids[-1]
 
     def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
         """Put off when the run is due, for a claim that goes on; False where it is not held."""
@@ -179,14 +188,23 @@ class RunRepository:
         kept.catch_up(records[kept.version :])
         return kept
 
-    def _listed_run(self, run_id: str) -> Run | None:
-        records = self.store.read(run_id)
-        if not records and self.store.head(run_id) is None:
-            return None  # it was pruned meanwhile
-        run = self._replayed(run_id, records)
-        if self.tenant_id not in (None, run.tenant_id):
-            raise StoreCorrupt("the store", 0, "lists a run for another tenant than its own")
-        return run
+    def _listed_run(self, run_id: str) -> Run | DamagedRun | None:
+        try:
+            records = self.store.read(run_id)
+            if not records:
+                return self._without_records(run_id)
+            if self.tenant_id is None or tenant_of(records) in (None, self.tenant_id):
+                return self._replayed(run_id, records)
+        except StoreCorrupt as error:
+            if error.run_id != run_id:
+                raise
+            return DamagedRun(run_id, error.sequence, error.problem)
+        logger.error("run %s is listed for a tenant that it is not of", visible_line(run_id))
+        return None
+
+    def _without_records(self, run_id: str) -> DamagedRun | None:
+        # Where the store knows nothing of it any more, it was pruned meanwhile.
+        return None if self.store.head(run_id) is None else DamagedRun(run_id, 1, "is missing")
 
     def _change(self, run: Run, actor_id: str | None) -> Change:
         # Clocks of two machines differ: what is decided is never earlier than what it builds on.

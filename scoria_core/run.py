@@ -4,6 +4,7 @@ A `Run` is working state that one call at a time owns. It is built from the jour
 out: what callers get are frozen views of it, whose payloads are copies.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,9 @@ from scoria_core.model import (
 from scoria_core.payloads import copied, digest
 from scoria_core.ports import Record
 
+ENTRY_BYTES = 1_024
+"""About what an entry takes in memory beside its text and what the text holds."""
+
 
 @attrs.frozen
 class RunFacts:
@@ -58,6 +62,8 @@ class Run:
     steps: dict[str, Step] = attrs.field(factory=dict)
     approvals: dict[str, Approval] = attrs.field(factory=dict)
     handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
+    size: int = attrs.field(default=0, init=False, eq=False)
+    """About how many bytes of memory the run takes."""
     _facts: RunFacts | None = None
     # What is asked at each entry is looked up: a long journal costs no more than a short one.
     _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False, eq=False)
@@ -116,6 +122,7 @@ class Run:
             ) from error
         self.journal.append(entry)
         self.records.append(record)
+        self.size += ENTRY_BYTES + 2 * sys.getsizeof(record.body)
         self._latest[entry.subject_id] = entry
 
     def _check_history(self, entry: JournalEntry) -> None:

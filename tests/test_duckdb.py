@@ -15,11 +15,12 @@ from typing import Any
 import duckdb
 import pytest
 
+import scoria_duckdb.journal_file
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey
 from scoria_duckdb import DuckDBStore
-from scoria_duckdb.journal_file import CACHED_RUNS, SCHEMA, JournalFile
+from scoria_duckdb.journal_file import SCHEMA, JournalFile
 
 IDENTITY = Identity("user-1", "acme", "session-1", {"channel": "web"})
 WORK = StepSpec("work", "executor", {"n": 1})
@@ -560,23 +561,35 @@ def test_a_refused_call_writes_nothing(
     assert statements(refused) == []
 
 
-def test_journals_out_of_use_are_read_again(store: DuckDBStore) -> None:
-    """Memory holds the journals used last; the others are read from the file, and stay equal."""
-    assert store._file is not None
-    for number in range(CACHED_RUNS + 5):
-        key = RunKey(f"{number:06}", "t", "s")
-        store._file._journals.clear() if number == 3 else None
-        if number < 10:
-            store.create(key, [Record(1, "d", f"b{number}")], due_at=None)
-        else:
-            store.read(key.run_id)
-            store._file._keep(key.run_id, store._file._journal(key.run_id))
-    assert len(store._file._journals) <= CACHED_RUNS
-    assert [store.read(f"{number:06}")[0].body for number in range(10)] == [
-        f"b{number}" for number in range(10)
-    ]
-    store.append("000001", [Record(2, "d", "more")], expected_version=1, due_at=None)
-    assert [record.body for record in store.read("000001")] == ["b1", "more"]
+def test_journals_out_of_use_are_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds the journals used last, by their bytes; the others are read, and stay equal."""
+    monkeypatch.setattr(scoria_duckdb.journal_file, "CACHED_BYTES", 100_000)
+    large, huge = "x" * 30_000, "x" * 100_001
+    with closing(DuckDBStore(path)) as store:
+        assert store._file is not None
+        journals = store._file._journals
+        for number in range(10):
+            store.create(RunKey(f"{number:06}", "t", "s"), one(1, f"{number}{large}"), due_at=None)
+            assert 30_000 < journals.bytes <= 100_000
+        for number in (*range(10), 9, 0):
+            assert store.read(f"{number:06}") == tuple(one(1, f"{number}{large}"))
+            assert journals.bytes <= 100_000
+        store.append("000001", one(2, "more"), expected_version=1, due_at=None)
+        assert [record.body for record in store.read("000001")] == [f"1{large}", "more"]
+        store.append("000000", one(2, huge), expected_version=1, due_at=None)
+        assert "000000" not in journals
+        store.append("000000", one(3, "more"), expected_version=2, due_at=None)
+        assert [record.body for record in store.read("000000")] == [f"0{large}", huge, "more"]
+        store.create(RunKey("000010", "t", "s"), one(1, huge), due_at=None)
+        assert store.read("000010") == tuple(one(1, huge))
+        with pytest.raises(VersionConflict):
+            store.create(RunKey("000010", "t", "s"), one(1, huge), due_at=None)
+        assert journals.bytes <= 100_000
+
+
+def one(sequence: int, body: str) -> list[Record]:
+    """Return a record."""
+    return [Record(sequence, "d", body)]
 
 
 @pytest.mark.parametrize("stored", [False, True])

@@ -6,7 +6,7 @@ from types import FrameType
 
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.handlers import Handlers
-from scoria_core.repository import MAX_KEPT_ENTRIES
+from scoria_core.repository import MAX_KEPT_BYTES
 from scoria_memory import MemoryStore
 
 NOTE = StepSpec("note", "executor")
@@ -44,13 +44,13 @@ def started(scoria: Scoria, handlers: Handlers) -> RunSummary:
 
 def spent(scoria: Scoria, run_id: str, call: Callable[[], object]) -> list[int]:
     """Return what a call costs when a run is short, and when it is long."""
-    assert LONG < MAX_KEPT_ENTRIES
     made = []
     for entries in (SHORT, LONG):
         while scoria.get_run(run_id).version < entries:
             for _ in range(10):
                 call()
         made.append(lines_of(call))
+    assert 0 < scoria._runs.kept.size < MAX_KEPT_BYTES
     return made
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from scoria_core.errors import (
 from scoria_core.group_commit import GroupCommit
 from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.recent import Recent
 from scoria_duckdb.compaction import compact
 
 SCHEMA = 1
@@ -42,8 +43,11 @@ FEW_ROWS = 8
 MEMORY = "256MB"
 """How much of the file, and of what it computes, DuckDB keeps in memory; by itself most of all."""
 
-CACHED_RUNS = 1_024
-"""How many journals are kept in memory: those used last."""
+CACHED_BYTES = 32 * 1024 * 1024
+"""How much memory the journals take that are kept: those used last."""
+
+RECORD_BYTES = 320
+"""About what a record takes in memory beside its text."""
 
 _SQL = {
     name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
@@ -73,7 +77,13 @@ class _Journal:
     """The records of one run, and the tenant it belongs to; an unknown run has none."""
 
     tenant_id: str
-    records: list[Record]
+    records: list[Record] = attrs.field(factory=list)
+    size: int = 0
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """Add records to the end."""
+        self.records.extend(records)
+        self.size += sum(RECORD_BYTES + sys.getsizeof(each.body) for each in records)
 
 
 @attrs.frozen
@@ -109,7 +119,7 @@ class JournalFile:
         self._in_flight: set[object] = set()
         self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._users = 0
-        self._journals: OrderedDict[str, _Journal] = OrderedDict()
+        self._journals: Recent[_Journal] = Recent(CACHED_BYTES)
         self._doubtful: list[_Write] = []
         self._has_room = False
         self._is_empty = True
@@ -283,13 +293,13 @@ class JournalFile:
             self._doubtful.pop(0)
 
     def _journal(self, run_id: str) -> _Journal:
-        if run_id in self._journals:
-            self._journals.move_to_end(run_id)
-            return self._journals[run_id]
+        if (kept := self._journals.get(run_id)) is not None:
+            return kept
         # What is being written may be in the file already, and be listed.
         is_asked = run_id in self._in_flight or not self._is_new(run_id)
         rows = self._rows("journal", run_id=run_id) if is_asked else []
-        journal = _Journal(rows[0][0] if rows else "", unpacked(run_id, [row[1] for row in rows]))
+        journal = _Journal(rows[0][0] if rows else "")
+        journal.extend(unpacked(run_id, [row[1] for row in rows]))
         if rows:
             self._keep(run_id, journal)
         return journal
@@ -299,13 +309,12 @@ class JournalFile:
         return run_id not in self._journals and run_id > self._forgotten
 
     def _keep(self, run_id: str, journal: _Journal) -> None:
-        self._journals[run_id] = journal
-        if len(self._journals) > CACHED_RUNS:
-            self._forget(next(iter(self._journals)))
+        for gone in self._journals.keep(run_id, journal, journal.size):
+            self._forget(gone)
 
     def _forget(self, run_id: str) -> None:
         """Let the file tell what is in it of that run."""
-        self._journals.pop(run_id, None)
+        self._journals.pop(run_id)
         self._forgotten = max(self._forgotten, run_id)
 
     def _owner_of(self, key: RunKey) -> str | None:
@@ -365,11 +374,11 @@ class JournalFile:
     def _take_in(self, write: _Write) -> None:
         journal = self._journals.get(write.run_id)
         if journal is None and write.key is not None:
-            journal = _Journal(write.tenant_id, [])
-            self._keep(write.run_id, journal)
+            journal = _Journal(write.tenant_id)
         # A read may have fetched from the file what was only just committed there.
         if journal is not None and len(journal.records) == write.version:
-            journal.records.extend(write.records)
+            journal.extend(write.records)
+            self._keep(write.run_id, journal)
         self._set_due(write)
 
     def _newest(self) -> str:

@@ -1,14 +1,17 @@
 """Where a URL leads, and what PostgreSQL says in the words of the port."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import attrs
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from scoria_core.errors import StoreCorrupt, StoreUnavailable, shown
+from scoria_core.errors import ScoriaError, StoreCorrupt, StoreUnavailable, shown
+from scoria_core.visible import visible_line
 
 CONNECT_TIMEOUT = 5
 """For how many seconds a new connection is waited for, where the URL does not say."""
@@ -16,15 +19,54 @@ CONNECT_TIMEOUT = 5
 SILENCE = 10
 """For how many seconds a server may be silent where the network does not say that it is gone."""
 
+SETTINGS: Mapping[str, str] = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    # Each write is one statement that says which version it expects: it waits for a writer that
+    # was first and then sees the version that one left. A stricter level would refuse it instead.
+    "default_transaction_isolation": "read committed",
+    # Says that the settings have arrived: a pooler may drop them.
+    "scoria.is_direct": "on",
+}
+"""What a session is set to, where the URL does not say otherwise."""
 
-def conninfo(url: str) -> str:
-    """Return what libpq connects by; `StoreUnavailable` where `url` cannot be read."""
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        next_move = "write postgresql://USER@HOST/DATABASE"
-        # What libpq says may quote a password.
-        raise StoreUnavailable("postgresql://...", "cannot be read as a URL", next_move) from error
+POOLED = "pooler=transaction"
+"""What a URL says where a pooler gives each transaction another session."""
+
+GRANTS = (
+    "GRANT SELECT ON scoria_schema TO ROLE; "
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON scoria_run, scoria_head, scoria_journal TO ROLE"
+)
+"""What a role needs that opens a store and may make no tables."""
+
+_IN_SESSION_MODE = f"connect to the server itself, or add {POOLED} to the URL"
+
+
+@attrs.frozen
+class Target:
+    """The database that a URL names, and whether a transaction pooler is in between."""
+
+    conninfo: str
+    name: str
+    is_pooled: bool
+
+    @property
+    def arguments(self) -> Mapping[str, bool | int | None]:
+        """Return what a connection is made with, beside the conninfo."""
+        # A prepared statement belongs to a session, and a pooler hands that to another client.
+        return {"autocommit": True, "prepare_threshold": None if self.is_pooled else 5}
+
+
+def target(url: str) -> Target:
+    """Return where `url` leads; `StoreUnavailable` where it cannot be read.
+
+    The error repeats nothing of such a URL: any part of it may belong to a password.
+    """
+    plain, is_pooled = _without_pooler(url)
+    given = _parsed(plain)
+    if given is None:
+        next_move = "write postgresql://USER@HOST/DATABASE, with %40 for @ and %2F for / in a name"
+        raise StoreUnavailable("postgresql://...", "cannot be read as a URL", next_move)
     assumed: dict[str, str | int] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "application_name": "scoria",
@@ -34,18 +76,32 @@ def conninfo(url: str) -> str:
         "keepalives_interval": 1,
         "keepalives_count": SILENCE // 2,
     }
-    return make_conninfo(url, **{name: assumed[name] for name in assumed.keys() - given.keys()})
+    chosen = {name: assumed[name] for name in assumed.keys() - given.keys()}
+    options = given.get("options") or os.environ.get("PGOPTIONS", "")
+    if not is_pooled:
+        # Of a setting that stands twice the server takes the last.
+        options = f"{_as_options(SETTINGS)} {options}".strip()
+    # Whatever the URL or the environment says: the text of a journal is Unicode.
+    conninfo = make_conninfo(plain, **chosen, options=options, client_encoding="UTF8")
+    host, database = (visible_line(given.get(part) or "") for part in ("host", "dbname"))
+    return Target(conninfo, f"postgresql://{host}/{database}", is_pooled)
 
 
 def named(url: str) -> str:
     """Return the name of a store for messages: its host and database, without a password."""
-    given = conninfo_to_dict(conninfo(url))
-    return f"postgresql://{given.get('host') or ''}/{given.get('dbname') or ''}"
+    return target(url).name
 
 
-def connected(url: str) -> psycopg.Connection:
-    """Return a new connection in autocommit mode; leaving its `with` closes it."""
-    return psycopg.connect(conninfo(url), autocommit=True)
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """Yield a new connection in autocommit mode, and close it.
+
+    Raises `StoreUnavailable` where the database cannot keep a store as it must be kept.
+    """
+    to = target(url)
+    with psycopg.connect(to.conninfo, **to.arguments) as connection:  # type: ignore[arg-type]
+        _check(to, connection)
+        yield connection
 
 
 @contextmanager
@@ -53,16 +109,95 @@ def translated(name: str) -> Iterator[None]:
     """Raise what the port raises: `StoreUnavailable`, or `StoreCorrupt` for damaged data."""
     try:
         yield
-    except (PoolClosed, PoolTimeout) as error:
-        raise StoreUnavailable(name, f"gives no connection: {shown(error, 200)}") from error
-    except (errors.DataCorrupted, errors.IndexCorrupted) as error:
-        raise StoreCorrupt(f"store {name}", 0, f"cannot be read: {_said(error)}") from error
-    except (errors.UndefinedTable, errors.UndefinedColumn) as error:
-        next_move = "open it again, or call scoria migrate, to make its tables"
-        raise StoreUnavailable(name, f"has lost its tables: {_said(error)}", next_move) from error
     except psycopg.Error as error:
-        raise StoreUnavailable(name, f"does not answer: {_said(error)}") from error
+        raise _translation(name, error) from error
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Tell whether the session ended before its answer: the statement may have been carried out."""
+    if isinstance(error, PoolTimeout | PoolClosed):
+        return False
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Tell whether the server undid the statement for the sake of another, and asks for a retry."""
+    return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected)
+
+
+def _without_pooler(url: str) -> tuple[str, bool]:
+    address, _, query = url.partition("?")
+    given = query.split("&")
+    kept = [each for each in given if each and each != POOLED]
+    return f"{address}?{'&'.join(kept)}" if kept else address, POOLED in given
+
+
+def _parsed(url: str) -> Mapping[str, str | int | None] | None:
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return None
+    # With an @ or a / of a password as it is, part of the password reads as host, port or database.
+    authority, _, path = url.partition("?")[0].partition("://")[2].partition("/")
+    ports = str(given.get("port") or "").split(",")
+    is_clear = authority.count("@") <= 1 and "@" not in path
+    return given if is_clear and all(not port or port.isdecimal() for port in ports) else None
+
+
+def _as_options(settings: Mapping[str, str]) -> str:
+    escaped = {name: value.replace(" ", "\\ ") for name, value in settings.items()}
+    return " ".join(f"-c {name}={value}" for name, value in escaped.items())
+
+
+_ASKED = """SELECT current_setting('server_encoding'), current_setting('statement_timeout'),
+    current_setting('synchronous_commit'), current_setting('scoria.is_direct', true)"""
+
+
+def _check(to: Target, connection: psycopg.Connection) -> None:
+    """Refuse a database that loses text or acknowledged writes, or that may answer never."""
+    ((encoding, limit, commit, is_direct),) = connection.execute(_ASKED).fetchall()
+    if encoding != "UTF8":
+        problem = f"keeps text as {encoding}, which cannot keep Unicode"
+        make = "make another with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+        raise StoreUnavailable(to.name, problem, make)
+    if not to.is_pooled and is_direct != "on":
+        problem = "is behind a pooler that drops the settings of a session"
+        raise StoreUnavailable(to.name, problem, _IN_SESSION_MODE)
+    if limit == "0":
+        next_move = "set one, for example ALTER ROLE name SET statement_timeout = '30s'"
+        raise StoreUnavailable(to.name, "has no time limit for a statement", next_move)
+    if to.is_pooled and commit == "off":
+        next_move = "call ALTER ROLE name SET synchronous_commit = 'on'"
+        raise StoreUnavailable(to.name, "acknowledges what it may still lose", next_move)
+
+
+def _translation(name: str, error: psycopg.Error) -> ScoriaError:
+    said = _said(error)
+    match error:
+        case PoolClosed() | PoolTimeout():
+            return StoreUnavailable(name, f"gives no connection: {shown(error, 200)}")
+        case errors.DataCorrupted() | errors.IndexCorrupted():
+            return StoreCorrupt(f"store {name}", 0, f"cannot be read: {said}")
+        case errors.UndefinedTable() | errors.UndefinedColumn():
+            next_move = "open it again, or call scoria migrate, to make its tables"
+            return StoreUnavailable(name, f"has lost its tables: {said}", next_move)
+        case errors.InsufficientPrivilege() | errors.InvalidSchemaName():
+            next_move = f"let the owner of the database call scoria migrate, and then {GRANTS}"
+            return StoreUnavailable(name, f"refuses its role: {said}", next_move)
+        case errors.ReadOnlySqlTransaction():
+            next_move = "name the server that takes writes, not its standby"
+            return StoreUnavailable(name, f"can only be read: {said}", next_move)
+        case errors.InvalidSqlStatementName() | errors.DuplicatePreparedStatement():
+            problem = f"is behind a transaction pooler that mixes up prepared statements: {said}"
+            next_move = f"use PgBouncer 1.21 or later with prepared statements, {_IN_SESSION_MODE}"
+            return StoreUnavailable(name, problem, next_move)
+        case _ if "unsupported startup parameter" in said:
+            problem = f"is behind a pooler that refuses the settings of a session: {said}"
+            return StoreUnavailable(name, problem, _IN_SESSION_MODE)
+    return StoreUnavailable(name, f"does not answer: {said}")
 
 
 def _said(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())[:300]
+    return visible_line(" ".join(str(error).split()), 300)

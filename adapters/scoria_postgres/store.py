@@ -1,26 +1,30 @@
 """A store in a PostgreSQL database."""
 
 import os
+import random
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 import attrs
 import psycopg
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Capability, Record, RunHead, RunKey
-from scoria_postgres.connection import connected, conninfo, named, translated
+from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
 from scoria_postgres.migrate import migrate
 
 PATIENCE = 10
-"""For how many seconds a call waits for a connection before the store is unavailable."""
+"""For how many seconds a call waits for a connection, and tries again what failed in passing."""
 
-TRIES = 3
-"""How often a call is made: a server that was restarted leaves dead connections behind."""
+WAIT = 0.01
+MAX_WAIT = 1.0
+"""For how many seconds a call waits before it tries again: up to twice as long each time."""
 
 MAX_CONNECTIONS = 10
 """How many connections one process has at most; further calls wait for one."""
@@ -59,8 +63,8 @@ class PostgresStore:
     capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS, Capability.PRUNABLE})
 
     def __init__(self, url: str) -> None:
-        self._conninfo = conninfo(url)
-        self._name = named(url)
+        self._target = target(url)
+        self._name = self._target.name
         self._closed = False
         with translated(self._name), connected(url) as connection:
             migrate(connection, self._name)
@@ -179,17 +183,25 @@ class PostgresStore:
         return self._execute(_SQL[statement], parameters)
 
     def _execute(self, statement: str, parameters: Any) -> _Answer:
-        """Execute a statement, and again where its connection was lost."""
+        """Execute a statement, and again while that may help and the patience of the call lasts."""
+        ends, may_be_stored = time.monotonic() + PATIENCE, False
         with translated(self._name):
-            for left in reversed(range(TRIES)):
+            for number in count():
                 try:
-                    with self._open_pool().connection() as connection:
+                    left = max(ends - time.monotonic(), 0.001)
+                    with self._open_pool().connection(timeout=left) as connection:
                         rows = connection.execute(statement.encode(), parameters).fetchall()
-                        return _Answer(rows, is_repeated=left < TRIES - 1)
-                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                    if not left or isinstance(error, PoolTimeout | PoolClosed):
+                        return _Answer(rows, is_repeated=may_be_stored)
+                except psycopg.Error as error:
+                    # Callers that got into each other's way must not do so again.
+                    wait = random.uniform(0, min(WAIT * 2**number, MAX_WAIT))  # noqa: S311
+                    is_over = time.monotonic() + wait > ends
+                    if is_over or not (is_lost(error) or is_passing(error)):
                         raise
-                    self._pool.check()
+                    time.sleep(wait)
+                    if is_lost(error):
+                        may_be_stored = True
+                        self._pool.check()
         raise AssertionError
 
     def _open_pool(self) -> ConnectionPool:
@@ -202,11 +214,11 @@ class PostgresStore:
 
     def _new_pool(self) -> ConnectionPool:
         return ConnectionPool(
-            self._conninfo,
-            kwargs={"autocommit": True},
+            self._target.conninfo,
+            kwargs={**self._target.arguments},
             min_size=1,
             max_size=MAX_CONNECTIONS,
-            configure=_configure,
+            configure=None if self._target.is_pooled else _configure,
             timeout=PATIENCE,
             # The pool waits twice as long before each further try; a call makes it start anew.
             reconnect_timeout=PATIENCE,

@@ -1,26 +1,16 @@
 """What each page shows, read from the facade of one tenant."""
 
 import shlex
-from collections.abc import Iterator, Sequence
 
 import attrs
 
-from scoria_core.errors import StoreCorrupt
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import StepStatus
-from scoria_core.model import Approval, RunDetail, RunSummary, Step
+from scoria_core.model import Approval, DamagedRun, RunDetail, RunSummary, Step
 from scoria_core.scoria import Scoria
 
 RUNS_PER_PAGE = 50
 ENTRIES_PER_PAGE = 200
-
-
-@attrs.frozen
-class DamagedRun:
-    """A run of the listing whose journal does not check out, from entry `sequence` on."""
-
-    run_id: str
-    sequence: int
 
 
 @attrs.frozen
@@ -116,7 +106,8 @@ def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsP
     One damaged run does not hide the others: it is listed as damaged. Raises `StoreUnavailable`,
     and `StoreCorrupt` where the damage is not to a run.
     """
-    rows = tuple(_rows(view, session_id, before))
+    limit = RUNS_PER_PAGE + 1
+    rows = tuple(view.list_runs_with_damaged(session_id=session_id, limit=limit, before=before))
     more = len(rows) > RUNS_PER_PAGE
     rows = rows[:RUNS_PER_PAGE]
     return RunsPage(rows, session_id, before, rows[-1].run_id if more else None)
@@ -130,43 +121,3 @@ def run_page(view: Scoria, run_id: str, entries_after: int) -> RunPage:
 def verify_command(run_id: str) -> str:
     """Return the command that checks the journal of a run, ready for a shell."""
     return f"scoria evidence verify {shlex.quote(run_id)}"
-
-
-def _rows(
-    view: Scoria, session_id: str | None, before: str | None
-) -> Sequence[RunSummary | DamagedRun]:
-    try:
-        return _listed(view, session_id, RUNS_PER_PAGE + 1, before)
-    except StoreCorrupt:
-        return list(_one_by_one(view, session_id, before))
-
-
-def _one_by_one(
-    view: Scoria, session_id: str | None, before: str | None
-) -> Iterator[RunSummary | DamagedRun]:
-    for _ in range(RUNS_PER_PAGE + 1):
-        row = _next_row(view, session_id, before)
-        if row is None:
-            return
-        yield row
-        before = row.run_id
-
-
-def _next_row(
-    view: Scoria, session_id: str | None, before: str | None
-) -> RunSummary | DamagedRun | None:
-    try:
-        return next(iter(_listed(view, session_id, 1, before)), None)
-    except StoreCorrupt as error:
-        # The next run is older than the last; one that is not is no row, and would have no end.
-        if before is not None and error.run_id >= before:
-            raise
-        return DamagedRun(error.run_id, error.sequence)
-
-
-def _listed(
-    view: Scoria, session_id: str | None, limit: int, before: str | None
-) -> list[RunSummary]:
-    if session_id is None:
-        return view.list_runs(limit=limit, before=before)
-    return view.list_runs_for_session(session_id, limit=limit, before=before)

@@ -53,14 +53,16 @@ class SettableClock:
 
 @attrs.define
 class DamagedStore:
-    """A store in which what is read is not what was written; the rest is the store's own."""
+    """A store in which one run does not read as it was written; the rest is the store's own."""
 
     store: RunStore
+    run_id: str
     change: Callable[[list[Record]], list[Record]] = list
 
     def read(self, run_id: str) -> list[Record]:
-        """Return the records after the damage."""
-        return self.change(list(self.store.read(run_id)))
+        """Return the records, those of the one run after the damage."""
+        records = list(self.store.read(run_id))
+        return self.change(records) if run_id == self.run_id else records
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
@@ -159,12 +161,15 @@ class World:
     def journals(self) -> dict[str, tuple[JournalEntry, ...]]:
         """Everything that is stored."""
         host = self.another_host
-        runs = host.list_runs(limit=1000)
+        runs = host.list_runs_with_damaged(limit=1000)
         return {run.run_id: host.get_run_detail(run.run_id).journal for run in runs}
 
     def damage(self, change: Callable[[list[Record]], list[Record]]) -> None:
-        """From here on, read what the store holds as `change` leaves it; it was read whole once."""
-        store = DamagedStore(self.store)
+        """From here on, read what the store holds of the run as `change` leaves it.
+
+        It was read whole once.
+        """
+        store = DamagedStore(self.store, self.run_id)
         self.scoria = Scoria(store, clock=self.clock)
         self.scoria.list_runs()
         store.change = change

@@ -59,6 +59,19 @@ Feature: Records: what is read is what was said and done
     And everything about it is read
     Then nothing was written to the store
 
+  @READ-20
+  Scenario: A damaged run hides no other
+    Given 3 runs with a queued step
+    When entry 2 of the second is changed in the store
+    Then each list has the first and the third, as many as its limit says
+    And all of them are due
+
+  @READ-21
+  Scenario: A damaged run is shown in its place
+    Given 3 runs with a queued step
+    When entry 2 of the second is changed in the store
+    Then the list with the damaged shows the second between the others, with entry 2
+
   @READ-7
   Scenario: Run ids are UUIDv7, each greater than those before
     When 50 runs are started one after the other

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
+from scoria_conformance.steps.starting import start
 from scoria_conformance.world import World
-from scoria_core import JournalEntry
+from scoria_core import DamagedRun, JournalEntry
 from scoria_core.journal import genesis, seal, unseal
 from scoria_core.ports import Record
 
@@ -108,6 +109,49 @@ def _(world: World) -> None:
 def _(world: World, other_run_id: str, number: str, damage: str) -> None:
     place, others = int(number) - 1, world.store.read(other_run_id)
     world.damage(lambda records: DAMAGES[damage](records, place, others))
+
+
+@given("3 runs with a queued step", target_fixture="three")
+def _(world: World) -> list[str]:
+    runs: list[str] = []
+    for _ in range(3):
+        start(world, handlers=None)
+        runs.append(world.run_id)
+    return runs
+
+
+@when(parsers.parse("entry {number:d} of the second is changed in the store"))
+def _(world: World, three: list[str], number: int) -> None:
+    world.run_id = three[1]
+    world.damage(lambda records: _changed(records, number - 1, ()))
+
+
+@then("each list has the first and the third, as many as its limit says")
+def _(world: World, three: list[str]) -> None:
+    first, _, third = three
+    session_id = world.identity().session_id
+    host = world.scoria
+    for limit in (1, 2, 3):
+        asked = host.list_runs(limit=limit)
+        assert asked == host.list_runs_for_session(session_id, limit=limit)
+        assert [run.run_id for run in asked] == [third, first][:limit]
+    assert [run.run_id for run in host.list_runs(limit=1, before=third)] == [first]
+
+
+@then("all of them are due")
+def _(world: World, three: list[str]) -> None:
+    assert sorted(world.scoria.list_pending()) == sorted(three)
+
+
+@then(
+    parsers.parse("the list with the damaged shows the second between the others, with entry {n:d}")
+)
+def _(world: World, three: list[str], n: int) -> None:
+    rows = world.scoria.list_runs_with_damaged()
+    assert [row.run_id for row in rows] == three[::-1]
+    damaged = {row.run_id: row.sequence for row in rows if isinstance(row, DamagedRun)}
+    assert damaged == {three[1]: n}
+    assert rows == world.scoria.list_runs_with_damaged(session_id=world.identity().session_id)
 
 
 def _changed(records: list[Record], place: int, _: Sequence[Record]) -> list[Record]:

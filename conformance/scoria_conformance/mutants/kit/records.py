@@ -98,8 +98,8 @@ breaks.add(
     [
         (
             "repository:RunRepository.listed",
-            "for run_id in run_ids]",
-            "for run_id in reversed(run_ids)]",
+            "for run_id in run_ids:",
+            "for run_id in reversed(run_ids):",
         )
     ],
 )
@@ -114,6 +114,30 @@ breaks.add(
     "READ-3",
     "Pages of all runs",
     [("repository:RunRepository.listed", "before=before", "before=None")],
+)
+breaks.add(
+    "a damaged run ends every list",
+    "READ-20",
+    "A damaged run hides no other",
+    [("repository:RunRepository._listed_run", "if error.run_id != run_id:", "if True:")],
+)
+breaks.add(
+    "a damaged run makes a page shorter",
+    "READ-20",
+    "A damaged run hides no other",
+    [("repository:RunRepository.listed", "if len(run_ids) < limit or", "if True or")],
+)
+breaks.add(
+    "a damaged run is shown by no list",
+    "READ-21",
+    "A damaged run is shown in its place",
+    [
+        (
+            "repository:RunRepository._listed_run",
+            "return DamagedRun(run_id, error.sequence, error.problem)",
+            "return None",
+        )
+    ],
 )
 breaks.add(
     "what was read is what is kept",
@@ -273,7 +297,10 @@ breaks.add(
     "listings are of all tenants",
     "TENANT-2",
     "Another tenant's listings",
-    [("repository:RunRepository.listed", "tenant_id=self.tenant_id", "tenant_id=None")],
+    [
+        ("repository:RunRepository.listed", "tenant_id=self.tenant_id", "tenant_id=None"),
+        ("repository:RunRepository._listed_run", "if self.tenant_id is None", "if True"),
+    ],
 )
 breaks.add(
     "another tenant runs what is queued",

@@ -104,7 +104,7 @@ breaks.add(
             "scoria:Scoria._start",
             "run, created = self._runs.create(facts, decide)",
             (
-                "had = self._runs.listed(facts.identity.session_id, 1, None)\n"
+                "had = list(self._runs.listed(facts.identity.session_id, 1, None))\n"
                 "    run, created = (had[0], False) if had else "
                 "self._runs.create(facts, decide)\n"
                 "    facts = run.facts"
