@@ -1,18 +1,21 @@
 """The pages of `spec/`, held to the code."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from golden.write import journals
 from scoria_conformance.model.invariants import INVARIANTS
 from scoria_core import NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
-from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME
+from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
 from scoria_core.ports import Record, RunKey
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
 from scoria_core.scoria import MAX_PAGE
@@ -103,6 +106,76 @@ def test_the_digests_can_be_made_from_the_page() -> None:
         pending = scoria.get_run(run_id).pending_approval
         assert pending is not None
         assert pending.arguments_digest == f"sha256:{sha256('{}')}"
+
+
+def test_the_digest_of_arguments_is_over_what_the_page_spells() -> None:
+    """Order of keys, numbers and text: each row of the page is what is hashed, to the byte."""
+    rows = [row for row in rows_of("Digests") if len(row) == 2]
+    assert len(rows) > 4
+    for given, canonical in rows:
+        value, said = json.loads(given.strip("`")), canonical.strip("`")
+        assert digest(value) == f"sha256:{sha256(said)}"
+        assert json.loads(said) == value
+
+
+def test_the_digest_of_a_start_can_be_made_from_the_page() -> None:
+    """It covers the facts and the steps, or the facts and the handoff; each with a key has one."""
+    keyed = 0
+    for entries in _journals():
+        started = entries[0]["data"]
+        if started["idempotency_key"] is None:
+            assert started["arguments_digest"] is None
+            continue
+        data = {each["type"]: each["data"] for each in entries}
+        begun = {"steps": [_without(data["step_queued"], "sequence")]}
+        if "handoff_requested" in data:
+            ours = ("parent_role_id", "parent_step_id", "child_step_id")
+            begun = {"handoff": _without(data["handoff_requested"], *ours)}
+        facts = {**started, "arguments_digest": None}
+        assert started["arguments_digest"] == digest({"facts": facts, **begun})
+        keyed += 1
+    assert keyed == 2
+
+
+def test_the_data_of_every_entry_has_the_keys_of_the_page() -> None:
+    """Of every type that there is, in the order of the page; a question mark is sometimes there."""
+    told = {name: keys.split(", ") for name, keys in rows_of("The data of an entry")[:12]}
+    seen: dict[str, set[tuple[str, ...]]] = {}
+    for entry in (entry for entries in _journals() for entry in entries):
+        seen.setdefault(entry["type"], set()).add(tuple(entry["data"]))
+    moves = {(subject, trigger) for subject in MACHINES for _, trigger in transitions(subject)}
+    moves |= {(subject, None) for subject in MACHINES}
+    assert seen.keys() == {event_type(subject, trigger) for subject, trigger in moves}
+    for name, found in seen.items():
+        keys = told.get(name, [])
+        always = {key for key in keys if not key.endswith("?")}
+        order = [key.removesuffix("?") for key in keys]
+        assert all(sorted(each, key=order.index) == list(each) for each in found), name
+        assert set(order) == {key for each in found for key in each}, name
+        assert always == set.intersection(*map(set, found)), name
+    assert told.keys() <= seen.keys()
+
+
+def test_what_is_inside_of_the_data_has_the_keys_of_the_page() -> None:
+    """Each object that is not a host's own payload is told, key by key."""
+    told = {name: keys.split(", ") for name, keys in rows_of("The data of an entry")[13:]}
+    seen = {
+        (name, tuple(data[name]))
+        for entries in _journals()
+        for data in (entry["data"] for entry in entries)
+        for name in data.keys() & told.keys()
+        if data[name] is not None
+    }
+    assert seen == {(name, tuple(keys)) for name, keys in told.items()}
+
+
+def _journals() -> list[list[dict[str, Any]]]:
+    written = [json.loads(text)["records"] for text in journals().values()]
+    return [[json.loads(record["body"]) for record in records] for records in written]
+
+
+def _without(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in names}
 
 
 def sha256(text: str) -> str:

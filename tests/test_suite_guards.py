@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
+
+from scoria_conformance.own import FIXTURES
+from scoria_conformance.plugin import pytest_plugins as suite_modules
 
 FEATURE = """
 Feature: Guarded
@@ -61,3 +66,105 @@ def test_a_scenario_that_holds_is_green(tmp_path: Path) -> None:
     """The guards let through what is right."""
     ran = run_guarded("@then('it holds')\ndef _(): pass\n", tmp_path)
     assert ran.returncode == 0, ran.stdout
+
+
+CONFTEST = """
+import pytest
+from pytest_bdd import given, parsers, step, then, when
+from scoria_memory import MemoryStore
+
+pytest_plugins = ["scoria_conformance.plugin"]
+scoria_store_factory = pytest.fixture(lambda: lambda directory: MemoryStore())
+"""
+
+GENERIC = """
+@given(parsers.parse("a {thing}"))
+@given(parsers.re("(?P<thing>.*)"))
+@when(parsers.parse("the {thing} is {done}"))
+@then(parsers.re(".*"))
+@step(parsers.re(".+"))
+def _(): raise RuntimeError("a step of somebody else")
+"""
+
+SUITE = "from scoria_conformance.suite import *\n"
+A_FEW = "closed_store or created_once or order_of_their_sequence or decision"
+
+
+def adopted(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a few scenarios of the suite in an adopter's own pytest."""
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("place", ["conftest", "test module", "plugin"])
+def test_generic_steps_of_an_adopter_leave_the_suite_alone(place: str, tmp_path: Path) -> None:
+    """Wherever they are bound, a scenario of the suite runs with the suite's own steps."""
+    imports = "from pytest_bdd import given, parsers, step, then, when\n"
+    text = {"conftest": CONFTEST, "test module": SUITE + imports, "plugin": imports}
+    bound = {each: said + (GENERIC if each == place else "") for each, said in text.items()}
+    (tmp_path / "conftest.py").write_text(bound["conftest"])
+    (tmp_path / "test_conformance.py").write_text(bound["test module"])
+    (tmp_path / "theirs.py").write_text(bound["plugin"])
+    ran = adopted(tmp_path, "-p", "theirs", "-k", A_FEW)
+    assert ran.returncode == 0, ran.stdout
+    assert " passed" in ran.stdout
+
+
+def test_an_adopters_own_features_keep_their_steps(tmp_path: Path) -> None:
+    """Beside the suite, and after it, their scenarios run with what they bound."""
+    (tmp_path / "guarded.feature").write_text(FEATURE)
+    (tmp_path / "conftest.py").write_text(CONFTEST + GENERIC)
+    (tmp_path / "test_a_suite.py").write_text(SUITE)
+    (tmp_path / "test_guarded.py").write_text(SCENARIOS)
+    ran = adopted(tmp_path, "-k", "closed_store or one_step")
+    assert ran.returncode == 1, ran.stdout
+    assert "1 failed" in ran.stdout
+    assert "RuntimeError: a step of somebody else" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["world", "host", "shelf", "scene", "pruned", "processes"])
+def test_a_fixture_that_hides_one_of_the_suites_is_refused(name: str, tmp_path: Path) -> None:
+    """Nothing runs; the message names the fixture and says what to do."""
+    theirs = f"@pytest.fixture\ndef {name}(): return None\n"
+    (tmp_path / "conftest.py").write_text(CONFTEST + theirs)
+    (tmp_path / "test_conformance.py").write_text(SUITE)
+    ran = adopted(tmp_path)
+    said = f"the fixture '{name}' of conftest takes the place of the conformance suite's: give it"
+    assert ran.returncode == 4, ran.stdout
+    assert "no tests ran" in ran.stdout
+    assert said in ran.stderr
+
+
+def test_every_fixture_of_the_suite_is_guarded_or_offered() -> None:
+    """What no adopter is meant to define is refused: no fixture is left out."""
+    offered = {"scoria_target", "scoria_store_factory", "scoria_page", "scoria_seed"}
+    defined = {
+        name
+        for module in ["scoria_conformance.plugin", *suite_modules]
+        for name, value in vars(import_module(module)).items()
+        if isinstance(value, FixtureFunctionDefinition) and not name.startswith("pytestbdd_")
+    }
+    assert defined == offered | set(FIXTURES)
+
+
+@pytest.mark.parametrize(
+    ("selected", "headline", "code"),
+    [("closed_store", "passed", 0), ("evidence_page", "could not run", 2)],
+)
+def test_pytest_ends_as_its_report_says(
+    selected: str, headline: str, code: int, tmp_path: Path
+) -> None:
+    """To pytest a skip is green; the report says that it could not run, and so does the exit."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_conformance.py").write_text(SUITE)
+    options = ("-k", selected, "--scoria-report-dir", "report")
+    for more in ((), ("-n", "1")):
+        ran = adopted(tmp_path, *options, *more)
+        assert f"scoria: {headline}; the report is in report" in ran.stdout
+        assert ran.returncode == code, ran.stdout

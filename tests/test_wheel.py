@@ -54,6 +54,19 @@ def test_its_names_are_ours_and_nothing_else(wheel: Path) -> None:
     run(sys.executable, "-m", "check_wheel_contents", wheel, cwd=ROOT)
 
 
+def test_it_says_who_made_it_and_leaves_the_workshop_at_home(wheel: Path) -> None:
+    """It has an author, a licence and a description; what only a developer runs is not in it."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (path,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(path).decode()
+    assert "\nAuthor: The Scoria for Python authors\n" in metadata
+    assert "\nLicense-Expression: MIT\n" in metadata
+    workshop = ("spec", "mutants", "model")
+    prefixes = tuple(f"scoria_conformance/{each}/" for each in workshop)
+    assert [name for name in names if name.startswith(prefixes)] == []
+
+
 def test_it_ships_what_is_not_python(wheel: Path) -> None:
     """The Gherkin, the templates, the SQL, the suite's settings and the type markers are there."""
     with zipfile.ZipFile(wheel) as archive:

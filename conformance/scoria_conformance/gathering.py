@@ -77,12 +77,18 @@ class Keeper:
             self.adapter = adapter
             self.say("adapter", converter.unstructure(adapter))
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the report, or hand over what a worker was to check."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the report, or hand over what a worker was to check.
+
+        Where pytest has seen no failure and the report tells of no pass, its exit code is that of
+        the report: a skip is green to pytest.
+        """
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[_COLLECTED] = sorted(self.collected)
         elif directory := self.config.getoption("--scoria-report-dir"):
-            write(self._verdict(exitstatus), Path(directory))
+            verdict = self._verdict(exitstatus)
+            write(verdict, Path(directory))
+            session.exitstatus = exitstatus or verdict.exit_code
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int

@@ -1,5 +1,7 @@
 """What a pytest item says of the scenario that it runs."""
 
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ TAGS = {
     "host": "speaks to a host app, so that a running one can be put under it",
 }
 """The suites, by the tag of their features."""
+
+_FEATURES = Path(str(files("scoria_features")))
 
 
 def feature_of(item: pytest.Item) -> str:
@@ -40,6 +44,12 @@ def scenario_of(item: pytest.Item) -> str:
 def suites_of(item: pytest.Item) -> tuple[str, ...]:
     """Return the suites that the scenario of `item` is part of, by their tags."""
     return tuple(sorted({mark.name for mark in item.iter_markers() if mark.name in TAGS}))
+
+
+def is_of_the_suite(item: pytest.Item) -> bool:
+    """Tell whether `item` runs a scenario that ships, and none of somebody else's features."""
+    feature = getattr(_template(item), "feature", None)
+    return feature is not None and Path(feature.filename).parent == _FEATURES
 
 
 def _template(item: pytest.Item) -> Any:

@@ -21,6 +21,7 @@ from scoria_conformance.world import StoreFactory, World
 # In the order in which they import each other: pytest rewrites asserts as it imports.
 pytest_plugins = [
     "scoria_conformance.observing",
+    "scoria_conformance.own",
     "scoria_conformance.steps.starting",
     "scoria_conformance.steps.identifying",
     "scoria_conformance.steps.acting",

@@ -13,7 +13,16 @@ from typing import Any
 
 import attrs
 
-from scoria_core import Completed, NeedsApproval, RunDetail, RunSummary, Scoria, Step, StepSpec
+from scoria_core import (
+    Completed,
+    NeedsApproval,
+    Retry,
+    RunDetail,
+    RunSummary,
+    Scoria,
+    Step,
+    StepSpec,
+)
 from scoria_memory import MemoryStore
 
 JOURNALS = Path(__file__).parent / "journals"
@@ -86,12 +95,18 @@ class Author:
         self.store, self.clock, self.ids = MemoryStore(), Clock(), Ids()
         self.scoria = Scoria(self.store, clock=self.clock, ids=self.ids)
 
-    def start(self, handler: Any = None, scoria: Scoria | None = None, **more: Any) -> RunSummary:
+    def start(
+        self,
+        handler: Any = None,
+        scoria: Scoria | None = None,
+        step: StepSpec = STEP,
+        **more: Any,
+    ) -> RunSummary:
         """Start a run of one step."""
         facade = scoria or self.scoria
         identity = facade.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
         handlers = None if handler is None else {"work": handler}
-        facts = {"root_role_id": "executor", "initial_step": STEP, "metadata": {"prompt": "refund"}}
+        facts = {"root_role_id": "executor", "initial_step": step, "metadata": {"prompt": "refund"}}
         return facade.start_run(identity, handlers=handlers, **facts, **more)
 
     def runs(self) -> dict[str, str]:
@@ -104,10 +119,14 @@ class Author:
             "rejected": self._decided("reject"),
             "expired-and-asked-anew": self._expired(),
             "failed-and-retried": self._retried(),
-            "handed-off": self._handed_off(),
+            "handed-off": self._hand_off(lambda *_: {"verdict": "fits"}, "order-8"),
             "cancelled-while-waiting": self.scoria.cancel_run(self.start(asks()).run_id),
-            "released": self._ended(stops),
+            "released": self._ended(stops, self.start),
             "running-when-its-process-died": self._died(),
+            "tried-again-by-itself": self.start(breaks, step=attrs.evolve(STEP, retry=Retry())),
+            "handed-off-and-retried": self._handed_off_and_retried(),
+            "handed-off-and-released": self._ended(stops, self._hand_off),
+            "handed-off-and-cancelled": self.scoria.cancel_run(self._hand_off(None).run_id),
         }
         return {name: run.run_id for name, run in made.items()}
 
@@ -130,7 +149,11 @@ class Author:
         run = self.start(breaks)
         return self.scoria.retry_run(run.run_id, handlers={"work": lambda *_: {"done": True}})
 
-    def _handed_off(self) -> RunSummary:
+    def _handed_off_and_retried(self) -> RunSummary:
+        run = self._hand_off(breaks)
+        return self.scoria.retry_run(run.run_id, handlers={"review": lambda *_: {"fits": True}})
+
+    def _hand_off(self, handler: Any, key: str | None = None) -> RunSummary:
         return self.scoria.start_handoff_run(
             self.scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1"),
             "critic",
@@ -139,12 +162,13 @@ class Author:
             handoff_input={"brief": "review"},
             projected_context={"task": "policy"},
             capability_tags=("read",),
-            handlers={"review": lambda *_: {"verdict": "fits"}},
+            handlers=handler and {"review": handler},
+            idempotency_key=key,
         )
 
-    def _ended(self, handler: Any, scoria: Scoria | None = None) -> RunSummary:
+    def _ended(self, handler: Any, start: Callable[[Any], object]) -> RunSummary:
         with suppress(SystemExit, ConnectionError):
-            self.start(handler, scoria)
+            start(handler)
         return self.scoria.list_runs(limit=1)[0]
 
     def _died(self) -> RunSummary:
@@ -153,7 +177,8 @@ class Author:
         def dies(*_: object) -> None:
             mortal.is_dead = True
 
-        return self._ended(dies, Scoria(mortal, clock=self.clock, ids=self.ids))
+        scoria = Scoria(mortal, clock=self.clock, ids=self.ids)
+        return self._ended(dies, lambda handler: self.start(handler, scoria))
 
 
 def meaning(detail: RunDetail) -> dict[str, Any]:
