@@ -22,7 +22,7 @@ from scoria_core.outcomes import (
     Retry,
     StepSpec,
 )
-from scoria_core.scoria import Scoria
+from scoria_core.scoria import Scoria, ScoriaOptions
 
 __all__ = [
     "Approval",
@@ -45,6 +45,7 @@ __all__ = [
     "RunSummary",
     "Scoria",
     "ScoriaError",
+    "ScoriaOptions",
     "Step",
     "StepError",
     "StepSpec",

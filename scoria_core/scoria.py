@@ -1,13 +1,14 @@
 """The facade a host app calls: identity, start, inspect, resume."""
 
 import copy
+import difflib
 import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID
 
 import attrs
@@ -35,7 +36,7 @@ from scoria_core.leases import HEART, checked_lease
 from scoria_core.model import RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
-from scoria_core.ports import Capability, Clock, IdSource, RunStore
+from scoria_core.ports import Capability, Clock, IdSource, RunStore, checked_port
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
@@ -46,6 +47,20 @@ logger = logging.getLogger("scoria")
 
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""
+
+
+class ScoriaOptions(TypedDict, total=False):
+    """The keyword arguments of `Scoria`, for `open` to take."""
+
+    handlers: Handlers | None
+    clock: Clock | None
+    ids: IdSource | None
+    max_payload_bytes: int
+    unsafe_context_names: Iterable[str]
+    dispatch: str
+    lease: float
+    max_attempts: int
+    worker_id: str | None
 
 
 class Scoria:
@@ -83,7 +98,11 @@ class Scoria:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
         self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
-        self._runs = RunRepository(store, clock or SystemClock(), ids or Uuid7Source())
+        self._runs = RunRepository(
+            checked_port(store, RunStore, "store"),
+            checked_port(SystemClock() if clock is None else clock, Clock, "clock"),
+            checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
+        )
         self._lease = checked_lease(lease, worker_id)
         self._max_attempts = _positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)
@@ -91,13 +110,15 @@ class Scoria:
         self._stopping = threading.Event()
 
     @classmethod
-    def open(cls, url: str, **options: Any) -> Self:
+    def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
         """Open the store that `url` names; `options` are those of the class.
 
         `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
         of any installed store. Steps that a dead process left running are queued again, as
-        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`.
+        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError`,
+        before anything is opened, for an option that the class does not have.
         """
+        _check_options(options)
         store = open_store(url)
         try:
             scoria = cls(store, **options)
@@ -527,6 +548,15 @@ class Scoria:
         return attrs.evolve(
             identity, metadata=self._checks.payload(identity.metadata, "identity.metadata")
         )
+
+
+def _check_options(options: Mapping[str, object]) -> None:
+    known = sorted(ScoriaOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            say = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+            raise TypeError(f"Scoria.open has no option {name!r}; {say}")
 
 
 def _approval_id(value: object) -> str:
