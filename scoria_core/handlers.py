@@ -51,11 +51,13 @@ def _kind(kind: object) -> str:
         raise UnknownHandler("", problem) from None
 
 
-def _resolved(kind: str, handler: object) -> Handler:
-    found: Any = _named(kind, handler) if isinstance(handler, str) else handler
-    if not callable(found):
-        raise UnknownHandler(kind, f"is {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]
+def _resolved(kind: str, handler: Any) -> Handler:
+    if isinstance(handler, str):
+        handler = _named(kind, handler)
+    if not callable(handler):
+        raise UnknownHandler(kind, f"is {type(handler).__name__}, which cannot be called")
+    callable_: Handler = handler
+    return callable_
 
 
 def _named(kind: str, name: str) -> object:

@@ -570,7 +570,7 @@ def _run_id(value: object) -> str:
     if isinstance(value, str):
         return plain_str(value)
     if not isinstance(value, UUID):
-        raise RunNotFound(shown(value))
+        raise RunNotFound(shown(value), type_name=type(value).__name__)
     return str(value)
 
 
@@ -592,7 +592,8 @@ def _limit(value: object) -> int:
 
 def _one_context(projected: object, scoped: object) -> object:
     if projected is not None and scoped is not None:
-        raise InvalidHandoff("scoped_context", "is given beside projected_context, its other name")
+        problem = "is given beside projected_context, its other name; pass one of them"
+        raise InvalidHandoff("scoped_context", problem)
     return scoped if projected is None else projected
 
 
