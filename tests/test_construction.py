@@ -13,6 +13,7 @@ from scoria_core import Scoria
 from scoria_core.errors import InvalidPayload
 from scoria_core.system import SystemClock
 from scoria_memory import MemoryStore
+from scoria_web import Scope, evidence_app
 
 
 class HalfAStore:
@@ -98,3 +99,27 @@ def test_an_option_like_no_other_is_told_which_there_are(tmp_path: Path) -> None
         Scoria.open(f"sqlite:///{tmp_path / 'a.sqlite'}", **options)
     said = str(refused.value)
     assert said.startswith("Scoria.open has no option 'zzz'; it has clock, dispatch, handlers, ")
+
+
+@pytest.mark.parametrize(
+    ("scoria", "scope", "said"),
+    [
+        ("memory://", lambda _: None, "scoria is str; pass what Scoria.open returned"),
+        (MemoryStore(), lambda _: None, "scoria is MemoryStore; pass what Scoria.open returned"),
+        (
+            Scoria(MemoryStore()),
+            Scope("t", "a"),
+            "scope is Scope; pass a callable that takes the WSGI environ",
+        ),
+        (
+            Scoria(MemoryStore()),
+            "acme",
+            "scope is str; pass a callable that takes the WSGI environ",
+        ),
+    ],
+)
+def test_a_page_is_made_of_a_facade_and_a_scope(scoria: Any, scope: Any, said: str) -> None:
+    """A page of something else is refused when it is mounted, not at its first request."""
+    with pytest.raises(InvalidPayload) as refused:
+        evidence_app(scoria, scope=scope)
+    assert str(refused.value) == said
