@@ -1,8 +1,10 @@
 """Durable AI runs that pause for a human: identity, start, inspect, resume."""
 
 from scoria_core.errors import ScoriaError
+from scoria_core.handlers import Handler, HandlerAnswer, Handlers
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
+from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
 from scoria_core.model import (
     Approval,
     DamagedRun,
@@ -12,25 +14,42 @@ from scoria_core.model import (
     Step,
     StepError,
 )
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Retry, StepSpec
-from scoria_core.scoria import Scoria
+from scoria_core.outcomes import (
+    Completed,
+    Failed,
+    HandOff,
+    NeedsApproval,
+    Outcome,
+    Retry,
+    StepSpec,
+)
+from scoria_core.scoria import Scoria, ScoriaOptions
 
 __all__ = [
     "Approval",
+    "ApprovalStatus",
     "Completed",
     "DamagedRun",
     "DelegatedHandoff",
     "Failed",
     "HandOff",
+    "Handler",
+    "HandlerAnswer",
+    "Handlers",
+    "HandoffStatus",
     "Identity",
     "JournalEntry",
     "NeedsApproval",
+    "Outcome",
     "Retry",
     "RunDetail",
+    "RunStatus",
     "RunSummary",
     "Scoria",
     "ScoriaError",
+    "ScoriaOptions",
     "Step",
     "StepError",
     "StepSpec",
+    "StepStatus",
 ]

@@ -11,6 +11,7 @@ from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outc
 from scoria_core.payloads import MAX_BYTES, checked_name, checked_payload, checked_text
 from scoria_core.projection import ContextPolicy
 
+_MISSING = "is missing; a handoff states all of its fields, none is filled in"
 _MAX_EXPIRY = timedelta(days=36_500)
 
 
@@ -101,16 +102,17 @@ class Checks:
 
     def _handoff_payload(self, value: object, name: str) -> dict[str, Any]:
         if value is None:
-            raise InvalidHandoff(name, "is missing")
+            raise InvalidHandoff(name, _MISSING)
         if not isinstance(value, Mapping):
-            raise InvalidHandoff(name, f"is {type(value).__name__}, not a mapping")
+            problem = f"is {type(value).__name__}; pass a mapping (a JSON object)"
+            raise InvalidHandoff(name, problem)
         return self.payload(value, name)
 
 
 def handoff_name(value: object, name: str) -> str:
     """Return a required name of a handoff, or raise `InvalidHandoff`."""
     if value is None:
-        raise InvalidHandoff(name, "is missing")
+        raise InvalidHandoff(name, _MISSING)
     try:
         return checked_name(value, name)
     except InvalidPayload as error:
@@ -119,7 +121,8 @@ def handoff_name(value: object, name: str) -> str:
 
 def _tags(tags: object) -> tuple[str, ...]:
     if not isinstance(tags, tuple | list):
-        raise InvalidHandoff("capability_tags", f"is {type(tags).__name__}, not a tuple of names")
+        problem = f"is {type(tags).__name__}; pass a tuple of names"
+        raise InvalidHandoff("capability_tags", problem)
     return tuple(handoff_name(tag, f"capability_tags[{i}]") for i, tag in enumerate(tags))
 
 

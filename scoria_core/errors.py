@@ -22,6 +22,7 @@ input, or None) and a one-line message. Every error is refused before anything i
 except the store errors, whose docstrings say what is known.
 """
 
+from types import MappingProxyType
 from typing import ClassVar
 
 import attrs
@@ -99,7 +100,7 @@ class InvalidPayload(ScoriaError):
 
 @attrs.define
 class InvalidHandoff(ScoriaError):
-    """A handoff lacks one of its required fields, or names one twice."""
+    """A handoff lacks one of its required fields, names one twice, or has one of another type."""
 
     code: ClassVar[str] = "invalid_handoff"
     name: str
@@ -112,8 +113,8 @@ class InvalidHandoff(ScoriaError):
 
     @property
     def message(self) -> str:
-        """Name the field; nothing about a handoff is filled in for the host."""
-        return f"{self.name} {self.problem}; a handoff states all of its fields, none is filled in"
+        """Name the field and what is wrong with it."""
+        return f"{self.name} {self.problem}"
 
 
 @attrs.define
@@ -154,16 +155,22 @@ class UnknownHandler(ScoriaError):
     @property
     def message(self) -> str:
         """Name the handler and how to write one."""
-        return f"{self.field} {self.problem}; pass a callable or 'package.module:function'"
+        one = "a callable or 'package.module:function'"
+        next_move = one if self.kind else "a mapping such as {'refund': send_refund}"
+        return f"{self.field} {self.problem}; pass {next_move}"
 
 
 @attrs.define
 class RunNotFound(ScoriaError):
-    """No run of this id is in the view of the caller; another tenant's is not either."""
+    """No run of this id is in the view of the caller; another tenant's is not either.
+
+    `type_name` is the type of what was given where that is no id.
+    """
 
     code: ClassVar[str] = "run_not_found"
     run_id: str
     is_session: bool = False
+    type_name: str | None = None
 
     @property
     def field(self) -> str:
@@ -173,12 +180,29 @@ class RunNotFound(ScoriaError):
     @property
     def message(self) -> str:
         """Point at the runs of the session where a session id was given for a run id."""
+        if self.type_name is not None:
+            return (
+                f"run_id is {self.type_name}; "
+                "pass the run_id that start_run returned, a str or UUID"
+            )
         if self.is_session:
             return (
                 f"no run {shown(self.run_id)}: that is a session_id, which groups runs; "
                 "find the run with list_runs_for_session and pass its run_id"
             )
         return f"no run {shown(self.run_id)}; pass the run_id that start_run returned"
+
+
+_ENDED = "it has ended; start a new run in the same session"
+_NEXT_MOVES = MappingProxyType(
+    {
+        "waiting_for_approval": "a person decides with approve or reject, then call resume_run",
+        "failed": "retry_run runs its failed step again, cancel_run ends it",
+        "completed": _ENDED,
+        "cancelled": _ENDED,
+    }
+)
+"""What can be done with a run in a state that has no other moves."""
 
 
 @attrs.define
@@ -194,7 +218,12 @@ class TransitionRefused(ScoriaError):
     state: str
     trigger: str
     because: str = ""
-    next_move: str = "read the run with get_run and act on its status"
+    next_move: str = attrs.field()
+
+    @next_move.default
+    def _default_next_move(self) -> str:
+        unknown = "read the run with get_run and act on its status"
+        return _NEXT_MOVES.get(self.state, unknown) if self.subject == "run" else unknown
 
     @property
     def field(self) -> str:

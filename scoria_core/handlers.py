@@ -11,13 +11,21 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
+from typing import Any
 
 from scoria_core.errors import InvalidPayload, UnknownHandler, shown
 from scoria_core.model import RunSummary, Step, StepError
+from scoria_core.outcomes import Outcome
 from scoria_core.payloads import checked_name
 
-Handler = Callable[[Step, RunSummary], object]
+HandlerAnswer = Outcome | Mapping[str, Any] | None
+"""What a handler may answer; a mapping or None means `Completed`."""
+
+Handler = Callable[[Step, RunSummary], HandlerAnswer | Awaitable[HandlerAnswer]]
+"""A function, or an `async def`, that carries out a step of its run."""
+
 Handlers = Mapping[str, Handler | str]
+"""Handlers by the kind of step; a str is the name of one, as `package.module:function`."""
 
 MAX_MESSAGE = 2_000
 """How many characters of an exception's message are kept."""
@@ -43,12 +51,13 @@ def _kind(kind: object) -> str:
         raise UnknownHandler("", problem) from None
 
 
-def _resolved(kind: str, handler: object) -> Handler:
+def _resolved(kind: str, handler: Any) -> Handler:
     if isinstance(handler, str):
         handler = _named(kind, handler)
     if not callable(handler):
         raise UnknownHandler(kind, f"is {type(handler).__name__}, which cannot be called")
-    return handler
+    callable_: Handler = handler
+    return callable_
 
 
 def _named(kind: str, name: str) -> object:

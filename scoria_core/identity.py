@@ -16,9 +16,12 @@ from scoria_core.payloads import MAX_INT_BITS, checked_payload, name_problem, pl
 
 EDGE_NAMES = MappingProxyType(
     {
-        "actor_id": ("actor_id", "actor", "current_actor", "current_user", "user"),
-        "tenant_id": ("tenant_id", "tenant", "current_tenant", "current_account", "account"),
-        "session_id": ("session_id", "session", "assistant_session_id"),
+        "actor_id": ("actor_id", "actor", "current_actor", "user_id", "current_user", "user"),
+        "tenant_id": (
+            *("tenant_id", "tenant", "current_tenant"),
+            *("account_id", "current_account", "account"),
+        ),
+        "session_id": ("session_id", "assistant_session_id", "session"),
     }
 )
 """Where the edge helpers look for each id; the first name that is there decides."""
@@ -89,7 +92,8 @@ class Identity:
     def from_session(cls, session: Mapping[str, Any]) -> Self:
         """Take the identity out of a web session, or another mapping, by `EDGE_NAMES`."""
         if not isinstance(session, Mapping):
-            raise InvalidIdentity("session", f"is {type(session).__name__}, not a mapping")
+            next_move = "pass the mapping itself, such as flask.session or request.session"
+            raise InvalidIdentity("session", f"is {type(session).__name__}", next_move)
         return cls._from_edge(session.get)
 
     @classmethod
@@ -101,13 +105,18 @@ class Identity:
 
     @classmethod
     def _from_edge(cls, get: Callable[[str], Any]) -> Self:
-        def first(names: tuple[str, ...]) -> object:
-            return next((value for name in names if (value := get(name)) is not None), None)
+        ids = {name: _id_at_edge(get, name, names) for name, names in EDGE_NAMES.items()}
+        return cls(**ids, metadata=get("metadata"))
 
-        ids = {name: first(names) for name, names in EDGE_NAMES.items()}
-        return cls(
-            actor_id=ids["actor_id"],
-            tenant_id=ids["tenant_id"],
-            session_id=ids["session_id"],
-            metadata=get("metadata"),
-        )
+
+def _id_at_edge(get: Callable[[str], Any], name: str, names: tuple[str, ...]) -> str:
+    for found in names:
+        if (value := get(found)) is None:
+            continue
+        try:
+            return checked_id(value, name)
+        except InvalidIdentity as error:
+            where = "" if found == name else f"(found as {found!r}) "
+            raise InvalidIdentity(name, f"{where}{error.problem}") from error.__cause__
+    looked_for = f"keep it there as one of {', '.join(names)}"
+    raise InvalidIdentity(name, "is missing", f"{looked_for}, or pass it to scoria.identity(...)")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoria_core.errors import InvalidPayload, shown
+from scoria_core.ways_out import object_way_out, way_out
 
 MAX_BYTES = 256 * 1024
 """The default limit of one payload, in bytes of UTF-8."""
@@ -88,7 +89,8 @@ def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dic
     `max_bytes` as compact UTF-8.
     """
     if not isinstance(value, Mapping):
-        raise InvalidPayload(path, f"is {type(value).__name__}; pass a mapping (a JSON object)")
+        next_move = object_way_out(value) or "pass a mapping (a JSON object)"
+        raise InvalidPayload(path, f"is {type(value).__name__}; {next_move}")
     copier = _Copier(path, max_bytes)
     plain: dict[str, Any] = copier.copy(value, path, ())
     if copier.most_bytes > max_bytes:
@@ -164,11 +166,8 @@ class _Copier:
             return _plain_float(value, path)
         if isinstance(value, Mapping | list):
             return self._copy_container(value, path, parents)
-        raise InvalidPayload(
-            path,
-            f"is {type(value).__name__}; "
-            "JSON has objects, lists, str, finite numbers, true, false and null",
-        )
+        known = "JSON has objects, lists, str, finite numbers, true, false and null"
+        raise InvalidPayload(path, f"is {type(value).__name__}; {way_out(value) or known}")
 
     def _count(self, least_bytes: int) -> None:
         self._least_bytes += least_bytes

@@ -7,9 +7,13 @@ an implementation of `RunStore` must pass.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
+
+from scoria_core.errors import InvalidPayload
+
+PortT = TypeVar("PortT")
 
 
 class Capability(StrEnum):
@@ -181,3 +185,24 @@ class IdSource(Protocol):
     def new_id(self) -> str:
         """Return an id that was never returned before."""
         ...
+
+
+def checked_port(value: PortT, port: type, name: str) -> PortT:
+    """Return `value` if it has all that `port` asks for; else raise `InvalidPayload`."""
+    kind = type(value).__name__
+    if isinstance(value, type):
+        raise InvalidPayload(name, f"is the class {value.__name__}; pass an instance of it")
+    lacking = [each for each in sorted(vars(port)) if _lacks(value, port, each)]
+    if lacking:
+        next_move = f"pass a {port.__name__}"
+        if isinstance(value, str):
+            next_move = "open a URL with Scoria.open"
+        raise InvalidPayload(name, f"is {kind}, which lacks {', '.join(lacking)}; {next_move}")
+    return value
+
+
+def _lacks(value: object, port: type, member: str) -> bool:
+    if member.startswith("_"):
+        return False
+    found = getattr(value, member, None)
+    return found is None if isinstance(vars(port)[member], property) else not callable(found)

@@ -1,6 +1,7 @@
 """The facade a host app calls: identity, start, inspect, resume."""
 
 import copy
+import difflib
 import logging
 import sys
 import threading
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID
 
 import attrs
@@ -36,7 +37,7 @@ from scoria_core.leases import HEART, checked_lease
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
-from scoria_core.ports import Capability, Clock, IdSource, RunStore
+from scoria_core.ports import Capability, Clock, IdSource, RunStore, checked_port
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
@@ -48,6 +49,20 @@ logger = logging.getLogger("scoria")
 
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""
+
+
+class ScoriaOptions(TypedDict, total=False):
+    """The keyword arguments of `Scoria`, for `open` to take."""
+
+    handlers: Handlers | None
+    clock: Clock | None
+    ids: IdSource | None
+    max_payload_bytes: int
+    unsafe_context_names: Iterable[str]
+    dispatch: str
+    lease: float
+    max_attempts: int
+    worker_id: str | None
 
 
 class Scoria:
@@ -85,9 +100,15 @@ class Scoria:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
         self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
-        steady = PROCESS_CLOCK if clock is None else SteadyClock(clock)
-        steady.now()  # a clock that cannot be used is refused now, not by a later call
-        self._runs = RunRepository(store, steady, ids or Uuid7Source())
+        steady = PROCESS_CLOCK
+        if clock is not None:
+            steady = SteadyClock(checked_port(clock, Clock, "clock"))
+            steady.now()  # a clock that cannot be used is refused now, not by a later call
+        self._runs = RunRepository(
+            checked_port(store, RunStore, "store"),
+            steady,
+            checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
+        )
         self._lease = checked_lease(lease, worker_id)
         self._max_attempts = _positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)
@@ -95,13 +116,15 @@ class Scoria:
         self._stopping = threading.Event()
 
     @classmethod
-    def open(cls, url: str, **options: Any) -> Self:
+    def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
         """Open the store that `url` names; `options` are those of the class.
 
         `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
         of any installed store. Steps that a dead process left running are queued again, as
-        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`.
+        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError`,
+        before anything is opened, for an option that the class does not have.
         """
+        _check_options(options)
         store = open_store(url)
         try:
             scoria = cls(store, **options)
@@ -559,6 +582,15 @@ class Scoria:
         )
 
 
+def _check_options(options: Mapping[str, object]) -> None:
+    known = sorted(ScoriaOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            say = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+            raise TypeError(f"Scoria.open has no option {name!r}; {say}")
+
+
 def _approval_id(value: object) -> str:
     text = str(value) if isinstance(value, UUID) else value
     if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
@@ -570,7 +602,7 @@ def _run_id(value: object) -> str:
     if isinstance(value, str):
         return plain_str(value)
     if not isinstance(value, UUID):
-        raise RunNotFound(shown(value))
+        raise RunNotFound(shown(value), type_name=type(value).__name__)
     return str(value)
 
 
@@ -592,7 +624,8 @@ def _limit(value: object) -> int:
 
 def _one_context(projected: object, scoped: object) -> object:
     if projected is not None and scoped is not None:
-        raise InvalidHandoff("scoped_context", "is given beside projected_context, its other name")
+        problem = "is given beside projected_context, its other name; pass one of them"
+        raise InvalidHandoff("scoped_context", problem)
     return scoped if projected is None else projected
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from scoria_core.errors import StoreUnavailable, shown
-from scoria_core.ports import RunStore
+from scoria_core.ports import RunStore, checked_port
 
 GROUP = "scoria.stores"
 """The entry-point group; each entry is a scheme and a callable that takes the whole URL."""
@@ -30,7 +30,7 @@ def open_store(url: str) -> RunStore:
         raise StoreUnavailable(shown(url), "is not a URL", next_move)
     scheme = url.partition("://")[0]
     opener: Callable[[str], RunStore] = _opener(scheme, url)
-    return opener(url)
+    return checked_port(opener(url), RunStore, "store")
 
 
 def scratch_url(url: str, directory: Path) -> str:

@@ -45,3 +45,10 @@ def told(command: list[str], text: str = "", cwd: Path = ROOT) -> str:
     ran = subprocess.run(command, input=text.encode(), capture_output=True, cwd=cwd, check=False)
     assert ran.returncode == 0, (ran.stdout + ran.stderr).decode(errors="replace")[-3000:]
     return ran.stdout.decode()
+
+
+def told_wrong(command: list[str], cwd: Path = ROOT) -> str:
+    """Run a tool that must refuse what it is given, with exit code 1, and return what it prints."""
+    ran = subprocess.run(command, capture_output=True, cwd=cwd, text=True, check=False)
+    assert ran.returncode == 1, (ran.stdout + ran.stderr)[-3000:]
+    return ran.stdout

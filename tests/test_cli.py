@@ -170,6 +170,56 @@ def test_diagram_of_a_machine_of_the_host(name: str, tmp_path: Path) -> None:
     assert {"trigger": "dun", "source": "open", "dest": "ünpaid \n"} in read["transitions"]
 
 
+MODELS = """
+from transitions import Machine
+
+class Order:
+    def __init__(self):
+        self.machine = Machine(self, states=["a", "b"], initial="a", transitions=[["go", "a", "b"]])
+
+class Parcel:
+    def __init__(self, weight=0):
+        self.flow = Machine(self, states=["a"], initial="a")
+
+class Bill:
+    def __init__(self, amount):
+        self.machine = Machine(self, states=["a"], initial="a")
+
+class Shared:
+    machine = Machine(model=None, states=["a"], initial="a")
+
+order = Order()
+shared = Shared()
+"""
+
+TYPED = {
+    "Order": "type scoria diagram shop:order.machine",
+    "order": "type scoria diagram shop:order.machine",
+    "Parcel": "type scoria diagram shop:parcel.flow, where parcel = Parcel()",
+    "Bill": "have model = Bill(...) in its module, and name shop:model.machine",
+    "Shared": "type scoria diagram shop:shared.machine",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), TYPED.items(), ids=TYPED)
+def test_diagram_of_a_model_names_its_machine(name: str, said: str, tmp_path: Path) -> None:
+    """A model, or its class, is answered with what to type for the machine that it has."""
+    (tmp_path / "shop.py").write_text(MODELS, "utf-8")
+    ran = scoria("diagram", f"shop:{name}", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"; {said} [not_drawable]" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["order.machine", "shared.machine"])
+def test_what_diagram_said_to_type_is_drawn(place: str, tmp_path: Path) -> None:
+    """The machine of a model is drawn by its place in the module."""
+    (tmp_path / "shop.py").write_text(MODELS, "utf-8")
+    ran = scoria("diagram", f"shop:{place}", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "[*] --> a" in ran.stdout
+
+
 def test_diagram_of_a_nested_machine_is_refused(tmp_path: Path) -> None:
     """One line on stderr says that only flat machines are drawn."""
     (tmp_path / "shop.py").write_text(HOST, "utf-8")

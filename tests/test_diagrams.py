@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from transitions import Machine
 from transitions.extensions import HierarchicalMachine
 
+from browser import browse
 from external import ROOT, library, missing, program, told
 from scoria_core import lifecycles
 from scoria_diagrams import (
@@ -443,6 +444,87 @@ def test_one_changed_transition_is_seen(format_: str) -> None:
     (read,) = READERS[format_](drawn([changed(mine("run"))], format_)).values()
     assert read != OURS["run"]
     assert len(read.moves ^ OURS["run"].moves) == 2
+
+
+def busy() -> tuple[Lifecycle, Seen]:
+    """Return a machine with several moves between two states, and several that stay in one."""
+    moves = [
+        *(("pending", "endorse", "pending"), ("pending", "remind", "pending")),
+        *(("pending", "approve", "approved"), ("pending", "force", "approved")),
+        *(("approved", "undo", "pending"), ("approved", "reopen", "pending")),
+        *(("approved", "note", "approved"), ("approved", "a, b", "approved")),
+        ("approved", "close", "closed"),
+    ]
+    machine = Machine(
+        model=None,
+        states=["pending", "approved", "closed"],
+        initial="pending",
+        transitions=[
+            {"trigger": trigger, "source": source, "dest": dest} for source, trigger, dest in moves
+        ],
+        auto_transitions=False,
+    )
+    return lifecycle_of("busy", machine), seen("pending", ["closed"], moves)
+
+
+@pytest.mark.parametrize("format_", sorted(set(READERS) - {"scxml"}))
+def test_no_arrow_hides_another(format_: str) -> None:
+    """Of several triggers between two states, or from a state to itself, each one is there."""
+    lifecycle, meant = busy()
+    assert READERS[format_](drawn([lifecycle], format_)) == {"": meant}
+
+
+def test_scxml_has_every_transition_of_a_busy_machine() -> None:
+    """Each is an element of its own; that it stays in its state, running it does not show."""
+    lifecycle, meant = busy()
+    found = [
+        (state.attrib["id"], each.get(LABEL, each.attrib["event"]), each.attrib["target"])
+        for state in xml(render([lifecycle], "scxml")).iter(f"{SCXML}state")
+        for each in state.findall(f"{SCXML}transition")
+    ]
+    assert sorted(found) == sorted(meant.moves)
+
+
+def test_tlc_makes_every_move_of_a_busy_machine(tmp_path: Path) -> None:
+    """Each trigger is an action, also where several lead to one state."""
+    lifecycle, meant = busy()
+    assert read_tla(render([lifecycle], "tla"), tmp_path) == meant
+
+
+def test_mermaid_has_one_arrow_from_a_state_to_itself() -> None:
+    """Mermaid keeps the last of several, so one arrow carries all of their labels."""
+    lines = [line.strip() for line in render([busy()[0]], "mermaid").splitlines()]
+    loops = [line for line in lines if re.match(r"(\w+) --> \1\b", line)]
+    assert loops == [
+        "pending --> pending : endorse<br/>remind",
+        "approved --> approved : note<br/>a, b",
+    ]
+
+
+def test_mermaid_draws_every_label(tmp_path: Path) -> None:
+    """What a browser shows has each trigger, which Mermaid's own parser does not tell."""
+    library_ = MODULES / "mermaid" / "dist" / "mermaid.min.js"
+    if not library_.is_file():
+        missing("the npm package mermaid", NPM)
+    lifecycle, meant = busy()
+    text = json.dumps(render([lifecycle], "mermaid")).replace("<", "\\u003c")
+    page = tmp_path / "page.html"
+    page.write_text(
+        f"""<!doctype html><meta charset="utf-8"><title>waits</title>
+        <script src="{library_.as_uri()}"></script><main></main><script>
+        mermaid.initialize({{ startOnLoad: false }});
+        mermaid.render("drawn", {text}).then(({{ svg }}) => {{
+          document.querySelector("main").innerHTML = svg;
+          document.title = "drawn";
+        }});
+        </script>""",
+        "utf-8",
+    )
+    shown = browse(tmp_path / "profile", page.as_uri(), "--virtual-time-budget=60000", "--dump-dom")
+    assert "<title>drawn</title>" in shown
+    words = [word for label in re.findall(r"<p>(.*?)</p>", shown) for word in label.split("<br>")]
+    triggers = sorted(trigger for _, trigger, _ in meant.moves)
+    assert sorted(word for word in words if word in triggers) == triggers
 
 
 @pytest.mark.parametrize("subject", OURS)

@@ -1,12 +1,18 @@
 """Errors as facts, and the names that are public."""
 
 import inspect
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
 
 import scoria_core
 from scoria_core import (
+    JournalEntry,
+    Retry,
+    RunStatus,
+    Scoria,
     ScoriaError,
     errors,
 )
@@ -71,3 +77,29 @@ def test_all_is_sorted_and_complete() -> None:
         if not name.startswith("_") and not inspect.ismodule(value)
     }
     assert set(scoria_core.__all__) == offered
+
+
+def test_what_the_facade_speaks_of_is_public() -> None:
+    """Whatever a public call takes or returns, at any depth, can be imported by its name."""
+    spoken = set(_classes(Scoria))
+    assert {RunStatus, Retry, JournalEntry} <= spoken
+    ports = {kind for kind in spoken if kind.__module__ == "scoria_core.ports"}
+    missing = {kind.__name__ for kind in spoken - ports} - set(scoria_core.__all__)
+    assert missing == set()
+
+
+def _classes(start: type) -> Iterator[type]:
+    """Yield the classes of the core that the public part of a class names, and those they name."""
+    found: set[type] = set()
+    todo: list[Any] = [start]
+    while todo:
+        each = todo.pop()
+        todo += get_args(each)
+        if not inspect.isclass(each) or each in found or not each.__module__.startswith("scoria_"):
+            continue
+        found.add(each)
+        yield each
+        calls = [value for name, value in inspect.getmembers(each, inspect.isroutine)]
+        public = [call for call in calls if not call.__name__.startswith("_")]
+        for spoken in [each, *public] + ([each.__init__] if each is start else []):
+            todo += get_type_hints(spoken).values()

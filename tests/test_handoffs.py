@@ -78,7 +78,7 @@ def test_what_is_handed_over_is_a_mapping(
     scoria: Scoria, identity: Identity, field: str, value: Any
 ) -> None:
     """An input or context that is no mapping is refused; an empty one is fine."""
-    with pytest.raises(InvalidHandoff, match="not a mapping") as invalid:
+    with pytest.raises(InvalidHandoff, match="; pass a mapping") as invalid:
         scoria.start_handoff_run(identity, **{**HANDOFF, field: value})
     assert invalid.value.field == field
     assert scoria.list_runs() == []

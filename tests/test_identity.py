@@ -9,6 +9,7 @@ import pytest
 
 from scoria_core import Identity, Scoria
 from scoria_core.errors import InvalidIdentity, InvalidPayload
+from scoria_core.identity import EDGE_NAMES
 
 FIELDS = ["actor_id", "tenant_id", "session_id"]
 UUID7 = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -151,6 +152,10 @@ def test_metadata_is_a_copy_and_checked(facade: Scoria) -> None:
         {"current_user": {"id": 1}, "current_account": {"id": "acme"}, "session": "s"},
         {"user": SimpleNamespace(id=1), "account": "acme", "assistant_session_id": "s"},
         {"actor": 1, "tenant": SimpleNamespace(id="acme"), "session_id": "s", "user": 2},
+        {"user_id": 1, "account_id": "acme", "assistant_session_id": "s"},
+        {"user_id": 1, "user": "Ada", "account_id": "acme", "account": "Acme", "session_id": "s"},
+        {"actor": 1, "user_id": 2, "tenant_id": "acme", "account_id": "b", "session_id": "s"},
+        {"user_id": 1, "account_id": "acme", "assistant_session_id": "s", "session": {"csrf": 1}},
         {"actor_id": None, "current_actor": 1, "current_tenant": "acme", "session_id": "s"},
     ],
 )
@@ -181,12 +186,36 @@ def test_the_edge_helpers_name_what_is_missing(field: str) -> None:
         Identity.from_session(edge)
 
 
+@pytest.mark.parametrize("field", FIELDS)
+def test_the_edge_helpers_say_where_they_looked(field: str) -> None:
+    """Who gets the refusal reads under which names an id is looked for, and the other way."""
+    edge = ids_with(field, None)
+    for take in (Identity.from_session, Identity.from_request_state):
+        with pytest.raises(InvalidIdentity) as invalid:
+            take(edge)
+        said = str(invalid.value)
+        assert all(name in said for name in EDGE_NAMES[field])
+        assert said.endswith(", or pass it to scoria.identity(...)")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_the_edge_helpers_say_under_which_name_a_wrong_id_was(field: str) -> None:
+    """An id that is there and no id is refused under the name that it was found by."""
+    found = EDGE_NAMES[field][-1]
+    edge = {name: value for name, value in ids_with(field, None).items() if value is not None}
+    with pytest.raises(InvalidIdentity) as invalid:
+        Identity.from_session({**edge, found: ["x"]})
+    assert invalid.value.field == field
+    assert str(invalid.value).startswith(f"{field} (found as {found!r}) is list; ")
+
+
 @pytest.mark.parametrize("session", [None, "s", 5, [("actor_id", 1)], SimpleNamespace(actor_id=1)])
 def test_a_session_is_a_mapping(session: Any) -> None:
     """What is no mapping is no session."""
     with pytest.raises(InvalidIdentity) as invalid:
         Identity.from_session(session)
     assert invalid.value.field == "session"
+    assert "; pass the mapping itself" in str(invalid.value)
 
 
 @pytest.mark.parametrize("character", ["\n", "\x00", "\x7f", "\x85", "\u2028", "\u2029"])

@@ -1,10 +1,7 @@
 """The evidence page in a real browser: drawn, readable at phone width, and free of scripts."""
 
-import os
 import re
-import shutil
 import struct
-import subprocess
 import threading
 import zlib
 from collections.abc import Iterator
@@ -13,24 +10,13 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
+from browser import browse
 from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 
 ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 GROUND = bytes.fromhex("f6f4f1")
-MISSING = "chromium is not installed: apt-get install chromium"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Return the browser's path; it must be there where tools are required."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("SCORIA_TOOLS") == "required":
-        pytest.fail(MISSING)
-    if found is None:
-        pytest.skip(MISSING)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -55,27 +41,6 @@ def address() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def browse(chromium: str, profile: Path, address: str, *options: str) -> str:
-    """Open an address in a fresh headless browser, and return what it prints."""
-    command = [
-        chromium,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--hide-scrollbars",
-        f"--user-data-dir={profile}",
-        *options,
-        address,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
 
 
 def pixels_of(png: bytes) -> tuple[int, list[bytes]]:
@@ -119,13 +84,11 @@ def _paeth(left: int, up: int, up_left: int) -> int:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 900)])
-def test_the_page_is_drawn(
-    chromium: str, address: str, tmp_path: Path, width: int, height: int
-) -> None:
+def test_the_page_is_drawn(address: str, tmp_path: Path, width: int, height: int) -> None:
     """A screenshot has its size, the colours of the style, words all the way down, and margins."""
     picture = tmp_path / "page.png"
     window = f"--window-size={width},{height}"
-    browse(chromium, tmp_path / "profile", address, window, f"--screenshot={picture}")
+    browse(tmp_path / "profile", address, window, f"--screenshot={picture}")
     png = picture.read_bytes()
     assert len(png) > 10_000
     size, lines = pixels_of(png)
@@ -137,9 +100,9 @@ def test_the_page_is_drawn(
     assert edges.count(GROUND) > 0.99 * len(edges)
 
 
-def test_what_a_model_wrote_does_not_run(chromium: str, address: str, tmp_path: Path) -> None:
+def test_what_a_model_wrote_does_not_run(address: str, tmp_path: Path) -> None:
     """The browser builds the page with its own title, and the attack as text."""
-    page = browse(chromium, tmp_path / "profile", address, "--dump-dom")
+    page = browse(tmp_path / "profile", address, "--dump-dom")
     run_id = address.rsplit("/", 1)[1]
     title = re.search(r"<title>(.*?)</title>", page)
     assert title

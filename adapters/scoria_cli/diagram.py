@@ -1,8 +1,10 @@
 """`scoria diagram`: a lifecycle, ours or a host's own, as a picture or for another tool."""
 
 import pkgutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import click
 from transitions import Machine
@@ -50,13 +52,41 @@ def _lifecycles(subject: str) -> Sequence[Lifecycle]:
 
 def _named(subject: str) -> object:
     """Return the machine that `module:name` names, or that what it names returns."""
+    next_move = "name a machine, or what returns one, as module:name, importable from here"
     try:
         found = pkgutil.resolve_name(subject)
-        return found() if callable(found) and not isinstance(found, Machine) else found
+        if isinstance(found, type):
+            made_there = f"model = {found.__name__}(...)"
+            place = f"{subject.partition(':')[0]}:model.machine"
+            next_move = f"have {made_there} in its module, and name {place}"
+        made = found() if callable(found) and not isinstance(found, Machine) else found
     except (Exception, SystemExit) as error:
-        problem = f"cannot be read: {shown(error, 200)}"
-        next_move = "name a machine, or what returns one, as module:name, importable from here"
-        raise NotDrawable(subject, problem, next_move) from error
+        raise NotDrawable(subject, f"cannot be read: {shown(error, 200)}", next_move) from error
+    if not isinstance(made, Machine):
+        _refuse_owner(subject, made)
+    return made
+
+
+def _refuse_owner(subject: str, made: object) -> None:
+    """Say what to type where `subject` names a model, or a module, that has a machine."""
+    module = subject.partition(":")[0]
+    machines = [*_names_of(Machine, made), *_names_of(Machine, type(made))]
+    if not machines:
+        return
+    place, where = f"{module}:{machines[0]}", ""
+    if not isinstance(made, ModuleType):
+        kind = type(made)
+        known = list(_names_of(kind, sys.modules[module]))
+        model = known[0] if known else kind.__name__.lower()
+        place = f"{module}:{model}.{machines[0]}"
+        where = "" if known else f", where {model} = {kind.__name__}()"
+    problem = f"is no machine, but has one: {shown(machines[0])}"
+    raise NotDrawable(subject, problem, f"type scoria diagram {place}{where}")
+
+
+def _names_of(kind: type, owner: object) -> Iterator[str]:
+    attributes: Mapping[str, object] = getattr(owner, "__dict__", {})
+    return (name for name, value in attributes.items() if isinstance(value, kind))
 
 
 def _write(path: Path, text: str) -> None:

@@ -71,8 +71,9 @@ def worker(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     handlers = _handlers(registry)
     worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
-    options = {"worker_id": worker_id, "lease": lease, "max_attempts": max_attempts}
-    with Scoria.open(store, handlers=handlers, **options) as scoria:
+    with Scoria.open(
+        store, handlers=handlers, worker_id=worker_id, lease=lease, max_attempts=max_attempts
+    ) as scoria:
         process = Worker(scoria, poll=poll)
         click.echo(f"worker {worker_id}: {', '.join(handlers)}")
         try:

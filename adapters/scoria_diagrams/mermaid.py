@@ -44,9 +44,14 @@ class _Drawn:
 
     def _moves(self) -> Iterator[str]:
         yield f"[*] --> {self.ids[self.lifecycle.initial]}"
+        # Of several arrows from a state to itself, Mermaid draws only the last.
+        arrows: dict[tuple[str, str, str], list[str]] = {}
         for move in self.lifecycle.transitions:
             source, dest = self.ids[move.source], self.ids[move.dest]
-            yield f"{source} --> {dest} : {_text(move_label(move))}"
+            text = _text(move_label(move))
+            arrows.setdefault((source, dest, "" if source == dest else text), []).append(text)
+        for (source, dest, _), texts in arrows.items():
+            yield f"{source} --> {dest} : {'<br/>'.join(texts)}"
 
     def _ends(self) -> Iterator[str]:
         for state, id_ in self.ids.items():

@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.wrappers import Request, Response
 
-from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable
+from scoria_core.errors import InvalidPayload, RunNotFound, StoreCorrupt, StoreUnavailable
 from scoria_core.payloads import name_problem
 from scoria_core.scoria import Scoria
 from scoria_web.display import environment
@@ -180,8 +180,15 @@ def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
     alone picks the tenant: nothing else in the request does. The app is read-only, may be
     mounted under any prefix, and serves the list of runs at `/` and the evidence of one run at
     `/workflows/<run_id>`. It raises nothing: what goes wrong is a page with generic words, and
-    the reason is logged to `scoria.web`. Closing `scoria` is left to the host.
+    the reason is logged to `scoria.web`. Closing `scoria` is left to the host. Raises
+    `InvalidPayload` naming `scoria` or `scope` where it is something else.
     """
+    if not isinstance(scoria, Scoria):
+        problem = f"is {type(scoria).__name__}; pass what Scoria.open returned"
+        raise InvalidPayload("scoria", problem)
+    if not callable(scope):
+        problem = f"is {type(scope).__name__}; pass a callable that takes the WSGI environ"
+        raise InvalidPayload("scope", problem)
     return _EvidenceApp(scoria, scope)
 
 

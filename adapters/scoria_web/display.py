@@ -92,8 +92,8 @@ def moment(at: datetime, precision: str = "milliseconds") -> str:
 
 
 def iso(at: datetime) -> str:
-    """Return a time for a machine, in UTC, with all of its digits."""
-    return at.astimezone(UTC).isoformat()
+    """Return a time for a machine, in UTC; HTML allows at most three digits of a second."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def badge_of(status: str) -> tuple[str, str]:

@@ -33,7 +33,8 @@ ARGUMENTS = {"recipient": "customer-42", "amount": 1250, "lines": ["a", "b"]}
 PATIENCE = 10
 """How many seconds callers wait for each other."""
 
-Answer = Callable[[Step, RunSummary], object]
+Answer = Callable[[Step, RunSummary], Any]
+"""A handler of a scenario, which may answer what no `Handler` may."""
 
 
 class SettableClock:

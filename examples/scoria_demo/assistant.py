@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import (
     Blueprint,
+    abort,
     current_app,
     jsonify,
     redirect,
@@ -83,7 +84,7 @@ def create_draft() -> ResponseReturnValue:
 def decide(run_id: str, decision: str) -> ResponseReturnValue:
     """Record what a reviewer decided."""
     if not session["reviewer"]:
-        return "Only a reviewer decides. Sign in as one.", 403
+        abort(403, "Only a reviewer decides. Sign in as one.")
     call = runs().approve if decision == "approve" else runs().reject
     approval_id, note = request.form["approval_id"], request.form.get("note") or None
     call(run_id, approval_id=approval_id, decided_by=session["user_id"], note=note)

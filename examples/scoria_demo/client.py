@@ -1,5 +1,6 @@
 """The demo host over real HTTP, as its users' browsers speak to it."""
 
+import re
 from typing import Any
 
 import attrs
@@ -23,7 +24,9 @@ class DemoHost:
         """Sign in at the login stub."""
         browser = self._browser()
         form = {"user_id": actor_id, "account_id": tenant_id}
-        browser.post("/login", data={**form, "reviewer": "1"} if reviewer else form)
+        if reviewer:
+            form["reviewer"] = "1"
+        browser.post("/login", data={**form, "csrf_token": _token(browser)})
         return DemoSession(browser)
 
     def visit(self) -> HostSession:
@@ -78,7 +81,15 @@ class DemoSession:
         return _json(self.browser.get(f"/assistant/runs/{run_id}"))
 
     def _send(self, path: str, **form: str) -> dict[str, Any]:
+        form["csrf_token"] = _token(self.browser)
         return _json(self.browser.post(path, data=form))
+
+
+def _token(browser: httpx.Client) -> str:
+    """Return what the forms of the host carry, so that no other site can post them."""
+    page = browser.get("/login", headers={"Accept": "text/html"}).text
+    found = re.search(r'name="csrf_token" value="([^"]*)"', page)
+    return found[1] if found else ""
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

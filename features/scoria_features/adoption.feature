@@ -87,6 +87,7 @@ Feature: Adoption: identity, start, inspect, resume
     Examples:
       | edge                                |
       | a session                           |
+      | a session as the guide keeps it     |
       | a session of another framework      |
       | a request state                     |
       | a request state with objects        |
@@ -100,6 +101,7 @@ Feature: Adoption: identity, start, inspect, resume
     Examples:
       | edge                              |
       | a session                         |
+      | a session as the guide keeps it   |
       | a request state                   |
       | a request state that is a mapping |
 

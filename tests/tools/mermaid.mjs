@@ -22,7 +22,11 @@ function read(doc, name) {
   for (const { state1, state2, description } of doc.filter((one) => one.stmt === "relation")) {
     if (state1.start === true) region.initial.push(state2.id);
     else if (state2.start === false) region.terminal.push(state1.id);
-    else region.moves.push([state1.id, decoded(description), state2.id]);
+    else {
+      for (const label of description.split("<br/>")) {
+        region.moves.push([state1.id, decoded(label), state2.id]);
+      }
+    }
   }
   if (blocks.length === 0) regions.push(region);
   for (const each of blocks) read(each.doc, decoded(each.description));

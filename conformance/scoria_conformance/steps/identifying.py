@@ -41,11 +41,18 @@ def _as_objects(tenant_id: str | None) -> dict[str, Any]:
     return {**session, "assistant_session_id": "session-1"}
 
 
+def _as_ids(tenant_id: str | None) -> dict[str, Any]:
+    ids = {"user_id": 7, "account_id": tenant_id, "assistant_session_id": "session-1"}
+    return {**ids, "token": "hidden"}
+
+
 def _taken(edge: str, tenant_id: str | None) -> Identity:
     names, objects = _as_names(tenant_id), _as_objects(tenant_id)
     match edge:
         case "a session":
             return Identity.from_session(names)
+        case "a session as the guide keeps it":
+            return Identity.from_session(_as_ids(tenant_id))
         case "a session of another framework":
             return Identity.from_session(objects)
         case "a request state":

@@ -62,7 +62,7 @@ breaks.add(
     "only the first name of an id is looked for",
     "IDENTITY-3",
     "is missing",
-    [("identity:Identity._from_edge", "for name in names if", "for name in names[:1] if")],
+    [("identity:_id_at_edge", "for found in names:", "for found in names[:1]:")],
 )
 breaks.add(
     "an identity at the edge has a tenant by default",
@@ -70,9 +70,9 @@ breaks.add(
     "An identity is not taken",
     [
         (
-            "identity:Identity._from_edge",
-            'tenant_id=ids["tenant_id"]',
-            'tenant_id=ids["tenant_id"] or "default"',
+            "identity:_id_at_edge",
+            "looked_for = ",
+            'if name == "tenant_id":\n        return "default"\n    looked_for = ',
         )
     ],
 )
