@@ -43,7 +43,7 @@ WRONG = {
     "the class of a store": ({"store": MemoryStore}, "store is the class MemoryStore"),
     "half a store": (
         {"store": HalfAStore()},
-        "store is HalfAStore, which lacks append, close, list_due",
+        "store is HalfAStore, which lacks append, close, head, list_due",
     ),
     "a function for a clock": ({"clock": time.time}, "clock is builtin_function_or_method, which"),
     "a module for a clock": ({"clock": datetime_module}, "clock is module, which lacks now"),
