@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from scoria_cli.console import err_line, out_document
 from scoria_core.errors import ScoriaError
 
 COMMANDS = {
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        out_document(f"{error.format_message()}\n")
         return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "scoria"
@@ -88,5 +89,5 @@ def _code(returned: object) -> int:
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"scoria: {' '.join(message.split())}", err=True)
+    err_line(f"scoria: {' '.join(message.split())}")
     return 2

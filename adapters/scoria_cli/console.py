@@ -1,19 +1,98 @@
-"""What the commands print: tables and colour for a person, plain lines for a pipe."""
+"""The only way from a command to a terminal: every text is one line of what can be seen.
+
+Commands print with the functions of this module and with nothing else, so that what a host or a
+model wrote can neither hide a line nor forge one.
+"""
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import IO, Any
 
+import click
 from rich.console import Console
 from rich.text import Text
+
+from scoria_core.payloads import compact
+from scoria_core.visible import visible_block, visible_line
+
+READER_IS_GONE = 141
+"""The exit code of a stream of rows that nobody reads to its end: 128 and the number of SIGPIPE."""
+
+_STAND_INS: Mapping[str, str] = MappingProxyType({"✓": "+", "✗": "x"})
+"""What a mark is where the locale cannot encode it."""
+
+
+def out_line(text: object = "", *, style: str = "") -> None:
+    """Print `text` as one line on stdout."""
+    if style:
+        console().print(str(text), style=style)
+    else:
+        click.echo(visible_line(text))
+
+
+def err_line(text: object) -> None:
+    """Print `text` as one line on stderr."""
+    click.echo(visible_line(text), err=True)
+
+
+def out_row(*fields: object) -> None:
+    """Print the fields as one line of a table for another program, with tabs between them."""
+    click.echo("\t".join(map(visible_line, fields)))
+
+
+def out_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    click.echo(visible_line(compact(value)))
+
+
+def out_document(text: str) -> None:
+    """Print a text of many lines of which the commands wrote each."""
+    click.echo(visible_block(text), nl=False)
+
+
+@contextmanager
+def out_bytes() -> Iterator[IO[bytes]]:
+    """Give stdout to what writes a file to it; end the command where nobody reads that any more."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(READER_IS_GONE) from error
+
+
+def err_status(text: str = "") -> None:
+    """Put `text` in the place of the status before it, on the stderr of a terminal."""
+    room = Console(stderr=True).width - 1
+    click.echo(f"\r\x1b[K{visible_line(text)[:room]}", nl=False, err=True)
 
 
 def console() -> Console:
     """Return the console of this process; it knows whether a person reads it."""
-    return Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    return _Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
-def line(out: Console, mark: str, style: str, text: str, detail: str = "") -> None:
+def line(out: Console, mark: str, style: str, text: object, detail: object = "") -> None:
     """Print one marked line; the mark says what the colour says."""
-    printed = Text(f"{mark} ", style=style).append(text, style="")
+    printed = Text(f"{_encodable(mark, out.encoding)} ", style=style)
+    printed.append(visible_line(text), style="")
     if detail:
-        printed.append(f"  {detail}", style="dim")
+        printed.append(f"  {visible_line(detail)}", style="dim")
     out.print(printed)
+
+
+class _Console(Console):
+    """Takes every text that it is given, the cell of a table as well, through the filter."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return one line of what can be seen."""
+        return super().render_str(visible_line(text), **options)
+
+
+def _encodable(mark: str, encoding: str) -> str:
+    try:
+        mark.encode(encoding)
+    except UnicodeEncodeError:
+        return _STAND_INS.get(mark, mark)
+    return mark

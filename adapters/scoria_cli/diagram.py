@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from transitions import Machine
 
+from scoria_cli.console import out_document
 from scoria_core.errors import shown
 from scoria_core.lifecycles import MACHINES
 from scoria_diagrams import FORMATS, Lifecycle, NotDrawable, lifecycle_of, ours, render
@@ -32,7 +33,7 @@ def diagram(subject: str, format_: str, output: str | None) -> None:
     """
     text = render(_lifecycles(subject), format_)
     if output is None:
-        click.echo(text, nl=False)
+        out_document(text)
     else:
         _write(Path(output), text)
 

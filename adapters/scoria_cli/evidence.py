@@ -1,12 +1,12 @@
 """`scoria evidence`: what a store can prove about a run."""
 
-import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from scoria_cli.console import err_line, out_bytes, out_line
 from scoria_cli.export import (
     Selection,
     export_to,
@@ -59,15 +59,15 @@ def verify(run_id: str, store: str, head: str | None) -> int:
     except StoreCorrupt as error:
         if not error.sequence:
             raise  # it is not this run's journal that is broken
-        click.echo(f"broken: {error}")
+        out_line(f"broken: {error}")
         return 1
     if head is not None and head not in {entry.digest for entry in detail.journal}:
-        click.echo(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
+        out_line(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
         return 1
     if not listed:
-        click.echo(f"broken: entry 1 of run {run_id} is not found under its tenant and session")
+        out_line(f"broken: entry 1 of run {run_id} is not found under its tenant and session")
         return 1
-    click.echo(_whole(detail))
+    out_line(_whole(detail))
     return 0
 
 
@@ -103,12 +103,13 @@ def export(
     with closing(existing_store(store)) as opened:
         found = Selection(opened, tenant, before, without)
         if path is None:
-            write_lines(found, sys.stdout.buffer)
+            with out_bytes() as file:
+                write_lines(found, file)
         else:
             export_to(found, path, format_, force=force)
     if found.damaged:
         return found.refused()
-    click.echo(f"exported {found} to {out}", err=to_stdout)
+    (err_line if to_stdout else out_line)(f"exported {found} to {out}")
     return 0
 
 
@@ -125,17 +126,17 @@ def verify_export(file: Path, run_id: str | None) -> int:
         for run in exported_runs(file, run_id):
             runs, entries = runs + 1, entries + run.version
     except StoreCorrupt as error:
-        click.echo(f"broken: {error}")
+        out_line(f"broken: {error}")
         return 1
     if run_id is not None and not runs:
         raise RunNotFound(run_id)
     if not runs:
-        click.echo(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
+        out_line(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
         return 1
     if run_id is None:
-        click.echo(f"whole: {entries} entries of {runs} runs")
+        out_line(f"whole: {entries} entries of {runs} runs")
     else:
-        click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
+        out_line(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
     return 0
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 import click
 from rich.table import Table
 
-from scoria_cli.console import console
+from scoria_cli.console import console, err_line, out_line, out_row
 from scoria_cli.options import (
     Amount,
     existing_store,
@@ -163,7 +163,7 @@ def _readable(scoria: Scoria, found: Iterable[str]) -> Iterator[RunSummary]:
         try:
             yield scoria.get_run(run_id)
         except StoreCorrupt as error:
-            click.echo(f"scoria: {error}", err=True)
+            err_line(f"scoria: {error}")
 
 
 def _waited(run: RunSummary) -> timedelta:
@@ -178,7 +178,7 @@ def _print(found: list[RunSummary]) -> None:
             pending = run.pending_approval
             at = run.updated_at.isoformat(timespec="seconds")
             tool_name = "" if pending is None else pending.tool_name
-            click.echo("\t".join((run.run_id, run.status, run.tenant_id, at, tool_name)))
+            out_row(run.run_id, run.status, run.tenant_id, at, tool_name)
         return
     table = Table("run", "status", "tenant", "session", "last change", "waits for", box=None)
     for run in found:
@@ -217,7 +217,7 @@ def _print_detail(detail: RunDetail) -> None:
 
 
 def _tell(run: RunSummary) -> None:
-    click.echo(f"run {run.run_id} is {run.status}")
+    out_line(f"run {run.run_id} is {run.status}")
 
 
 def _length(waited: timedelta) -> str:

@@ -8,6 +8,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.utils import redirect
 
+from scoria_cli.console import out_line
 from scoria_cli.options import open_existing, store_option
 from scoria_web import Scope, evidence_app
 
@@ -29,7 +30,7 @@ def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
         page = evidence_app(scoria, scope=lambda _: scope)
         app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
         server = server_at(host, port, app)
-        click.echo(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
+        out_line(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
         serve_until_stopped(server)
 
 
@@ -53,6 +54,6 @@ def serve_until_stopped(server: BaseWSGIServer) -> None:
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        click.echo("stopped")
+        out_line("stopped")
     finally:
         server.server_close()

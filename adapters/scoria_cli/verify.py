@@ -10,7 +10,7 @@ import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, line
+from scoria_cli.console import console, err_line, err_status, line
 from scoria_conformance import (
     SEED,
     SUITES,
@@ -112,7 +112,7 @@ def verify(
         )
     except ExclusionsRefused as refused:
         for each in refused.lines:
-            click.echo(f"scoria: {printable(each)}", err=True)
+            err_line(f"scoria: {each}")
         return 2
     finally:
         watch.clear()
@@ -153,18 +153,17 @@ class Watch:
             self._overwrite(said)
         elif self.clock() - self.told_at >= EVERY:
             self.told_at = self.clock()
-            click.echo(said, err=True)
+            err_line(said)
 
     def clear(self) -> None:
         """Leave nothing of it on a terminal."""
         if self.told:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            err_status()
 
     def _overwrite(self, said: str) -> None:
         if said != self.told:
             self.told = said
-            room = Console(stderr=True).width - 1
-            click.echo(f"\r\x1b[K{' '.join(said.split())[:room]}", nl=False, err=True)
+            err_status(" ".join(said.split()))
 
 
 def report(out: Console, verdict: Verdict) -> None:

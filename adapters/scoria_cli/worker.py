@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import click
 
+from scoria_cli.console import out_line
 from scoria_cli.options import Amount, store_option
 from scoria_core import Scoria
 from scoria_core.errors import shown
@@ -74,12 +75,12 @@ def worker(
     options = {"worker_id": worker_id, "lease": lease, "max_attempts": max_attempts}
     with Scoria.open(store, handlers=handlers, **options) as scoria:
         process = Worker(scoria, poll=poll)
-        click.echo(f"worker {worker_id}: {', '.join(handlers)}")
+        out_line(f"worker {worker_id}: {', '.join(handlers)}")
         try:
             with stopping(process, grace):
                 _work(process, once=once)
         finally:
-            click.echo(f"worker {worker_id} stopped; worked in {process.done} runs")
+            out_line(f"worker {worker_id} stopped; worked in {process.done} runs")
 
 
 def _work(process: Worker, *, once: bool) -> None:
