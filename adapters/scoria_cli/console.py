@@ -56,8 +56,8 @@ def out_document(text: str) -> None:
 def out_bytes() -> Iterator[IO[bytes]]:
     """Give stdout to what writes a file to it; end the command where nobody reads that any more."""
     try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
     except BrokenPipeError as error:
         raise click.exceptions.Exit(READER_IS_GONE) from error
 
