@@ -566,7 +566,7 @@ def test_a_report_survives_what_others_wrote(hostile: Verdict, tmp_path: Path) -
         assert name == "report.json" or "<script" not in text
     for name in ("junit.xml", "badge.svg"):
         ET.parse(tmp_path / name)  # noqa: S314 - it was just written here
-    assert "\\x1b[31m \\udc80 \\u202e" in read(tmp_path).checks[0].reason
+    assert "\\u001b[31m \\udc80 \\u202e" in read(tmp_path).checks[0].reason
 
 
 def test_junit_counts_what_the_report_counts(tmp_path: Path) -> None:
