@@ -345,6 +345,23 @@ def test_what_the_locale_lacks_is_written_out(name: str, encoding: str, place: P
     assert [mark for mark in told.marks.split() if f"<{mark}\\" not in said] == []
 
 
+def test_a_mark_has_a_stand_in_where_the_locale_lacks_it(place: Place) -> None:
+    """Without colour and without the character it still says what it says."""
+    ran = in_a_pipe(TOLD["doctor"].given(place), place.path, PYTHONIOENCODING="ascii")
+    assert {row[:6] for row in ran.stdout.splitlines()} == {b"x run "}
+
+
+def test_serve_says_for_whom_in_one_line(place: Place) -> None:
+    """The tenant is a name that a host chose."""
+    asked = ["serve", "--store", place.url, "--tenant", name("tenant"), "--port", "0"]
+    with subprocess.Popen([*COMMAND, *asked], cwd=place.path, stdout=subprocess.PIPE) as serving:
+        assert serving.stdout is not None
+        said = serving.stdout.readline().decode()
+        serving.terminate()
+    assert said.rstrip("\n").endswith("(stop with Ctrl-C)")
+    assert visible_block(said) == said
+
+
 def test_an_argument_that_is_no_text_in_the_locale_is_refused(place: Place) -> None:
     """Python gives its bytes as halves of surrogate pairs, which no store takes."""
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
