@@ -5,7 +5,6 @@ takes what was decided only at that very version, and otherwise the run is read 
 read always reads the whole journal, and what is kept counts only as far as it is the same.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ import attrs
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
+from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, IdSource, Record, RunKey, RunStore
@@ -24,7 +24,7 @@ from scoria_core.recent import Recent
 from scoria_core.run import Run, RunFacts
 from scoria_core.visible import visible_line
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 import copy
 import difflib
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +33,7 @@ from scoria_core.execution import Execution, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import HEART, checked_lease
+from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
@@ -45,7 +45,7 @@ from scoria_core.stores import open_store
 from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
 from scoria_core.visible import visible_line
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""

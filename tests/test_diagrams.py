@@ -62,14 +62,14 @@ HOSTILE_TRIGGERS = (
     *("<U+0041>", "&amp;", "\t", "error.x"),
 )
 SHOWN = {
-    "new\nline": "new\\nline",
+    "new\nline": "new\\u000aline",
     " ": '" "',
     "": '""',
-    "\x00\x1b": "\\x00\\x1b",
+    "\x00\x1b": "\\u0000\\u001b",
     "\ud800": "\\ud800",
-    "\t": "\\t",
+    "\t": "\\u0009",
 }
-"""How a name is shown that is not one printable line."""
+"""How a name is shown that is not one line of what can be seen."""
 
 
 def hostile() -> tuple[Lifecycle, Seen]:

@@ -13,11 +13,13 @@ import xml.etree.ElementTree as ET
 from datetime import date
 from pathlib import Path
 
+import attrs
 import pytest
 from cattrs.preconf.json import make_converter
 from rich.console import Console
 
 import test_web_browser as web
+from scoria_cli.console import console
 from scoria_cli.verify import Watch, report
 from scoria_conformance import (
     Check,
@@ -35,6 +37,7 @@ from scoria_conformance.report import FILES, Document, write
 from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.verdict import Outcome, StepSeen, worst
 from scoria_core.errors import StoreUnavailable
+from scoria_core.visible import visible_block
 
 browser = web.chromium
 
@@ -565,11 +568,23 @@ def test_a_report_survives_what_others_wrote(hostile: Verdict, tmp_path: Path) -
     for name in FILES:
         text = (tmp_path / name).read_text("utf-8")
         assert len(text) < 100 * LIMIT
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
+        assert visible_block(text) == text
         assert name == "report.json" or "<script" not in text
     for name in ("junit.xml", "badge.svg"):
         ET.parse(tmp_path / name)  # noqa: S314 - it was just written here
-    assert "\\x1b[31m \\udc80 \\u202e" in read(tmp_path).checks[0].reason
+    assert "\\u001b[31m \\udc80 \\u202e" in read(tmp_path).checks[0].reason
+
+
+def test_a_verdict_on_a_terminal_survives_what_others_wrote(
+    hostile: Verdict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each check and one for what broke off; none of them is forged or moved."""
+    forged = attrs.evolve(hostile, problem=f"\x1b[1A\x1b[2K\n✓ all of it passed\n{HOSTILE}")
+    report(console(), forged)
+    said = capsys.readouterr().out
+    assert visible_block(said) == said
+    assert len(said.splitlines()) == len(hostile.checks) + 2
+    assert sum(line.startswith("✓") for line in said.splitlines()) == 1
 
 
 def test_junit_counts_what_the_report_counts(tmp_path: Path) -> None:

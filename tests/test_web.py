@@ -814,6 +814,9 @@ def test_what_hosts_and_models_write_is_text(page: Page) -> None:
         ("\u2066", r"\u2066"),
         ("\u200b", r"\u200b"),
         ("\ufeff", r"\ufeff"),
+        ("\xa0", r"\u00a0"),
+        ("\u3000", r"\u3000"),
+        ("\ufdd0", r"\ufdd0"),
         ("\U000e0041", r"\udb40\udc41"),
     ],
 )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from scoria_core.errors import ScoriaError
+from scoria_cli.console import err_line, out_document
+from scoria_core.errors import ScoriaError, shown
+from scoria_core.logs import logger_of
 
 COMMANDS = {
     "demo": "scoria_cli.demo:demo",
@@ -24,6 +26,9 @@ COMMANDS = {
 
 EXTRAS = {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
 """What a command needs beyond the extra `cli`."""
+
+
+logger = logger_of("scoria.cli")
 
 
 class Commands(click.Group):
@@ -63,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        out_document(f"{error.format_message()}\n")
         return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "scoria"
@@ -74,8 +79,14 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse(f"{error} [{error.code}]")
     except (click.Abort, KeyboardInterrupt):
         return _refuse("stopped")
+    except UnicodeEncodeError as error:  # Python could not read an argument
+        refused = f"{shown(error.object)} is no Unicode text here"
+        return _refuse(f"{refused}; set PYTHONUTF8=1, or a locale such as C.UTF-8")
     except OSError as error:
         return _refuse(f"{error.strerror or error}: check the address, or the path, and try again")
+    except Exception as error:
+        logger.exception("this is a mistake of scoria, please report it")
+        return _refuse(f"{type(error).__name__}: {error}")
 
 
 def _stop(*_: object) -> None:
@@ -88,5 +99,5 @@ def _code(returned: object) -> int:
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"scoria: {' '.join(message.split())}", err=True)
+    err_line(f"scoria: {' '.join(message.split())}")
     return 2

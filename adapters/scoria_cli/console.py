@@ -1,19 +1,137 @@
-"""What the commands print: tables and colour for a person, plain lines for a pipe."""
+"""The only way from a command to a terminal: every text is one line of what can be seen.
 
+Commands print with the functions of this module and with nothing else, so that what a host or a
+model wrote can neither hide a line nor forge one.
+"""
+
+import io
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import IO, Any, TextIO
 
+import click
 from rich.console import Console
 from rich.text import Text
 
+from scoria_core.payloads import compact
+from scoria_core.visible import visible_block, visible_line
 
-def console() -> Console:
-    """Return the console of this process; it knows whether a person reads it."""
-    return Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, markup=False)
+READER_IS_GONE = 141
+"""The exit code of a stream of rows that nobody reads to its end: 128 and the number of SIGPIPE."""
+
+INDENT = "    "
+"""What the rows of a terminal begin with that go on with a line."""
+
+_STAND_INS: Mapping[str, str] = MappingProxyType({"✓": "+", "✗": "x"})
+"""What a mark is where the locale cannot encode it."""
 
 
-def line(out: Console, mark: str, style: str, text: str, detail: str = "") -> None:
+def out_line(text: object = "", *, style: str = "") -> None:
+    """Print `text` as one line on stdout."""
+    console().print(str(text), style=style)
+
+
+def err_line(text: object) -> None:
+    """Print `text` as one line on stderr."""
+    console(err=True).print(str(text))
+
+
+def out_row(*fields: object) -> None:
+    """Print the fields as one line of a table for another program, with tabs between them."""
+    _write("\t".join(map(visible_line, fields)) + "\n")
+
+
+def out_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    _write(visible_line(compact(value)) + "\n")
+
+
+def out_document(text: str) -> None:
+    """Print a text of many lines of which the commands wrote each."""
+    _write(visible_block(text))
+
+
+@contextmanager
+def out_file() -> Iterator[IO[bytes]]:
+    """Give stdout to what writes a line at a time; end the command where nobody reads any more."""
+    if sys.stdout.isatty():
+        yield _Rows()
+        return
+    try:
+        with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(READER_IS_GONE) from error
+
+
+def err_status(text: str = "") -> None:
+    """Put `text` in the place of the status before it, on the stderr of a terminal."""
+    room = Console(stderr=True).width - 1
+    shown = Text(visible_line(text))
+    shown.truncate(room)
+    _write(f"\r\x1b[K{shown.plain}", sys.stderr)
+
+
+def console(*, err: bool = False) -> Console:
+    """Return the console of this process; it knows whether a person reads it.
+
+    Each text that it prints is one line. A row that goes on with a line on a terminal is indented,
+    so that it does not read as a line of its own.
+    """
+    file = sys.stderr if err else sys.stdout
+    return _Console(file=file, soft_wrap=True, highlight=False, emoji=False, markup=False)
+
+
+def line(out: Console, mark: str, style: str, text: object, detail: object = "") -> None:
     """Print one marked line; the mark says what the colour says."""
-    printed = Text(f"{mark} ", style=style).append(text, style="")
+    printed = Text(f"{_encodable(mark, out.encoding)} ", style=style)
+    printed.append(visible_line(text), style="")
     if detail:
-        printed.append(f"  {detail}", style="dim")
+        printed.append(f"  {visible_line(detail)}", style="dim")
     out.print(printed)
+
+
+def _write(text: str, file: TextIO | None = None) -> None:
+    # click.echo writes UTF-8 where the locale is ASCII.
+    out = file or sys.stdout
+    out.write(text)
+    out.flush()
+
+
+class _Rows(io.BytesIO):
+    """A file of lines that a person reads."""
+
+    def write(self, row: Any) -> int:
+        """Print a line, with its line feed."""
+        out_line(bytes(row).decode().removesuffix("\n"))
+        return len(row)
+
+
+class _Console(Console):
+    """Takes every text that it is given, the cell of a table as well, through the filter."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print each text as one line."""
+        super().print(*map(self._as_line, objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return one line of what can be seen."""
+        return super().render_str(visible_line(text), **options)
+
+    def _as_line(self, printed: Any) -> Any:
+        if isinstance(printed, str):
+            printed = self.render_str(printed)
+        if isinstance(printed, Text) and self.file.isatty():
+            rows = printed.wrap(self, self.width - len(INDENT), overflow="fold")
+            printed = Text(f"\n{INDENT}").join(rows)
+        return printed
+
+
+def _encodable(mark: str, encoding: str) -> str:
+    try:
+        mark.encode(encoding)
+    except UnicodeEncodeError:
+        return _STAND_INS.get(mark, mark)
+    return mark

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from scoria_cli.console import console, line
+from scoria_cli.console import console, line, out_line
+from scoria_cli.options import Whole
 from scoria_cli.serve import address, server_at
 from scoria_core import Scoria
 from scoria_demo import connect, create_app, walk
@@ -16,7 +17,7 @@ from scoria_demo import connect, create_app, walk
 
 @click.command()
 @click.option("--serve", is_flag=True, help="Leave the host and the evidence page up after.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--port", default=0, type=Whole(0, 65535), help="0 picks a free one.")
 def demo(serve: bool, port: int) -> int:
     """Walk the guide's checklist through the demo host, and print what was seen."""
     with tempfile.TemporaryDirectory(prefix="scoria-demo-") as directory:
@@ -30,22 +31,22 @@ def demo(serve: bool, port: int) -> int:
 
 def _walk(url: str) -> int:
     out = console()
-    out.print(f"The guide's checklist at {url}, on a throw-away DuckDB store")
+    out_line(f"The guide's checklist at {url}, on a throw-away DuckDB store")
     held = True
     for seen in walk(connect(url)):
         mark, style = ("✓", "green") if seen.holds else ("✗", "bold red")
         line(out, mark, style, seen.step, seen.saw)
         held = held and seen.holds
-    out.print("It holds." if held else "It does not hold.")
+    out_line("It holds." if held else "It does not hold.")
     return 0 if held else 1
 
 
 def _stay(url: str) -> None:
     try:
-        click.echo(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
+        out_line(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
         threading.Event().wait()
     except KeyboardInterrupt:
-        click.echo("stopped")
+        out_line("stopped")
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from types import ModuleType
 import click
 from transitions import Machine
 
+from scoria_cli.console import out_document
 from scoria_core.errors import shown
 from scoria_core.lifecycles import MACHINES
+from scoria_core.visible import visible_block
 from scoria_diagrams import FORMATS, Lifecycle, NotDrawable, lifecycle_of, ours, render
 
 
@@ -32,9 +34,9 @@ def diagram(subject: str, format_: str, output: str | None) -> None:
     returns one. `all` is one document: composite states, clusters, sections, the regions of a
     parallel machine, or, for TLA+, one module with four variables.
     """
-    text = render(_lifecycles(subject), format_)
+    text = visible_block(render(_lifecycles(subject), format_))
     if output is None:
-        click.echo(text, nl=False)
+        out_document(text)
     else:
         _write(Path(output), text)
 

@@ -1,12 +1,12 @@
 """`scoria evidence`: what a store can prove about a run."""
 
-import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from scoria_cli.console import err_line, out_file, out_line
 from scoria_cli.export import (
     Selection,
     export_to,
@@ -52,12 +52,12 @@ def verify(run_id: str, store: str, head: str | None) -> int:
     except StoreCorrupt as error:
         if not error.sequence:
             raise  # it is not this run's journal that is broken
-        click.echo(f"broken: {error}")
+        out_line(f"broken: {error}")
         return 1
     if head is not None and head not in {entry.digest for entry in run.journal}:
-        click.echo(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
+        out_line(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
         return 1
-    click.echo(f"whole: {run.version} entries of run {run_id}, head {run.head_digest}")
+    out_line(f"whole: {run.version} entries of run {run_id}, head {run.head_digest}")
     return 0
 
 
@@ -93,12 +93,13 @@ def export(
     with closing(existing_store(store)) as opened:
         found = Selection(opened, tenant, before, without)
         if path is None:
-            write_lines(found, sys.stdout.buffer)
+            with out_file() as file:
+                write_lines(found, file)
         else:
             export_to(found, path, format_, force=force)
     if found.damaged:
         return found.refused()
-    click.echo(f"exported {found} to {out}", err=to_stdout)
+    (err_line if to_stdout else out_line)(f"exported {found} to {out}")
     return 0
 
 
@@ -115,15 +116,15 @@ def verify_export(file: Path, run_id: str | None) -> int:
         for run in exported_runs(file, run_id):
             runs, entries = runs + 1, entries + run.version
     except StoreCorrupt as error:
-        click.echo(f"broken: {error}")
+        out_line(f"broken: {error}")
         return 1
     if run_id is not None and not runs:
         raise RunNotFound(run_id)
     if not runs:
-        click.echo(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
+        out_line(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
         return 1
     if run_id is None:
-        click.echo(f"whole: {entries} entries of {runs} runs")
+        out_line(f"whole: {entries} entries of {runs} runs")
     else:
-        click.echo(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
+        out_line(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
     return 0

@@ -14,6 +14,7 @@ from typing import IO
 import attrs
 import click
 
+from scoria_cli.console import err_line
 from scoria_cli.options import run_ids
 from scoria_cli.place import beside, publish, refused
 from scoria_cli.rows import COLUMNS, rows
@@ -22,6 +23,7 @@ from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
+from scoria_core.visible import visible_line
 
 ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
@@ -78,14 +80,14 @@ class Selection:
 
     def refused(self) -> int:
         """Say that a damaged run is in the way, and return the exit code."""
-        click.echo(f"scoria: {DAMAGED}", err=True)
+        err_line(f"scoria: {DAMAGED}")
         return 1
 
     def _tell_of_none(self, listed: bool, unseen: Iterable[str]) -> None:
         if self.tenant_id is not None and not listed:
-            click.echo(f"scoria: --tenant {shown(self.tenant_id)} has no run here", err=True)
+            err_line(f"scoria: --tenant {shown(self.tenant_id)} has no run here")
         for run_id in unseen:
-            click.echo(f"scoria: --without {shown(run_id)} names no run that is here", err=True)
+            err_line(f"scoria: --without {shown(run_id)} names no run that is here")
 
     def _whole(self, run_id: str) -> Run | None:
         try:
@@ -94,7 +96,7 @@ class Selection:
             if not error.sequence:
                 raise
             self.damaged += 1
-            click.echo(f"broken: {error}", err=True)
+            err_line(f"broken: {error}")
             return None
 
     def _read(self, run_id: str) -> Run | None:
@@ -113,7 +115,7 @@ def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
     longest = 0
     for run in found:
         for row in rows(run):
-            longest = max(longest, file.write(compact(row).encode() + b"\n"))
+            longest = max(longest, file.write(visible_line(compact(row)).encode() + b"\n"))
     return longest
 
 

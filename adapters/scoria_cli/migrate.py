@@ -2,6 +2,7 @@
 
 import click
 
+from scoria_cli.console import out_line
 from scoria_cli.options import store_option
 from scoria_core.errors import StoreUnavailable
 from scoria_core.stores import open_store
@@ -28,4 +29,4 @@ def migrate(store: str) -> None:
     with translated(name), connected(store) as connection:
         applied = apply(connection, name)
     told = f"applied {', '.join(map(str, applied))}" if applied else "up to date"
-    click.echo(f"{name}: schema {SCHEMA}, {told}")
+    out_line(f"{name}: schema {SCHEMA}, {told}")

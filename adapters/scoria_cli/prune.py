@@ -9,6 +9,7 @@ from typing import cast
 
 import click
 
+from scoria_cli.console import err_line, out_line, out_row
 from scoria_cli.export import Selection, export_to, format_option, need_duckdb, without_option
 from scoria_cli.exported import exported_runs
 from scoria_cli.options import Moment, existing_store, store_option, tenant_option
@@ -64,7 +65,7 @@ def prune(
         if not found.runs:
             opened.prune({})  # gives back the room that a call left that was killed
         removed = _removed(opened, place)
-    click.echo(f"pruned {removed} runs; {out} has {found}")
+    out_line(f"pruned {removed} runs; {out} has {found}")
     return 0
 
 
@@ -78,10 +79,10 @@ def _prunable(opened: RunStore, url: str) -> PrunableStore:
 def _told(found: Selection) -> int:
     for run in found:
         ended = f"{run.journal[-1].at:%Y-%m-%d %H:%M}"
-        click.echo("\t".join((run.run_id, run.status, run.tenant_id, ended)))
+        out_row(run.run_id, run.status, run.tenant_id, ended)
     if found.damaged:
         return found.refused()
-    click.echo(f"would prune {found}", err=True)
+    err_line(f"would prune {found}")
     return 0
 
 

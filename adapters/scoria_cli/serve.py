@@ -8,7 +8,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.utils import redirect
 
-from scoria_cli.options import open_existing, store_option
+from scoria_cli.console import out_line
+from scoria_cli.options import Whole, open_existing, store_option
 from scoria_web import Scope, evidence_app
 
 
@@ -17,7 +18,7 @@ from scoria_web import Scope, evidence_app
 @click.option("--tenant", required=True, help="The tenant whose runs are shown.")
 @click.option("--actor", default="operator", show_default=True, help="Who reads the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=8000, show_default=True, type=Whole(0, 65535))
 def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
     """Serve the evidence page of one tenant, without a login.
 
@@ -29,7 +30,7 @@ def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
         page = evidence_app(scoria, scope=lambda _: scope)
         app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
         server = server_at(host, port, app)
-        click.echo(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
+        out_line(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
         serve_until_stopped(server)
 
 
@@ -53,6 +54,6 @@ def serve_until_stopped(server: BaseWSGIServer) -> None:
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        click.echo("stopped")
+        out_line("stopped")
     finally:
         server.server_close()

@@ -1,6 +1,5 @@
 """`scoria verify`: the suite against a store or a host."""
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import date
@@ -10,7 +9,8 @@ import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, line
+from scoria_cli.console import console, err_line, err_status, line
+from scoria_cli.options import Whole
 from scoria_conformance import (
     SEED,
     SUITES,
@@ -29,6 +29,8 @@ DEMO_HOST = "scoria_demo.client:connect"
 
 EVERY = 10
 """How many seconds pass between two lines of progress where nobody watches a terminal."""
+
+MAX_SEED = 2**63 - 1
 
 _STYLES = {
     Status.PASSED: "green",
@@ -63,7 +65,11 @@ _STYLES = {
     help="Directory to write report.html, report.json, junit.xml, summary.md and badge.svg to.",
 )
 @click.option(
-    "--seed", type=int, default=SEED, show_default=True, help="What random examples come from."
+    "--seed",
+    type=Whole(0, MAX_SEED),
+    default=SEED,
+    show_default=True,
+    help="What random examples come from.",
 )
 def verify(
     target: str,
@@ -96,7 +102,7 @@ def verify(
         )
     except ExclusionsRefused as refused:
         for each in refused.lines:
-            click.echo(f"scoria: {printable(each)}", err=True)
+            err_line(f"scoria: {each}")
         return 2
     finally:
         watch.clear()
@@ -133,22 +139,21 @@ class Watch:
             said = "reading the features"
         elif progress.running:
             said = f"{said}: {printable(progress.running, 200)}"
-        if sys.stderr.isatty():
+        if console(err=True).is_terminal:
             self._overwrite(said)
         elif self.clock() - self.told_at >= EVERY:
             self.told_at = self.clock()
-            click.echo(said, err=True)
+            err_line(said)
 
     def clear(self) -> None:
         """Leave nothing of it on a terminal."""
         if self.told:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            err_status()
 
     def _overwrite(self, said: str) -> None:
         if said != self.told:
             self.told = said
-            room = Console(stderr=True).width - 1
-            click.echo(f"\r\x1b[K{' '.join(said.split())[:room]}", nl=False, err=True)
+            err_status(" ".join(said.split()))
 
 
 def report(out: Console, verdict: Verdict) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
+from scoria_core.visible import visible_line
 from scoria_diagrams.lifecycle import Transition
 
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -31,16 +32,12 @@ def _free(candidate: str, taken: tuple[str, ...]) -> str:
 
 
 def label(name: str) -> str:
-    """Return `name` as one printable line: what cannot be printed as an escape of Python.
+    """Return `name` as one line of what can be seen.
 
     A name that starts or ends in spaces, or is empty, is put in quotes.
     """
-    text = "".join(each if each.isprintable() else _escape(each) for each in name)
+    text = visible_line(name)
     return text if text and text == text.strip() else f'"{text}"'
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def move_label(move: Transition) -> str:

@@ -21,7 +21,7 @@ FILES = ("report.json", *TEMPLATES)
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
-_SPECIAL = re.compile(r"[\\`*_\[\]<>&|#~!@]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>&|#~!@$]")
 
 
 def write(verdict: Verdict, directory: Path) -> None:
