@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -10,14 +11,24 @@ from typing import cast
 import click
 
 from scoria_cli.console import err_line, out_line, out_row
-from scoria_cli.export import Selection, export_to, format_option, need_duckdb, without_option
+from scoria_cli.export import (
+    Selection,
+    export_to,
+    format_option,
+    head_of,
+    need_duckdb,
+    without_option,
+)
 from scoria_cli.exported import exported_runs
 from scoria_cli.options import Moment, existing_store, store_option, tenant_option
 from scoria_cli.place import checked_place
 from scoria_core.ports import Capability, PrunableStore, RunStore
+from scoria_core.pruning import has_ended
 
 AT_ONCE = 2_000
 """How many runs are removed in one call."""
+
+CHANGED = "does not hold what was written to it, so nothing was removed; prune into another file"
 
 
 @click.command()
@@ -64,7 +75,10 @@ def prune(
             return found.refused()
         if not found.runs:
             opened.prune({})  # gives back the room that a call left that was killed
-        removed = _removed(opened, place)
+        if not _is_written(found, place):
+            err_line(f"scoria: {out} {CHANGED}")
+            return 1
+        removed = _removed(opened, place, before)
     out_line(f"pruned {removed} runs; {out} has {found}")
     return 0
 
@@ -86,12 +100,20 @@ def _told(found: Selection) -> int:
     return 0
 
 
-def _removed(store: PrunableStore, place: Path) -> int:
+def _is_written(found: Selection, place: Path) -> bool:
+    """Tell whether the file, read back, has exactly the runs that went into it."""
+    content = sha256()
+    for run in exported_runs(place):
+        content.update(head_of(run))
+    return content.digest() == found.content.digest()
+
+
+def _removed(store: PrunableStore, place: Path, before: datetime) -> int:
     """Remove the runs that the file has, at the version that it has, and return how many."""
-    return sum(len(store.prune(versions)) for versions in _batches(place))
+    return sum(len(store.prune(versions)) for versions in _batches(place, before))
 
 
-def _batches(place: Path) -> Iterator[dict[str, int]]:
-    found = ((run.run_id, run.version) for run in exported_runs(place))
-    while versions := dict(islice(found, AT_ONCE)):
+def _batches(place: Path, before: datetime) -> Iterator[dict[str, int]]:
+    ended = ((run.run_id, run.version) for run in exported_runs(place) if has_ended(run, before))
+    while versions := dict(islice(ended, AT_ONCE)):
         yield versions
