@@ -1,10 +1,8 @@
 """The commands, and how each of them ends: 0 it holds, 1 it does not, 2 it cannot be told."""
 
 import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -59,7 +57,6 @@ def scoria() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a refusal is one line on stderr."""
-    sys.path.insert(0, str(Path.cwd()))  # module:name is looked for where the user stands
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))

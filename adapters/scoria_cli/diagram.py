@@ -1,6 +1,5 @@
 """`scoria diagram`: a lifecycle, ours or a host's own, as a picture or for another tool."""
 
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from transitions import Machine
 
 from scoria_cli.console import out_document
 from scoria_core.errors import shown
+from scoria_core.importing import named
 from scoria_core.lifecycles import MACHINES
 from scoria_diagrams import FORMATS, Lifecycle, NotDrawable, lifecycle_of, ours, render
 
@@ -52,7 +52,7 @@ def _lifecycles(subject: str) -> Sequence[Lifecycle]:
 def _named(subject: str) -> object:
     """Return the machine that `module:name` names, or that what it names returns."""
     try:
-        found = pkgutil.resolve_name(subject)
+        found = named(subject)
         return found() if callable(found) and not isinstance(found, Machine) else found
     except (Exception, SystemExit) as error:
         problem = f"cannot be read: {shown(error, 200)}"
