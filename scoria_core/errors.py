@@ -26,15 +26,16 @@ from typing import ClassVar
 
 import attrs
 
+from scoria_core.visible import visible_line
+
 
 def shown(value: object, limit: int = 80) -> str:
-    """Return `value` as one short printable line, for use in a message."""
+    """Return `value` as Python writes it, in one short line of what can be seen."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a hostile __repr__ must not hide the error being told
         text = f"<{type(value).__name__}>"
-    text = text.encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return visible_line(text, limit)
 
 
 class ScoriaError(Exception):
@@ -49,11 +50,12 @@ class ScoriaError(Exception):
 
     @property
     def message(self) -> str:
-        """Say what was wrong and what to do, in one line."""
+        """Say what was wrong and what to do, with ids and names as they are."""
         return self.code
 
     def __str__(self) -> str:
-        return self.message
+        """Return the message as one line of what can be seen."""
+        return visible_line(self.message)
 
 
 @attrs.define

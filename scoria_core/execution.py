@@ -5,7 +5,6 @@ process that dies in between leaves a record of what it was doing.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -15,12 +14,13 @@ from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.handlers import Handler
 from scoria_core.leases import HEART, Lease
+from scoria_core.logs import logger_of
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import Outcome
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 
 @attrs.define

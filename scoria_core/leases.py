@@ -5,7 +5,6 @@ process dies the heart stops with it, and whoever looks after the lease has ende
 step to another. A handler that returns within a fraction of its lease is never renewed.
 """
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,9 +14,10 @@ from datetime import timedelta
 import attrs
 
 from scoria_core.errors import InvalidPayload, shown
+from scoria_core.logs import logger_of
 from scoria_core.payloads import checked_name
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 MAX_SECONDS = 86_400
 """The longest lease: one day."""

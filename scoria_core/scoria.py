@@ -1,7 +1,6 @@
 """The facade a host app calls: identity, start, inspect, resume."""
 
 import copy
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +31,7 @@ from scoria_core.execution import Execution, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import HEART, checked_lease
+from scoria_core.logs import logger_of
 from scoria_core.model import RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
@@ -42,7 +42,7 @@ from scoria_core.run import Run, RunFacts
 from scoria_core.stores import open_store
 from scoria_core.system import SystemClock, Uuid7Source
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 # Controls, format and bidi characters, all spaces but the ordinary one, separators of lines and
 # paragraphs, fillers, variation selectors, tags, halves of surrogate pairs and noncharacters.
-# U+FE0F is left: it asks for the picture of an emoji and hides nothing.
 _UNSEEN = (
     "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     "\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800"
@@ -22,8 +21,13 @@ _UNSEEN = (
         f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000)
     )
 )
-_IN_BLOCK = re.compile(f"([{_UNSEEN}])")
-_IN_LINE = re.compile(f"([{_UNSEEN}\t\n])")
+# U+FE0F after one of these asks for its picture; elsewhere it changes nothing that is seen.
+_PICTURED = (
+    "\xa9\xae\u203c\u2049\u2100-\u27ff\u2801-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_LONE = f"(?<![{_PICTURED}])\ufe0f"
+_IN_BLOCK = re.compile(f"([{_UNSEEN}]|{_LONE})")
+_IN_LINE = re.compile(f"([{_UNSEEN}\t\n]|{_LONE})")
 
 
 def visible_line(text: object, limit: int | None = None) -> str:
@@ -32,8 +36,10 @@ def visible_line(text: object, limit: int | None = None) -> str:
     A character that is not seen, or that moves or hides its neighbours, stands as its JSON
     escape. So do a tab and a line feed.
     """
+    # Every character gives at least one, so no more of a long text than this is looked at.
+    begin = text if limit is None else str(text)[: limit + 1]
     line = "".join(
-        piece if not unseen else escaped(piece) for piece, unseen in _split(_IN_LINE, text)
+        piece if not unseen else escaped(piece) for piece, unseen in _split(_IN_LINE, begin)
     )
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 

@@ -9,9 +9,11 @@ def main() -> None:
     """Run the command line and exit with its code; 2 where its libraries are not installed."""
     try:
         from scoria_cli.commands import run
+        from scoria_cli.streams import prepare
     except ModuleNotFoundError as error:
         print(_missing(error), file=sys.stderr)  # noqa: T201 - click is what is missing
         sys.exit(2)
+    prepare()
     sys.exit(run(sys.argv[1:]))
 
 

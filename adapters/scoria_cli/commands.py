@@ -8,6 +8,7 @@ import click
 
 from scoria_cli.console import err_line, out_document
 from scoria_core.errors import ScoriaError
+from scoria_core.logs import logger_of
 
 COMMANDS = {
     "demo": "scoria_cli.demo:demo",
@@ -23,6 +24,9 @@ COMMANDS = {
 
 EXTRAS = {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
 """What a command needs beyond the extra `cli`."""
+
+
+logger = logger_of("scoria.cli")
 
 
 class Commands(click.Group):
@@ -74,6 +78,9 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse("stopped")
     except OSError as error:
         return _refuse(f"{error.strerror or error}: check the address, or the path, and try again")
+    except Exception as error:
+        logger.exception("this is a mistake of scoria, please report it")
+        return _refuse(f"{type(error).__name__}: {error}")
 
 
 def _stop(*_: object) -> None:

@@ -4,6 +4,7 @@ Commands print with the functions of this module and with nothing else, so that 
 model wrote can neither hide a line nor forge one.
 """
 
+import io
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,21 +21,21 @@ from scoria_core.visible import visible_block, visible_line
 READER_IS_GONE = 141
 """The exit code of a stream of rows that nobody reads to its end: 128 and the number of SIGPIPE."""
 
+INDENT = "    "
+"""What the rows of a terminal begin with that go on with a line."""
+
 _STAND_INS: Mapping[str, str] = MappingProxyType({"✓": "+", "✗": "x"})
 """What a mark is where the locale cannot encode it."""
 
 
 def out_line(text: object = "", *, style: str = "") -> None:
     """Print `text` as one line on stdout."""
-    if style:
-        console().print(str(text), style=style)
-    else:
-        click.echo(visible_line(text))
+    console().print(str(text), style=style)
 
 
 def err_line(text: object) -> None:
     """Print `text` as one line on stderr."""
-    click.echo(visible_line(text), err=True)
+    console(err=True).print(str(text))
 
 
 def out_row(*fields: object) -> None:
@@ -53,11 +54,14 @@ def out_document(text: str) -> None:
 
 
 @contextmanager
-def out_bytes() -> Iterator[IO[bytes]]:
-    """Give stdout to what writes a file to it; end the command where nobody reads that any more."""
+def out_file() -> Iterator[IO[bytes]]:
+    """Give stdout to what writes a line at a time; end the command where nobody reads any more."""
+    if sys.stdout.isatty():
+        yield _Rows()
+        return
     try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
     except BrokenPipeError as error:
         raise click.exceptions.Exit(READER_IS_GONE) from error
 
@@ -65,12 +69,19 @@ def out_bytes() -> Iterator[IO[bytes]]:
 def err_status(text: str = "") -> None:
     """Put `text` in the place of the status before it, on the stderr of a terminal."""
     room = Console(stderr=True).width - 1
-    click.echo(f"\r\x1b[K{visible_line(text)[:room]}", nl=False, err=True)
+    shown = Text(visible_line(text))
+    shown.truncate(room)
+    click.echo(f"\r\x1b[K{shown.plain}", nl=False, err=True)
 
 
-def console() -> Console:
-    """Return the console of this process; it knows whether a person reads it."""
-    return _Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, markup=False)
+def console(*, err: bool = False) -> Console:
+    """Return the console of this process; it knows whether a person reads it.
+
+    Each text that it prints is one line. A row that goes on with a line on a terminal is indented,
+    so that it does not read as a line of its own.
+    """
+    file = sys.stderr if err else sys.stdout
+    return _Console(file=file, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
 def line(out: Console, mark: str, style: str, text: object, detail: object = "") -> None:
@@ -82,12 +93,33 @@ def line(out: Console, mark: str, style: str, text: object, detail: object = "")
     out.print(printed)
 
 
+class _Rows(io.BytesIO):
+    """A file of lines that a person reads."""
+
+    def write(self, row: Any) -> int:
+        """Print a line, with its line feed."""
+        out_line(bytes(row).decode().removesuffix("\n"))
+        return len(row)
+
+
 class _Console(Console):
     """Takes every text that it is given, the cell of a table as well, through the filter."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print each text as one line."""
+        super().print(*map(self._as_line, objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return one line of what can be seen."""
         return super().render_str(visible_line(text), **options)
+
+    def _as_line(self, printed: Any) -> Any:
+        if isinstance(printed, str):
+            printed = self.render_str(printed)
+        if isinstance(printed, Text) and self.file.isatty():
+            rows = printed.wrap(self, self.width - len(INDENT), overflow="fold")
+            printed = Text(f"\n{INDENT}").join(rows)
+        return printed
 
 
 def _encodable(mark: str, encoding: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from scoria_cli.console import console, line, out_line
 from scoria_cli.hosts import AllowedHosts, guarded
+from scoria_cli.options import Whole
 from scoria_cli.serve import address, server_at
 from scoria_core import Scoria
 from scoria_demo import connect, create_app, walk
@@ -17,7 +18,7 @@ from scoria_demo import connect, create_app, walk
 
 @click.command()
 @click.option("--serve", is_flag=True, help="Leave the host and the evidence page up after.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@click.option("--port", default=0, type=Whole(0, 65535), help="0 picks a free one.")
 def demo(serve: bool, port: int) -> int:
     """Walk the guide's checklist through the demo host, and print what was seen."""
     with tempfile.TemporaryDirectory(prefix="scoria-demo-") as directory:

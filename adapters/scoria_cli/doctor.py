@@ -8,7 +8,7 @@ import attrs
 import click
 
 from scoria_cli.console import console, line
-from scoria_cli.options import Amount, existing_store, run_ids, store_option, tenant_option
+from scoria_cli.options import Amount, Whole, existing_store, run_ids, store_option, tenant_option
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import ScoriaError
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
@@ -44,7 +44,7 @@ class Finding:
     "--newest",
     default=1_000,
     show_default=True,
-    type=click.IntRange(1),
+    type=Whole(),
     help="How many runs are looked at.",
 )
 def doctor(store: str, tenant: str | None, patience: float, waiting: float, newest: int) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scoria_cli.console import err_line, out_bytes, out_line
+from scoria_cli.console import err_line, out_file, out_line
 from scoria_cli.export import (
     Selection,
     export_to,
@@ -103,7 +103,7 @@ def export(
     with closing(existing_store(store)) as opened:
         found = Selection(opened, tenant, before, without)
         if path is None:
-            with out_bytes() as file:
+            with out_file() as file:
                 write_lines(found, file)
         else:
             export_to(found, path, format_, force=force)

@@ -27,6 +27,9 @@ tenant_option = click.option("--tenant", help="Only this tenant's runs.")
 MAX_AMOUNT = 1e6
 """The most that an option of seconds, minutes or hours may say."""
 
+MAX_WHOLE = 1_000_000_000
+"""The most that an option which counts may say."""
+
 
 class Amount(click.FloatRange):
     """A number that is neither infinite nor none, from `min` up."""
@@ -38,10 +41,21 @@ class Amount(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the number, or refuse it by the name of its option."""
-        number = float(super().convert(value, param, ctx))
+        number = float(super().convert(_ascii(self, value, param, ctx), param, ctx))
         if math.isnan(number):
             self.fail("it is no number; pass one", param, ctx)
         return number
+
+
+class Whole(click.IntRange):
+    """A whole number from `least` to `most`."""
+
+    def __init__(self, least: int = 1, most: int = MAX_WHOLE) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or refuse it by the name of its option."""
+        return int(super().convert(_ascii(self, value, param, ctx), param, ctx))
 
 
 class Moment(click.DateTime):
@@ -59,6 +73,18 @@ class Moment(click.DateTime):
         if moment > datetime.now(UTC):
             self.fail(f"{value} has not come yet; name a day that has", param, ctx)
         return moment
+
+
+def _ascii(
+    kind: "click.ParamType[Any]",
+    value: Any,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> Any:
+    """Return a number as it was typed; the digits of other scripts are a mistake, not a number."""
+    if isinstance(value, str) and not value.isascii():
+        kind.fail(f"{shown(value)} is no number; write it in the digits 0 to 9", param, ctx)
+    return value
 
 
 PAGE = 200

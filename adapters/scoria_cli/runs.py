@@ -11,6 +11,7 @@ from rich.table import Table
 from scoria_cli.console import console, err_line, out_line, out_row
 from scoria_cli.options import (
     Amount,
+    Whole,
     existing_store,
     open_existing,
     run_ids,
@@ -22,10 +23,19 @@ from scoria_core.errors import ApprovalNotPending, StoreCorrupt
 from scoria_core.lifecycles import RunStatus
 from scoria_core.payloads import compact
 
+
+def _login_name() -> str:
+    """Return who is at the shell; a uid without a name, as in many containers, has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError) as error:
+        raise click.UsageError("this user has no login name; say who decides with --by") from error
+
+
 actor_option = click.option(
     "--by",
     "actor",
-    default=getpass.getuser,
+    default=_login_name,
     show_default="your login name",
     help="Who decides, as the journal names them.",
 )
@@ -51,7 +61,7 @@ def runs() -> None:
     metavar="HOURS",
     help="Only runs that have waited so long for a person.",
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--limit", default=50, show_default=True, type=Whole())
 def list_(
     store: str, tenant: str | None, status: str | None, hours: float | None, limit: int
 ) -> None:

@@ -10,7 +10,7 @@ from werkzeug.utils import redirect
 
 from scoria_cli.console import err_line, out_line
 from scoria_cli.hosts import AllowedHosts, guarded, host_names, is_loopback
-from scoria_cli.options import open_existing, store_option
+from scoria_cli.options import Whole, open_existing, store_option
 from scoria_web import Scope, evidence_app
 
 OPEN = (
@@ -24,7 +24,7 @@ OPEN = (
 @click.option("--tenant", required=True, help="The tenant whose runs are shown.")
 @click.option("--actor", default="operator", show_default=True, help="Who reads the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=8000, show_default=True, type=Whole(0, 65535))
 @click.option(
     "--allow-host",
     "names",

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from scoria_cli.console import console, err_line, err_status, line
+from scoria_cli.options import Whole
 from scoria_conformance import (
     SEED,
     SUITES,
@@ -30,6 +31,8 @@ DEMO_HOST = "scoria_demo.client:connect"
 
 EVERY = 10
 """How many seconds pass between two lines of progress where nobody watches a terminal."""
+
+MAX_SEED = 2**63 - 1
 
 _STYLES = {
     Status.PASSED: "green",
@@ -77,7 +80,11 @@ def _version(_: click.Context, __: click.Parameter, version: str | None) -> str 
     help="Directory to write report.html, report.json, junit.xml, summary.md and badge.svg to.",
 )
 @click.option(
-    "--seed", type=int, default=SEED, show_default=True, help="What random examples come from."
+    "--seed",
+    type=Whole(0, MAX_SEED),
+    default=SEED,
+    show_default=True,
+    help="What random examples come from.",
 )
 def verify(
     target: str,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from scoria_cli.console import out_line
-from scoria_cli.options import Amount, store_option
+from scoria_cli.options import Amount, Whole, store_option
 from scoria_core import Scoria
 from scoria_core.errors import shown
 from scoria_core.handlers import Handlers
@@ -37,6 +37,7 @@ from scoria_worker import Worker, stopping
     "--max-attempts",
     default=3,
     show_default=True,
+    type=Whole(),
     help="How often a step is tried whose workers die.",
 )
 @click.option(
@@ -69,7 +70,7 @@ def worker(
     Start as many as you like on a store for several processes. SIGTERM lets the step at work end,
     or gives it back to the queue after --grace.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger().setLevel(logging.INFO)
     handlers = _handlers(registry)
     worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
     options = {"worker_id": worker_id, "lease": lease, "max_attempts": max_attempts}

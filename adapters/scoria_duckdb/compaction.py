@@ -1,6 +1,5 @@
 """A DuckDB file without the room of rows that were deleted: DuckDB itself never gives it back."""
 
-import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-logger = logging.getLogger("scoria")
+from scoria_core.logs import logger_of
+
+logger = logger_of("scoria")
 
 NEEDED = "as much room again as it has must be free beside it, for a copy of the same owner"
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable
+from scoria_core.logs import logger_of
 from scoria_core.payloads import name_problem
 from scoria_core.scoria import Scoria
 from scoria_web.display import environment
@@ -26,7 +26,7 @@ from scoria_web.scope import Scope, ScopeOf
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-logger = logging.getLogger("scoria.web")
+logger = logger_of("scoria.web")
 
 STYLE = files("scoria_web").joinpath("style.css").read_text("utf-8")
 

@@ -1,6 +1,5 @@
 """The loop of a worker: look for what is due, carry it out, wait when there is nothing."""
 
-import logging
 import random
 import signal
 import threading
@@ -13,8 +12,9 @@ import attrs
 from scoria_core import Scoria
 from scoria_core.errors import ScoriaError, StoreUnavailable
 from scoria_core.leases import HEART
+from scoria_core.logs import logger_of
 
-logger = logging.getLogger("scoria.worker")
+logger = logger_of("scoria.worker")
 
 PAGE = 64
 """How many runs a worker takes notice of at a time."""

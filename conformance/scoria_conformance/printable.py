@@ -4,23 +4,18 @@ An adapter's message may hold anything: escapes that a terminal obeys, half of a
 a megabyte.
 """
 
-import re
+from scoria_core.visible import visible_block
 
 LIMIT = 4_000
 """How many characters of one text are kept."""
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-)
-
 
 def printable(text: str, limit: int = LIMIT) -> str:
-    """Return `text` with what cannot be seen written out, and its middle left out if it is long.
+    """Return `text` as `visible_block` does, its middle left out if it is long.
 
-    Line feeds and tabs stay. It can be printed, and written to XML and to UTF-8.
+    It can be printed, and written to XML and to UTF-8.
     """
-    return _UNSEEN.sub(_written_out, shortened(text.replace("\r\n", "\n"), limit))
+    return visible_block(shortened(text.replace("\r\n", "\n"), limit))
 
 
 def shortened(text: str, limit: int = LIMIT) -> str:
@@ -30,8 +25,3 @@ def shortened(text: str, limit: int = LIMIT) -> str:
     tail = limit // 4
     left_out = f"[... {len(text) - limit:,} characters left out ...]"
     return f"{text[: limit - tail]} {left_out} {text[-tail:]}"
-
-
-def _written_out(unseen: re.Match[str]) -> str:
-    code = ord(unseen[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,110 @@
+"""stdout and stderr as a command needs them, however it was started.
+
+A reader that went away, a descriptor that is closed and a locale that lacks a character are no
+reason for a traceback or for another exit code.
+"""
+
+import codecs
+import io
+import logging
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any, TextIO
+
+from scoria_core.logs import VisibleFormatter, logger_of
+from scoria_core.visible import escaped
+
+UNENCODABLE = "scoria-visible"
+"""The name of what `codecs` calls for a character that the locale cannot encode."""
+
+logger = logger_of("scoria.cli")
+
+
+def prepare() -> None:
+    """Make the streams of this process safe to print and to log to."""
+    for descriptor in range(3):
+        _keep_open(descriptor)
+    codecs.register_error(UNENCODABLE, _written_out)
+    sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_thread
+
+
+def _keep_open(descriptor: int) -> None:
+    """Open a standard stream that is closed, or the next file gets its number and its output."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+
+
+def _lasting(stream: TextIO | None) -> TextIO:
+    if stream is None:  # it was closed when Python started
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lasts as long as the process
+    raw = getattr(stream.buffer, "raw", stream.buffer)  # -u leaves out the buffer
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lasting(raw)),
+        encoding=stream.encoding,
+        errors=UNENCODABLE,
+        line_buffering=True,
+    )
+
+
+class _Lasting(io.RawIOBase):
+    """A stream whose reader may go away: what is written after that goes nowhere.
+
+    Another error of the stream is raised once, and not again when Python flushes it at its end.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self.is_broken = False
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return int(self.raw.fileno())
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return bool(self.raw.isatty())
+
+    def write(self, data: Any) -> int | None:
+        """Write, or do as if."""
+        if self.is_broken:
+            return len(data)
+        try:
+            written: int | None = self.raw.write(data)
+        except BrokenPipeError:
+            self.is_broken = True
+            return len(data)
+        except OSError:
+            self.is_broken = True
+            raise
+        return written
+
+
+def _written_out(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(escaped, error.object[error.start : error.end])), error.end
+
+
+def _log_crash(
+    type_: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    logger.critical("scoria broke off", exc_info=(type_, error, where))
+
+
+def _log_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        _log_crash(failed.exc_type, failed.exc_value, failed.exc_traceback)
