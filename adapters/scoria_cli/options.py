@@ -24,6 +24,8 @@ store_option = click.option(
 
 tenant_option = click.option("--tenant", help="Only this tenant's runs.")
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
 MAX_AMOUNT = 1e6
 """The most that an option of seconds, minutes or hours may say."""
 
