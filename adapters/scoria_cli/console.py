@@ -116,7 +116,8 @@ class _Console(Console):
     def _as_line(self, printed: Any) -> Any:
         if isinstance(printed, str):
             printed = self.render_str(printed)
-        if isinstance(printed, Text) and self.file.isatty():
+        is_long = isinstance(printed, Text) and printed.cell_len > self.width
+        if is_long and self.file.isatty():
             rows = printed.wrap(self, self.width - len(INDENT), overflow="fold")
             printed = Text(f"\n{INDENT}").join(rows)
         return printed

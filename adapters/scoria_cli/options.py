@@ -92,10 +92,15 @@ def _ascii(
 PAGE = 200
 
 
-def run_ids(store: RunStore, tenant_id: str | None) -> Iterator[str]:
-    """Yield the ids of the runs of a tenant, or of all, newest first, damaged ones too."""
+def run_ids(store: RunStore, tenant_id: str | None, session_id: str | None = None) -> Iterator[str]:
+    """Yield the ids of the runs of a tenant and a session, newest first, damaged ones too.
+
+    None does not filter.
+    """
     before = None
-    while page := store.list_runs(tenant_id=tenant_id, session_id=None, limit=PAGE, before=before):
+    while page := store.list_runs(
+        tenant_id=tenant_id, session_id=session_id, limit=PAGE, before=before
+    ):
         yield from page
         before = page[-1]
 
