@@ -73,7 +73,7 @@ def test_no_command_runs_what_lies_where_it_is_called(url: str, trapped: Path) -
         ("migrate",): 2,
         ("serve", "--tenant", "t", "--host", "203.0.113.1"): 2,
         ("demo",): 0,
-        ("verify", "memory://", "--suite", "adoption"): 0,
+        ("verify", "memory://", "--suite", "runtime-to-handoff"): 0,
     }
     found = {each: ran("script", *each, cwd=trapped, store=url) for each in commands}
     assert {each: done.returncode for each, done in found.items()} == commands, found
@@ -89,7 +89,7 @@ def test_nor_does_the_module(arguments: list[str], url: str, trapped: Path) -> N
 NAMED = {
     "handlers": ["worker", "--handlers", "hands:registry", "--once"],
     "a machine": ["diagram", "shop:machine"],
-    "a factory": ["verify", "shop:factory", "--suite", "adoption"],
+    "a factory": ["verify", "shop:factory", "--suite", "runtime-to-handoff"],
     "an app and its driver": ["verify", "shop:app", "--host", "shop:drive", "--suite", "adoption"],
 }
 

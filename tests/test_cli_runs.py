@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,48 @@ def test_a_program_gets_all_of_it(url: str, tmp_path: Path) -> None:
     listed = scoria("runs", "list", "--json", "--store", url, cwd=tmp_path).stdout.splitlines()
     assert [json.loads(row)["run_id"] for row in listed] == [other, run_id]
     assert json.loads(listed[1]) == detail["summary"]
+
+
+def told(*arguments: str, cwd: Path) -> tuple[int, list[dict[str, Any]]]:
+    """Run a command with --json where nothing but ASCII can be printed."""
+    done = scoria(*arguments, "--json", cwd=cwd, PYTHONIOENCODING="ascii")
+    assert "Traceback" not in done.stderr
+    return done.returncode, [json.loads(row) for row in done.stdout.splitlines()]
+
+
+def test_a_program_is_told_of_the_evidence(url: str, tmp_path: Path) -> None:
+    """Each check and each export says in JSON what it says in words, with the same exit code."""
+    run_id = full(url)
+    with Scoria.open(url) as host:
+        host.cancel_run(run_id)
+        entries = host.get_run(run_id).version
+        head = host.get_run_detail(run_id).journal[-1].digest
+    store, out = ["--store", url], "öut"
+    whole = {"run_id": run_id, "holds": True, "entries": entries, "head": head}
+    assert told("evidence", "verify", run_id, *store, cwd=tmp_path) == (0, [whole])
+    cut = told("evidence", "verify", run_id, "--head", "0" * 64, *store, cwd=tmp_path)
+    problem = f"run {run_id} has no entry with digest {'0' * 64}; it was cut short"
+    assert cut == (1, [{"run_id": run_id, "holds": False, "problem": problem}])
+    written = {"out": out, "format": "jsonl", "runs": 1, "entries": entries}
+    assert told("evidence", "export", "--out", out, *store, cwd=tmp_path) == (0, [written])
+    all_ = {"file": out, "run_id": None, "holds": True, "runs": 1, "entries": entries}
+    assert told("evidence", "verify-export", out, cwd=tmp_path) == (0, [all_])
+    one = {**whole, "file": out}
+    assert told("evidence", "verify-export", out, run_id, cwd=tmp_path) == (0, [one])
+    (tmp_path / "empty").touch()
+    code, (none,) = told("evidence", "verify-export", "empty", cwd=tmp_path)
+    assert (code, none["holds"]) == (1, False)
+    before = ["--before", datetime.now(UTC).isoformat()]
+    code, (would,) = told("evidence", "prune", *before, "--dry-run", *store, cwd=tmp_path)
+    assert (code, would["run_id"], would["status"]) == (0, run_id, "cancelled")
+    pruned = told("evidence", "prune", *before, "--out", "pruned", *store, cwd=tmp_path)
+    assert pruned == (0, [{**written, "out": "pruned", "removed": 1}])
+    assert told("evidence", "export", "--out", "-", *store, cwd=tmp_path) == (2, [])
+
+
+def test_a_program_is_told_of_a_verification(tmp_path: Path) -> None:
+    """The document on stdout is that of the report."""
+    arguments = ["verify", "memory://", "--suite", "runtime-to-handoff", "--report", "report"]
+    code, (document,) = told(*arguments, cwd=tmp_path)
+    assert code == 0
+    assert document == json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))

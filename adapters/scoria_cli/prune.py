@@ -10,7 +10,7 @@ from typing import cast
 
 import click
 
-from scoria_cli.console import err_line, out_line, out_row
+from scoria_cli.console import err_line, out_json, out_line, out_row
 from scoria_cli.export import (
     Selection,
     export_to,
@@ -20,7 +20,7 @@ from scoria_cli.export import (
     without_option,
 )
 from scoria_cli.exported import exported_runs
-from scoria_cli.options import Moment, existing_store, store_option, tenant_option
+from scoria_cli.options import Moment, existing_store, json_option, store_option, tenant_option
 from scoria_cli.place import checked_place
 from scoria_core.ports import Capability, PrunableStore, RunStore
 from scoria_core.pruning import has_ended
@@ -45,6 +45,7 @@ CHANGED = "does not hold what was written to it, so nothing was removed; prune i
 @tenant_option
 @without_option
 @click.option("--dry-run", is_flag=True, help="Say which runs would go, and do nothing.")
+@json_option
 def prune(
     store: str,
     before: datetime,
@@ -53,6 +54,7 @@ def prune(
     tenant: str | None,
     without: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Export the runs that ended before DATE, then remove them from the store.
 
@@ -70,7 +72,7 @@ def prune(
     with closing(_prunable(existing_store(store), store)) as opened:
         found = Selection(opened, tenant, before, without)
         if dry_run or place is None:
-            return _told(found)
+            return _told(found, as_json=as_json)
         if not export_to(found, place, format_):
             return found.refused()
         if not found.runs:
@@ -79,7 +81,11 @@ def prune(
             err_line(f"scoria: {out} {CHANGED}")
             return 1
         removed = _removed(opened, place, before)
-    out_line(f"pruned {removed} runs; {out} has {found}")
+    if as_json:
+        counts = {"runs": found.runs, "entries": found.entries, "removed": removed}
+        out_json({"out": out, "format": format_, **counts})
+    else:
+        out_line(f"pruned {removed} runs; {out} has {found}")
     return 0
 
 
@@ -90,10 +96,14 @@ def _prunable(opened: RunStore, url: str) -> PrunableStore:
     return cast(PrunableStore, opened)
 
 
-def _told(found: Selection) -> int:
+def _told(found: Selection, *, as_json: bool) -> int:
     for run in found:
-        ended = f"{run.journal[-1].at:%Y-%m-%d %H:%M}"
-        out_row(run.run_id, run.status, run.tenant_id, ended)
+        ended_at = run.journal[-1].at
+        told = {"run_id": run.run_id, "status": run.status, "tenant_id": run.tenant_id}
+        if as_json:
+            out_json({**told, "ended_at": ended_at.isoformat()})
+        else:
+            out_row(*told.values(), f"{ended_at:%Y-%m-%d %H:%M}")
     if found.damaged:
         return found.refused()
     err_line(f"would prune {found}")

@@ -10,8 +10,8 @@ import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, err_line, err_status, line
-from scoria_cli.options import Whole
+from scoria_cli.console import console, err_line, err_status, line, out_json
+from scoria_cli.options import Whole, json_option
 from scoria_conformance import (
     SEED,
     SUITES,
@@ -24,7 +24,7 @@ from scoria_conformance import (
 )
 from scoria_conformance import verify as run_suite
 from scoria_conformance.printable import printable
-from scoria_conformance.report import write
+from scoria_conformance.report import document, write
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
@@ -86,6 +86,7 @@ def _version(_: click.Context, __: click.Parameter, version: str | None) -> str 
     show_default=True,
     help="What random examples come from.",
 )
+@json_option
 def verify(
     target: str,
     suite: str | None,
@@ -94,6 +95,7 @@ def verify(
     exclude: Path | None,
     directory: Path | None,
     seed: int,
+    as_json: bool,
 ) -> int:
     """Put TARGET through the guide's checks.
 
@@ -102,7 +104,8 @@ def verify(
     which is served for the time. A store is put through its paces in a throw-away directory: the
     file that a URL names is never touched.
 
-    Exit codes: 0 all that ran passed, 1 something failed, 2 it could not be told.
+    With --json the document of report.json is printed. Exit codes: 0 all that ran passed, 1
+    something failed, 2 it could not be told.
     """
     watch = Watch()
     try:
@@ -123,7 +126,10 @@ def verify(
         return 2
     finally:
         watch.clear()
-    report(console(), verdict)
+    if as_json:
+        out_json(document(verdict))
+    else:
+        report(console(), verdict)
     if directory is not None:
         write(verdict, directory)
     return verdict.exit_code
