@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from scoria_cli.console import err_line, out_document
+from scoria_cli.moves import missing, told
 from scoria_core.errors import ScoriaError
 from scoria_core.logs import logger_of
 
@@ -21,10 +22,6 @@ COMMANDS = {
     "verify": "scoria_cli.verify:verify",
     "worker": "scoria_cli.worker:worker",
 }
-
-EXTRAS = {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
-"""What a command needs beyond the extra `cli`."""
-
 
 logger = logger_of("scoria.cli")
 
@@ -44,9 +41,7 @@ class Commands(click.Group):
         try:
             command: click.Command = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = EXTRAS.get(cmd_name, "cli")
-            missing = f"{error.name} is not installed; pip install 'scoria-kit[{extra}]'"
-            raise click.UsageError(missing) from error
+            raise click.UsageError(missing(error.name, cmd_name)) from error
         return command
 
 
@@ -73,7 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _refuse(error.format_message())
     except ScoriaError as error:
-        return _refuse(f"{error} [{error.code}]")
+        return _refuse(f"{told(error)} [{error.code}]")
+    except ModuleNotFoundError as error:
+        return _refuse(missing(error.name))
     except (click.Abort, KeyboardInterrupt):
         return _refuse("stopped")
     except OSError as error:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
@@ -11,6 +12,7 @@ import click
 from rich.console import Console
 
 from scoria_cli.console import console, err_line, err_status, line, out_json
+from scoria_cli.moves import missing
 from scoria_cli.options import Whole, json_option
 from scoria_conformance import (
     SEED,
@@ -25,6 +27,9 @@ from scoria_conformance import (
 from scoria_conformance import verify as run_suite
 from scoria_conformance.printable import printable
 from scoria_conformance.report import document, write
+
+RUN_BY = ("pytest", "pytest_bdd", "hypothesis")
+"""What the process that runs the suite needs, and this one does not."""
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
@@ -107,6 +112,9 @@ def verify(
     With --json the document of report.json is printed. Exit codes: 0 all that ran passed, 1
     something failed, 2 it could not be told.
     """
+    for library in RUN_BY:
+        if find_spec(library) is None:
+            raise click.UsageError(missing(library, "verify"))
     watch = Watch()
     try:
         exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
