@@ -65,6 +65,10 @@ def test_what_cannot_be_decided_says_where_to_look(url: str, tmp_path: Path) -> 
     not_utf_8 = os.fsdecode(b"\xff")
     told = refused(url, tmp_path, "runs", "reject", asked, "--note", not_utf_8, *by)
     assert told.startswith("scoria: --note ")
+    assert refused(url, tmp_path, "runs", "reject", asked, "--by", " ").startswith("scoria: --by ")
+    assert refused(url, tmp_path, "runs", "cancel", asked, "--by", "").startswith("scoria: --by ")
+    blank = ["serve", "--tenant", "t", "--actor", ""]
+    assert refused(url, tmp_path, *blank).startswith("scoria: --actor ")
 
 
 @pytest.mark.parametrize(

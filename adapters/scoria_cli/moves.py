@@ -8,6 +8,7 @@ import attrs
 from scoria_core.errors import (
     ApprovalNotPending,
     ApprovalPending,
+    InvalidIdentity,
     InvalidPayload,
     RunNotFound,
     RunNotResumable,
@@ -19,7 +20,15 @@ from scoria_core.errors import (
 from scoria_core.lifecycles import RunStatus
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
-    {"note": "--note", "reason": "--reason", "worker_id": "--name", "lease": "--lease"}
+    {
+        "actor_id": "--by",
+        "decided_by": "--by",
+        "lease": "--lease",
+        "note": "--note",
+        "reason": "--reason",
+        "tenant_id": "--tenant",
+        "worker_id": "--name",
+    }
 )
 """The option that fills an argument of the facade."""
 
@@ -53,6 +62,8 @@ def told(error: ScoriaError) -> str:
             return f"no run {shown(run_id)}; see which there are with scoria runs list"
         case VersionConflict(run_id=run_id):
             return f"run {run_id} was changed by another meanwhile; {_show(run_id)}, and try again"
+        case InvalidIdentity(name=name, problem=problem):
+            return f"{OPTIONS.get(name, name)} {problem}; pass an id"
         case InvalidPayload(path=path, problem=problem):
             return f"{OPTIONS.get(path, path)} {problem}"
         case TransitionRefused():

@@ -11,6 +11,7 @@ from werkzeug.utils import redirect
 from scoria_cli.console import err_line, out_line
 from scoria_cli.hosts import AllowedHosts, guarded, host_names, is_loopback
 from scoria_cli.options import Whole, open_existing, store_option
+from scoria_core.errors import InvalidIdentity
 from scoria_web import Scope, evidence_app
 
 OPEN = (
@@ -41,7 +42,7 @@ def serve(
     For an operator at this machine. In a host app, mount `scoria_web.evidence_app` and let the
     host say who reads.
     """
-    scope = Scope(tenant_id=tenant, actor_id=actor)
+    scope = _scope(tenant, actor)
     with open_existing(store) as scoria:
         page = evidence_app(scoria, scope=lambda _: scope)
         app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
@@ -50,6 +51,14 @@ def serve(
             err_line(f"scoria: {OPEN.format(host=host, tenant=tenant)}")
         out_line(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
         serve_until_stopped(server)
+
+
+def _scope(tenant: str, actor: str) -> Scope:
+    try:
+        return Scope(tenant_id=tenant, actor_id=actor)
+    except InvalidIdentity as error:
+        option = {"tenant_id": "--tenant", "actor_id": "--actor"}[error.name]
+        raise click.UsageError(f"{option} {error.problem}; pass an id") from error
 
 
 def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
