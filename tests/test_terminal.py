@@ -1,5 +1,6 @@
 """What a person sees at a terminal, whatever a host or a model wrote, and however it is started."""
 
+import ast
 import fcntl
 import io
 import json
@@ -16,9 +17,15 @@ from contextlib import closing
 from pathlib import Path
 
 import attrs
+import click
 import pyte
 import pytest
 
+import scoria_cli
+import scoria_core
+from scoria_cli.commands import run, scoria
+from scoria_cli.console import INDENT, READER_IS_GONE, console, line
+from scoria_cli.options import Amount, Whole
 from scoria_core import Failed, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_core.visible import visible_block
 
@@ -99,10 +106,11 @@ class Breaks(Exception):
 Breaks.__name__ = Breaks.__qualname__ = {text("type")!r}
 
 def break_off(step, run):
-    logging.getLogger("of the host").warning({text("logged")!r})
     raise Breaks({text("error")!r})
 
-registry = {{{name("queued")!r}: break_off}}
+def make():
+    logging.getLogger("of the host").warning({text("logged")!r})
+    return {{{name("queued")!r}: break_off}}
 
 def broken():
     raise LookupError({text("raised")!r})
@@ -166,7 +174,12 @@ class Told:
     code: int
     marks: str = ""
 
+    def given(self, place: Place) -> list[str]:
+        """Return the arguments with the ids that they name."""
+        return [place.run_of(each) if "{" in each else each for each in self.arguments]
 
+
+EXPORT = "an export to stdout"
 OTHER = ["--approval", text("approval"), "--by", name("by")]
 NAMED = ["--name", name("worker")]
 
@@ -202,7 +215,7 @@ TOLD = {
         ["evidence", "verify", "{waiting}", "--head", text("head"), "--store", "{url}"], 1, "head"
     ),
     "a damaged journal": Told(["evidence", "verify", name("run"), "--store", "{url}"], 1, "run"),
-    "an export to the terminal": Told(
+    EXPORT: Told(
         ["evidence", "export", "--out", "-", "--store", "{url}", "--without", name("run")],
         0,
         "tenant session reason error note",
@@ -215,7 +228,7 @@ TOLD = {
     ),
     "a file that is not there": Told(["evidence", "verify-export", text("file")], 2, "file"),
     "a worker": Told(
-        ["worker", "--once", "--handlers", "hands:registry", "--store", "{url}", *NAMED],
+        ["worker", "--once", "--handlers", "hands:make", "--store", "{url}", *NAMED],
         0,
         "worker queued logged",
     ),
@@ -228,6 +241,9 @@ TOLD = {
     "a store that is none": Told(["migrate", "--store", text("store")], 2, "store"),
     "a command that is none": Told([text("command")], 2, "command"),
 }
+
+
+COMMAND = [sys.executable, "-m", "scoria_cli"]
 
 
 @attrs.frozen
@@ -245,7 +261,7 @@ def on_a_terminal(arguments: list[str], cwd: Path, **environment: str) -> Shown:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 2_000, COLUMNS, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "scoria_cli", *arguments],
+        [*COMMAND, *arguments],
         cwd=cwd,
         env={**os.environ, "TERM": "xterm-256color", "LOGNAME": "me", **environment},
         stdin=subprocess.DEVNULL,
@@ -275,8 +291,7 @@ def _read(terminal: io.FileIO) -> Iterator[bytes]:
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 def test_a_terminal_shows_what_is_there(told: Told, place: Place) -> None:
     """No text moves the cursor, hides another, reorders it or forges a line of the command."""
-    arguments = [place.run_of(each) if "{" in each else each for each in told.arguments]
-    shown = on_a_terminal(arguments, place.path)
+    shown = on_a_terminal(told.given(place), place.path)
     assert shown.code == told.code, shown.sent
     assert shown.did <= {"draw", "linefeed", "carriage_return", "select_graphic_rendition"}
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown.sent).replace("\r\n", "\n")
@@ -286,3 +301,243 @@ def test_a_terminal_shows_what_is_there(told: Told, place: Place) -> None:
     assert not [row for row in shown.rows if row.startswith("Traceback")]
     on_it = "".join(map(str.strip, shown.rows))
     assert [mark for mark in told.marks.split() if f"<{mark}\\" not in on_it] == []
+
+
+FEW = [
+    "runs list",
+    "a run that waits",
+    "doctor",
+    "what prune would take",
+    "a worker",
+    "a damaged journal",
+]
+"""Commands that print a table, lines, a verdict, rows and a log."""
+
+
+def in_a_pipe(
+    arguments: list[str], cwd: Path, redirection: str = "", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as a shell does that reads what it prints."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *arguments],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": str(COLUMNS), "LOGNAME": "me", **environment},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        *((name, "ascii") for name in TOLD if name != EXPORT),
+        *((name, "cp1252:strict") for name in FEW),
+    ],
+)
+def test_what_the_locale_lacks_is_written_out(name: str, encoding: str, place: Place) -> None:
+    """The exit code is the same, there is no traceback, and every mark is there."""
+    told = TOLD[name]
+    ran = in_a_pipe(told.given(place), place.path, PYTHONIOENCODING=encoding)
+    said = (ran.stdout + ran.stderr).decode(encoding.partition(":")[0])
+    assert ran.returncode == told.code, said
+    assert not [row for row in said.splitlines() if row.startswith(("Traceback", "✓", "+"))]
+    assert [mark for mark in told.marks.split() if f"<{mark}\\" not in said] == []
+
+
+def test_an_argument_that_is_no_text_in_the_locale_is_refused(place: Place) -> None:
+    """Python gives its bytes as halves of surrogate pairs, which no store takes."""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    asked = ["runs", "list", "--store", place.url, "--tenant", "Zoë"]
+    ran = in_a_pipe(asked, place.path, **ascii_only)
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert b"PYTHONUTF8=1" in ran.stderr
+    assert ran.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("name", FEW)
+def test_a_closed_stream_changes_no_exit_code(name: str, redirection: str, place: Place) -> None:
+    """What nobody can read is not written, and no file of the store takes its descriptor."""
+    told = TOLD[name]
+    ran = in_a_pipe(told.given(place), place.path, redirection)
+    assert (ran.returncode, ran.stdout) == (told.code, b""), ran.stderr
+    assert b"\nTraceback" not in b"\n" + ran.stderr
+
+
+def with_a_reader_that_left(arguments: list[str], cwd: Path) -> tuple[int, str]:
+    """Run a command whose stdout is a pipe that nobody reads; return its code and its stderr."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "wb") as pipe:
+        ran = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=cwd,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    return ran.returncode, ran.stderr
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_reader_that_left_changes_no_exit_code(name: str, place: Place) -> None:
+    """`| head -1` is no reason to say that it does not hold."""
+    code, said = with_a_reader_that_left(TOLD[name].given(place), place.path)
+    assert code == TOLD[name].code
+    assert "Pipe" not in said
+    assert not said.startswith("Traceback")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["runs", "--help"]])
+def test_a_reader_of_the_help_may_leave(arguments: list[str], place: Place) -> None:
+    """Help is not what a command found out."""
+    assert with_a_reader_that_left(arguments, place.path) == (0 if arguments else 2, "")
+
+
+def test_an_export_that_nobody_reads_stops(place: Place) -> None:
+    """Its rows are what it is for, so it ends as a Unix tool does that SIGPIPE ended."""
+    arguments = TOLD[EXPORT].given(place)
+    assert with_a_reader_that_left(arguments, place.path) == (READER_IS_GONE, "")
+
+
+def test_a_device_without_room_is_named(place: Place) -> None:
+    """An output that cannot be written is no verdict; nothing more is said at exit."""
+    ran = in_a_pipe(["doctor", "--store", place.url], place.path, "> /dev/full")
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr.splitlines() == [
+        b"scoria: No space left on device: check the address, or the path, and try again"
+    ]
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command below a group, with its words."""
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, word)
+        else:
+            yield " ".join((*path, word)), command
+
+
+NUMBERS = {
+    f"{words} {option.opts[0]}": (words.split(), option)
+    for words, command in commands(scoria)
+    for option in command.params
+    if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+}
+NO_NUMBERS = [
+    "99999999999999999999",
+    "9" * 5_000,
+    "-99999999999999999999",
+    "nan",
+    "1e400",
+    "٣",
+    "",
+    "0x",
+]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: value[:8])
+@pytest.mark.parametrize("option", NUMBERS)
+def test_a_number_out_of_range_is_bad_usage(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the option and the rubbish, it is one line that names the option."""
+    words, parameter = NUMBERS[option]
+    assert run([*words, f"{parameter.opts[0]}={value}"]) == 2
+    said = capsys.readouterr().err
+    assert parameter.opts[0] in said
+    assert said.count("\n") == 1
+
+
+def test_the_numbers_of_every_command_are_tried() -> None:
+    """No option has a plain int or float, which takes what no call can."""
+    assert len(NUMBERS) >= 12
+    assert {type(option.type) for _, option in NUMBERS.values()} == {Amount, Whole}
+
+
+def test_a_user_without_a_name_is_told_of_by(place: Place) -> None:
+    """It is asked for only where somebody decides, and it can be given."""
+    (place.path / "sitecustomize.py").write_text(
+        "import getpass\ndef none():\n    raise KeyError('getpwuid(): uid not found: 4711')\n"
+        "getpass.getuser = none\n"
+    )
+    nameless = {"PYTHONPATH": str(place.path)}
+    shown = ["runs", "show", place.waiting, "--store", place.url]
+    assert in_a_pipe(shown, place.path, **nameless).returncode == 0
+    cancel = ["runs", "cancel", place.failed, "--store", place.url]
+    refused = in_a_pipe(cancel, place.path, **nameless)
+    assert refused.returncode == 2
+    assert b"--by" in refused.stderr
+    assert refused.stderr.count(b"\n") == 1
+
+
+def test_a_mistake_of_ours_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception that nobody foresaw is 2: it could not be told."""
+
+    def breaks(*_: object, **__: object) -> None:
+        raise LookupError(text("mistake"))
+
+    monkeypatch.setattr(scoria, "main", breaks)
+    assert run(["doctor"]) == 2
+    assert "please report it" in caplog.text
+    assert visible_block(caplog.text) == caplog.text
+
+
+def test_a_row_that_goes_on_with_a_line_is_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that is as long as the terminal is wide cannot begin a row of its own."""
+    written = io.StringIO()
+    monkeypatch.setattr(written, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setenv("COLUMNS", "60")
+    line(console(), "✗", "red", "-" * 58 + FORGED, "-" * 52 + FORGED)
+    _, *more = re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue()).splitlines()
+    assert len(more) >= 2
+    assert all(row.startswith(INDENT) and len(row) <= 60 for row in more)
+
+
+def test_commands_print_in_one_way() -> None:
+    """Only the console knows how to print, so that no text goes around the filter."""
+    around = [
+        f"{path.name}:{node.lineno}"
+        for path in Path(scoria_cli.__file__).parent.glob("*.py")
+        if path.name not in ("console.py", "streams.py", "__init__.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if is_a_way_to_print(node)
+    ]
+    assert around == []
+
+
+PRINTING = {"echo", "secho", "echo_via_pager", "stdout", "stderr", "__stdout__", "__stderr__"}
+
+
+def is_a_way_to_print(node: ast.AST) -> bool:
+    """Tell whether a node of a syntax tree can print past the console."""
+    match node:
+        case ast.Attribute(value=ast.Name("click"), attr=attr):
+            return attr in PRINTING
+        case ast.Attribute(value=ast.Name("sys"), attr="stderr" | "stdout"):
+            return True
+        case ast.Call(func=ast.Name("print" | "Text" | "Console")):
+            return True
+    return False
+
+
+def test_library_logs_in_one_way() -> None:
+    """Only `scoria_core.logs` makes a logger, so that no log line goes around the filter."""
+    root = Path(scoria_core.__file__).parent.parent
+    shipped = [root / "scoria_core", root / "adapters"]
+    around = [
+        str(path)
+        for package in shipped
+        for path in package.rglob("*.py")
+        if re.search(r"getLogger\(__name__\)|getLogger\(\"scoria", path.read_text("utf-8"))
+    ]
+    assert around == []

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import click
 from rich.console import Console
@@ -40,17 +40,18 @@ def err_line(text: object) -> None:
 
 def out_row(*fields: object) -> None:
     """Print the fields as one line of a table for another program, with tabs between them."""
-    click.echo("\t".join(map(visible_line, fields)))
+    _write("\t".join(map(visible_line, fields)) + "\n")
 
 
 def out_json(value: object) -> None:
     """Print a value as one line of JSON, in ASCII: every locale can encode it."""
-    click.echo(visible_line(json.dumps(value, separators=(",", ":"))))
+    _write(visible_line(json.dumps(value, separators=(",", ":"))) + "
+")
 
 
 def out_document(text: str) -> None:
     """Print a text of many lines of which the commands wrote each."""
-    click.echo(visible_block(text), nl=False)
+    _write(visible_block(text))
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def err_status(text: str = "") -> None:
     room = Console(stderr=True).width - 1
     shown = Text(visible_line(text))
     shown.truncate(room)
-    click.echo(f"\r\x1b[K{shown.plain}", nl=False, err=True)
+    _write(f"\r\x1b[K{shown.plain}", sys.stderr)
 
 
 def console(*, err: bool = False) -> Console:
@@ -91,6 +92,13 @@ def line(out: Console, mark: str, style: str, text: object, detail: object = "")
     if detail:
         printed.append(f"  {visible_line(detail)}", style="dim")
     out.print(printed)
+
+
+def _write(text: str, file: TextIO | None = None) -> None:
+    # click.echo writes UTF-8 where the locale is ASCII.
+    out = file or sys.stdout
+    out.write(text)
+    out.flush()
 
 
 class _Rows(io.BytesIO):

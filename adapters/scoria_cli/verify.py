@@ -1,6 +1,5 @@
 """`scoria verify`: the suite against a store or a host."""
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import date
@@ -170,7 +169,7 @@ class Watch:
             said = "reading the features"
         elif progress.running:
             said = f"{said}: {printable(progress.running, 200)}"
-        if sys.stderr.isatty():
+        if console(err=True).is_terminal:
             self._overwrite(said)
         elif self.clock() - self.told_at >= EVERY:
             self.told_at = self.clock()
