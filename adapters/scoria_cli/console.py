@@ -45,8 +45,7 @@ def out_row(*fields: object) -> None:
 
 def out_json(value: object) -> None:
     """Print a value as one line of JSON, in ASCII: every locale can encode it."""
-    _write(visible_line(json.dumps(value, separators=(",", ":"))) + "
-")
+    _write(visible_line(json.dumps(value, separators=(",", ":"))) + "\n")
 
 
 def out_document(text: str) -> None:
