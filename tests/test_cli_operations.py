@@ -1,18 +1,24 @@
 """Workers and operators at the command line: what they see, and what the journal keeps of them."""
 
+import json
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scoria_cli.doctor import Finding, Visit
+from scoria_cli.times import length
 from scoria_core import NeedsApproval, Retry, Scoria, StepSpec
+from scoria_memory import MemoryStore
 from test_cli import scoria
 
 HANDLERS = """
@@ -215,7 +221,7 @@ def test_a_doctor_says_what_is_stuck_and_why(url: str, tmp_path: Path) -> None:
     """Each finding has a run, a reason and the next move; nothing stuck is exit code 0."""
     queued(url)
     well = scoria("doctor", "--store", url, cwd=tmp_path)
-    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck\n")
+    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck; looked at all: 1 run\n")
     waiting(url)
     failed = queued(url, kind="break")
     once = ["--handlers", "hands:registry", "--once"]
@@ -224,9 +230,132 @@ def test_a_doctor_says_what_is_stuck_and_why(url: str, tmp_path: Path) -> None:
     ill = scoria(*("doctor", "--store", url, "--patience", "0", "--waiting", "0"), cwd=tmp_path)
     assert ill.returncode == 1
     assert f"run {failed} failed at its step break in attempt 1: LookupError" in ill.stdout
-    assert re.search("has waited for a person since .*: send", ill.stdout)
+    assert re.search(r"has waited for a person for \d+ .*: send", ill.stdout)
     assert f"run {nobody} has queued its step nobody-has-it" in ill.stdout
     assert "start a worker that has a handler for nobody-has-it" in ill.stdout
+
+
+def test_a_doctor_looks_at_every_run(url: str, tmp_path: Path) -> None:
+    """One that was approved long ago and never resumed is found behind a thousand others."""
+    forgotten = waiting(url)
+    with Scoria.open(url) as host:
+        approval = host.get_run(forgotten).pending_approval
+        assert approval is not None
+        host.approve(forgotten, approval_id=approval.approval_id, decided_by="reviewer-7")
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        for _ in range(1_001):
+            host.start_run(identity, root_role_id="executor")
+    told = scoria("doctor", "--store", url, cwd=tmp_path)
+    assert told.returncode == 1
+    assert f"run {forgotten} waits to be resumed: send is approved" in told.stdout
+    assert "looked at all: 1002 runs" in told.stdout
+    few = scoria("doctor", "--store", url, "--newest", "2", cwd=tmp_path)
+    assert (few.returncode, few.stdout) == (
+        0,
+        "✓ nothing is stuck; looked at 2 runs, the newest and what is due, and not at older ones\n",
+    )
+    some = scoria("doctor", "--store", url, "--newest", "1002", cwd=tmp_path)
+    assert (some.returncode, some.stdout) == (1, told.stdout)
+
+
+def test_a_doctor_gives_an_advice_once(url: str, tmp_path: Path) -> None:
+    """The runs that have one next move stand below it; many of them are counted."""
+    many = [queued(url, kind="nobody-has-it") for _ in range(3)]
+    other = queued(url, kind="nor-this")
+    told = scoria("doctor", "--store", url, "--patience", "0", cwd=tmp_path).stdout.splitlines()
+    assert [row[:50] for row in told if row.startswith("✗")] == [
+        "✗ start a worker that has a handler for nor-this",
+        "✗ start a worker that has a handler for nobody-has",
+    ]
+    assert [row.split()[1] for row in told if row.startswith("    ")] == [other, *reversed(many)]
+    assert not [row for row in told if "0:00" in row]
+
+
+def test_a_doctor_tells_a_program(url: str, tmp_path: Path) -> None:
+    """A line of JSON for each finding, and one for what was looked at."""
+    run_id = queued(url, kind="büro")
+    command = ["doctor", "--json", "--patience", "0", "--store", url]
+    told = scoria(*command, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert told.returncode == 1
+    finding, summary = map(json.loads, told.stdout.splitlines())
+    assert finding["why"].startswith("has queued its step büro for ")
+    assert {name: finding[name] for name in ("type", "run_id", "problem", "next_move")} == {
+        "type": "finding",
+        "run_id": run_id,
+        "problem": "queued",
+        "next_move": "start a worker that has a handler for büro",
+    }
+    assert summary == {"type": "summary", "stuck": 1, "looked_at": 1, "has_more": False}
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_doctor_names_a_step_that_is_too_long_at_work() -> None:
+    """Its lease is renewed all the time, and its handler never comes back."""
+    store = MemoryStore()
+    with Scoria(store, worker_id="worker-7") as host:
+        seen: list[list[Finding]] = []
+
+        def hangs(*_: object) -> None:
+            for working in (timedelta(0), HOUR):
+                seen.append(list(Visit(store, None, HOUR, HOUR, working, None)))
+
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        step = StepSpec("hangs", "executor")
+        host.start_run(
+            identity, root_role_id="executor", initial_step=step, handlers={"hangs": hangs}
+        )
+    (long,), short = seen
+    assert long.problem == "working"
+    assert long.why.startswith("has been in its step hangs for ")
+    assert long.why.endswith("at worker-7")
+    assert short == []
+
+
+def test_a_doctor_asks_once_what_is_due() -> None:
+    """Not once for each step at work; what is claimed while it looks is not lost to it."""
+
+    class Counts(MemoryStore):
+        asked = 0
+
+        def list_due(self, **options: Any) -> Sequence[str]:
+            self.asked += 1
+            return super().list_due(**options)
+
+    store, found = Counts(), []
+    with Scoria(store, dispatch="queue") as host:
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        for _ in range(3):
+            step = StepSpec("work", "executor")
+            run = host.start_run(identity, root_role_id="executor", initial_step=step)
+        looking = iter(Visit(store, None, timedelta(0), HOUR, HOUR, None))
+        found.append(next(looking))  # the newest is queued; from here on it is known what is due
+        store.asked, before = 0, store.asked
+        for run in host.list_runs()[1:]:
+            host.run_pending(run.run_id, handlers={"work": lambda *_: found.extend(looking)})
+    assert (before, store.asked) == (1, 0)
+    assert [each.problem for each in found] == ["queued", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (61, "1 min 1 s"),
+        (7_500, "2 h 5 min"),
+        (7_200, "2 h"),
+        (7_201, "2 h"),
+        (86_400 * 300 + 7_500, "300 d 2 h"),
+        (86_400 + 300, "1 d"),
+    ],
+)
+def test_a_length_of_time_is_for_people(seconds: float, told: str) -> None:
+    """Two units are enough, and none between them is left out."""
+    assert length(timedelta(seconds=seconds)) == told
 
 
 def test_only_postgresql_has_something_to_migrate(tmp_path: Path) -> None:
@@ -311,7 +440,7 @@ def test_a_step_that_waits_to_be_tried_again_is_not_stuck(url: str, tmp_path: Pa
         step = StepSpec("flaky", "executor", retry=Retry(delay=3600, max_delay=3600))
         host.start_run(identity, root_role_id="executor", initial_step=step)
     well = scoria("doctor", "--store", url, "--patience", "0", cwd=tmp_path)
-    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck\n")
+    assert (well.returncode, well.stdout[:18]) == (0, "✓ nothing is stuck")
 
 
 RUBBISH = {

@@ -98,7 +98,7 @@ def test_all_that_a_store_keeps_of_its_runs_is_in_the_file(
     assert list(found.items()) == list(kept.items())
     entries = sum(map(len, kept.values()))
     assert ran.stdout == f"exported {entries} entries of {len(kept)} runs to {out}\n"
-    assert [path.name for path in tmp_path.iterdir() if "evidence" in path.name] == ["evidence"]
+    assert {path.name for path in tmp_path.iterdir()} - {"runs.db"} == {"evidence"}
 
 
 def test_a_row_says_what_its_entry_says(past: History, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_damaged_run_is_named_and_there_is_no_file(format_: str, tmp_path: Pat
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"broken: entry 2 of run {damaged} does not match its digest")
     assert "--without" in ran.stderr
-    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+    assert not [path for path in tmp_path.iterdir() if re.search("out|part", path.name)]
     without = exported(
         past.url, tmp_path, "--format", format_, "--out", "out", "--without", damaged
     )
@@ -465,6 +465,29 @@ def test_a_directory_is_no_column(tmp_path: Path, one_run: Path) -> None:
     assert len(list(exported_runs(out))) == 1
 
 
+NAMES = ["jan[1]", "jan*", "jan?", "{jan1,jan2}", "jan%31", "jan'1", "jan\\[1]", 'j"\n*', "j" * 250]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_a_name_and_no_pattern(name: str, format_: str, tmp_path: Path) -> None:
+    """What is written and what is read is the file of that name, in the directory of that name."""
+    for decoy in ("jan1", "jan2", "jan\\1"):
+        (tmp_path / decoy).mkdir()
+        (tmp_path / decoy / decoy).write_bytes(b"PAR1 and no more")
+    (tmp_path / name).mkdir()
+    for decoy in ("jan1", "jan2", "jan\\1"):
+        (tmp_path / name / decoy).write_bytes(b"PAR1 and no more")
+    out = tmp_path / name / name
+    past = History(f"sqlite:///{tmp_path / 'runs.db'}")
+    run_id = past.started({"done": True}).run_id
+    past.host.close()
+    with closing(open_store(past.url)) as store:
+        assert write_file(Selection(store), out, format_)
+    assert [run.run_id for run in exported_runs(out)] == [run_id]
+    assert {path.name for path in out.parent.iterdir()} == {name, "jan1", "jan2", "jan\\1"}
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_the_command_checks_a_file_without_its_store(
     shut: History, format_: str, tmp_path: Path
@@ -567,7 +590,7 @@ def test_a_process_that_is_killed_leaves_no_file_of_that_name(
     assert not (tmp_path / "out").exists()
     (tmp_path / "sitecustomize.py").unlink()
     left = set(tmp_path.glob(".*.part"))
-    assert any(path.match(".out.*.part") for path in left)
+    assert any(path.match(".scoria-*.part") for path in left)
     assert exported(shut.url, tmp_path, *arguments).returncode == 0
     assert set(tmp_path.glob(".*.part")) == left
 
@@ -630,7 +653,7 @@ def test_a_file_that_cannot_be_written_is_named(
     )
     assert (full.returncode, full.stdout) == (2, "")
     assert re.fullmatch(r"scoria: --out out cannot be written: .*; name a file .*\n", full.stderr)
-    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+    assert not [path for path in tmp_path.iterdir() if re.search("out|part", path.name)]
 
 
 def test_a_tenant_and_a_run_that_there_is_not_are_told_of(shut: History, tmp_path: Path) -> None:

@@ -185,6 +185,52 @@ def test_pruning_again_does_what_is_left(url: str, tmp_path: Path) -> None:
     assert (tmp_path / "first").read_bytes() == first
 
 
+@pytest.mark.parametrize("decoy", ["jan1.parquet", "jan2.parquet"])
+def test_only_what_the_file_of_that_very_name_holds_is_removed(decoy: str, tmp_path: Path) -> None:
+    """Another export that the name could be a pattern for has a run that waits: it stays."""
+    past = History(f"sqlite:///{tmp_path / 'runs.db'}")
+    waits, ended = past.asked("send_refund").run_id, past.started({"done": True}).run_id
+    past.host.close()
+    told = ["--store", past.url, "--format", "parquet", "--without", ended, "--out", decoy]
+    assert scoria("evidence", "export", *told, cwd=tmp_path).returncode == 0
+    assert list(in_file(tmp_path / decoy)) == [waits]
+    ran = prune(past.url, tmp_path, "--format", "parquet", "--out", "jan[1-2].parquet")
+    assert ran.returncode == 0, ran.stderr
+    assert list(in_file(tmp_path / "jan[1-2].parquet")) == [ended]
+    assert list(kept(past.url)) == [waits]
+
+
+SWAP = """
+import scoria_cli.prune
+from pathlib import Path
+
+right = scoria_cli.prune.export_to
+
+def swapped(found, place, format_):
+    written = right(found, place, format_)
+    place.unlink()
+    Path("other").rename(place)
+    return written
+
+scoria_cli.prune.export_to = swapped
+"""
+
+
+def test_a_file_that_was_put_in_its_place_removes_nothing(tmp_path: Path) -> None:
+    """What was written is read back before anything is removed; here it is another export."""
+    past = History(f"sqlite:///{tmp_path / 'runs.db'}")
+    waits, ended = past.asked("send_refund").run_id, past.started({"done": True}).run_id
+    past.host.close()
+    told = ["--store", past.url, "--without", ended, "--out", "other"]
+    assert scoria("evidence", "export", *told, cwd=tmp_path).returncode == 0
+    (tmp_path / "sitecustomize.py").write_text(SWAP)
+    arguments = ["--store", past.url, "--before", now(), "--out", "out"]
+    ran = scoria("evidence", "prune", *arguments, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "nothing was removed" in ran.stderr
+    assert set(kept(past.url)) == {waits, ended}
+
+
 # --- what is in the way --------------------------------------------------------------------------
 
 

@@ -1,14 +1,13 @@
 """The commands, and how each of them ends: 0 it holds, 1 it does not, 2 it cannot be told."""
 
 import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
 from scoria_cli.console import err_line, out_document
+from scoria_cli.moves import missing, told
 from scoria_core.errors import ScoriaError, shown
 from scoria_core.logs import logger_of
 
@@ -23,10 +22,6 @@ COMMANDS = {
     "verify": "scoria_cli.verify:verify",
     "worker": "scoria_cli.worker:worker",
 }
-
-EXTRAS = {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
-"""What a command needs beyond the extra `cli`."""
-
 
 logger = logger_of("scoria.cli")
 
@@ -46,9 +41,7 @@ class Commands(click.Group):
         try:
             command: click.Command = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = EXTRAS.get(cmd_name, "cli")
-            missing = f"{error.name} is not installed; pip install 'scoria-kit[{extra}]'"
-            raise click.UsageError(missing) from error
+            raise click.UsageError(missing(error.name, cmd_name)) from error
         return command
 
 
@@ -63,7 +56,6 @@ def scoria() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; a refusal is one line on stderr."""
-    sys.path.insert(0, str(Path.cwd()))  # module:name is looked for where the user stands
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _code(scoria.main(list(arguments), prog_name="scoria", standalone_mode=False))
@@ -76,7 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _refuse(error.format_message())
     except ScoriaError as error:
-        return _refuse(f"{error} [{error.code}]")
+        return _refuse(f"{told(error)} [{error.code}]")
+    except ModuleNotFoundError as error:
+        return _refuse(missing(error.name))
     except (click.Abort, KeyboardInterrupt):
         return _refuse("stopped")
     except UnicodeEncodeError as error:  # Python could not read an argument

@@ -5,6 +5,7 @@ model wrote can neither hide a line nor forge one.
 """
 
 import io
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from scoria_core.payloads import compact
 from scoria_core.visible import visible_block, visible_line
 
 READER_IS_GONE = 141
@@ -44,8 +44,8 @@ def out_row(*fields: object) -> None:
 
 
 def out_json(value: object) -> None:
-    """Print a value as one line of JSON."""
-    _write(visible_line(compact(value)) + "\n")
+    """Print a value as one line of JSON, in ASCII: every locale can encode it."""
+    _write(visible_line(json.dumps(value, separators=(",", ":"))) + "\n")
 
 
 def out_document(text: str) -> None:
@@ -123,7 +123,8 @@ class _Console(Console):
     def _as_line(self, printed: Any) -> Any:
         if isinstance(printed, str):
             printed = self.render_str(printed)
-        if isinstance(printed, Text) and self.file.isatty():
+        is_long = isinstance(printed, Text) and printed.cell_len > self.width
+        if is_long and self.file.isatty():
             rows = printed.wrap(self, self.width - len(INDENT), overflow="fold")
             printed = Text(f"\n{INDENT}").join(rows)
         return printed

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from scoria_cli.console import console, line, out_line
+from scoria_cli.hosts import AllowedHosts, guarded
 from scoria_cli.options import Whole
 from scoria_cli.serve import address, server_at
 from scoria_core import Scoria
@@ -51,7 +52,7 @@ def _stay(url: str) -> None:
 
 @contextmanager
 def _serving(scoria: Scoria, port: int) -> Iterator[str]:
-    server = server_at("127.0.0.1", port, create_app(scoria))
+    server = server_at("127.0.0.1", port, guarded(create_app(scoria), AllowedHosts.of()))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -1,6 +1,5 @@
 """`scoria diagram`: a lifecycle, ours or a host's own, as a picture or for another tool."""
 
-import pkgutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from transitions import Machine
 
 from scoria_cli.console import out_document
 from scoria_core.errors import shown
+from scoria_core.importing import named
 from scoria_core.lifecycles import MACHINES
 from scoria_core.visible import visible_block
 from scoria_diagrams import FORMATS, Lifecycle, NotDrawable, lifecycle_of, ours, render
@@ -56,7 +56,7 @@ def _named(subject: str) -> object:
     """Return the machine that `module:name` names, or that what it names returns."""
     next_move = "name a machine, or what returns one, as module:name, importable from here"
     try:
-        found = pkgutil.resolve_name(subject)
+        found = named(subject)
         if isinstance(found, type):
             made_there = f"model = {found.__name__}(...)"
             place = f"{subject.partition(':')[0]}:model.machine"

@@ -1,26 +1,151 @@
 """`scoria doctor`: what is stuck in a store, and why."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import attrs
 import click
+from rich.console import Console
 
-from scoria_cli.console import console, line
-from scoria_cli.options import Amount, Whole, existing_store, run_ids, store_option, tenant_option
+from scoria_cli.console import console, line, out_json
+from scoria_cli.options import (
+    Amount,
+    Whole,
+    existing_store,
+    json_option,
+    run_ids,
+    store_option,
+    tenant_option,
+)
+from scoria_cli.times import length
 from scoria_core import RunDetail, Scoria
-from scoria_core.errors import ScoriaError
+from scoria_core.errors import RunNotFound, StoreCorrupt
+from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
+from scoria_core.model import Step
+from scoria_core.ports import RunStore
+
+NAMED = 100
+"""How many runs with one next move are named to a person; the others are counted."""
 
 
 @attrs.frozen
 class Finding:
-    """A run that does not go on by itself, why that is, and the next move."""
+    """A run that does not go on by itself: what is wrong, in a word and in words; the next move."""
 
     run_id: str
+    problem: str
     why: str
     next_move: str
+
+
+@attrs.define
+class Visit:
+    """One look at the runs of a store; iterating finds what is stuck, a run at a time.
+
+    `newest` leaves out all but so many, and those in which something is due. What was looked at
+    is counted, and `has_more` says whether runs were left out.
+    """
+
+    store: RunStore
+    tenant_id: str | None
+    patience: timedelta
+    waiting: timedelta
+    working: timedelta
+    newest: int | None
+    looked_at: int = 0
+    has_more: bool = False
+    now: datetime = attrs.field(factory=lambda: datetime.now(UTC))
+
+    def __iter__(self) -> Iterator[Finding]:
+        scoria, due = Scoria(self.store), self._due()
+        for run_id in self._run_ids(due):
+            try:
+                detail = scoria.get_run_detail(run_id)
+            except RunNotFound:
+                continue  # it was pruned since it was listed
+            except StoreCorrupt as error:
+                why = f"cannot be read: {error}"
+                yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")
+            else:
+                yield from self._findings(detail, is_due=run_id in due)
+            self.looked_at += 1
+
+    def _due(self) -> dict[str, None]:
+        due = self.store.list_due(tenant_id=self.tenant_id, until=self.now, limit=sys.maxsize)
+        return dict.fromkeys(due)
+
+    def _run_ids(self, due: dict[str, None]) -> Iterator[str]:
+        every = run_ids(self.store, self.tenant_id)
+        if self.newest is None:
+            yield from every
+            return
+        newest = list(islice(every, self.newest))
+        self.has_more = next(every, None) is not None
+        yield from dict.fromkeys([*due, *newest])
+
+    def _findings(self, detail: RunDetail, *, is_due: bool) -> Iterator[Finding]:
+        match detail.summary.status:
+            case RunStatus.FAILED:
+                yield _failed(detail)
+            case RunStatus.WAITING_FOR_APPROVAL:
+                yield from self._waiting(detail)
+            case RunStatus.RUNNING:
+                step = _first(detail, StepStatus.RUNNING)
+                if step is None:
+                    yield from self._queued(detail)
+                else:
+                    yield from self._at_work(detail, step, is_due=is_due)
+
+    def _waiting(self, detail: RunDetail) -> Iterator[Finding]:
+        run_id, pending = detail.summary.run_id, detail.summary.pending_approval
+        if pending is None:
+            decided = detail.approvals[-1]
+            why = f"waits to be resumed: {decided.tool_name} is {decided.status}"
+            is_expired = decided.status == ApprovalStatus.EXPIRED
+            other = "start a worker with its handler" if is_expired else "call scoria runs resume"
+            yield Finding(run_id, "not_resumed", why, f"its host calls resume_run, or {other}")
+        elif (waited := self.now - pending.requested_at) > self.waiting:
+            why = f"has waited for a person for {length(waited)}: {pending.tool_name}"
+            next_move = "scoria runs approve, or scoria runs reject"
+            yield Finding(run_id, "waiting", why, next_move)
+
+    def _at_work(self, detail: RunDetail, step: Step, *, is_due: bool) -> Iterator[Finding]:
+        claim = _latest(detail, step)
+        holder = (claim.data.get("lease") or {}).get("worker_id") or "its process"
+        # What was due by now, and claimed after that, is in good hands.
+        if is_due and claim.at < self.now:
+            why = f"lost {holder} in its step {step.kind}: no word since the lease ended"
+            yield Finding(detail.summary.run_id, "lost", why, "start a worker, or call run_pending")
+        elif (worked := self.now - claim.at) > self._allowed(step):
+            why = f"has been in its step {step.kind} for {length(worked)}, at {holder}"
+            next_move = "see whether the handler hangs; end its process, or scoria runs cancel"
+            yield Finding(detail.summary.run_id, "working", why, next_move)
+
+    def _allowed(self, step: Step) -> timedelta:
+        limit: float | None = getattr(step, "time_limit", None)
+        return self.working if limit is None else timedelta(seconds=limit)
+
+    def _queued(self, detail: RunDetail) -> Iterator[Finding]:
+        run_id, quiet = detail.summary.run_id, self.now - detail.summary.updated_at
+        step = _first(detail, StepStatus.QUEUED)
+        if quiet <= self.patience or (step is not None and self._is_delayed(detail, step)):
+            return
+        if step is None:
+            why = f"has had nothing to do for {length(quiet)}"
+            next_move = "its host calls add_step, complete_run or cancel_run"
+            yield Finding(run_id, "idle", why, next_move)
+        else:
+            why = f"has queued its step {step.kind} for {length(quiet)}: nobody took it"
+            next_move = f"start a worker that has a handler for {step.kind}"
+            yield Finding(run_id, "queued", why, next_move)
+
+    def _is_delayed(self, detail: RunDetail, step: Step) -> bool:
+        not_before = _latest(detail, step).data.get("not_before")
+        return not_before is not None and datetime.fromisoformat(not_before) > self.now
 
 
 @click.command()
@@ -41,94 +166,108 @@ class Finding:
     help="Hours that a person may take.",
 )
 @click.option(
-    "--newest",
-    default=1_000,
+    "--working",
+    default=1.0,
     show_default=True,
-    type=Whole(),
-    help="How many runs are looked at.",
+    type=Amount(),
+    help="Hours that a handler may take; a step's own time limit comes before it.",
 )
-def doctor(store: str, tenant: str | None, patience: float, waiting: float, newest: int) -> int:
+@click.option(
+    "--newest",
+    type=Whole(1),
+    metavar="NUMBER",
+    help="Look only at so many of the newest runs, and at those in which something is due.",
+)
+@json_option
+def doctor(
+    store: str,
+    tenant: str | None,
+    patience: float,
+    waiting: float,
+    working: float,
+    newest: int | None,
+    as_json: bool,
+) -> int:
     """Say which runs are stuck, and why.
 
-    Looks at every run in which something is due, and at the newest ones. Exits with 1 where
-    something is stuck.
+    Looks at every run, unless --newest says otherwise. Exits with 1 where something is stuck.
     """
-    out = console()
-    opened = existing_store(store)
-    with Scoria(opened) as scoria:
-        view = scoria if tenant is None else scoria.for_tenant(tenant)
-        limits = (timedelta(minutes=patience), timedelta(hours=waiting))
-        looked_at = dict.fromkeys([*view.list_pending(), *islice(run_ids(opened, tenant), newest)])
-        found = [each for run_id in looked_at for each in _findings(view, run_id, *limits)]
-    for each in found:
-        line(out, "✗", "red", f"run {each.run_id} {each.why}", each.next_move)
-    if not found:
-        line(out, "✓", "green", "nothing is stuck")
+    allowed = timedelta(minutes=patience), timedelta(hours=waiting), timedelta(hours=working)
+    with closing(existing_store(store)) as opened:
+        visit = Visit(opened, tenant, *allowed, newest)
+        found = _as_json(visit) if as_json else _as_lines(visit)
     return 1 if found else 0
 
 
-def _findings(
-    scoria: Scoria, run_id: str, patience: timedelta, waiting: timedelta
-) -> Iterator[Finding]:
-    try:
-        detail = scoria.get_run_detail(run_id)
-    except ScoriaError as error:
-        yield Finding(run_id, f"cannot be read: {error}", "keep the store as it is, and a copy")
-        return
-    quiet = datetime.now(UTC) - detail.summary.updated_at
-    if detail.summary.status == RunStatus.FAILED:
-        yield Finding(run_id, _failed(detail), "scoria runs retry, or scoria runs cancel")
-    elif detail.summary.status == RunStatus.WAITING_FOR_APPROVAL:
-        yield from _waiting(detail, waiting)
-    elif detail.summary.status == RunStatus.RUNNING:
-        yield from _running(scoria, detail, quiet, patience)
+def _as_json(visit: Visit) -> int:
+    """Print a line for each finding and one for the visit; return how many are stuck."""
+    stuck = 0
+    for stuck, each in enumerate(visit, start=1):  # noqa: B007 - it is the count in the end
+        out_json({"type": "finding", **attrs.asdict(each)})
+    counts = {"stuck": stuck, "looked_at": visit.looked_at, "has_more": visit.has_more}
+    out_json({"type": "summary", **counts})
+    return stuck
 
 
-def _failed(detail: RunDetail) -> str:
-    (step,) = [step for step in detail.steps if step.status == StepStatus.FAILED]
-    return f"failed at its step {step.kind} in attempt {step.attempt}: {step.error}"
+@attrs.define
+class _Group:
+    """The runs that have one next move: how many, and the first of them."""
+
+    count: int = 0
+    first: list[Finding] = attrs.field(factory=list)
+
+    def add(self, finding: Finding) -> None:
+        """Take one in."""
+        self.count += 1
+        if self.count <= NAMED:
+            self.first.append(finding)
 
 
-def _waiting(detail: RunDetail, waiting: timedelta) -> Iterator[Finding]:
-    pending = detail.summary.pending_approval
-    run_id = detail.summary.run_id
-    if pending is None:
-        decided = detail.approvals[-1]
-        why = f"waits to be resumed: {decided.tool_name} is {decided.status}"
-        is_expired = decided.status == ApprovalStatus.EXPIRED
-        other = "start a worker with its handler" if is_expired else "call scoria runs resume"
-        yield Finding(run_id, why, f"its host calls resume_run, or {other}")
-    elif datetime.now(UTC) - pending.requested_at > waiting:
-        asked = f"{pending.requested_at:%Y-%m-%d %H:%M}"
-        why = f"has waited for a person since {asked}: {pending.tool_name}"
-        yield Finding(run_id, why, "scoria runs approve, or scoria runs reject")
+def _as_lines(visit: Visit) -> int:
+    """Print the runs by their next moves, and what was looked at; return how many are stuck."""
+    groups: dict[str, _Group] = {}
+    for each in visit:
+        groups.setdefault(each.next_move, _Group()).add(each)
+    out = console()
+    for next_move, group in groups.items():
+        line(out, "✗", "red", next_move)
+        _print_runs(out, group)
+    looked_at = _looked_at(visit)
+    stuck = sum(group.count for group in groups.values())
+    if stuck:
+        out.print(f"{stuck} stuck; {looked_at}", style="dim")
+    else:
+        line(out, "✓", "green", f"nothing is stuck; {looked_at}")
+    return stuck
 
 
-def _running(
-    scoria: Scoria, detail: RunDetail, quiet: timedelta, patience: timedelta
-) -> Iterator[Finding]:
-    run_id = detail.summary.run_id
-    step = next((step for step in detail.steps if step.status == StepStatus.RUNNING), None)
-    if step is not None:
-        claim = [entry for entry in detail.journal if entry.type == "step_claimed"][-1]
-        lease = claim.data.get("lease") or {}
-        if run_id in scoria.list_pending():
-            holder = lease.get("worker_id") or "its process"
-            why = f"lost {holder} in its step {step.kind}: no word since the lease ended"
-            yield Finding(run_id, why, "start a worker, or call run_pending")
-        return
-    queued = next((step for step in detail.steps if step.status == StepStatus.QUEUED), None)
-    if queued is not None and _waits_to_be_tried_again(detail, queued.step_id):
-        return
-    if queued is not None and quiet > patience:
-        why = f"has queued its step {queued.kind} for {quiet}: nobody took it"
-        yield Finding(run_id, why, f"start a worker that has a handler for {queued.kind}")
-    elif queued is None and quiet > patience:
-        why = f"has nothing to do since {detail.summary.updated_at:%Y-%m-%d %H:%M}"
-        yield Finding(run_id, why, "its host calls add_step, complete_run or cancel_run")
+def _print_runs(out: Console, group: _Group) -> None:
+    for each in group.first:
+        out.print(f"    run {each.run_id} {each.why}")
+    if group.count > len(group.first):
+        out.print(f"    and {group.count - len(group.first)} more runs; --json names all")
 
 
-def _waits_to_be_tried_again(detail: RunDetail, step_id: str) -> bool:
-    latest = [entry for entry in detail.journal if entry.subject_id == step_id][-1]
-    not_before = latest.data.get("not_before")
-    return not_before is not None and datetime.fromisoformat(not_before) > datetime.now(UTC)
+def _looked_at(visit: Visit) -> str:
+    runs = f"{visit.looked_at} run{'' if visit.looked_at == 1 else 's'}"
+    if visit.has_more:
+        return f"looked at {runs}, the newest and what is due, and not at older ones"
+    return f"looked at all: {runs}"
+
+
+def _failed(detail: RunDetail) -> Finding:
+    step = _first(detail, StepStatus.FAILED)
+    at = "" if step is None else f" at its step {step.kind} in attempt {step.attempt}: {step.error}"
+    next_move = "scoria runs retry, or scoria runs cancel"
+    return Finding(detail.summary.run_id, "failed", f"failed{at}", next_move)
+
+
+def _first(detail: RunDetail, status: StepStatus) -> Step | None:
+    return next((step for step in detail.steps if step.status == status), None)
+
+
+def _latest(detail: RunDetail, step: Step) -> JournalEntry:
+    of_step: Sequence[JournalEntry] = [
+        entry for entry in detail.journal if entry.subject_id == step.step_id
+    ]
+    return of_step[-1]

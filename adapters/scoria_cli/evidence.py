@@ -1,12 +1,14 @@
 """`scoria evidence`: what a store can prove about a run."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+import attrs
 import click
 
-from scoria_cli.console import err_line, out_file, out_line
+from scoria_cli.console import err_line, out_file, out_json, out_line
 from scoria_cli.export import (
     Selection,
     export_to,
@@ -16,7 +18,13 @@ from scoria_cli.export import (
     write_lines,
 )
 from scoria_cli.exported import exported_runs
-from scoria_cli.options import Moment, existing_store, store_option, tenant_option
+from scoria_cli.options import (
+    Moment,
+    existing_store,
+    json_option,
+    store_option,
+    tenant_option,
+)
 from scoria_cli.place import checked_place
 from scoria_cli.prune import prune
 from scoria_core.errors import RunNotFound, StoreCorrupt
@@ -39,26 +47,26 @@ evidence.add_command(prune)
     metavar="DIGEST",
     help="A digest kept from an earlier check; the journal must still contain it.",
 )
-def verify(run_id: str, store: str, head: str | None) -> int:
+@json_option
+def verify(run_id: str, store: str, head: str | None, as_json: bool) -> int:
     """Check that the journal of RUN_ID is whole and unchanged.
 
     The digests are chained, so a changed, missing or moved entry is found, and so is a history that
     cannot have happened. What the store finds the run by must say what the journal says. A journal
     that was cut short is whole up to its end: keep the printed head elsewhere, pass it as --head.
     """
+    tell = Told(as_json, {"run_id": run_id})
     try:
         with closing(existing_store(store)) as opened:
             run = verified(opened, run_id)
     except StoreCorrupt as error:
         if not error.sequence:
             raise  # it is not this run's journal that is broken
-        out_line(f"broken: {error}")
-        return 1
+        return tell.broken(str(error))
     if head is not None and head not in {entry.digest for entry in run.journal}:
-        out_line(f"broken: run {run_id} has no entry with digest {head}; it was cut short")
-        return 1
-    out_line(f"whole: {run.version} entries of run {run_id}, head {run.head_digest}")
-    return 0
+        return tell.broken(f"run {run_id} has no entry with digest {head}; it was cut short")
+    whole = f"{run.version} entries of run {run_id}, head {run.head_digest}"
+    return tell.whole(whole, entries=run.version, head=run.head_digest)
 
 
 @evidence.command()
@@ -71,6 +79,7 @@ def verify(run_id: str, store: str, head: str | None) -> int:
     "--before", type=Moment(), metavar="DATE", help="Only runs that ended before it, in UTC."
 )
 @without_option
+@json_option
 def export(
     store: str,
     format_: str,
@@ -79,6 +88,7 @@ def export(
     tenant: str | None,
     before: datetime | None,
     without: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Write the journals of a store to a file: a row for each entry, with its whole text.
 
@@ -87,6 +97,8 @@ def export(
     to_stdout = out == "-"
     if to_stdout and format_ != "jsonl":
         raise click.UsageError("only jsonl goes to stdout; name a file")
+    if to_stdout and as_json:
+        raise click.UsageError("--json is printed to stdout; name a file with --out")
     if format_ == "parquet":
         need_duckdb()
     path = None if to_stdout else checked_place(out, force=force)
@@ -99,32 +111,60 @@ def export(
             export_to(found, path, format_, force=force)
     if found.damaged:
         return found.refused()
-    (err_line if to_stdout else out_line)(f"exported {found} to {out}")
+    if as_json:
+        out_json({"out": out, "format": format_, "runs": found.runs, "entries": found.entries})
+    else:
+        (err_line if to_stdout else out_line)(f"exported {found} to {out}")
     return 0
 
 
 @evidence.command("verify-export")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("run_id", required=False)
-def verify_export(file: Path, run_id: str | None) -> int:
+@json_option
+def verify_export(file: Path, run_id: str | None, as_json: bool) -> int:
     """Check that the journals in an exported FILE, or that of RUN_ID, are whole and unchanged.
 
     Each column must say what the text of its entry says. No store is needed.
     """
+    tell = Told(as_json, {"file": str(file), "run_id": run_id})
     runs, entries = 0, 0
     try:
         for run in exported_runs(file, run_id):
             runs, entries = runs + 1, entries + run.version
     except StoreCorrupt as error:
-        out_line(f"broken: {error}")
-        return 1
+        return tell.broken(str(error))
     if run_id is not None and not runs:
         raise RunNotFound(run_id)
     if not runs:
-        out_line(f"nothing: {file} holds no entry; if runs went into it, take another copy of it")
-        return 1
+        problem = f"{file} holds no entry; if runs went into it, take another copy of it"
+        return tell.broken(problem, word="nothing")
     if run_id is None:
-        out_line(f"whole: {entries} entries of {runs} runs")
-    else:
-        out_line(f"whole: {entries} entries of run {run_id}, head {run.head_digest}")
-    return 0
+        return tell.whole(f"{entries} entries of {runs} runs", runs=runs, entries=entries)
+    head = run.head_digest
+    whole = f"{entries} entries of run {run_id}, head {head}"
+    return tell.whole(whole, entries=entries, head=head)
+
+
+@attrs.frozen
+class Told:
+    """The verdict of a check, as a line or as JSON: `subject` says what was checked."""
+
+    as_json: bool
+    subject: Mapping[str, str | None]
+
+    def whole(self, text: str, **facts: object) -> int:
+        """Say that it holds, and return the exit code."""
+        if self.as_json:
+            out_json({**self.subject, "holds": True, **facts})
+        else:
+            out_line(f"whole: {text}")
+        return 0
+
+    def broken(self, problem: str, word: str = "broken") -> int:
+        """Say what does not hold, and return the exit code."""
+        if self.as_json:
+            out_json({**self.subject, "holds": False, "problem": problem})
+        else:
+            out_line(f"{word}: {problem}")
+        return 1

@@ -4,6 +4,7 @@ The rows are streamed: what is held in memory is one run, whatever the number of
 a group of rows more.
 """
 
+import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
@@ -28,6 +29,9 @@ from scoria_core.visible import visible_line
 ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
 
+DESCRIPTORS = Path("/dev/fd")
+"""Where the open files of a process have names."""
+
 LONGEST_LINE = 16 * 1024 * 1024
 """How long a line DuckDB reads unless it is told of a longer one."""
 
@@ -51,7 +55,8 @@ class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
 
     `before` leaves those that ended before that time, `without` all but these. What was found is
-    counted; a run that is damaged, and a tenant or a run that there is not, is told of on stderr.
+    counted, and `content` is a digest over it; a run that is damaged, and a tenant or a run that
+    there is not, is told of on stderr.
     Raises `StoreCorrupt` where the store as a whole is damaged.
     """
 
@@ -62,6 +67,7 @@ class Selection:
     runs: int = 0
     entries: int = 0
     damaged: int = 0
+    content: "hashlib._Hash" = attrs.field(factory=hashlib.sha256, eq=False)
 
     def __iter__(self) -> Iterator[Run]:
         listed, unseen = False, dict.fromkeys(self.without)
@@ -72,6 +78,7 @@ class Selection:
             if run is not None and (self.before is None or has_ended(run, self.before)):
                 self.runs += 1
                 self.entries += run.version
+                self.content.update(head_of(run))
                 yield run
         self._tell_of_none(listed, unseen)
 
@@ -108,6 +115,11 @@ class Selection:
         if self.tenant_id not in (None, run.tenant_id):
             raise StoreCorrupt(run_id, 1, "is listed for another tenant than its own")
         return run
+
+
+def head_of(run: Run) -> bytes:
+    """Return a line that is another for every other journal."""
+    return f"{run.run_id} {run.version} {run.head_digest}\n".encode()
 
 
 def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
@@ -149,9 +161,21 @@ def write_file(found: Selection, path: Path, format_: str, *, force: bool = Fals
 
 
 def need_duckdb() -> None:
-    """Refuse what only DuckDB can do, where it is not installed."""
+    """Refuse what only DuckDB can do, where it is not installed or cannot be given a file."""
     if find_spec("duckdb") is None:
         raise click.UsageError("duckdb is not installed; pip install 'scoria-kit[duckdb]'")
+    if not DESCRIPTORS.is_dir():
+        problem = f"Parquet needs {DESCRIPTORS}, which this system does not have"
+        raise click.UsageError(f"{problem}; use --format jsonl")
+
+
+def named(file: IO[bytes]) -> str:
+    """Return an open file as SQL names it.
+
+    DuckDB takes a path for a pattern of names, and no escape serves for all of them. A descriptor
+    is this very file.
+    """
+    return literal(DESCRIPTORS / str(file.fileno()))
 
 
 def literal(text: object) -> str:
@@ -174,14 +198,14 @@ def _write_parquet(lines: Path, longest: int, path: Path) -> None:
     # A directory that is called year=2026 would give every row a column `year`.
     read = "format = 'newline_delimited', hive_partitioning = false, "
     read += f"maximum_object_size = {max(longest + 1, LONGEST_LINE)}"
-    write = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE}"
-    try:
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute(
-                f"COPY (FROM read_json({literal(lines)}, columns = {{{types}}}, {read})) "
-                f"TO {literal(path)} ({write})"
-            )
-    except duckdb.IOException as error:
-        raise OSError(str(error)) from error
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    write = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE}, USE_TMP_FILE false"
+    with lines.open("rb") as source, path.open("xb") as target:
+        try:
+            with duckdb.connect(config={"threads": 1}) as connection:
+                connection.execute(
+                    f"COPY (FROM read_json({named(source)}, columns = {{{types}}}, {read})) "
+                    f"TO {named(target)} ({write})"
+                )
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from error
+        os.fsync(target.fileno())

@@ -7,9 +7,9 @@ from itertools import groupby, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
-from scoria_cli.export import literal, need_duckdb
+from scoria_cli.export import named, need_duckdb
 from scoria_cli.place import PARQUET
 from scoria_cli.rows import COLUMNS, Row, rows
 from scoria_core.errors import StoreCorrupt, shown
@@ -74,13 +74,13 @@ def _says(row: Row | None, expected: Row | None) -> bool:
 def _rows(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         is_parquet = file.read(len(PARQUET)) == PARQUET
-    yield from _of_parquet(path) if is_parquet else _of_lines(path)
+        file.seek(0)
+        yield from _of_parquet(path, file) if is_parquet else _of_lines(path, file)
 
 
-def _of_lines(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            yield _checked(path, _parsed(path, line, number), number)
+def _of_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(file, start=1):
+        yield _checked(path, _parsed(path, line, number), number)
 
 
 def _parsed(path: Path, text: bytes | str, number: int) -> Any:
@@ -103,11 +103,11 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _of_parquet(path: Path) -> Iterator[Row]:
+def _of_parquet(path: Path, file: IO[bytes]) -> Iterator[Row]:
     need_duckdb()
     import duckdb
 
-    source = f"FROM read_parquet({literal(path)}, hive_partitioning = false)"
+    source = f"FROM read_parquet({named(file)}, hive_partitioning = false)"
     # As whole microseconds: what DuckDB makes of a time depends on what else is installed.
     columns = [f'epoch_us("{name}")' if name == "at" else f'"{name}"' for name in COLUMNS]
     number = 0

@@ -24,6 +24,8 @@ store_option = click.option(
 
 tenant_option = click.option("--tenant", help="Only this tenant's runs.")
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
 MAX_AMOUNT = 1e6
 """The most that an option of seconds, minutes or hours may say."""
 
@@ -90,10 +92,15 @@ def _ascii(
 PAGE = 200
 
 
-def run_ids(store: RunStore, tenant_id: str | None) -> Iterator[str]:
-    """Yield the ids of the runs of a tenant, or of all, newest first, damaged ones too."""
+def run_ids(store: RunStore, tenant_id: str | None, session_id: str | None = None) -> Iterator[str]:
+    """Yield the ids of the runs of a tenant and a session, newest first, damaged ones too.
+
+    None does not filter.
+    """
     before = None
-    while page := store.list_runs(tenant_id=tenant_id, session_id=None, limit=PAGE, before=before):
+    while page := store.list_runs(
+        tenant_id=tenant_id, session_id=session_id, limit=PAGE, before=before
+    ):
         yield from page
         before = page[-1]
 

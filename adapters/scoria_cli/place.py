@@ -38,9 +38,10 @@ def refused(out: str, problem: str) -> click.UsageError:
 def beside(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` that nobody has; its file is gone afterwards unless it was moved.
 
-    A process id would not do: one that was killed may have had it, or one of another container.
+    Its name is made of nothing but a random number: a process that was killed, or one of another
+    container, may have had the same process id, and the name of `path` may leave no room.
     """
-    part = path.with_name(f".{path.name}.{token_hex(8)}.part")
+    part = path.with_name(f".scoria-{token_hex(8)}.part")
     try:
         yield part
     finally:

@@ -3,21 +3,32 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import cast
 
 import click
 
-from scoria_cli.console import err_line, out_line, out_row
-from scoria_cli.export import Selection, export_to, format_option, need_duckdb, without_option
+from scoria_cli.console import err_line, out_json, out_line, out_row
+from scoria_cli.export import (
+    Selection,
+    export_to,
+    format_option,
+    head_of,
+    need_duckdb,
+    without_option,
+)
 from scoria_cli.exported import exported_runs
-from scoria_cli.options import Moment, existing_store, store_option, tenant_option
+from scoria_cli.options import Moment, existing_store, json_option, store_option, tenant_option
 from scoria_cli.place import checked_place
 from scoria_core.ports import Capability, PrunableStore, RunStore
+from scoria_core.pruning import has_ended
 
 AT_ONCE = 2_000
 """How many runs are removed in one call."""
+
+CHANGED = "does not hold what was written to it, so nothing was removed; prune into another file"
 
 
 @click.command()
@@ -34,6 +45,7 @@ AT_ONCE = 2_000
 @tenant_option
 @without_option
 @click.option("--dry-run", is_flag=True, help="Say which runs would go, and do nothing.")
+@json_option
 def prune(
     store: str,
     before: datetime,
@@ -42,6 +54,7 @@ def prune(
     tenant: str | None,
     without: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Export the runs that ended before DATE, then remove them from the store.
 
@@ -59,13 +72,20 @@ def prune(
     with closing(_prunable(existing_store(store), store)) as opened:
         found = Selection(opened, tenant, before, without)
         if dry_run or place is None:
-            return _told(found)
+            return _told(found, as_json=as_json)
         if not export_to(found, place, format_):
             return found.refused()
         if not found.runs:
             opened.prune({})  # gives back the room that a call left that was killed
-        removed = _removed(opened, place)
-    out_line(f"pruned {removed} runs; {out} has {found}")
+        if not _is_written(found, place):
+            err_line(f"scoria: {out} {CHANGED}")
+            return 1
+        removed = _removed(opened, place, before)
+    if as_json:
+        counts = {"runs": found.runs, "entries": found.entries, "removed": removed}
+        out_json({"out": out, "format": format_, **counts})
+    else:
+        out_line(f"pruned {removed} runs; {out} has {found}")
     return 0
 
 
@@ -76,22 +96,34 @@ def _prunable(opened: RunStore, url: str) -> PrunableStore:
     return cast(PrunableStore, opened)
 
 
-def _told(found: Selection) -> int:
+def _told(found: Selection, *, as_json: bool) -> int:
     for run in found:
-        ended = f"{run.journal[-1].at:%Y-%m-%d %H:%M}"
-        out_row(run.run_id, run.status, run.tenant_id, ended)
+        ended_at = run.journal[-1].at
+        told = {"run_id": run.run_id, "status": run.status, "tenant_id": run.tenant_id}
+        if as_json:
+            out_json({**told, "ended_at": ended_at.isoformat()})
+        else:
+            out_row(*told.values(), f"{ended_at:%Y-%m-%d %H:%M}")
     if found.damaged:
         return found.refused()
     err_line(f"would prune {found}")
     return 0
 
 
-def _removed(store: PrunableStore, place: Path) -> int:
+def _is_written(found: Selection, place: Path) -> bool:
+    """Tell whether the file, read back, has exactly the runs that went into it."""
+    content = sha256()
+    for run in exported_runs(place):
+        content.update(head_of(run))
+    return content.digest() == found.content.digest()
+
+
+def _removed(store: PrunableStore, place: Path, before: datetime) -> int:
     """Remove the runs that the file has, at the version that it has, and return how many."""
-    return sum(len(store.prune(versions)) for versions in _batches(place))
+    return sum(len(store.prune(versions)) for versions in _batches(place, before))
 
 
-def _batches(place: Path) -> Iterator[dict[str, int]]:
-    found = ((run.run_id, run.version) for run in exported_runs(place))
-    while versions := dict(islice(found, AT_ONCE)):
+def _batches(place: Path, before: datetime) -> Iterator[dict[str, int]]:
+    ended = ((run.run_id, run.version) for run in exported_runs(place) if has_ended(run, before))
+    while versions := dict(islice(ended, AT_ONCE)):
         yield versions

@@ -6,22 +6,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import click
-from rich.table import Table
 
-from scoria_cli.console import console, err_line, out_line, out_row
+from scoria_cli.console import err_line, out_json, out_line
 from scoria_cli.options import (
     Amount,
     Whole,
     existing_store,
+    json_option,
     open_existing,
     run_ids,
     store_option,
     tenant_option,
 )
-from scoria_core import RunDetail, RunSummary, Scoria
-from scoria_core.errors import ApprovalNotPending, StoreCorrupt
+from scoria_cli.showing import print_detail, print_list
+from scoria_core import RunSummary, Scoria
+from scoria_core.conversion import converter
+from scoria_core.errors import ApprovalNotPending, RunNotFound, StoreCorrupt
 from scoria_core.lifecycles import RunStatus
-from scoria_core.payloads import compact
 
 
 def _login_name() -> str:
@@ -49,6 +50,7 @@ def runs() -> None:
 @runs.command("list")
 @store_option
 @tenant_option
+@click.option("--session", help="Only this session's runs.")
 @click.option(
     "--status",
     type=click.Choice([status.value for status in RunStatus]),
@@ -62,10 +64,17 @@ def runs() -> None:
     help="Only runs that have waited so long for a person.",
 )
 @click.option("--limit", default=50, show_default=True, type=Whole())
+@json_option
 def list_(
-    store: str, tenant: str | None, status: str | None, hours: float | None, limit: int
+    store: str,
+    tenant: str | None,
+    session: str | None,
+    status: str | None,
+    hours: float | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first; with --json, a line for each with the fields of RunSummary."""
 
     def is_asked_for(run: RunSummary) -> bool:
         return (status is None or run.status == status) and (
@@ -74,18 +83,30 @@ def list_(
 
     opened = existing_store(store)
     with Scoria(opened) as scoria:
-        every = _readable(scoria, run_ids(opened, tenant))
-        found = list(islice(filter(is_asked_for, every), limit))
-    _print(found)
+        every = _readable(scoria, run_ids(opened, tenant, session))
+        found = islice(filter(is_asked_for, every), limit)
+        if as_json:
+            for run in found:
+                out_json(converter.unstructure(run))
+        else:
+            print_list(list(found))
 
 
 @runs.command()
 @click.argument("run_id")
 @store_option
-def show(run_id: str, store: str) -> None:
-    """Show one run: its steps, approvals, handoffs and journal."""
+@json_option
+def show(run_id: str, store: str, as_json: bool) -> None:
+    """Show one run: its steps, approvals, handoffs and journal, with all that was given to them.
+
+    With --json it has the fields of RunDetail.
+    """
     with open_existing(store) as scoria:
-        _print_detail(scoria.get_run_detail(run_id))
+        detail = scoria.get_run_detail(run_id)
+    if as_json:
+        out_json(converter.unstructure(detail))
+    else:
+        print_detail(detail)
 
 
 @runs.command()
@@ -172,6 +193,8 @@ def _readable(scoria: Scoria, found: Iterable[str]) -> Iterator[RunSummary]:
     for run_id in found:
         try:
             yield scoria.get_run(run_id)
+        except RunNotFound:
+            continue  # it was pruned since it was listed
         except StoreCorrupt as error:
             err_line(f"scoria: {error}")
 
@@ -181,55 +204,5 @@ def _waited(run: RunSummary) -> timedelta:
     return timedelta(0) if pending is None else datetime.now(UTC) - pending.requested_at
 
 
-def _print(found: list[RunSummary]) -> None:
-    out = console()
-    if not out.is_terminal:
-        for run in found:
-            pending = run.pending_approval
-            at = run.updated_at.isoformat(timespec="seconds")
-            tool_name = "" if pending is None else pending.tool_name
-            out_row(run.run_id, run.status, run.tenant_id, at, tool_name)
-        return
-    table = Table("run", "status", "tenant", "session", "last change", "waits for", box=None)
-    for run in found:
-        waits = run.pending_approval
-        wait = "" if waits is None else f"{waits.tool_name}, {_length(_waited(run))}"
-        at = f"{run.updated_at:%Y-%m-%d %H:%M}"
-        table.add_row(run.run_id, run.status, run.tenant_id, run.session_id, at, wait)
-    out.print(table)
-    out.print(f"{len(found)} runs", style="dim")
-
-
-def _print_detail(detail: RunDetail) -> None:
-    out, run = console(), detail.summary
-    out.print(f"run {run.run_id}  {run.status}")
-    out.print(f"  tenant {run.tenant_id}, session {run.session_id}, started by {run.actor_id}")
-    for step in detail.steps:
-        error = "" if step.error is None else f"  {step.error}"
-        attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
-        did = f"{step.kind} ({step.role_id})  {step.status}{attempt}{error}"
-        out.print(f"  step {step.sequence}  {did}")
-    for approval in detail.approvals:
-        by = "" if approval.decided_by is None else f" by {approval.decided_by}"
-        note = "" if approval.note is None else f": {approval.note}"
-        expires_at = approval.expires_at
-        until = "" if expires_at is None else f", until {expires_at:%Y-%m-%d %H:%M}"
-        out.print(f"  approval {approval.approval_id}  {approval.status}{by}{note}")
-        out.print(f"    {approval.tool_name} {compact(approval.arguments)}")
-        out.print(f"    {approval.reason}{until}")
-    for handoff in detail.delegated_handoffs:
-        to = f"{handoff.parent_role_id} to {handoff.delegated_role_id}"
-        out.print(f"  handoff {to}  {handoff.delegated_kind}  {handoff.status}")
-    for entry in detail.journal:
-        who = entry.actor_id or (entry.data.get("lease") or {}).get("worker_id")
-        by = "" if who is None else f"  by {who}"
-        out.print(f"  {entry.sequence:>4}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.type}{by}")
-
-
 def _tell(run: RunSummary) -> None:
     out_line(f"run {run.run_id} is {run.status}")
-
-
-def _length(waited: timedelta) -> str:
-    hours, seconds = divmod(int(waited.total_seconds()), 3600)
-    return f"{hours} h {seconds // 60:02} min"

@@ -8,9 +8,16 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.utils import redirect
 
-from scoria_cli.console import out_line
+from scoria_cli.console import err_line, out_line
+from scoria_cli.hosts import AllowedHosts, guarded, host_names, is_loopback
 from scoria_cli.options import Whole, open_existing, store_option
+from scoria_core.errors import InvalidIdentity
 from scoria_web import Scope, evidence_app
+
+OPEN = (
+    "warning: whoever reaches {host} reads the evidence of tenant {tenant}, without a login; "
+    "names other than localhost and {host} need --allow-host"
+)
 
 
 @click.command()
@@ -19,19 +26,39 @@ from scoria_web import Scope, evidence_app
 @click.option("--actor", default="operator", show_default=True, help="Who reads the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=Whole(0, 65535))
-def serve(store: str, tenant: str, actor: str, host: str, port: int) -> None:
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    callback=host_names,
+    help="Serve it also to who asks for it under this name.  [default: localhost and --host]",
+)
+def serve(
+    store: str, tenant: str, actor: str, host: str, port: int, names: tuple[str, ...]
+) -> None:
     """Serve the evidence page of one tenant, without a login.
 
     For an operator at this machine. In a host app, mount `scoria_web.evidence_app` and let the
     host say who reads.
     """
-    scope = Scope(tenant_id=tenant, actor_id=actor)
+    scope = _scope(tenant, actor)
     with open_existing(store) as scoria:
         page = evidence_app(scoria, scope=lambda _: scope)
         app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
-        server = server_at(host, port, app)
+        server = server_at(host, port, guarded(app, AllowedHosts.of(host, *names)))
+        if not is_loopback(host):
+            err_line(f"scoria: {OPEN.format(host=host, tenant=tenant)}")
         out_line(f"evidence of tenant {tenant}: {address(server)}/scoria/ (stop with Ctrl-C)")
         serve_until_stopped(server)
+
+
+def _scope(tenant: str, actor: str) -> Scope:
+    try:
+        return Scope(tenant_id=tenant, actor_id=actor)
+    except InvalidIdentity as error:
+        option = {"tenant_id": "--tenant", "actor_id": "--actor"}[error.name]
+        raise click.UsageError(f"{option} {error.problem}; pass an id") from error
 
 
 def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
@@ -46,7 +73,8 @@ def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
 
 def address(server: BaseWSGIServer) -> str:
     """Return the base URL of a bound server."""
-    return f"http://{server.host}:{server.port}"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"http://{host}:{server.port}"
 
 
 def serve_until_stopped(server: BaseWSGIServer) -> None:

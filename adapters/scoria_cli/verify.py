@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, err_line, err_status, line
-from scoria_cli.options import Whole
+from scoria_cli.console import console, err_line, err_status, line, out_json
+from scoria_cli.moves import missing
+from scoria_cli.options import Whole, json_option
 from scoria_conformance import (
     SEED,
     SUITES,
@@ -22,7 +24,10 @@ from scoria_conformance import (
 )
 from scoria_conformance import verify as run_suite
 from scoria_conformance.printable import printable
-from scoria_conformance.report import write
+from scoria_conformance.report import document, write
+
+RUN_BY = ("pytest", "pytest_bdd", "hypothesis")
+"""What the process that runs the suite needs, and this one does not."""
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
@@ -71,6 +76,7 @@ _STYLES = {
     show_default=True,
     help="What random examples come from.",
 )
+@json_option
 def verify(
     target: str,
     suite: str | None,
@@ -78,6 +84,7 @@ def verify(
     exclude: Path | None,
     directory: Path | None,
     seed: int,
+    as_json: bool,
 ) -> int:
     """Put TARGET through the guide's checks.
 
@@ -86,8 +93,12 @@ def verify(
     which is served for the time. A store is put through its paces in a throw-away directory: the
     file that a URL names is never touched.
 
-    Exit codes: 0 all that ran passed, 1 something failed, 2 it could not be told.
+    With --json the document of report.json is printed. Exit codes: 0 all that ran passed, 1
+    something failed, 2 it could not be told.
     """
+    for library in RUN_BY:
+        if find_spec(library) is None:
+            raise click.UsageError(missing(library, "verify"))
     watch = Watch()
     try:
         exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
@@ -106,7 +117,10 @@ def verify(
         return 2
     finally:
         watch.clear()
-    report(console(), verdict)
+    if as_json:
+        out_json(document(verdict))
+    else:
+        report(console(), verdict)
     if directory is not None:
         write(verdict, directory)
     return verdict.exit_code

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pkgutil
 import socket
 from collections.abc import Mapping
 
@@ -13,6 +12,7 @@ from scoria_cli.options import Amount, Whole, store_option
 from scoria_core import Scoria
 from scoria_core.errors import shown
 from scoria_core.handlers import Handlers
+from scoria_core.importing import named
 from scoria_worker import Worker, stopping
 
 
@@ -94,7 +94,7 @@ def _work(process: Worker, *, once: bool) -> None:
 
 def _handlers(name: str) -> Handlers:
     try:
-        found = pkgutil.resolve_name(name)
+        found = named(name)
         handlers: object = found() if callable(found) else found
     except (Exception, SystemExit) as error:
         problem = f"{name} cannot be had: {shown(error, 200)}; name a mapping as module:name"

@@ -3,7 +3,6 @@
 A host is an http(s) URL; or, where a driver for it is named, the `module:name` of a WSGI app.
 """
 
-import pkgutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from scoria_conformance.host import Host
 from scoria_conformance.serving import served
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import ScoriaError, StoreUnavailable, shown
+from scoria_core.importing import named
 from scoria_core.stores import open_store, scratch_url
 
 
@@ -69,7 +69,7 @@ class Target:
     def named(self) -> Any:
         """Return what `module:name` names; `StoreUnavailable` where it cannot be imported."""
         try:
-            return pkgutil.resolve_name(self.text)
+            return named(self.text)
         except Exception as error:
             problem = f"cannot be imported: {shown(error, 200)}"
             next_move = "name it as module:name, importable from here"

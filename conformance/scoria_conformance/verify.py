@@ -77,12 +77,16 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         child = _Child(Path(directory), exclusions, tell)
         told = [*_selected(Target(target, host), suite), *_told(target, page, host, seed)]
-        child.run([sys.executable, "-m", "pytest", *pytest_arguments(), "--no-header", "-q", *told])
+        child.run([*PYTEST, *pytest_arguments(), "--no-header", "-q", *told])
     checks = tuple(child.heard.checks.values())
     found = exclusions.applied(checks) if exclusions is not None else checks
     promised = _promised() if not _is_part(Target(target, host), suite) else ()
     ended = setting.ended(child.heard.adapter)
     return Verdict(target, found, child.problem, promised, ended)
+
+
+PYTEST = (sys.executable, "-P", "-m", "pytest")
+"""Without -P, Python would look for every module first where the user stands."""
 
 
 @attrs.define
@@ -199,5 +203,4 @@ def _selected(target: Target, suite: str | None) -> list[str]:
 def environment() -> dict[str, str]:
     """Leave out what would change the run: options and plugins of the caller's own pytest."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    path = os.pathsep.join([str(Path.cwd()), *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": path}
+    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -24,14 +25,19 @@ _CODE = re.compile(r"`([^`]+)`")
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&|#~!@$]")
 
 
+def document(verdict: Verdict) -> dict[str, Any]:
+    """Return what `report.json` says."""
+    told: dict[str, Any] = converter.unstructure(Document.of(verdict))
+    return told
+
+
 def write(verdict: Verdict, directory: Path) -> None:
     """Write the report into `directory`, which is made where it is not there."""
-    document = Document.of(verdict)
     directory.mkdir(parents=True, exist_ok=True)
-    found = json.dumps(converter.unstructure(document), indent=1) + "\n"
+    found = json.dumps(document(verdict), indent=1) + "\n"
     (directory / "report.json").write_text(found, encoding="utf-8")
     for name in TEMPLATES:
-        shown = _environment().get_template(name).render(report=document)
+        shown = _environment().get_template(name).render(report=Document.of(verdict))
         (directory / name).write_text(shown, encoding="utf-8")
 
 

@@ -1,0 +1,102 @@
+"""A refusal in the words of who typed a command: the next move is a command, and no call."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import attrs
+
+from scoria_core.errors import (
+    ApprovalNotPending,
+    ApprovalPending,
+    InvalidIdentity,
+    InvalidPayload,
+    RunNotFound,
+    RunNotResumable,
+    ScoriaError,
+    TransitionRefused,
+    VersionConflict,
+    shown,
+)
+from scoria_core.lifecycles import RunStatus
+
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "actor_id": "--by",
+        "decided_by": "--by",
+        "lease": "--lease",
+        "note": "--note",
+        "reason": "--reason",
+        "tenant_id": "--tenant",
+        "worker_id": "--name",
+    }
+)
+"""The option that fills an argument of the facade."""
+
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "click": "cli",
+        "duckdb": "duckdb",
+        "flask": "demo",
+        "httpx": "conformance",
+        "hypothesis": "conformance",
+        "jinja2": "web",
+        "markupsafe": "web",
+        "psycopg": "postgres",
+        "psycopg_pool": "postgres",
+        "pytest": "conformance",
+        "pytest_bdd": "conformance",
+        "rich": "cli",
+        "werkzeug": "web",
+    }
+)
+"""The extra that brings a library."""
+
+
+def told(error: ScoriaError) -> str:
+    """Return the message of a refusal; where it names a call of the facade, a command instead."""
+    match error:
+        case RunNotFound(run_id=run_id, is_session=True):
+            find = f"find its runs with scoria runs list --session {shown(run_id)}"
+            return f"no run {shown(run_id)}: that is a session_id, which groups runs; {find}"
+        case RunNotFound(run_id=run_id):
+            return f"no run {shown(run_id)}; see which there are with scoria runs list"
+        case VersionConflict(run_id=run_id):
+            return f"run {run_id} was changed by another meanwhile; {_show(run_id)}, and try again"
+        case InvalidIdentity(name=name, problem=problem):
+            return f"{OPTIONS.get(name, name)} {problem}; pass an id"
+        case InvalidPayload(path=path, problem=problem):
+            return f"{OPTIONS.get(path, path)} {problem}"
+        case TransitionRefused():
+            return str(attrs.evolve(error, next_move=_next_move(error)))
+    return str(error)
+
+
+def missing(module: str | None, command: str = "") -> str:
+    """Say that a library is not installed, and which extra of the kit brings it."""
+    top = (module or "a library").partition(".")[0]
+    extra = {"demo": "demo", "verify": "conformance"}.get(command) or EXTRAS.get(top)
+    if extra is None:
+        return f"{top} is not installed; install scoria-kit anew"
+    return f"{top} is not installed; pip install 'scoria-kit[{extra}]'"
+
+
+def _next_move(refused: TransitionRefused) -> str:
+    run_id = refused.subject_id if refused.subject == "run" else "RUN_ID"
+    match refused:
+        case ApprovalPending():
+            return f"decide it first with scoria runs approve {run_id}, or scoria runs reject"
+        case RunNotResumable(state=RunStatus.RUNNING):
+            return f"a worker or its host carries out its steps; {_show(run_id)}"
+        case RunNotResumable(state=RunStatus.FAILED):
+            return f"try its step again with scoria runs retry {run_id}"
+        case RunNotResumable():
+            return f"it has ended; {_show(run_id)}"
+        case ApprovalNotPending(state="unknown"):
+            return f"{_show(run_id)}, and take the id of an approval that is pending"
+        case ApprovalNotPending(state="expired"):
+            return f"let its step ask again with scoria runs resume {run_id}"
+    return _show(run_id)
+
+
+def _show(run_id: str) -> str:
+    return f"see where it stands with scoria runs show {run_id}"
