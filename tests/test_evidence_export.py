@@ -155,6 +155,7 @@ class Endless:
         return [f"{number:09}" for number in range(last, max(0, last - limit), -1)]
 
 
+@pytest.mark.slow
 def test_the_memory_it_takes_does_not_grow_with_the_runs(
     past: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -546,6 +547,7 @@ def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path:
     assert out.read_text() == "kept"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_process_that_is_killed_leaves_no_file_of_that_name(
     shut: History, format_: str, tmp_path: Path

@@ -243,6 +243,7 @@ def reached(subject: str) -> set[tuple[str | None, str | None, str]]:
     return {move[1:] for move in moves if move[0] == subject}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", lifecycles.MACHINES)
 def test_tlc_reaches_what_the_composition_reaches(subject: str, tmp_path: Path) -> None:
     """TLC finds the states and moves in the exported module that the runs of the model make."""

@@ -1,6 +1,5 @@
 """The evidence page in a real browser: drawn, readable at phone width, and free of scripts."""
 
-import os
 import re
 import shutil
 import struct
@@ -13,24 +12,21 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
+from external import program
 from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 
+pytestmark = pytest.mark.slow
+
 ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 GROUND = bytes.fromhex("f6f4f1")
-MISSING = "chromium is not installed: apt-get install chromium"
 
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    """Return the browser's path; it must be there where tools are required."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("SCORIA_TOOLS") == "required":
-        pytest.fail(MISSING)
-    if found is None:
-        pytest.skip(MISSING)
-    return found
+    """Return the browser's path, or skip."""
+    return shutil.which("chromium-browser") or program("chromium", "apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
