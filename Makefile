@@ -10,7 +10,7 @@ READY := .venv/ready
 demo: $(READY)
 	$(BIN)/scoria demo
 
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile -r s
 
 test: $(READY)
 	$(PYTEST) -m 'not slow'

@@ -432,6 +432,7 @@ def test_all_are_understood_in_one_document(format_: str) -> None:
     assert READERS[format_](drawn(list(ours()), format_)) == OURS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", each(READERS))
 def test_hostile_names_survive(format_: str) -> None:
     """Keywords, quotes, markup, control characters and other alphabets are only names."""

@@ -352,6 +352,7 @@ OF_FACTS = [name for name, (text, _) in EQUAL_TO_PYTHON.items() if text.startswi
 """Those that Parquet can hold as well: its columns have a type, except for the facts."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "name"),
     [*(("jsonl", name) for name in EQUAL_TO_PYTHON), *(("parquet", name) for name in OF_FACTS)],
@@ -390,6 +391,7 @@ STRANGE_PARQUET = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "problem"), STRANGE_PARQUET.values(), ids=STRANGE_PARQUET)
 def test_parquet_of_another_kind_is_broken_at_a_place(
     change: str, problem: str, tmp_path: Path, one_run: Path
@@ -464,6 +466,7 @@ def test_a_directory_is_no_column(tmp_path: Path, one_run: Path) -> None:
     assert len(list(exported_runs(out))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 def test_the_command_checks_a_file_without_its_store(
     shut: History, format_: str, tmp_path: Path

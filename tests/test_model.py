@@ -47,7 +47,9 @@ def report_of(bounds: Bounds) -> Report:
     return search(bounds)
 
 
-@pytest.mark.parametrize("bounds", [WIDE, LONG], ids=["wide", "long"])
+@pytest.mark.parametrize(
+    "bounds", [WIDE, pytest.param(LONG, marks=pytest.mark.slow)], ids=["wide", "long"]
+)
 def test_every_invariant_holds_everywhere(bounds: Bounds) -> None:
     """Nothing breaks an invariant, each was checked in every run, and every run can be ended."""
     report = report_of(bounds)

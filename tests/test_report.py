@@ -335,6 +335,7 @@ def scoria(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_an_exclusion_that_names_no_scenario_is_bad_usage(tmp_path: Path) -> None:
     """Each is one line on stderr with its place, and the code is 2."""
     (tmp_path / "e.toml").write_text(
@@ -411,6 +412,7 @@ def failed(directory: Path, store: str, scenario: str) -> bool:
     return (report.status, report.exit_code) == ("failed", 1)
 
 
+@pytest.mark.slow
 def test_false_green_everything_skipped(tmp_path: Path) -> None:
     """Skips alone, and no scenario at all, are no pass."""
     skipped = little(tmp_path, "a need is not met", "it is not declared")
@@ -445,6 +447,7 @@ def test_false_green_two_writers(tmp_path: Path) -> None:
     assert failed(tmp_path, "any_version", scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["it is awaited by nobody", "it is yielded to nobody"])
 def test_false_green_an_async_step(then: str, tmp_path: Path) -> None:
     """A step that nothing awaits is refused."""
@@ -453,6 +456,7 @@ def test_false_green_an_async_step(then: str, tmp_path: Path) -> None:
     assert "is a coroutine function" in check.reason
 
 
+@pytest.mark.slow
 def test_false_green_a_first_step_that_is_not_defined(tmp_path: Path) -> None:
     """A scenario that cannot be run, or is skipped, is in the report all the same."""
     report = little(tmp_path, "no such step", "a need is not met", "it holds")
@@ -506,6 +510,7 @@ def test_false_green_an_xfail_that_hides_a_failure(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_false_green_a_need_that_is_missing() -> None:
     """Without a page to look at, every scenario about it could not run."""
     verdict = verify("memory://", suite="page")
@@ -708,6 +713,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("scoria-verify-*"))
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
     """On a terminal one line is written over: the count and the scenario it is in."""
     ours, theirs = pty.openpty()
