@@ -5,13 +5,18 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check format diagrams spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
+.PHONY: demo test test-slow check format diagrams spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
 
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile -r s
+
 test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(READY)
+	$(PYTEST) -m slow
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -13,6 +13,14 @@ from scoria_core.stores import GROUP
 SCORIA = "bench.candidates.scoria"
 
 
+def present(module: str) -> bool:
+    """Tell whether a module could be imported, and do not; its parents are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one of its parents is absent
+        return False
+
+
 @attrs.frozen
 class Entry:
     """A candidate by its name; `needs` are modules that must be installed to open it."""
@@ -35,7 +43,7 @@ class Entry:
         """Return why it cannot be measured here, or None."""
         if self.is_scoria and self.kind not in {each.name for each in entry_points(group=GROUP)}:
             return f"no store is installed for {self.kind}://"
-        absent = [name for name in self.needs if find_spec(name) is None]
+        absent = [name for name in self.needs if not present(name)]
         return f"{', '.join(absent)} is not installed: pip install '.[bench]'" if absent else None
 
 

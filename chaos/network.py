@@ -1,12 +1,23 @@
 """Hosts with addresses of their own on one machine, whose links can be cut and mended."""
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import attrs
+
+NUMBERS = 50 * 250
+"""How many networks there can be at once, each with addresses of its own below 10.200."""
+
+TRIES = 20
+"""How many numbers are drawn until one is nobody's."""
+
+
+class _Taken(RuntimeError):
+    """A name that is there already."""
 
 
 @attrs.frozen
@@ -14,7 +25,12 @@ class Network:
     """A bridge with an address of its own, and one namespace for each name linked to it."""
 
     names: tuple[str, ...]
-    tag: str = attrs.field(factory=lambda: f"sc{os.getpid()}")
+    number: int
+
+    @property
+    def tag(self) -> str:
+        """Return what the names of its parts begin with."""
+        return f"sc{self.number}"
 
     @property
     def address(self) -> str:
@@ -37,11 +53,6 @@ class Network:
         """Undo `cut`."""
         _ip("link", "set", self._port(name), "up")
 
-    def _make_bridge(self) -> None:
-        _ip("link", "add", self.tag, "type", "bridge")
-        _ip("address", "add", f"{self.address}/24", "dev", self.tag)
-        _ip("link", "set", self.tag, "up")
-
     def _make(self, name: str) -> None:
         space, port = self._space(name), self._port(name)
         _ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
@@ -58,22 +69,35 @@ class Network:
         return f"{self.tag}-{name}"
 
     def _address(self, last: int) -> str:
-        number = os.getpid()
-        return f"10.{200 + number // 250 % 50}.{number % 250}.{last}"
+        return f"10.{200 + self.number // 250}.{self.number % 250}.{last}"
 
 
 @contextmanager
 def network(*names: str) -> Iterator[Network]:
     """Yield a network with these hosts; it is gone when left."""
-    made = Network(names)
+    made = _with_a_bridge(names)
     with ExitStack() as undo:
-        made._make_bridge()
         undo.callback(_ip, "link", "delete", made.tag)
+        _ip("address", "add", f"{made.address}/24", "dev", made.tag)
+        _ip("link", "set", made.tag, "up")
         for name in names:
             _ip("netns", "add", made._space(name))
             undo.callback(_ip, "netns", "delete", made._space(name))
             made._make(name)
         yield made
+
+
+def _with_a_bridge(names: tuple[str, ...]) -> Network:
+    """Make the bridge of a network; its number belongs to whoever has made the bridge.
+
+    A number may be in use by another process, or its bridge still be taken down.
+    """
+    for _ in range(TRIES):
+        made = Network(names, secrets.randbelow(NUMBERS))
+        with suppress(_Taken):
+            _ip("link", "add", made.tag, "type", "bridge")
+            return made
+    raise RuntimeError(f"of {TRIES} numbers drawn for a network each is taken")
 
 
 def why_not() -> str | None:
@@ -92,4 +116,5 @@ def why_not() -> str | None:
 def _ip(*words: str) -> None:
     ended = subprocess.run(["ip", *words], capture_output=True, check=False, text=True)  # noqa: S603, S607 - where iproute2 is differs
     if ended.returncode:
-        raise RuntimeError(f"ip {' '.join(words)}: {ended.stderr.strip()}")
+        kind = _Taken if "File exists" in ended.stderr else RuntimeError
+        raise kind(f"ip {' '.join(words)}: {ended.stderr.strip()}")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue import present
 from chaos.server import serving
-from external import missing, present
+from external import missing
 from scoria_core.stores import scratch_url
 
 GIVEN = "SCORIA_TEST_POSTGRES_URL"

@@ -19,7 +19,7 @@ from bench.aims import FINISHED_ALREADY, met
 from bench.candidates.raw import RawRuns
 from bench.candidates.raw_memory import MemoryJournal
 from bench.candidates.scoria import FillableRuns, open_candidate, url_of
-from bench.catalogue import BY_NAME, ENTRIES, Entry
+from bench.catalogue import BY_NAME, ENTRIES, Entry, present
 from bench.figures import Figures, Spread
 from bench.finished import take
 from bench.flows import Flows
@@ -30,9 +30,11 @@ from bench.report import table
 from bench.shelf import make_shelf
 from bench.trial import Result, Task, run
 from bench.unit import Detail, Paused, UndoneError, completed, waiting, work
-from external import ROOT, library, missing, present
+from external import ROOT, library, missing
 from scoria_core import Scoria
 from scoria_memory import MemoryStore
+
+pytestmark = pytest.mark.slow
 
 WORKS = 20
 COMMITS: Mapping[str, int] = MappingProxyType(
@@ -332,6 +334,14 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason() -> None:
     peer = attrs.evolve(BY_NAME["dbos-sqlite"], needs=("not_there_at_all",))
     assert peer.missing() == "not_there_at_all is not installed: pip install '.[bench]'"
     assert BY_NAME["scoria-memory"].missing() is None
+
+
+def test_a_need_whose_parent_is_not_installed_is_absent_too() -> None:
+    """To look for a module imports its parents, which may not be there either."""
+    peer = attrs.evolve(BY_NAME["dbos-sqlite"], needs=("not_there_at_all.below.it",))
+    assert peer.missing() == "not_there_at_all.below.it is not installed: pip install '.[bench]'"
+    assert not present("not_there_at_all.below")
+    assert present("importlib.metadata")
 
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:

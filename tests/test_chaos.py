@@ -7,7 +7,7 @@ from chaos.kills import Play, perform
 SHORT = Play(seconds=12, workers=2, hosts=2, lease=2, restart_every=5)
 
 
-pytestmark = pytest.mark.usefixtures("server_wheel")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server_wheel")]
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_done_twice() -> None:

@@ -230,6 +230,7 @@ def test_diagram_of_a_nested_machine_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out.mmd").exists()
 
 
+@pytest.mark.slow
 def test_diagram_as_svg_needs_graphviz(tmp_path: Path) -> None:
     """Without `dot` the answer is one line that names what to install, and no file."""
     ran = scoria("diagram", "--format", "svg", "-o", "out.svg", cwd=tmp_path, PATH="")
@@ -313,6 +314,7 @@ def claims(directory):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factory", "code", "said"),
     [
@@ -347,6 +349,7 @@ def test_verify_with_no_check_is_no_pass() -> None:
     assert Verdict("x", (Check("a", Status.PASSED),), problem="broke off").exit_code == 2
 
 
+@pytest.mark.slow
 def test_verify_does_not_touch_the_file_a_url_names(
     waiting: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -358,6 +361,7 @@ def test_verify_does_not_touch_the_file_a_url_names(
         assert [run.run_id for run in facade.list_runs()] == [run_id]
 
 
+@pytest.mark.slow
 def test_json_of_the_checks_counts_every_scenario() -> None:
     """No scenario is missing from what the suite reports, skipped ones included."""
     from scoria_conformance import verify
@@ -442,6 +446,7 @@ truncates, composes, shares, forgets, stays = map(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factory", "scenario"),
     [

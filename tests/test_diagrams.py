@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -391,6 +391,17 @@ EXACT = {"json", "xstate"}
 """The formats that keep every name as it is, and do not show it as one line."""
 
 
+IN_PYTHON = {"json", "markdown", "scxml"}
+"""The formats whose reader comes with pip; the others need a tool of their own."""
+
+
+def each(formats: Iterable[str]) -> list[Any]:
+    """Return the formats, those slow that another tool reads."""
+    return [
+        pytest.param(each, marks=() if each in IN_PYTHON else pytest.mark.slow) for each in formats
+    ]
+
+
 def drawn(subjects: list[Lifecycle], format_: str) -> str:
     """Return lifecycles in a format, or skip where SVG has no Graphviz."""
     if format_ == "svg":
@@ -409,20 +420,21 @@ def test_every_format_has_a_reader() -> None:
 
 
 @pytest.mark.parametrize("subject", OURS)
-@pytest.mark.parametrize("format_", READERS)
+@pytest.mark.parametrize("format_", each(READERS))
 def test_a_tool_understands_what_is_declared(format_: str, subject: str) -> None:
     """Start, ends, and what every trigger does in every state are those of the machine."""
     read = READERS[format_](drawn([mine(subject)], format_))
     assert read == {"": OURS[subject]}
 
 
-@pytest.mark.parametrize("format_", READERS)
+@pytest.mark.parametrize("format_", each(READERS))
 def test_all_are_understood_in_one_document(format_: str) -> None:
     """The four side by side mean what each means alone."""
     assert READERS[format_](drawn(list(ours()), format_)) == OURS
 
 
-@pytest.mark.parametrize("format_", READERS)
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", each(READERS))
 def test_hostile_names_survive(format_: str) -> None:
     """Keywords, quotes, markup, control characters and other alphabets are only names."""
     lifecycle, meant = hostile()
@@ -438,7 +450,7 @@ def changed(lifecycle: Lifecycle) -> Lifecycle:
     return attrs.evolve(lifecycle, transitions=moved)
 
 
-@pytest.mark.parametrize("format_", READERS)
+@pytest.mark.parametrize("format_", each(READERS))
 def test_one_changed_transition_is_seen(format_: str) -> None:
     """A diagram of another machine does not pass for ours."""
     (read,) = READERS[format_](drawn([changed(mine("run"))], format_)).values()
@@ -485,6 +497,7 @@ def test_scxml_has_every_transition_of_a_busy_machine() -> None:
     assert sorted(found) == sorted(meant.moves)
 
 
+@pytest.mark.slow
 def test_tlc_makes_every_move_of_a_busy_machine(tmp_path: Path) -> None:
     """Each trigger is an action, also where several lead to one state."""
     lifecycle, meant = busy()
@@ -501,6 +514,7 @@ def test_mermaid_has_one_arrow_from_a_state_to_itself() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_mermaid_draws_every_label(tmp_path: Path) -> None:
     """What a browser shows has each trigger, which Mermaid's own parser does not tell."""
     library_ = MODULES / "mermaid" / "dist" / "mermaid.min.js"
@@ -527,23 +541,27 @@ def test_mermaid_draws_every_label(tmp_path: Path) -> None:
     assert sorted(word for word in words if word in triggers) == triggers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", OURS)
 def test_tlc_finds_the_declared_states(subject: str, tmp_path: Path) -> None:
     """TLC reaches exactly the declared states, by exactly the declared moves."""
     assert read_tla(render([mine(subject)], "tla"), tmp_path) == OURS[subject]
 
 
+@pytest.mark.slow
 def test_tlc_walks_hostile_names(tmp_path: Path) -> None:
     """Names that are no identifiers stand beside the identifiers they were given."""
     lifecycle, meant = hostile()
     assert read_tla(render([lifecycle], "tla"), tmp_path) == meant
 
 
+@pytest.mark.slow
 def test_tlc_sees_a_changed_transition(tmp_path: Path) -> None:
     """A module of another machine does not pass for ours."""
     assert read_tla(render([changed(mine("run"))], "tla"), tmp_path) != OURS["run"]
 
 
+@pytest.mark.slow
 def test_tlc_walks_all_together(tmp_path: Path) -> None:
     """Four variables that do not touch each other reach every combination of their states."""
     said, _ = tlc(render(ours(), "tla"), tmp_path)
@@ -619,6 +637,7 @@ def test_a_picture_shows_guards_and_internal_moves(format_: str) -> None:
     assert ("open", "note (internal)", "open") in read.moves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("holds", "dest"), [(True, "paid"), (False, "waiting_for_stock")])
 def test_xstate_asks_the_guard(*, holds: bool, dest: str) -> None:
     """XState takes the first transition whose guard holds, and counts an internal one."""
@@ -642,6 +661,7 @@ def test_scxml_asks_the_guard(holds: str, dest: str) -> None:
     assert _scxml_state(guarded, ("note", "pay"), states) == dest
 
 
+@pytest.mark.slow
 def test_tlc_takes_a_guard_for_a_choice(tmp_path: Path) -> None:
     """A move with a guard may happen, and so may the one after it."""
     read = read_tla(render([lifecycle_of("order", order())], "tla"), tmp_path)
@@ -682,7 +702,7 @@ def test_what_is_not_flat_is_refused(make: Callable[[], object], problem: str) -
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("format_", each(FORMATS))
 def test_a_machine_that_does_nothing_is_drawn(format_: str, tmp_path: Path) -> None:
     """One state and no move is a lifecycle too."""
     machine = Machine(model=None, states=["a"], initial="a", auto_transitions=False)

@@ -698,6 +698,7 @@ def test_a_damaged_run_whose_write_failed_does_not_keep_the_others_waiting(
 
 INTERRUPTED = """
     import threading
+    import time
     from pathlib import Path
     from scoria_core.ports import Record, RunKey
     from scoria_duckdb import DuckDBStore
@@ -708,19 +709,17 @@ INTERRUPTED = """
     def stop(*_):
         raise Stopped
 
-    signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGUSR1, stop)
     store = DuckDBStore(Path(url.partition(":///")[2]))
     store.create(RunKey("run", "t", "s"), [Record(1, "d", "b")], due_at=None)
-    insert, committing = store._file._insert, threading.Event()
+    insert = store._file._insert
 
     def slow(rows):
-        committing.set()
-        import time
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
         time.sleep(0.3)
         insert(rows)
 
     store._file._insert = slow
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
         store.append("run", [Record(2, "d", "first")], expected_version=1, due_at=None)
     except Stopped:
@@ -729,7 +728,6 @@ INTERRUPTED = """
         store.append("run", [Record(2, "d", "second")], expected_version=1, due_at=None)
     except Exception as error:
         say(type(error).__name__)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
         store.create(RunKey("a", "t", "s", "key"), [Record(1, "d", "b")], due_at=None)
     except Stopped:

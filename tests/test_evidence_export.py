@@ -155,6 +155,7 @@ class Endless:
         return [f"{number:09}" for number in range(last, max(0, last - limit), -1)]
 
 
+@pytest.mark.slow
 def test_the_memory_it_takes_does_not_grow_with_the_runs(
     past: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +354,7 @@ OF_FACTS = [name for name, (text, _) in EQUAL_TO_PYTHON.items() if text.startswi
 """Those that Parquet can hold as well: its columns have a type, except for the facts."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "name"),
     [*(("jsonl", name) for name in EQUAL_TO_PYTHON), *(("parquet", name) for name in OF_FACTS)],
@@ -391,6 +393,7 @@ STRANGE_PARQUET = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "problem"), STRANGE_PARQUET.values(), ids=STRANGE_PARQUET)
 def test_parquet_of_another_kind_is_broken_at_a_place(
     change: str, problem: str, tmp_path: Path, one_run: Path
@@ -488,6 +491,7 @@ def test_a_name_is_a_name_and_no_pattern(name: str, format_: str, tmp_path: Path
     assert {path.name for path in out.parent.iterdir()} == {name, "jan1", "jan2", "jan\\1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 def test_the_command_checks_a_file_without_its_store(
     shut: History, format_: str, tmp_path: Path
@@ -571,6 +575,7 @@ def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path:
     assert out.read_text() == "kept"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_process_that_is_killed_leaves_no_file_of_that_name(
     shut: History, format_: str, tmp_path: Path

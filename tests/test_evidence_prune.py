@@ -57,7 +57,7 @@ def prune(url: str, cwd: Path, *options: str) -> subprocess.CompletedProcess[str
     return scoria("evidence", "prune", "--store", url, "--before", now(), *options, cwd=cwd)
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+@pytest.fixture(params=["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a store with a month of runs of every kind."""
     if request.param == "postgresql":
@@ -332,6 +332,7 @@ def killed(url: str, cwd: Path, where: str, name: str, number: int) -> None:
     assert ran.returncode == -9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", KILLED)
 def test_a_process_that_is_killed_loses_nothing(url: str, when: str, tmp_path: Path) -> None:
     """Each run is in the store or in the file, whole; called again, the rest goes."""
@@ -356,6 +357,7 @@ SHRINKING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", SHRINKING)
 def test_a_duckdb_file_is_whole_whenever_it_is_killed(when: str, tmp_path: Path) -> None:
     """While it is made smaller it is the one before or the one after, and can be made smaller."""
@@ -397,6 +399,7 @@ def kept_ids(store: Any) -> list[str]:
     return list(store.list_runs(tenant_id=None, session_id=None, limit=10_000, before=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
 def test_the_file_shrinks(scheme: str, tmp_path: Path) -> None:
     """When most of it was removed, most of its room is given back, and what stays is the same."""
@@ -429,6 +432,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
 def test_room_that_a_killed_process_left_is_given_back(scheme: str, tmp_path: Path) -> None:
     """By the next call, though it has nothing to remove; what a copy was meant for is gone too."""

@@ -68,19 +68,19 @@ def test_what_comes_during_a_commit_is_stored_by_the_next() -> None:
     def commit(writes: list[int]) -> Sequence[None]:
         commits.append(writes)
         begun.set()
-        assert may_end.wait(10)
+        assert may_end.wait(120)
         return [None] * len(writes)
 
     group: GroupCommit[int, None] = GroupCommit(commit)
     with ThreadPoolExecutor(8) as writers:
         written = [writers.submit(group.store, 0)]
-        assert begun.wait(10)
+        assert begun.wait(120)
         written += [writers.submit(group.store, number) for number in range(1, 6)]
         while len(group._waiting) < 5:
             pass
         may_end.set()
         for each in written:
-            each.result(10)
+            each.result(120)
     assert [sorted(writes) for writes in commits] == [[0], [1, 2, 3, 4, 5]]
 
 
@@ -103,22 +103,22 @@ def test_one_who_is_interrupted_keeps_nobody_waiting(monkeypatch: pytest.MonkeyP
 
     def commit(writes: list[str]) -> Sequence[None]:
         begun.set()
-        assert may_end.wait(10)
+        assert may_end.wait(120)
         stored.extend(writes)
         return [None] * len(writes)
 
     group: GroupCommit[str, None] = GroupCommit(commit)
     with ThreadPoolExecutor(3) as writers:
         first = writers.submit(group.store, "first")
-        assert begun.wait(10)
+        assert begun.wait(120)
         with monkeypatch.context() as patched:
             patched.setattr(group_commit, "_closed_gate", Stopped)
             with pytest.raises(StoppedError):
                 group.store("stopped")
         last = writers.submit(group.store, "last")
         may_end.set()
-        first.result(10)
-        last.result(10)
+        first.result(120)
+        last.result(120)
     assert stored == ["first", "last"]
 
 
@@ -154,7 +154,7 @@ def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent() -> None:
         [sys.executable, "-W", "ignore", "-c", FORKED],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     assert ran.stdout == "0\n"
@@ -175,8 +175,8 @@ def test_whoever_came_last_time_is_waited_for() -> None:
         while group._gathering is None:
             pass
         assert not first.done()
-        writers.submit(group.store, "second").result(10)
-        first.result(10)
+        writers.submit(group.store, "second").result(120)
+        first.result(120)
     assert commits == [["first", "second"]]
 
 

@@ -47,7 +47,9 @@ def report_of(bounds: Bounds) -> Report:
     return search(bounds)
 
 
-@pytest.mark.parametrize("bounds", [WIDE, LONG], ids=["wide", "long"])
+@pytest.mark.parametrize(
+    "bounds", [WIDE, pytest.param(LONG, marks=pytest.mark.slow)], ids=["wide", "long"]
+)
 def test_every_invariant_holds_everywhere(bounds: Bounds) -> None:
     """Nothing breaks an invariant, each was checked in every run, and every run can be ended."""
     report = report_of(bounds)
@@ -243,6 +245,7 @@ def reached(subject: str) -> set[tuple[str | None, str | None, str]]:
     return {move[1:] for move in moves if move[0] == subject}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", lifecycles.MACHINES)
 def test_tlc_reaches_what_the_composition_reaches(subject: str, tmp_path: Path) -> None:
     """TLC finds the states and moves in the exported module that the runs of the model make."""

@@ -102,6 +102,7 @@ def test_each_mutant_breaks_a_clause_and_says_how_it_is_noticed() -> None:
     assert [str(each) for each in MUTANTS if each.clause not in known or not each.expected] == []
 
 
+@pytest.mark.slow
 def test_each_mutant_can_be_made() -> None:
     """What is to be changed is still there."""
     ran = subprocess.run(
@@ -110,6 +111,7 @@ def test_each_mutant_can_be_made() -> None:
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "scenario"),
     [
@@ -129,6 +131,7 @@ def test_a_mutant_of_each_kind_dies(
     assert scenario in row(tried, name)
 
 
+@pytest.mark.slow
 def test_the_controls_are_as_they_must_be(tried: "subprocess.CompletedProcess[str]") -> None:
     """The right stores live, and the canary dies, so that what is said of the others counts."""
     first, second, *_ = tried.stdout.splitlines()
@@ -136,6 +139,7 @@ def test_the_controls_are_as_they_must_be(tried: "subprocess.CompletedProcess[st
     assert second == "killed  the canary, by Records come back in the order of their sequence"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -155,6 +159,7 @@ def test_what_is_no_honest_kill_does_not_count(
     assert "all mutants: 6 of 11 killed for their own clause" in tried.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_scenarios_that_kill_nothing_are_named(tried: "subprocess.CompletedProcess[str]") -> None:
     """The sample is all that was declared, and leaves most of them idle."""
     assert "kills nothing: A cancelled run cancels its handoff" in tried.stdout.splitlines()

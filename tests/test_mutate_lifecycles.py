@@ -101,6 +101,7 @@ def test_listing_the_changes_makes_none() -> None:
         assert table.get((change.state, change.trigger)) == change.declared != change.reached
 
 
+@pytest.mark.slow
 def test_unchanged_machines_pass(tried: tuple[str, dict[str, list[str]]]) -> None:
     """The canary lives, so that a death means something."""
     canary, found = tried
@@ -108,6 +109,7 @@ def test_unchanged_machines_pass(tried: tuple[str, dict[str, list[str]]]) -> Non
     assert found[NOTHING] == [Fate.SURVIVED, "", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", sample(), ids=str)
 def test_a_changed_machine_is_noticed(
     tried: tuple[str, dict[str, list[str]]], change: Change
@@ -120,6 +122,7 @@ def test_a_changed_machine_is_noticed(
     assert "AssertionError" in reason or "refused" in reason or reason.startswith("assert ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
@@ -137,6 +140,7 @@ def test_what_breaks_the_harness_is_no_kill(
     assert (fate, reason) == (Fate.UNKNOWN, said)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_row_per_change_and_the_count(tmp_path: Path) -> None:
     """It exits 0 where all that were tried were killed."""
     ran = mutate("--page", "scoria_cli.page:page", "--only", "run: running -fail->", cwd=tmp_path)
@@ -148,6 +152,7 @@ def test_the_command_prints_a_row_per_change_and_the_count(tmp_path: Path) -> No
     assert "5 of 5 tried, 0 not killed" in ran.stderr
 
 
+@pytest.mark.slow
 def test_without_a_passing_canary_nothing_is_told(tmp_path: Path) -> None:
     """Where not all scenarios can be run, the command says which and exits 2."""
     ran = mutate("--only", "run: running -fail->", cwd=tmp_path)

@@ -119,6 +119,7 @@ def test_a_line_matters_where_its_statement_is_run(line: int, lines: range) -> N
     assert run_with(ast.parse(SOURCE), line) == lines
 
 
+@pytest.mark.slow
 def test_a_change_that_breaks_a_promise_is_caught(
     tried: list[str], changes: list[Mutation]
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_change_that_breaks_a_promise_is_caught(
     assert any(each.after.endswith("if not run_id else []") for each in changes)
 
 
+@pytest.mark.slow
 def test_a_change_of_what_nothing_runs_survives(tried: list[str]) -> None:
     """And the line says that nothing runs it."""
     (line,) = said(tried, "-> return rounds - 1")
@@ -134,6 +136,7 @@ def test_a_change_of_what_nothing_runs_survives(tried: list[str]) -> None:
     assert line.endswith("[no scenario runs it]")
 
 
+@pytest.mark.slow
 def test_a_change_with_which_nothing_imports_is_no_kill(tried: list[str]) -> None:
     """It is told apart from what survived."""
     (line,) = said(tried, "-> CHECKED: bool | None = [True][ 1]")
@@ -141,6 +144,7 @@ def test_a_change_with_which_nothing_imports_is_no_kill(tried: list[str]) -> Non
     assert line.endswith("[IndexError: list index out of range]")
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_what_could_be_told(tried: list[str]) -> None:
     """The share of the killed among the killed and the survivors; the rest is counted apart."""
     rows = [line for line in tried if line.startswith(("survived", "could not tell"))]
@@ -152,6 +156,7 @@ def test_the_score_is_that_of_what_could_be_told(tried: list[str]) -> None:
     assert last.endswith(f": {100 * killed / (killed + survived):.1f} %")
 
 
+@pytest.mark.slow
 def test_a_module_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """Nothing was tried, so there is no score."""
     command = [sys.executable, "-m", "scoria_conformance.mutants", "operators", "memory://"]

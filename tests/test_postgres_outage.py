@@ -20,6 +20,8 @@ from scoria_conformance.model.invariants import Observed, breaches
 from scoria_core import RunDetail, RunSummary, Scoria, StepSpec
 from scoria_core.errors import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def crashing(server_wheel: None) -> Iterator[Server]:  # noqa: ARG001 - where there is none, skip

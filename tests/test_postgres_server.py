@@ -1,9 +1,12 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from scoria_core import Scoria, StepSpec
 from scoria_core.stores import scratch_url
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_store_of_a_test_is_its_own(postgres_url: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from chaos.queueing import Queue, perform
 SMALL = Queue(finished=50_000, waiting={"large": 1200, "middle": 240, "small": 60}, workers=2)
 
 
-pytestmark = pytest.mark.usefixtures("server_wheel")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server_wheel")]
 
 
 def test_a_queue_is_fair_and_found_by_an_index() -> None:

@@ -13,7 +13,6 @@ from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, ScoriaError
 from scoria_core.errors import ApprovalNotPending, RunNotResumable, VersionConflict
 from scoria_core.ports import Record, RunKey, RunStore
 
-ROUNDS = 200
 WORK = StepSpec("work", "executor")
 IDENTITY = Identity("user-1", "acme", "session-1")
 
@@ -24,7 +23,7 @@ def race(*calls: Callable[[], Any]) -> list[Any]:
     answers: list[Any] = [None] * len(calls)
 
     def run(index: int, call: Callable[[], Any]) -> None:
-        barrier.wait(30)
+        barrier.wait(120)
         try:
             answers[index] = call()
         except ScoriaError as error:
@@ -34,7 +33,7 @@ def race(*calls: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     return answers
 
 
@@ -59,6 +58,12 @@ class Handler:
         return None
 
 
+@pytest.fixture(params=[20, pytest.param(200, marks=pytest.mark.slow)], ids="{} rounds".format)
+def rounds(request: pytest.FixtureRequest) -> int:
+    """Return how often a race is run."""
+    return int(request.param)
+
+
 @pytest.fixture
 def handler() -> Handler:
     """Return a handler that asks once."""
@@ -79,11 +84,11 @@ def waiting(make_scoria: Callable[..., Scoria], handler: Handler) -> Callable[[]
 
 
 def test_two_resume_one_run(
-    make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
+    rounds: int, make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
 ) -> None:
     """The handler runs exactly once; who comes second is told that the run does not wait."""
     facades = [make_scoria(handlers={"work": handler}) for _ in range(2)]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run_id, approval_id = waiting()
         facades[0].approve(run_id, approval_id=approval_id, decided_by="reviewer-7")
         answers = race(*(partial(facade.resume_run, run_id) for facade in facades))
@@ -96,10 +101,10 @@ def test_two_resume_one_run(
     "decisions", [("approve", "approve"), ("approve", "reject"), ("reject", "reject")]
 )
 def test_two_decide_one_approval(
-    scoria: Scoria, waiting: Callable[[], Any], decisions: tuple[str, str]
+    rounds: int, scoria: Scoria, waiting: Callable[[], Any], decisions: tuple[str, str]
 ) -> None:
     """Exactly one decision is taken and stands; the other is refused."""
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run_id, approval_id = waiting()
         deciders = ["reviewer-7", "edsger"]
         calls = [
@@ -114,10 +119,12 @@ def test_two_decide_one_approval(
         assert (approval.status, approval.decided_by) == (expected, deciders[winner])
 
 
-def test_two_start_with_one_key(make_scoria: Callable[..., Scoria], handler: Handler) -> None:
+def test_two_start_with_one_key(
+    rounds: int, make_scoria: Callable[..., Scoria], handler: Handler
+) -> None:
     """One run is started and its handler runs once; both callers get that run."""
     facades = [make_scoria(handlers={"work": handler}) for _ in range(2)]
-    for number in range(ROUNDS):
+    for number in range(rounds):
         start = {
             "root_role_id": "executor",
             "initial_step": WORK,
@@ -127,15 +134,15 @@ def test_two_start_with_one_key(make_scoria: Callable[..., Scoria], handler: Han
         assert kinds(answers) == {RunSummary: 2}
         assert answers[0].run_id == answers[1].run_id
         assert handler.asked[answers[0].run_id] == 1
-    assert len(facades[0].list_runs(limit=1_000)) == ROUNDS
+    assert len(facades[0].list_runs(limit=1_000)) == rounds
 
 
 def test_one_approves_while_another_cancels(
-    make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
+    rounds: int, make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
 ) -> None:
     """The run is cancelled either way; the approval came before it, or was refused."""
     scoria = make_scoria()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run_id, approval_id = waiting()
         approved, cancelled = race(
             partial(scoria.approve, run_id, approval_id=approval_id, decided_by="reviewer-7"),
@@ -153,11 +160,11 @@ def test_one_approves_while_another_cancels(
 
 
 def test_one_resumes_while_another_cancels(
-    make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
+    rounds: int, make_scoria: Callable[..., Scoria], waiting: Callable[[], Any], handler: Handler
 ) -> None:
     """The handler runs once or never, and the run ends completed or cancelled, never between."""
     scoria = make_scoria(handlers={"work": handler})
-    for _ in range(ROUNDS // 4):
+    for _ in range(rounds):
         run_id, approval_id = waiting()
         scoria.approve(run_id, approval_id=approval_id, decided_by="reviewer-7")
         race(partial(scoria.resume_run, run_id), partial(scoria.cancel_run, run_id))

@@ -117,6 +117,7 @@ def test_a_store_keeps_what_the_model_commits(scheme: str) -> None:
     assert {"commit", "crash", "time passes", "resume_run", "approve 1"} <= deeds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_store_is_found_and_fails_again(name: str, tmp_path: Path) -> None:
     """Its script is short, and walked through the command it fails with the same words."""

@@ -190,6 +190,7 @@ OPENING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("says", "status"), OPENING.items())
 def test_a_store_that_does_not_open_is_no_pass(says: str, status: str, tmp_path: Path) -> None:
     """A store that says it is not available could not be checked; one that breaks fails."""
@@ -197,6 +198,7 @@ def test_a_store_that_does_not_open_is_no_pass(says: str, status: str, tmp_path:
     assert little(tmp_path, "it holds", store=store).checks[0].status == status
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_close_fails(tmp_path: Path) -> None:
     """What breaks after the last step takes the place of the pass."""
     store = STORE + "\nStore.close = lambda self: 1 / 0\n"
@@ -339,6 +341,7 @@ def scoria(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_an_exclusion_that_names_no_scenario_is_bad_usage(tmp_path: Path) -> None:
     """Each is one line on stderr with its place, and the code is 2."""
     (tmp_path / "e.toml").write_text(
@@ -415,6 +418,7 @@ def failed(directory: Path, store: str, scenario: str) -> bool:
     return (report.status, report.exit_code) == ("failed", 1)
 
 
+@pytest.mark.slow
 def test_false_green_everything_skipped(tmp_path: Path) -> None:
     """Skips alone, and no scenario at all, are no pass."""
     skipped = little(tmp_path, "a need is not met", "it is not declared")
@@ -423,28 +427,33 @@ def test_false_green_everything_skipped(tmp_path: Path) -> None:
     assert (none.status, none.exit_code, none.counts) == ("could not run", 2, {})
 
 
+@pytest.mark.slow
 def test_false_green_a_call_that_does_nothing(tmp_path: Path) -> None:
     """A store that acknowledges and does nothing fails, whatever else it does right."""
     assert failed(tmp_path, "nothing", "Records come back in the order of their sequence")
 
 
+@pytest.mark.slow
 def test_false_green_half_of_it_left_behind(tmp_path: Path) -> None:
     """A store that writes half a batch fails for that."""
     scenario = "Who reads during an append sees all of its records or none"
     assert failed(tmp_path, "half", scenario)
 
 
+@pytest.mark.slow
 def test_false_green_memory_that_says_it_is_durable(tmp_path: Path) -> None:
     """A capability that is declared and broken is a failure: the store is reopened."""
     assert failed(tmp_path, "forgets", "What was written outlives a store that is closed")
 
 
+@pytest.mark.slow
 def test_false_green_two_writers(tmp_path: Path) -> None:
     """A store that takes what two write at one version fails under several callers."""
     scenario = "Of several callers that append at one version, one succeeds"
     assert failed(tmp_path, "any_version", scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["it is awaited by nobody", "it is yielded to nobody"])
 def test_false_green_an_async_step(then: str, tmp_path: Path) -> None:
     """A step that nothing awaits is refused."""
@@ -453,6 +462,7 @@ def test_false_green_an_async_step(then: str, tmp_path: Path) -> None:
     assert "is a coroutine function" in check.reason
 
 
+@pytest.mark.slow
 def test_false_green_a_first_step_that_is_not_defined(tmp_path: Path) -> None:
     """A scenario that cannot be run, or is skipped, is in the report all the same."""
     report = little(tmp_path, "no such step", "a need is not met", "it holds")
@@ -461,6 +471,7 @@ def test_false_green_a_first_step_that_is_not_defined(tmp_path: Path) -> None:
     assert report.exit_code == 2
 
 
+@pytest.mark.slow
 def test_false_green_a_scenario_that_asserts_nothing(tmp_path: Path) -> None:
     """A scenario without a Then is refused."""
     little(tmp_path, "it holds")
@@ -472,12 +483,14 @@ def test_false_green_a_scenario_that_asserts_nothing(tmp_path: Path) -> None:
     assert "has no Then step" in check.reason
 
 
+@pytest.mark.slow
 def test_false_green_a_refusal_for_another_reason(tmp_path: Path) -> None:
     """A call that is refused with another error than it should be is a failure."""
     scenario = "A run that was never created cannot be appended to"
     assert failed(tmp_path, "other_error", scenario)
 
 
+@pytest.mark.slow
 def test_false_green_an_expected_failure_that_passes(tmp_path: Path) -> None:
     """An exclusion that is stale fails, and says which entry to remove."""
     name = "What a host or a model wrote is shown as text"
@@ -490,6 +503,7 @@ def test_false_green_an_expected_failure_that_passes(tmp_path: Path) -> None:
     assert read(tmp_path / "out").counts["failed"] == 1
 
 
+@pytest.mark.slow
 def test_false_green_an_xfail_that_hides_a_failure(tmp_path: Path) -> None:
     """A mark of pytest does not exclude: what fails is failed, what passes says so."""
     little(tmp_path, "it holds", "it does not hold")
@@ -502,6 +516,7 @@ def test_false_green_an_xfail_that_hides_a_failure(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_false_green_a_need_that_is_missing() -> None:
     """Without a page to look at, every scenario about it could not run."""
     verdict = verify("memory://", suite="page")
@@ -517,6 +532,7 @@ def test_false_green_a_clause_without_a_check() -> None:
     assert verdict.exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "status", "kept"),
     [("breaks_off", "harness error", Status.PASSED), ("fails", "failed", Status.FAILED)],
@@ -629,6 +645,7 @@ def test_the_summary_has_what_failed_first(each_status: Document, tmp_path: Path
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 1000), (390, 1000)])
 def test_the_page_is_drawn_and_runs_nothing(
     browser: str, hostile: Verdict, tmp_path: Path, width: int, height: int
@@ -652,6 +669,7 @@ def test_the_page_is_drawn_and_runs_nothing(
 REVERSED = "\ndef pytest_collection_modifyitems(items): items.reverse()\n"
 
 
+@pytest.mark.slow
 def test_workers_and_order_change_nothing(tmp_path: Path) -> None:
     """A run on two workers, and one in reverse, report what a plain one does."""
     (tmp_path / "test_conformance.py").write_text(SUITE)
@@ -672,6 +690,7 @@ def test_workers_and_order_change_nothing(tmp_path: Path) -> None:
     assert found() == plain
 
 
+@pytest.mark.slow
 def test_a_worker_that_breaks_off_is_no_pass(tmp_path: Path) -> None:
     """What a crashed worker did not report is missed."""
     store = STORE.replace("raise RuntimeError", "import os; os._exit(3)")
@@ -680,6 +699,7 @@ def test_a_worker_that_breaks_off_is_no_pass(tmp_path: Path) -> None:
     assert report.problem == "1 of 2 collected checks were not reported"
 
 
+@pytest.mark.slow
 def test_the_seed_reaches_the_steps(tmp_path: Path) -> None:
     """A step gets the seed that the report names."""
     report = little(tmp_path, "the seed is 7", options=("--scoria-seed=7",))
@@ -701,6 +721,7 @@ def left_over(directory: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     """The suite ends with the command: code 2, one line, no process and no directory left."""
     command = [sys.executable, "-m", "scoria_cli", "verify", "memory://"]
@@ -723,6 +744,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("scoria-verify-*"))
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
     """On a terminal one line is written over: the count and the scenario it is in."""
     ours, theirs = pty.openpty()

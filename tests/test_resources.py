@@ -11,6 +11,8 @@ import pytest
 
 from scoria_core import Scoria, StepSpec
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = {"memory": 1_000, "sqlite": 1_000, "duckdb": 100, "postgresql": 200}
 """How often each store is opened, used and closed; fewer times where that is slow."""
 

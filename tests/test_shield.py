@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,31 +15,33 @@ class StoppedError(BaseException):
 
 @pytest.fixture
 def _stopping() -> Iterator[None]:
-    """Have an alarm raise."""
+    """Have a signal raise."""
 
     def stop(*_: object) -> None:
         raise StoppedError
 
-    before = signal.signal(signal.SIGALRM, stop)
+    before = signal.signal(signal.SIGUSR1, stop)
     yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.usefixtures("_stopping")
 def test_an_interrupted_call_comes_to_its_end() -> None:
     """The main thread goes on at once; the work goes on without it."""
-    done = threading.Event()
+    may_end, done = threading.Event(), threading.Event()
 
     def work() -> None:
-        time.sleep(0.2)
+        signal.pthread_kill(main.ident, signal.SIGUSR1)
+        may_end.wait(120)
         done.set()
 
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    main = threading.main_thread()
+    assert main.ident is not None
     with pytest.raises(StoppedError):
         shielded(work)
     assert not done.is_set()
-    assert done.wait(10)
+    may_end.set()
+    assert done.wait(120)
 
 
 def test_its_answer_and_its_error_are_the_callers() -> None:

@@ -38,13 +38,19 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def house(original: Path) -> Iterator[Path]:
     """Return the copy, and put back afterwards what a test changed in it."""
-    before = {path: path.read_bytes() for path in original.rglob("*") if path.is_file()}
+    before = contents(original)
     yield original
-    for path in set(original.rglob("*")) - before.keys():
-        if path.is_file():
-            path.unlink()
+    after = contents(original)
+    for path in after.keys() - before.keys():
+        path.unlink()
     for path, content in before.items():
-        path.write_bytes(content)
+        if after.get(path) != content:
+            path.write_bytes(content)
+
+
+def contents(directory: Path) -> dict[Path, bytes]:
+    """Return what each file under a directory holds."""
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def replaced(path: Path, old: str, new: str) -> None:
@@ -82,6 +88,7 @@ def test_everything_fits_together() -> None:
     assert list(problems(ROOT)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_missing_scenario_is_named(house: Path, scenario: Scenario) -> None:
     """A scenario that is taken out is missed by its name."""
@@ -90,6 +97,7 @@ def test_a_missing_scenario_is_named(house: Path, scenario: Scenario) -> None:
     assert any(scenario.name in problem for problem in problems(house))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clause_id", [clause.id for clause in CLAUSES])
 def test_a_missing_clause_is_named(house: Path, clause_id: str) -> None:
     """A clause that is taken out is missed by its id."""
@@ -106,6 +114,7 @@ TAGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("feature", "name", "tag"), TAGS)
 def test_a_missing_tag_is_named(house: Path, feature: str, name: str, tag: str) -> None:
     """A tag that is taken off a scenario is missed, with the name of the scenario."""
@@ -119,6 +128,7 @@ def test_a_missing_tag_is_named(house: Path, feature: str, name: str, tag: str) 
     assert any(name in problem and tag in problem for problem in problems(house))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", sorted({each.feature for each in SCENARIOS}))
 def test_a_missing_tag_of_a_feature_is_named(house: Path, feature: str) -> None:
     """A feature that lost its suite is missed with each of its scenarios."""
@@ -144,6 +154,7 @@ def changed_machine(subject: str, state: str, trigger: str) -> str:
     return f"{before}{start}{f'{machine}{chr(10)}'.replace(row, kept).rstrip()}{end}{after}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("subject", "state", "trigger"), MOVES)
 def test_a_missing_transition_is_named(
     original: Path, tmp_path: Path, subject: str, state: str, trigger: str
@@ -171,6 +182,7 @@ def check(directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_says_it_and_fails(house: Path) -> None:
     """What `make check` runs exits with 0 where all fits, and else names what does not, with 1."""
     assert (check(house).returncode, check(house).stderr) == (0, "")

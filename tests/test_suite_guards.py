@@ -11,6 +11,8 @@ from _pytest.fixtures import FixtureFunctionDefinition
 from scoria_conformance.own import FIXTURES
 from scoria_conformance.plugin import pytest_plugins as suite_modules
 
+pytestmark = pytest.mark.slow
+
 FEATURE = """
 Feature: Guarded
   Scenario: One step

@@ -6,6 +6,8 @@ import pytest
 
 from scoria_conformance import Status, verify
 
+pytestmark = pytest.mark.slow
+
 STORE = '''
 """A store of one SQLite file that processes share, and stores that get it wrong."""
 

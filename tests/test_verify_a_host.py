@@ -9,6 +9,8 @@ import pytest
 from scoria_conformance import Status, verify
 from test_write_a_store import ROOT, blocks
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "verify-a-host.md").read_text(encoding="utf-8")
 SCENARIOS = 6
 """How many scenarios a host is put through, at the least."""

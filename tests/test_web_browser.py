@@ -15,6 +15,8 @@ from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 
+pytestmark = pytest.mark.slow
+
 ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 GROUND = bytes.fromhex("f6f4f1")
 

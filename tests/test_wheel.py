@@ -9,6 +9,8 @@ import pytest
 
 from test_write_a_store import CONFTEST, TEST, blocks, store_of_the_page, written
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 HOST_PAGE = (ROOT / "docs" / "verify-a-host.md").read_text(encoding="utf-8")
 

@@ -83,6 +83,7 @@ def test_the_page_is_the_store_that_is_shipped() -> None:
     assert pruning == PRUNING
 
 
+@pytest.mark.slow
 def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put together as the page says, it passes all that a store is put through but to be pruned."""
     written(tmp_path, store_of_the_page())
@@ -93,6 +94,7 @@ def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert verdict.exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_wrong_line_fails_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def test_the_wrong_line_fails_as_the_page_says(
     assert verdict.exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factory", "clause"), [("durable", "STORE-14"), ("shared", "STORE-15")])
 def test_what_is_declared_and_not_kept_fails(
     factory: str, clause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +137,7 @@ def test_adopting_takes_five_lines_and_one() -> None:
     assert len(TEST.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_suite_runs_in_the_tests_of_an_author(tmp_path: Path) -> None:
     """In another's pytest, under strict markers, on several processes and from its end."""
     written(tmp_path, store_of_the_page())

@@ -1,0 +1,25 @@
+"""The suite that ships, on the stores that ship; PostgreSQL has it in its own tests."""
+
+import pytest
+
+from scoria_conformance import Status, verify
+
+DUCKDB, SQLITE = "duckdb:///runs.duckdb", "sqlite:///runs.db"
+
+
+@pytest.mark.parametrize(
+    ("target", "suite"),
+    [
+        ("memory://", None),
+        (DUCKDB, "adoption"),
+        (SQLITE, "adoption"),
+        pytest.param(DUCKDB, None, marks=pytest.mark.slow),
+        pytest.param(SQLITE, None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_store_holds_what_it_declares(target: str, suite: str | None) -> None:
+    """Every scenario passes, or is about what the store does not declare."""
+    verdict = verify(target, suite=suite, page="scoria_cli.page:page")
+    holds = {Status.PASSED, Status.NOT_APPLICABLE}
+    assert [check for check in verdict.checks if check.status not in holds] == []
+    assert verdict.exit_code == 0, verdict.problem
