@@ -11,13 +11,23 @@ from scoria_core.model import (
     Step,
     StepError,
 )
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Retry, StepSpec
+from scoria_core.outcomes import (
+    Completed,
+    DoNotRetry,
+    Failed,
+    HandOff,
+    NeedsApproval,
+    Retry,
+    StepSpec,
+    TimeLimitExceeded,
+)
 from scoria_core.scoria import Scoria
 
 __all__ = [
     "Approval",
     "Completed",
     "DelegatedHandoff",
+    "DoNotRetry",
     "Failed",
     "HandOff",
     "Identity",
@@ -31,4 +41,5 @@ __all__ = [
     "Step",
     "StepError",
     "StepSpec",
+    "TimeLimitExceeded",
 ]

@@ -14,10 +14,15 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 
 converter = make_converter(detailed_validation=False)
 
-# A start that is repeated under a later kit has the arguments, and the digest, that it had.
+# What a step was not asked for is not in its entry.
 converter.register_unstructure_hook(
     StepSpec,
-    make_dict_unstructure_fn(StepSpec, converter, retry=override(omit_if_default=True)),
+    make_dict_unstructure_fn(
+        StepSpec,
+        converter,
+        retry=override(omit_if_default=True),
+        time_limit=override(omit_if_default=True),
+    ),
 )
 
 

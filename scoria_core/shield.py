@@ -29,8 +29,9 @@ class _Work(Generic[R]):
 def shielded(call: Callable[[], R]) -> R:
     """Return what `call` returns, or raise what it raises.
 
-    It comes to its end also where the main thread, which waits for it, is interrupted; whoever was
-    interrupted does not know its outcome. In another thread it is simply called.
+    It comes to its end also where the main thread, which waits for it, is interrupted: the
+    interrupt is raised then. A second one is raised at once, and the call goes on without it.
+    Whoever was interrupted does not know its outcome. In another thread it is simply called.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
@@ -39,8 +40,13 @@ def shielded(call: Callable[[], R]) -> R:
         thread = threading.Thread(target=work.carry_out, name="scoria-shielded")
         thread.start()
     except RuntimeError:
-        return call()  # the interpreter is shutting down, and gives no more threads
-    thread.join()
+        return call()  # the system gives no thread, or the interpreter is shutting down
+    try:
+        thread.join()
+    except BaseException:
+        # What is stored is then to be seen by whoever cleans up.
+        thread.join()
+        raise
     if work.raised is not None:
         raise work.raised
     return work.answers[0]

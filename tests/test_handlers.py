@@ -289,38 +289,6 @@ def test_a_failure_keeps_its_reason_and_details(
     assert (error.type, error.message, error.details) == ("Failed", "too short", {"words": 3})
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_an_interrupted_step_is_released(
-    scoria: Scoria, start: Callable[..., RunSummary], raised: type[BaseException]
-) -> None:
-    """The process is told to stop: the error goes up, and the step is there for another."""
-    with pytest.raises(raised):
-        start(scripted(raised()))
-    (run,) = scoria.list_runs()
-    detail = scoria.get_run_detail(run.run_id)
-    assert (run.status, detail.steps[0].status, detail.steps[0].attempt) == ("running", "queued", 2)
-    assert [entry.type for entry in detail.journal][-2:] == ["step_claimed", "step_released"]
-    assert scoria.run_pending(handlers={"work": scripted(None)})[0].status == "completed"
-
-
-def test_an_interrupted_async_handler_is_released(
-    scoria: Scoria, start: Callable[..., RunSummary]
-) -> None:
-    """An interruption within a coroutine, in the host's loop too, leaves the step queued."""
-
-    async def stops(_: Step, __: RunSummary) -> None:
-        raise KeyboardInterrupt
-
-    async def host() -> None:
-        start(stops)
-
-    for call in (lambda: start(stops), lambda: asyncio.run(host())):
-        with pytest.raises(KeyboardInterrupt):
-            call()
-    details = [scoria.get_run_detail(run.run_id) for run in scoria.list_runs()]
-    assert [detail.steps[0].status for detail in details] == ["queued", "queued"]
-
-
 def test_the_claim_is_stored_before_the_handler_is_entered(
     scoria: Scoria, start: Callable[..., RunSummary]
 ) -> None:

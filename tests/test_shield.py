@@ -29,7 +29,7 @@ def _stopping() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_stopping")
 def test_an_interrupted_call_comes_to_its_end() -> None:
-    """The main thread goes on at once; the work goes on without it."""
+    """The interrupt goes up once the work is done, so that who cleans up sees all of it."""
     done = threading.Event()
 
     def work() -> None:
@@ -39,7 +39,24 @@ def test_an_interrupted_call_comes_to_its_end() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     with pytest.raises(StoppedError):
         shielded(work)
+    assert done.is_set()
+
+
+@pytest.mark.usefixtures("_stopping")
+def test_a_second_interrupt_does_not_wait() -> None:
+    """A store that does not answer does not keep its process from ending."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go.wait(30)
+        done.set()
+
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    with pytest.raises(StoppedError):
+        shielded(work)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     assert not done.is_set()
+    go.set()
     assert done.wait(10)
 
 

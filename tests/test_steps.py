@@ -1,6 +1,7 @@
 """Steps: in their order, retried, cancelled, carried out later."""
 
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_an_interruption_after_a_cancellation_goes_up(
 
     def cancels(_: Step, run: RunSummary) -> None:
         scoria.cancel_run(run.run_id)
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         start(cancels)
