@@ -18,12 +18,15 @@ class _Work(Generic[R]):
     call: Callable[[], R]
     answers: list[R] = attrs.field(factory=list)
     raised: BaseException | None = None
+    done: threading.Lock = attrs.field(factory=threading.Lock)
 
     def carry_out(self) -> None:
         try:
             self.answers.append(self.call())
         except BaseException as raised:  # noqa: BLE001 - the caller is told
             self.raised = raised
+        finally:
+            self.done.release()
 
 
 def shielded(call: Callable[[], R]) -> R:
@@ -36,17 +39,20 @@ def shielded(call: Callable[[], R]) -> R:
     if threading.current_thread() is not threading.main_thread():
         return call()
     work = _Work(call)
+    work.done.acquire()
     try:
         thread = threading.Thread(target=work.carry_out, name="scoria-shielded")
         thread.start()
     except RuntimeError:
         return call()  # the system gives no thread, or the interpreter is shutting down
     try:
-        thread.join()
+        work.done.acquire()
     except BaseException:
-        # What is stored is then to be seen by whoever cleans up.
-        thread.join()
+        # What is stored is then to be seen by whoever cleans up. It is a lock that is waited for:
+        # an interrupted `Thread.join` takes its thread for ended (CPython 3.11 and 3.12).
+        work.done.acquire()
         raise
+    thread.join()
     if work.raised is not None:
         raise work.raised
     return work.answers[0]
