@@ -119,7 +119,7 @@ breaks.add(
     [
         (
             "decisions:_complete_step",
-            "if next(change.run.uncompleted_steps(), None) is None:",
+            'if run.facts.driven_by == "steps" and next(run.uncompleted_steps(), None) is None:',
             "if False:",
         )
     ],
@@ -131,7 +131,7 @@ breaks.add(
     [
         (
             "decisions:_complete_step",
-            "if next(change.run.uncompleted_steps(), None) is None:",
+            'if run.facts.driven_by == "steps" and next(run.uncompleted_steps(), None) is None:',
             "if change.run.status == RunStatus.RUNNING:",
         )
     ],

@@ -48,11 +48,11 @@ breaks.add(
     "on record when the call returns",
     [
         (
-            "execution:Execution._carry_out_one",
-            "run, recorded = self.repository.change(step.run_id, conclude)",
+            "execution:Execution._conclude",
+            "concluded = self.repository.change(step.run_id, conclude)",
             (
                 "change = self.repository._change(self.repository.load(step.run_id), None)\n"
-                "    run, recorded = change.run, conclude(change)"
+                "    concluded = change.run, conclude(change)"
             ),
         )
     ],
@@ -136,8 +136,8 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message)",
-            "StepError('Error', message)",
+            "StepError(type(error).__name__, message,",
+            "StepError('Error', message,",
         )
     ],
 )
@@ -148,8 +148,8 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message)",
-            "StepError(type(error).__name__, '')",
+            "StepError(type(error).__name__, message,",
+            "StepError(type(error).__name__, '',",
         )
     ],
 )
@@ -231,9 +231,9 @@ breaks.add(
     "goes back to the queue",
     [
         (
-            "execution:Execution._carry_out_one",
-            ("self.repository.change(step.run_id, lambda change: decisions.release(change, step))"),
-            "pass",
+            "execution:Execution._let_go_of",
+            "is_stored and decisions.release(change, step)",
+            "False",
         )
     ],
 )
