@@ -174,7 +174,7 @@ class Execution:
                 logger.info("released: step %s of run %s", step.step_id, step.run_id)
         except RunNotFound:
             pass  # the run was not stored either
-        except ScoriaError:
+        except Exception:  # what interrupted is to go up, not this
             logger.warning("step %s is left to its lease", step.step_id, exc_info=True)
 
     def _is_stopping(self) -> bool:

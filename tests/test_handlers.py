@@ -134,6 +134,53 @@ def test_without_a_handler_a_step_stays_queued(
     assert scoria.get_run(run.run_id) == run
 
 
+@in_memory
+@pytest.mark.parametrize(
+    "call", ["start_run", "add_step", "resume_run", "retry_run", "run_pending"]
+)
+def test_a_handler_for_another_kind_is_pointed_out(
+    scoria: Scoria,
+    start: Callable[..., RunSummary],
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+) -> None:
+    """A typo leaves the step waiting, which is no error; the log says what it waits for."""
+    run = start(
+        {"add_step": None, "resume_run": scripted(needs())}.get(call, scripted(Failed("no")))
+    )
+    if call == "resume_run":
+        approve(scoria, run)
+    if call == "run_pending":
+        run = scoria.retry_run(run.run_id)
+    typo = {"wrok\u202e": scripted(), "work.": scripted()}
+    if call == "start_run":
+        start(handlers=typo)
+    elif call == "add_step":
+        scoria.add_step(run.run_id, WORK, handlers=typo)
+    else:
+        getattr(scoria, call)(run.run_id, handlers=typo)
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    message = warning.getMessage()
+    assert "no handler for its kind 'work'" in message
+    assert "handlers were given for 'work.', 'wrok\\u202e'; is 'work.' a typo?" in message
+
+
+@in_memory
+def test_a_handler_for_a_later_step_is_not_pointed_out(
+    make_scoria: Callable[..., Scoria], identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the next step has its handler, or none was given to the call, nothing is said."""
+    scoria = make_scoria(handlers={"work": scripted(None)})
+    later = {"later": scripted()}
+    scoria.start_run(identity, root_role_id="r", initial_step=WORK, handlers=later)
+    scoria.start_run(identity, root_role_id="r", handlers=later)
+    scoria.start_run(identity, root_role_id="r", initial_step=StepSpec("other", "r"))
+    scoria.run_pending(handlers=later)
+    queueing = make_scoria(dispatch="queue")
+    queueing.start_run(identity, root_role_id="r", initial_step=WORK, handlers={"work": scripted()})
+    assert caplog.records == []
+
+
 def test_an_async_handler_is_awaited(scoria: Scoria, start: Callable[..., RunSummary]) -> None:
     """A coroutine pauses a run and completes it as a plain function does."""
     run = start(awaited)

@@ -4,6 +4,7 @@ Once per released version; what an earlier one wrote is never written again.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -74,8 +75,8 @@ def breaks(*_: object) -> None:
 
 
 def stops(*_: object) -> None:
-    """End the process from within a handler."""
-    raise SystemExit
+    """Be at work when the process is told to end."""
+    signal.raise_signal(signal.SIGINT)
 
 
 class Author:
@@ -142,7 +143,7 @@ class Author:
         )
 
     def _ended(self, handler: Any, scoria: Scoria | None = None) -> RunSummary:
-        with suppress(SystemExit, ConnectionError):
+        with suppress(KeyboardInterrupt, ConnectionError):
             self.start(handler, scoria)
         return self.scoria.list_runs(limit=1)[0]
 
