@@ -9,9 +9,11 @@ import click
 
 from scoria_cli.console import console, line
 from scoria_cli.options import Amount, existing_store, run_ids, store_option, tenant_option
-from scoria_core import RunDetail, Scoria
+from scoria_core import RunDetail, Scoria, Step
 from scoria_core.errors import ScoriaError
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
+
+_GRACE = timedelta(minutes=1)
 
 
 @attrs.frozen
@@ -38,7 +40,7 @@ class Finding:
     default=24.0,
     show_default=True,
     type=Amount(),
-    help="Hours that a person may take.",
+    help="Hours that a person may take, or a step without a time limit.",
 )
 @click.option(
     "--newest",
@@ -81,7 +83,7 @@ def _findings(
     elif detail.summary.status == RunStatus.WAITING_FOR_APPROVAL:
         yield from _waiting(detail, waiting)
     elif detail.summary.status == RunStatus.RUNNING:
-        yield from _running(scoria, detail, quiet, patience)
+        yield from _running(scoria, detail, quiet, patience, waiting)
 
 
 def _failed(detail: RunDetail) -> str:
@@ -105,7 +107,7 @@ def _waiting(detail: RunDetail, waiting: timedelta) -> Iterator[Finding]:
 
 
 def _running(
-    scoria: Scoria, detail: RunDetail, quiet: timedelta, patience: timedelta
+    scoria: Scoria, detail: RunDetail, quiet: timedelta, patience: timedelta, waiting: timedelta
 ) -> Iterator[Finding]:
     run_id = detail.summary.run_id
     step = next((step for step in detail.steps if step.status == StepStatus.RUNNING), None)
@@ -116,6 +118,9 @@ def _running(
             holder = lease.get("worker_id") or "its process"
             why = f"lost {holder} in its step {step.kind}: no word since the lease ended"
             yield Finding(run_id, why, "start a worker, or call run_pending")
+        elif _is_too_long(step, waiting):
+            why = f"is at work on its step {step.kind} since {step.started_at:%Y-%m-%d %H:%M}"
+            yield Finding(run_id, why, "look at its process; give such a step a time_limit")
         return
     queued = next((step for step in detail.steps if step.status == StepStatus.QUEUED), None)
     if queued is not None and _waits_to_be_tried_again(detail, queued.step_id):
@@ -126,6 +131,17 @@ def _running(
     elif queued is None and quiet > patience:
         why = f"has nothing to do since {detail.summary.updated_at:%Y-%m-%d %H:%M}"
         yield Finding(run_id, why, "its host calls add_step, complete_run or cancel_run")
+
+
+def _is_too_long(step: Step, waiting: timedelta) -> bool:
+    """Tell whether a step is at work past its time limit, or without one for as long as a person.
+
+    Past its limit it is failed by its own process, unless that is frozen.
+    """
+    if step.started_at is None:
+        return False
+    limit = timedelta(seconds=step.time_limit) + _GRACE if step.time_limit else waiting
+    return datetime.now(UTC) - step.started_at > limit
 
 
 def _waits_to_be_tried_again(detail: RunDetail, step_id: str) -> bool:
