@@ -93,7 +93,7 @@ class Heart:
         self._holds: set[Hold] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._users = 0
+        self._users = self._rests = 0
         self._wakes_at = math.inf
 
     @contextmanager
@@ -106,6 +106,8 @@ class Heart:
         with self._changed:
             beats = self._wake(time.monotonic() + lease.seconds / BEATS_PER_LEASE)
             self._users += 1
+            if self._rests:
+                self._changed.notify_all()
         try:
             yield beats
         finally:
@@ -151,9 +153,16 @@ class Heart:
     def rest(self) -> None:
         """End the thread now if nothing is carried out."""
         with self._changed:
+            thread = self._thread
+            if thread is None or thread is threading.current_thread():
+                return
+            self._rests += 1
             self._changed.notify_all()
-            thread = None if self._users else self._thread
-        if thread is not None and thread is not threading.current_thread():
+            while self._thread is thread and not self._users:
+                self._changed.wait()
+            self._rests -= 1
+            ended = self._thread is not thread
+        if ended:
             thread.join()
 
     def _wake(self, wakes_at: float) -> bool:
@@ -175,9 +184,11 @@ class Heart:
     def _beat(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait(self._patience())
+                if not self._rests:
+                    self._changed.wait(self._patience())
                 if not self._users and not self._holds:
                     self._thread = None
+                    self._changed.notify_all()
                     return
                 now = time.monotonic()
                 due = [hold for hold in self._holds if hold.wakes_at <= now]

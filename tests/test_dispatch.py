@@ -423,3 +423,12 @@ def test_threads_survive_what_they_are_given(caplog: pytest.LogCaptureFixture) -
         assert done.wait(PATIENCE)
     assert threads.finish(PATIENCE) == 0
     assert "SystemExit" in caplog.text
+
+
+@in_memory
+def test_closing_ends_the_heart_at_once(make_store_of: Callable[[str], RunStore]) -> None:
+    """A thread that has hardly begun is not waited for until its first beat."""
+    for _ in range(50):
+        with Scoria(make_store_of("memory"), handlers={"work": lambda *_: None}) as scoria:
+            begin(scoria)
+        assert "scoria-heart" not in [thread.name for thread in threading.enumerate()]

@@ -121,9 +121,9 @@ def ended_is_ended(seen: Observed) -> Problems:
 
 
 def completes_by_itself(seen: Observed) -> Problems:
-    """4: A run that was started with a step completes by itself when all have completed.
+    """4: A run started with a step completes by itself when all of its steps have completed.
 
-    One that was started without a step waits for its host.
+    One started without waits for its host.
     """
     run, before = seen.after, seen.before
     done = bool(run.steps) and all(step.status == "completed" for step in run.steps)
