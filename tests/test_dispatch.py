@@ -425,7 +425,6 @@ def test_threads_survive_what_they_are_given(caplog: pytest.LogCaptureFixture) -
     assert "SystemExit" in caplog.text
 
 
-@in_memory
 def test_closing_ends_the_heart_at_once(make_store_of: Callable[[str], RunStore]) -> None:
     """A thread that has hardly begun is not waited for until its first beat."""
     for _ in range(50):
