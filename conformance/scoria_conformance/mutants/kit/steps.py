@@ -33,11 +33,11 @@ breaks.add(
             "run, _ = self._runs.change(",
             (
                 "change = self._runs._change(self._runs.load(_run_id(run_id)), None)\n"
-                "    decide(change)\n"
-                "    if execution.claimed:\n"
-                "        execution.handlers[execution.claimed.kind](execution.claimed, "
+                "        decide(change)\n"
+                "        if claim := execution.claimed:\n"
+                "            execution.handlers[claim.step.kind](claim.step, "
                 "change.run.summary(self._runs.now()))\n"
-                "    run, _ = self._runs.change("
+                "        run, _ = self._runs.change("
             ),
         )
     ],
@@ -202,8 +202,8 @@ breaks.add(
     [
         (
             "handlers:call",
-            "return _await(answer) if inspect.isawaitable(answer) else answer",
-            "return answer.close() if inspect.isawaitable(answer) else answer",
+            "    is_async()\n",
+            "    return answer.close()\n",
         )
     ],
 )
