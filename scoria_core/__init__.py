@@ -16,12 +16,14 @@ from scoria_core.model import (
 )
 from scoria_core.outcomes import (
     Completed,
+    DoNotRetry,
     Failed,
     HandOff,
     NeedsApproval,
     Outcome,
     Retry,
     StepSpec,
+    TimeLimitExceeded,
 )
 from scoria_core.scoria import Scoria, ScoriaOptions
 
@@ -31,6 +33,7 @@ __all__ = [
     "Completed",
     "DamagedRun",
     "DelegatedHandoff",
+    "DoNotRetry",
     "Failed",
     "HandOff",
     "Handler",
@@ -52,4 +55,5 @@ __all__ = [
     "StepError",
     "StepSpec",
     "StepStatus",
+    "TimeLimitExceeded",
 ]

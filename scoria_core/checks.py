@@ -1,13 +1,22 @@
 """What hosts and handlers hand over, checked before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import attrs
 
 from scoria_core.errors import InvalidHandoff, InvalidPayload, shown
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, Retry, StepSpec
+from scoria_core.outcomes import (
+    MAX_FOLLOWING,
+    Completed,
+    Failed,
+    HandOff,
+    NeedsApproval,
+    Outcome,
+    Retry,
+    StepSpec,
+)
 from scoria_core.payloads import MAX_BYTES, checked_name, checked_payload, checked_text
 from scoria_core.projection import ContextPolicy
 
@@ -50,6 +59,7 @@ class Checks:
             role_id=checked_name(spec.role_id, f"{path}.role_id"),
             input=self.payload(spec.input, f"{path}.input"),
             retry=_retry(spec.retry, f"{path}.retry"),
+            time_limit=_seconds(spec.time_limit, f"{path}.time_limit"),
         )
 
     def handoff(
@@ -75,8 +85,8 @@ class Checks:
     def outcome(self, answer: object) -> Outcome:
         """Check what a handler answered."""
         match answer:
-            case Completed(result=result):
-                return Completed(self.optional_payload(result, "result"))
+            case Completed(result=result, then=then):
+                return Completed(self.optional_payload(result, "result"), self._following(then))
             case Failed(reason=reason, details=details):
                 details = self.optional_payload(details, "details")
                 return Failed(self.text(reason, "reason"), details)
@@ -91,6 +101,16 @@ class Checks:
             f"is {type(answer).__name__}; a handler returns Completed, NeedsApproval, HandOff, "
             "Failed, a mapping or None",
         )
+
+    def _following(self, then: object) -> tuple[StepSpec, ...]:
+        if isinstance(then, str) or not isinstance(then, Sequence):
+            raise InvalidPayload("then", f"is {type(then).__name__}; pass a list of StepSpec")
+        if len(then) > MAX_FOLLOWING:
+            problem = (
+                f"has {len(then)} steps; pass at most {MAX_FOLLOWING}, and let them queue more"
+            )
+            raise InvalidPayload("then", problem)
+        return tuple(self.spec(spec, f"then[{number}]") for number, spec in enumerate(then))
 
     def _needs_approval(self, needs: NeedsApproval) -> NeedsApproval:
         return NeedsApproval(
@@ -141,20 +161,36 @@ def _retry(retry: object, path: str) -> Retry | None:
         if not number or not least <= value <= _MAX_EXPIRY.total_seconds():
             problem = f"is {shown(value)}; pass a number of {least} or more"
             raise InvalidPayload(f"{path}.{name}", problem)
-    return retry
+    return attrs.evolve(retry, unless=_exceptions(retry.unless, f"{path}.unless"))
+
+
+def _exceptions(unless: object, path: str) -> tuple[str, ...]:
+    if not isinstance(unless, tuple):
+        problem = f"is {shown(unless)}; pass a tuple of exception classes or their names"
+        raise InvalidPayload(path, problem)
+    return tuple(checked_name(name, f"{path}[{number}]") for number, name in enumerate(unless))
+
+
+def _seconds(limit: object, path: str) -> float | None:
+    length = _length(limit, path, "has no limit")
+    return None if length is None else length.total_seconds()
 
 
 def _expiry(expires_in: object) -> timedelta | None:
-    if expires_in is None:
+    return _length(expires_in, "expires_in", "never expires")
+
+
+def _length(value: object, path: str, none_means: str) -> timedelta | None:
+    if value is None:
         return None
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | timedelta):
-        problem = f"is {type(expires_in).__name__}; pass a timedelta, seconds or None"
-        raise InvalidPayload("expires_in", problem)
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        problem = f"is {type(value).__name__}; pass a timedelta, seconds or None"
+        raise InvalidPayload(path, problem)
     zero, most = timedelta(0), _MAX_EXPIRY
-    if isinstance(expires_in, timedelta):
-        allowed = zero < expires_in <= most
+    if isinstance(value, timedelta):
+        allowed = zero < value <= most
     else:
-        allowed = 0 < expires_in <= most.total_seconds()
+        allowed = 0 < value <= most.total_seconds()
     if not allowed:
-        raise InvalidPayload("expires_in", f"is not within {most.days} days; None never expires")
-    return expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
+        raise InvalidPayload(path, f"is not within {most.days} days; None {none_means}")
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)

@@ -6,7 +6,7 @@ stores: a caller appends the entries of the change at the version the run was re
 throws the change away.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
@@ -151,20 +151,23 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease | None = Non
     return run.step_view(step.step_id, change.at)
 
 
-def conclude(change: Change, claimed: Step, outcome: Outcome | StepError) -> bool:
+def conclude(
+    change: Change, claimed: Step, outcome: Outcome | StepError, *, is_final: bool = False
+) -> bool:
     """Record what the handler of a claimed step answered, or the error it raised.
 
-    Returns False, and changes nothing, where the claim no longer stands: the step was cancelled
-    or given to another attempt meanwhile.
+    An error that `is_final` fails the step, whatever retry it declares. Returns False, and changes
+    nothing, where the claim no longer stands: the step was cancelled or given to another attempt
+    meanwhile.
     """
     if not is_still_claimed(change.run, claimed):
         return False
     match outcome:
-        case Completed(result=result):
-            _complete_step(change, claimed.step_id, result)
+        case Completed(result=result, then=then):
+            _complete_step(change, claimed.step_id, result, then)
         case Failed(reason=reason, details=details):
             _fail_step(change, claimed.step_id, StepError("Failed", reason, details))
-        case StepError() if (delay := _delay_of(claimed)) is not None:
+        case StepError() if not is_final and (delay := _delay_of(claimed)) is not None:
             _move_step(
                 change,
                 claimed.step_id,
@@ -381,10 +384,15 @@ def _queue(change: Change, step_id: str, spec: StepSpec, **more: Any) -> None:
     )
 
 
-def _complete_step(change: Change, step_id: str, result: object) -> None:
+def _complete_step(
+    change: Change, step_id: str, result: object, then: Iterable[StepSpec] = ()
+) -> None:
+    run = change.run
     _move_step(change, step_id, "complete", result=result)
-    if next(change.run.uncompleted_steps(), None) is None:
-        change.move("run", change.run.run_id, "complete")
+    for spec in then:
+        _queue(change, change.new_id(), spec)
+    if run.facts.driven_by == "steps" and next(run.uncompleted_steps(), None) is None:
+        change.move("run", run.run_id, "complete")
 
 
 def _fail_step(change: Change, step_id: str, error: StepError) -> None:

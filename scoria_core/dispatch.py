@@ -1,11 +1,26 @@
 """Who carries out the steps of a facade, and the threads that do it where it is they."""
 
+import atexit
+import contextvars
+import heapq
+import itertools
+import logging
+import os
 import threading
+import time
+import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
+import attrs
+
 from scoria_core.errors import InvalidPayload, shown
+from scoria_core.interrupts import is_exiting
+
+logger = logging.getLogger("scoria")
+
+MAX_THREADS = 1_000
+"""The most threads that one facade may have."""
 
 
 class Dispatch(StrEnum):
@@ -30,37 +45,139 @@ def checked_dispatch(value: object) -> Dispatch:
         raise InvalidPayload("dispatch", problem) from None
 
 
+def checked_threads(value: object) -> int:
+    """Return how many threads there may be, or raise `InvalidPayload` naming `threads`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
+        raise InvalidPayload("threads", f"is {shown(value)}; pass an int from 1 to {MAX_THREADS}")
+    return value
+
+
+@attrs.define(order=True)
+class _Work:
+    """What is to be done, at a time of the monotonic clock, in the context it was given in."""
+
+    at: float
+    number: int
+    call: Callable[[], object] = attrs.field(order=False)
+    context: contextvars.Context = attrs.field(order=False, factory=contextvars.copy_context)
+
+
 class Threads:
-    """The threads of one facade, started with the first work they are given."""
+    """The threads of one facade, at most `most`, started as there is work for them.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
-        self._timers: set[threading.Timer] = set()
+    They are daemons: a handler that never returns does not keep its process from ending. When the
+    interpreter exits it begins nothing more and waits for what is under way, unless `finish` has
+    given that up.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._finished = False
+        self._start_anew()
+        _ALL.add(self)
 
-    def give(self, work: Callable[[], object], wait: float = 0.0) -> None:
-        """Have `work` done, now or after `wait` seconds; after `finish` it is left undone."""
-        with self._lock:
+    def _start_anew(self) -> None:
+        self._changed = threading.Condition()
+        self._left: list[_Work] = []
+        self._numbers = itertools.count()
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._at_work = 0
+
+    def give(self, call: Callable[[], object], wait: float = 0.0) -> None:
+        """Have `call` done, now or after `wait` seconds; after `finish` it is left undone."""
+        with self._changed:
             if self._finished:
                 return
-            if wait:
-                self._timers = {timer for timer in self._timers if timer.is_alive()}
-                timer = threading.Timer(wait, self.give, [work])
-                timer.daemon = True
-                self._timers.add(timer)
-                timer.start()
-                return
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(thread_name_prefix="scoria")
-            self._pool.submit(work)
+            heapq.heappush(self._left, _Work(time.monotonic() + wait, next(self._numbers), call))
+            if len(self._left) > self._idle and len(self._threads) < self._most:
+                self._start_one()
+            self._changed.notify()
 
-    def finish(self) -> None:
-        """Return when all that was given has been done; what waits for its time stays queued."""
-        with self._lock:
+    def finish(self, timeout: float | None = None, *, drain: bool = True) -> int:
+        """Wait until all that was given has been done, and return how much is still under way.
+
+        What waits for its time is left undone; without `drain` all is that has not begun. After
+        `timeout` seconds this waits no longer.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
             self._finished = True
-            for timer in self._timers:
-                timer.cancel()
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown()
+            self._drop(drain=drain)
+            self._changed.notify_all()
+            while self._at_work or self._left:
+                patience = None if until is None else until - time.monotonic()
+                if (patience is not None and patience <= 0) or not self._threads:
+                    break
+                self._changed.wait(patience)
+            self._drop(drain=False)
+            left, self._at_work = self._at_work, 0
+            return left
+
+    def _drop(self, *, drain: bool) -> None:
+        now = time.monotonic()
+        self._left = [work for work in self._left if drain and work.at <= now]
+        heapq.heapify(self._left)
+
+    def _start_one(self) -> None:
+        thread = threading.Thread(target=self._live, name="scoria-step", daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            if not self._threads:
+                # The step is queued in the store; the next work that is given tries again.
+                logger.warning("no thread could be started: steps stay queued", exc_info=True)
+
+    def _live(self) -> None:
+        changed = self._changed  # another after a fork
+        while True:
+            with changed:
+                work = self._next()
+                if work is None:
+                    self._threads.discard(threading.current_thread())
+                    changed.notify_all()
+                    return
+                self._at_work += 1
+            try:
+                work.context.run(work.call)
+            except BaseException:
+                logger.exception("a thread could not carry out its work")
+            finally:
+                del work
+                with changed:
+                    self._at_work = max(self._at_work - 1, 0)
+                    changed.notify_all()
+
+    def _next(self) -> _Work | None:
+        while True:
+            wait = self._left[0].at - time.monotonic() if self._left else None
+            if is_exiting():
+                return None
+            if wait is not None and wait <= 0:
+                return heapq.heappop(self._left)
+            if self._finished:
+                return None
+            self._idle += 1
+            self._changed.wait(None if wait is None else min(wait, threading.TIMEOUT_MAX))
+            self._idle -= 1
+
+
+_ALL: "weakref.WeakSet[Threads]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # What the parent was given, the threads of the parent do.
+    for threads in list(_ALL):
+        threads._start_anew()
+
+
+def _at_exit() -> None:
+    for threads in list(_ALL):
+        threads.finish(drain=False)
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

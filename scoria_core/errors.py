@@ -11,6 +11,7 @@
      |    +-- RunNotResumable     ... and the move was to resume the run
      |    +-- ApprovalPending     ... because a person has yet to decide
      |    +-- ApprovalNotPending  ... because there is nothing to decide
+     +-- CloseRefused             a handler would close the store under its own step
      +-- IdempotencyConflict      a key used again with other arguments
      +-- VersionConflict          another caller appended first
      +-- StoreUnavailable         locked by another process, closed, down, unknown
@@ -260,6 +261,23 @@ class ApprovalNotPending(TransitionRefused):
     """The approval named is not one that can be decided now: unknown, decided or expired."""
 
     code: ClassVar[str] = "approval_not_pending"
+
+
+@attrs.define
+class CloseRefused(ScoriaError):
+    """The facade was to be closed by a handler that it is waiting for."""
+
+    code: ClassVar[str] = "close_refused"
+    run_id: str
+    step_id: str
+
+    @property
+    def message(self) -> str:
+        """Name the step, and who can close."""
+        return (
+            f"close was called by the handler of step {self.step_id} of run {self.run_id}, whose "
+            "answer is yet to be stored; call stop, return, and close where the facade was opened"
+        )
 
 
 @attrs.define

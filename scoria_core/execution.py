@@ -1,44 +1,106 @@
 """Steps carried out in the caller: claim, enter the handler, record, go on with the next.
 
 The claim is stored before the handler is entered and its outcome before the call returns, so a
-process that dies in between leaves a record of what it was doing.
+process that dies in between leaves a record of what it was doing. One that is interrupted gives
+back what it claimed.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 import attrs
 
 from scoria_core import decisions, handlers
 from scoria_core.checks import Checks
 from scoria_core.decisions import Change
+from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.handlers import Handler
-from scoria_core.leases import HEART, Lease
+from scoria_core.interrupts import interrupts_seen, is_exiting, is_stop
+from scoria_core.leases import HEART, Hold, Lease
+from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import Outcome
+from scoria_core.ports import RunStore
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
+from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
+
+_Key = tuple[str, str, int]
+
+_ENTERED: ContextVar[tuple[tuple[RunStore, _Key], ...]] = ContextVar("_ENTERED", default=())
+
+
+def entered_handler(store: RunStore) -> _Key | None:
+    """Return the step of `store` whose handler makes this call, or None."""
+    calling = (key for of_store, key in _ENTERED.get() if of_store is store and HEART.holds(key))
+    return next(calling, None)
+
+
+@attrs.frozen
+class Raised:
+    """What a handler raised, or what was wrong with its answer."""
+
+    error: StepError
+    exception: BaseException
+    is_final: bool
+
+
+@attrs.define
+class Claim:
+    """A step that was claimed, what came of it, and how the journal knows that claim."""
+
+    step: Step
+    digest: str
+    outcome: Outcome | Raised | None = None
 
 
 @attrs.define
 class Execution:
-    """Carries out the steps of one run that there are handlers for."""
+    """Carries out the steps of one run that there are handlers for.
+
+    `ends_at_exit`: it is on a thread that ends with the interpreter, and fails nothing then.
+    """
 
     repository: RunRepository
     checks: Checks
     handlers: Mapping[str, Handler]
     lease: Lease
     is_stopping: Callable[[], bool] = bool
-    claimed: Step | None = None
+    ends_at_exit: bool = False
+    claimed: Claim | None = None
+    _concluding: Claim | None = None
+    _beats: bool = False
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Claim and carry out within this block: whoever is interrupted in it keeps no claim."""
+        if not self.handlers:
+            yield
+            return
+        with HEART.beating(self.lease) as self._beats:
+            try:
+                yield
+            except ScoriaError:
+                raise  # the store did not answer, and would not now
+            except BaseException:
+                self._let_go()
+                raise
 
     def claim(self, change: Change) -> None:
         """Claim the next step within `change`, if there is a handler for it and none to stop."""
         self.claimed = None
-        if not self.is_stopping():
-            self.claimed = decisions.claim_next(change, self.handlers, self.lease)
+        if self._is_stopping():
+            return
+        if self.handlers and not self._beats:
+            logger.warning("no thread could be started to renew claims: steps stay queued")
+            return
+        step = decisions.claim_next(change, self.handlers, self.lease)
+        if step is not None:
+            self.claimed = Claim(step, change.run.head_digest)
 
     def carry_out(self, run: Run) -> Run:
         """Carry out the claimed step, and those after it, and return the run as it then is."""
@@ -46,38 +108,89 @@ class Execution:
             run = self._carry_out_one(self.claimed, run)
         return run
 
-    def _carry_out_one(self, step: Step, run: Run) -> Run:
-        summary = run.summary(self.repository.now())
+    def _carry_out_one(self, claimed: Claim, run: Run) -> Run:
+        step, summary = claimed.step, run.summary(self.repository.now())
         self.repository.kept.keep(run)  # others may change it while its handler is at work
         _tell("claimed", step, summary)
-        try:
-            with HEART.holding(key_of(step), self.lease, lambda: self._renew(step)):
-                outcome = self._outcome(step, summary)
-        except BaseException:
-            # The process is being stopped: the step goes back to the queue for another.
-            self.claimed = None
-            self.repository.change(step.run_id, lambda change: decisions.release(change, step))
-            _tell("released", step, summary)
-            raise
-
-        def conclude(change: Change) -> bool:
-            self.claimed = None
-            if decisions.conclude(change, step, outcome):
-                self.claim(change)
-                return True
-            return False
-
-        run, recorded = self.repository.change(step.run_id, conclude)
+        with self._holding(step) as hold:
+            try:
+                if not self._is_stopping():
+                    with _entering(self.repository.store, step):
+                        claimed.outcome = self._outcome(step, summary, hold)
+            except BaseException:
+                self._let_go()
+                raise
+        run, recorded = self._conclude(claimed, claims_next=True)
         if recorded:
-            _tell(run.steps[step.step_id].status, step, summary)
+            _tell_outcome(claimed.outcome, run, step, summary)
         else:
             logger.warning(
                 "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
                 step.step_id,
                 run.run_id,
-                run.tenant_id,
+                visible_line(run.tenant_id),
             )
         return run
+
+    def _conclude(self, claimed: Claim, *, claims_next: bool) -> tuple[Run, bool]:
+        step, outcome = claimed.step, claimed.outcome
+        is_final = isinstance(outcome, Raised) and outcome.is_final
+        recorded = outcome.error if isinstance(outcome, Raised) else outcome
+        self._concluding = claimed
+
+        def conclude(change: Change) -> bool:
+            self.claimed = None
+            if recorded is None:
+                return decisions.release(change, step)
+            concluded = decisions.conclude(change, step, recorded, is_final=is_final)
+            if concluded and claims_next:
+                self.claim(change)
+            return concluded
+
+        concluded = self.repository.change(step.run_id, conclude)
+        self._concluding = None
+        return concluded
+
+    def _let_go(self) -> None:
+        """Record what a handler answered, and give back what was claimed if that was stored."""
+        concluding, claimed = self._concluding, self.claimed
+        self._concluding = self.claimed = None
+        for claim in (concluding, claimed):
+            if claim is not None:
+                self._let_go_of(claim)
+
+    def _let_go_of(self, claim: Claim) -> None:
+        step = claim.step
+
+        def release(change: Change) -> bool:
+            # Another may have claimed the same attempt, if this claim was not stored.
+            is_stored = any(record.digest == claim.digest for record in change.run.records)
+            return is_stored and decisions.release(change, step)
+
+        try:
+            if claim.outcome is not None:
+                self._conclude(claim, claims_next=False)
+            elif self.repository.change(step.run_id, release)[1]:
+                logger.info("released: step %s of run %s", step.step_id, step.run_id)
+        except RunNotFound:
+            pass  # the run was not stored either
+        except Exception:  # what interrupted is to go up, not this
+            logger.warning("step %s is left to its lease", step.step_id, exc_info=True)
+
+    def _is_stopping(self) -> bool:
+        return self.is_stopping() or self._is_exiting()
+
+    def _is_exiting(self) -> bool:
+        return self.ends_at_exit and is_exiting()
+
+    def _holding(self, step: Step) -> AbstractContextManager[Hold]:
+        return HEART.holding(
+            key_of(step),
+            self.lease,
+            lambda: self._renew(step),
+            step.time_limit,
+            lambda: self._fail_overdue(step),
+        )
 
     def _renew(self, step: Step) -> bool:
         held = self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
@@ -90,26 +203,98 @@ class Execution:
             )
         return held
 
-    def _outcome(self, step: Step, summary: RunSummary) -> Outcome | StepError:
-        try:
-            answer = handlers.call(self.handlers[step.kind], step, summary)
-            return self.checks.outcome(answer)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - any exception of a handler is a failed step, never a lost run
-            return handlers.error_of(error)
+    def _fail_overdue(self, step: Step) -> bool:
+        """Fail a step whose handler cannot be broken off; it may go on for ever."""
+        error = handlers.error_of(handlers.time_limit_exceeded(step.time_limit or 0.0))
+        run, recorded = self.repository.change(
+            step.run_id, lambda change: decisions.conclude(change, step, error, is_final=True)
+        )
+        if recorded:
+            logger.error(
+                "failed: step %s (%s, attempt %s) of run %s of tenant %s: %s; it keeps its thread, "
+                "and its result will not be recorded",
+                step.step_id,
+                visible_line(step.kind),
+                step.attempt,
+                run.run_id,
+                visible_line(run.tenant_id),
+                error,
+            )
+        return True
+
+    def _outcome(self, step: Step, summary: RunSummary, hold: Hold) -> Outcome | Raised | None:
+        """Return what the handler answered or raised; None where its step is to be released.
+
+        A stop passes through.
+        """
+        with interrupts_seen():
+            try:
+                answer = handlers.call(
+                    self.handlers[step.kind], step, summary, lambda: hold.put_off(CANCEL_GRACE)
+                )
+            except BaseException as error:
+                if is_stop(error):
+                    raise
+                if self._is_exiting():
+                    return None  # what it uses may be gone already: that is no failure of the work
+                is_final = handlers.is_final(error, step.retry)
+                return Raised(handlers.error_of(error), error, is_final)
+            try:
+                return self.checks.outcome(answer)
+            except BaseException as error:
+                if is_stop(error):
+                    raise
+                # It has done its work, and would answer the same again.
+                return Raised(handlers.error_of(error), error, is_final=True)
+
+
+CANCEL_GRACE = 5.0
+"""How many seconds a coroutine has to end after it was cancelled for its time limit.
+
+After that its step fails as one whose handler cannot be broken off.
+"""
+
+
+@contextmanager
+def _entering(store: RunStore, step: Step) -> Iterator[None]:
+    token = _ENTERED.set((*_ENTERED.get(), (store, key_of(step))))
+    try:
+        yield
+    finally:
+        _ENTERED.reset(token)
 
 
 def _tell(what: str, step: Step, run: RunSummary) -> None:
-    logger.info(
+    logger.info(*_said(what, step, run))
+
+
+def _tell_outcome(
+    outcome: Outcome | Raised | None,
+    run: Run,
+    step: Step,
+    summary: RunSummary,
+) -> None:
+    status = "released" if outcome is None else run.steps[step.step_id].status
+    if not isinstance(outcome, Raised):
+        _tell(status, step, summary)
+    elif status == StepStatus.FAILED:
+        logger.error(*_said("failed", step, summary), exc_info=outcome.exception)
+    else:
+        logger.warning(*_said("to be tried again", step, summary), exc_info=outcome.exception)
+
+
+def _said(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, str, int, str, str]:
+    return (
         "%s: step %s (%s, attempt %s) of run %s of tenant %s",
         what,
         step.step_id,
-        step.kind,
+        visible_line(step.kind),
         step.attempt,
         run.run_id,
-        run.tenant_id,
+        visible_line(run.tenant_id),
     )
 
 
-def key_of(step: Step) -> tuple[str, str, int]:
+def key_of(step: Step) -> _Key:
     """Return what names one attempt of a step."""
     return step.run_id, step.step_id, step.attempt

@@ -8,14 +8,16 @@ import asyncio
 import contextvars
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
 from scoria_core.errors import InvalidPayload, UnknownHandler, shown
 from scoria_core.model import RunSummary, Step, StepError
-from scoria_core.outcomes import Outcome
+from scoria_core.outcomes import DoNotRetry, Outcome, Retry, TimeLimitExceeded, class_name
 from scoria_core.payloads import checked_name
 
 HandlerAnswer = Outcome | Mapping[str, Any] | None
@@ -29,6 +31,12 @@ Handlers = Mapping[str, Handler | str]
 
 MAX_MESSAGE = 2_000
 """How many characters of an exception's message are kept."""
+
+MAX_CAUSE = 8_000
+"""How many characters are kept of what led to an exception."""
+
+_MAX_TOLD = 32
+"""How many exceptions are told of, and how many notes of each."""
 
 
 def resolve(handlers: Handlers | None) -> Mapping[str, Handler]:
@@ -70,14 +78,47 @@ def _named(kind: str, name: str) -> object:
         raise UnknownHandler(kind, found) from error
 
 
-def call(handler: Handler, step: Step, run: RunSummary) -> object:
-    """Call a handler and return what it answers; what a coroutine returns where it is one."""
+def call(
+    handler: Handler, step: Step, run: RunSummary, is_async: Callable[[], object] = bool
+) -> object:
+    """Call a handler and return what it answers; what a coroutine returns where it is one.
+
+    `is_async` is called before a coroutine is awaited. Past the `time_limit` of its step that is
+    cancelled, and this raises `TimeLimitExceeded`.
+    """
+    began = monotonic()
     answer = handler(step, run)
-    return _await(answer) if inspect.isawaitable(answer) else answer
+    if not inspect.isawaitable(answer):
+        return answer
+    is_async()
+    if step.time_limit is None:
+        return _run(answer)
+    return _run(_limited(answer, step.time_limit, began))
 
 
-def _await(awaitable: Awaitable[object]) -> object:
+async def _limited(awaitable: Awaitable[object], seconds: float, began: float) -> object:
+    try:
+        async with asyncio.timeout(began + seconds - monotonic()) as limit:
+            answer = await awaitable
+    except Exception as error:
+        if limit.expired():
+            raise time_limit_exceeded(seconds) from error
+        raise
+    if limit.expired():  # it was cancelled, and answered all the same
+        raise time_limit_exceeded(seconds)
+    return answer
+
+
+def time_limit_exceeded(seconds: float) -> TimeLimitExceeded:
+    """Return the error of a handler that is still at work after so many seconds."""
+    return TimeLimitExceeded(f"the handler was still at work after its time limit of {seconds:g} s")
+
+
+def _run(awaitable: Awaitable[object]) -> object:
+    tasks: list[asyncio.Task[object]] = []
+
     async def main() -> object:
+        tasks.extend(filter(None, [asyncio.current_task()]))
         return await awaitable
 
     try:
@@ -87,14 +128,84 @@ def _await(awaitable: Awaitable[object]) -> object:
     # The caller's own event loop is busy with this very call, so a second one runs beside it.
     context = contextvars.copy_context()
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(context.run, asyncio.run, main()).result()
+        try:
+            return thread.submit(context.run, lambda: asyncio.run(main())).result()
+        except BaseException:
+            # Either it has ended, or the caller was interrupted and does not wait for it.
+            for task in tasks:
+                with suppress(RuntimeError):  # its loop has been closed
+                    task.get_loop().call_soon_threadsafe(task.cancel)
+            if not tasks and inspect.iscoroutine(awaitable):
+                awaitable.close()
+            raise
 
 
 def error_of(error: BaseException) -> StepError:
     """Return what is recorded of an exception that a handler raised."""
+    message = _text(error, MAX_MESSAGE)
+    return StepError(type(error).__name__, message, cause=_cause(error))
+
+
+def is_final(error: BaseException, retry: Retry | None) -> bool:
+    """Tell whether a step that raised `error` is not to be tried again.
+
+    Of a group, each exception in it is asked.
+    """
+    unless = () if retry is None else retry.unless
+    return any(
+        isinstance(each, DoNotRetry) or not _names_of(each).isdisjoint(unless)
+        for each in _with_members(error)
+    )
+
+
+def _names_of(error: BaseException) -> set[str]:
+    return {class_name(kind) for kind in type(error).__mro__}
+
+
+def _with_members(error: BaseException) -> Iterator[BaseException]:
+    left = [error]
+    while left:
+        each = left.pop()
+        yield each
+        left.extend(_members(each))
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+
+
+def _cause(error: BaseException) -> str | None:
     try:
-        message = str(error)
+        text = "\n".join(_led_to(error, "", {id(error)}))
+    except Exception as broken:  # noqa: BLE001 - a hostile exception must not lose the run
+        text = f"what led to it could not be read ({type(broken).__name__})"
+    return text[:MAX_CAUSE] or None
+
+
+def _led_to(error: BaseException, indent: str, told: set[int]) -> Iterator[str]:
+    """Yield a line for each note, each exception of a group and each that led to `error`."""
+    notes = getattr(error, "__notes__", ())
+    if isinstance(notes, list | tuple):
+        yield from (f"{indent}note: {_text(note, MAX_MESSAGE)}" for note in notes[:_MAX_TOLD])
+    for member in _members(error):
+        yield from _told("in the group", member, indent, told)
+    if error.__cause__ is not None:
+        yield from _told("caused by", error.__cause__, indent, told)
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _told("raised while handling", error.__context__, indent, told)
+
+
+def _told(how: str, error: BaseException, indent: str, told: set[int]) -> Iterable[str]:
+    if id(error) in told or len(told) > _MAX_TOLD:
+        return
+    told.add(id(error))
+    yield f"{indent}{how} {type(error).__name__}: {_text(error, MAX_MESSAGE)}"
+    yield from _led_to(error, f"{indent}  ", told)
+
+
+def _text(value: object, limit: int) -> str:
+    try:
+        text = str(value)
     except Exception as broken:  # noqa: BLE001 - a hostile __str__ must not lose the run
-        message = f"its message could not be read ({type(broken).__name__})"
-    message = message.encode("utf-8", "replace").decode()[:MAX_MESSAGE]
-    return StepError(type(error).__name__, message)
+        text = f"its message could not be read ({type(broken).__name__})"
+    return text.encode("utf-8", "replace").decode()[:limit]

@@ -14,11 +14,16 @@ from scoria_core.outcomes import Retry
 
 @attrs.frozen
 class StepError:
-    """Why a step failed: the type of the exception (or `Failed`), its message, and details."""
+    """Why a step failed: the type of the exception (or `Failed`), its message, and details.
+
+    `cause` is a text of several lines, or None: the notes of the exception, the exceptions that
+    led to it, and those of a group.
+    """
 
     type: str
     message: str
     details: Mapping[str, Any] | None = None
+    cause: str | None = None
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"
@@ -52,7 +57,8 @@ class Step:
 
     `attempt` is 1 and grows each time the step is retried or released. `approval` is the latest
     request that the step made. `projected_context` is None but for a delegated step. `error` is
-    why the step failed, or why its last attempt did where it declared a `retry`.
+    why the step failed, or why its last attempt did where it declared a `retry`. `time_limit` is
+    in seconds.
     """
 
     step_id: str
@@ -71,6 +77,7 @@ class Step:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     retry: Retry | None = None
+    time_limit: float | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -97,7 +104,10 @@ class DelegatedHandoff:
 
 @attrs.frozen
 class RunSummary:
-    """Where one run stands. `pending_approval` is what a person can decide now, or None."""
+    """Where one run stands.
+
+    `pending_approval` is what a person can decide now, or None; `error` why a failed run failed.
+    """
 
     run_id: str
     session_id: str
@@ -107,6 +117,7 @@ class RunSummary:
     status: RunStatus
     metadata: Mapping[str, Any]
     pending_approval: Approval | None
+    error: StepError | None
     created_at: datetime
     updated_at: datetime
     version: int

@@ -1,10 +1,33 @@
 """What a host may ask of a step, and what its handler may answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import attrs
+
+MAX_FOLLOWING = 32
+"""How many steps one answer may queue."""
+
+
+class DoNotRetry(Exception):
+    """Raised by a handler, it fails the step at once, whatever `Retry` the step declares."""
+
+
+class TimeLimitExceeded(Exception):
+    """A handler was still at work when the `time_limit` of its step had passed."""
+
+
+def class_name(kind: type) -> str:
+    """Return the name of a class as `package.module.Class`, without `builtins.`."""
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _names(unless: Iterable[type[BaseException] | str]) -> tuple[str, ...]:
+    if isinstance(unless, str) or not isinstance(unless, Iterable):
+        return unless  # type: ignore[return-value] # `Checks` says what is wrong with it
+    return tuple(class_name(each) if isinstance(each, type) else each for each in unless)
 
 
 @attrs.frozen
@@ -12,13 +35,16 @@ class Retry:
     """How a step is tried again by itself after its handler raised an exception.
 
     At most `max_attempts` in all; `delay` seconds after the first, then each time `factor` times
-    as long, and never more than `max_delay`. A handler that answers `Failed` is not tried again.
+    as long, and never more than `max_delay`. A handler that answers `Failed`, or raises
+    `DoNotRetry`, is not tried again. Neither is one that raises an exception of `unless`: classes,
+    or their names (`"ValueError"`, `"package.module.Class"`), which is how they are kept.
     """
 
     max_attempts: int = 3
     delay: float = 1.0
     factor: float = 2.0
     max_delay: float = 300.0
+    unless: tuple[str, ...] = attrs.field(default=(), converter=_names)
 
     def delay_after(self, attempt: int) -> timedelta | None:
         """Return how long to wait after an attempt, counted from 1; None after the last."""
@@ -35,20 +61,29 @@ class Retry:
 class StepSpec:
     """A step to queue: `kind` picks the handler, `role_id` says in whose name it runs.
 
-    Without `retry` an exception of the handler fails the step, until `retry_run`.
+    Without `retry` an exception of the handler fails the step, until `retry_run`. `time_limit` is
+    a timedelta or a number of seconds, counted from the claim of each attempt. Past it an `async`
+    handler is cancelled and counts as one that raised `TimeLimitExceeded`. No other handler can be
+    broken off: its step fails with `TimeLimitExceeded`, is not tried again, and what the handler
+    still answers is not recorded. It keeps its thread, or its caller, until it returns.
     """
 
     kind: str
     role_id: str
     input: Mapping[str, Any] = attrs.field(factory=dict)
     retry: Retry | None = None
+    time_limit: timedelta | float | None = None
 
 
 @attrs.frozen
 class Completed:
-    """The step is done; `result` is a JSON object or None."""
+    """The step is done; `result` is a JSON object or None.
+
+    `then` are at most 32 steps that follow, queued in the same commit after those the run has.
+    """
 
     result: Mapping[str, Any] | None = None
+    then: Sequence[StepSpec] = ()
 
 
 @attrs.frozen

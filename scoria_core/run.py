@@ -7,7 +7,7 @@ out: what callers get are frozen views of it, whose payloads are copies.
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -42,11 +42,16 @@ ENTRY_BYTES = 1_024
 
 @attrs.frozen
 class RunFacts:
-    """What is said of a run when it starts, and never changes."""
+    """What is said of a run when it starts, and never changes.
+
+    `driven_by` says who completes it: its "steps", when the last of them has completed, or its
+    "host", by `complete_run`.
+    """
 
     identity: Identity
     root_role_id: str
     metadata: Mapping[str, Any]
+    driven_by: Literal["steps", "host"] = "steps"
     idempotency_key: str | None = None
     arguments_digest: str | None = None
 
@@ -242,6 +247,7 @@ class Run:
             status=self.status,
             metadata=copied(self.facts.metadata),
             pending_approval=self._pending_approval(now),
+            error=self._failure(),
             created_at=self.journal[0].at,
             updated_at=self.journal[-1].at,
             version=self.version,
@@ -269,9 +275,15 @@ class Run:
             step,
             input=copied(step.input),
             projected_context=copied(step.projected_context),
-            error=step.error and replaced(step.error, details=copied(step.error.details)),
+            error=_copied_error(step.error),
             approval=approval and _handed_out(self.as_of(approval, now)),
         )
+
+    def _failure(self) -> StepError | None:
+        if self.status != RunStatus.FAILED:
+            return None
+        failed = (step for step in self.uncompleted_steps() if step.status == StepStatus.FAILED)
+        return next((_copied_error(step.error) for step in failed), None)
 
     def _lease_of(self, step: Step) -> Lease:
         lease = self._latest_data(step).get("lease")
@@ -354,6 +366,10 @@ class Run:
             self._active.pop(entry.subject_id, None)
         if entry.to_state == StepStatus.COMPLETED:
             del self._uncompleted[entry.subject_id]
+
+
+def _copied_error(error: StepError | None) -> StepError | None:
+    return error and replaced(error, details=copied(error.details))
 
 
 def _handed_out(approval: Approval) -> Approval:

@@ -6,9 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import UUID
 
 import attrs
@@ -17,8 +18,9 @@ from scoria_core import decisions
 from scoria_core.checks import Checks, handoff_name
 from scoria_core.conversion import converter
 from scoria_core.decisions import Change
-from scoria_core.dispatch import Dispatch, Threads, checked_dispatch
+from scoria_core.dispatch import Dispatch, Threads, checked_dispatch, checked_threads
 from scoria_core.errors import (
+    CloseRefused,
     IdempotencyConflict,
     InvalidHandoff,
     InvalidIdentity,
@@ -26,13 +28,15 @@ from scoria_core.errors import (
     RunNotFound,
     ScoriaError,
     StoreCorrupt,
+    StoreUnavailable,
     VersionConflict,
     shown,
 )
-from scoria_core.execution import Execution, key_of
+from scoria_core.execution import Execution, entered_handler, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import HEART, checked_lease
+from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
@@ -50,6 +54,9 @@ logger = logger_of("scoria")
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""
 
+PAUSE = 30.0
+"""For how many seconds a thread waits for a store that does not answer."""
+
 
 class ScoriaOptions(TypedDict, total=False):
     """The keyword arguments of `Scoria`, for `open` to take."""
@@ -60,6 +67,7 @@ class ScoriaOptions(TypedDict, total=False):
     max_payload_bytes: int
     unsafe_context_names: Iterable[str]
     dispatch: str
+    threads: int
     lease: float
     max_attempts: int
     worker_id: str | None
@@ -76,7 +84,7 @@ class Scoria:
     threads of this process, after it; "queue" whoever calls `run_pending`, such as a worker.
     `lease` is for how many seconds a claim holds without a word from its process; a step whose
     process died is tried `max_attempts` times in all, and then fails. `worker_id` names this
-    process in the journal, where that is wanted.
+    process in the journal, where that is wanted. `threads` is how many threads "thread" has.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -96,6 +104,7 @@ class Scoria:
         lease: float = 60.0,
         max_attempts: int = 3,
         worker_id: str | None = None,
+        threads: int = 8,
     ) -> None:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
@@ -112,7 +121,7 @@ class Scoria:
         self._lease = checked_lease(lease, worker_id)
         self._max_attempts = _positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)
-        self._threads = Threads()
+        self._threads = Threads(checked_threads(threads))
         self._stopping = threading.Event()
 
     @classmethod
@@ -121,28 +130,41 @@ class Scoria:
 
         `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
         of any installed store. Steps that a dead process left running are queued again, as
-        `recover` does. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError`,
-        before anything is opened, for an option that the class does not have.
+        `recover` does. With `dispatch="thread"` its threads carry on what is queued, and what a
+        dead process leaves, for the kinds that have one of its `handlers`. Raises
+        `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError` for an option that the
+        class does not have, before anything is opened.
         """
         _check_options(options)
         store = open_store(url)
         try:
             scoria = cls(store, **options)
             scoria.recover()
+            scoria._carry_on_what_was_left()
         except BaseException:
             store.close()
             raise
         return scoria
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Close the store, once the threads of this facade have done what they were given.
 
-        A view made by `for_tenant` leaves that to the facade it came from.
+        After `timeout` seconds it is closed all the same: what has not begun stays queued, and a
+        step still at work is logged and left to its lease. A view made by `for_tenant` leaves
+        closing to the facade it came from. `CloseRefused` where a handler calls it, whose own
+        answer is yet to be stored.
         """
-        if self._runs.tenant_id is None:
-            self._threads.finish()
+        if self._runs.tenant_id is not None:
+            return
+        patience = None if timeout is None else _seconds(timeout, "timeout")
+        if (entered := entered_handler(self._runs.store)) is not None:
+            raise CloseRefused(*entered[:2])
+        left = self._threads.finish(patience)
+        if left:
+            logger.warning("closed with %s steps at work: each is left to its lease", left)
+        else:
             HEART.rest()
-            self._runs.store.close()
+        self._runs.store.close()
 
     def stop(self) -> None:
         """Claim nothing more: steps at work end, and what is queued stays queued for another."""
@@ -198,9 +220,10 @@ class Scoria:
     ) -> RunSummary:
         """Start a run, carry out its first step where there is a handler, and return the run.
 
-        Without an `initial_step` the run waits for `add_step` and `complete_run`. A repeated
-        `idempotency_key` of the tenant returns the run it started; with other arguments it is
-        `IdempotencyConflict`.
+        A run with an `initial_step` completes when its last step has. One without is driven by its
+        host: it waits for `add_step`, and ends only with `complete_run`, `cancel_run` or a step
+        that fails. A repeated `idempotency_key` of the tenant returns the run it started; with
+        other arguments it is `IdempotencyConflict`.
         """
         steps = [] if initial_step is None else [self._checks.spec(initial_step, "initial_step")]
 
@@ -210,6 +233,7 @@ class Scoria:
 
         return self._start(
             identity,
+            driven_by="steps" if steps else "host",
             root_role_id=checked_name(root_role_id, "root_role_id"),
             metadata=metadata,
             handlers=handlers,
@@ -253,6 +277,7 @@ class Scoria:
 
         return self._start(
             identity,
+            driven_by="steps",
             root_role_id=role,
             metadata=metadata,
             handlers=handlers,
@@ -382,7 +407,12 @@ class Scoria:
         resolved, most = self._handlers_for(handlers), _limit(limit)
         if run_id is not None:
             run = self._work(_run_id(run_id), resolved)
-            return [] if run is None else [self._summary(run)]
+            if run is None:
+                if handlers:
+                    self._warn_of_other_kinds(self._runs.load(_run_id(run_id)), handlers, resolved)
+                return []
+            self._warn_of_other_kinds(run, handlers, resolved)
+            return [self._summary(run)]
         worked = (self._work_if_whole(each, resolved) for each in self._runs.due(most))
         return [self._summary(run) for run in worked if run is not None]
 
@@ -426,8 +456,10 @@ class Scoria:
             logger.exception("run %s was passed over", run_id)
             return None
 
-    def _work(self, run_id: str, handlers: Mapping[str, Handler]) -> Run | None:
-        execution = self._execution(handlers)
+    def _work(
+        self, run_id: str, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
+    ) -> Run | None:
+        execution = self._execution(handlers, ends_at_exit=ends_at_exit)
 
         def decide(change: Change) -> bool:
             change.only_if_due = decisions.recover_overdue(change, self._max_attempts)
@@ -435,32 +467,61 @@ class Scoria:
             execution.claim(change)
             return change.only_if_due
 
-        try:
-            run, recovered = self._runs.change(run_id, decide)
-        except VersionConflict:
-            # Its handler is alive: the lease was renewed.
-            return None
-        if execution.claimed is None and not recovered:
-            return None
-        return execution.carry_out(run)
+        with execution.begun():
+            try:
+                run, recovered = self._runs.change(run_id, decide)
+            except VersionConflict:
+                # Its handler is alive: the lease was renewed.
+                return None
+            if execution.claimed is None and not recovered:
+                return None
+            return execution.carry_out(run)
+
+    def _carry_on_what_was_left(self) -> None:
+        if self._dispatch != Dispatch.THREAD or not self._handlers:
+            return
+        for run_id in self._runs.due(sys.maxsize, until=datetime.max.replace(tzinfo=UTC)):
+            self._give(run_id, self._handlers)
+
+    def _give(self, run_id: str, handlers: Mapping[str, Handler], wait: float = 0.0) -> None:
+        self._threads.give(lambda: self._work_on_thread(run_id, handlers), wait)
 
     def _work_on_thread(self, run_id: str, handlers: Mapping[str, Handler]) -> None:
+        if self._stopping.is_set():
+            return
         try:
-            run = self._work(run_id, handlers)
+            worked = self._work(run_id, handlers, ends_at_exit=True)
+            wait = self._until_next_look(worked or self._runs.load(run_id), handlers)
+        except StoreUnavailable:
+            logger.warning("run %s waits %.0f s for its store", run_id, PAUSE, exc_info=True)
+            wait = PAUSE
         except ScoriaError:
             logger.exception("run %s was not carried on", run_id)
             return
-        if run is None:
-            return
-        due_at, step = run.due_at(run.journal[-1].at), next(run.queued_steps(), None)
-        if due_at is not None and step is not None and step.kind in handlers:
-            wait = (due_at - self._runs.now()).total_seconds()
-            self._threads.give(lambda: self._work_on_thread(run_id, handlers), max(wait, 0.0))
+        else:
+            if wait is not None and worked is None:
+                wait = max(wait, 1.0)  # it was due, and could not be claimed
+        if wait is not None:
+            self._give(run_id, handlers, wait)
+
+    def _until_next_look(self, run: Run, handlers: Mapping[str, Handler]) -> float | None:
+        """Return after how many seconds a thread can do something for the run; None for never."""
+        active = run.active_step()
+        step = next(run.queued_steps(), None) if active is None else active
+        due_at = run.due_at(run.journal[-1].at)
+        if due_at is None or step is None or step.kind not in handlers:
+            return None
+        wait = max((due_at - self._runs.now()).total_seconds(), 0.0)
+        if active is None:
+            return wait
+        # Another process may be at work on it, and renew its lease until it dies.
+        return max(wait, self._lease.seconds) if active.status == StepStatus.RUNNING else None
 
     def _start(
         self,
         identity: Identity,
         *,
+        driven_by: Literal["steps", "host"],
         root_role_id: str,
         metadata: Mapping[str, Any] | None,
         handlers: Handlers | None,
@@ -477,6 +538,7 @@ class Scoria:
                 identity=self._identity(identity),
                 root_role_id=root_role_id,
                 metadata=self._checks.payload({} if metadata is None else metadata, "metadata"),
+                driven_by=driven_by,
                 idempotency_key=idempotency_key,
             ),
             arguments,
@@ -487,9 +549,12 @@ class Scoria:
             queue(change)
             execution.claim(change)
 
-        run, created = self._runs.create(facts, decide)
+        with execution.begun():
+            run, created = self._runs.create(facts, decide)
+            if created:
+                run = self._carried_out(execution, run, resolved)
         if created:
-            run = self._carried_out(execution, run, resolved)
+            self._warn_of_other_kinds(run, handlers, resolved)
         elif run.facts.arguments_digest != facts.arguments_digest:
             raise IdempotencyConflict(str(idempotency_key), run.run_id)
         return self._summary(run)
@@ -524,19 +589,53 @@ class Scoria:
             decision(change)
             execution.claim(change)
 
-        run, _ = self._runs.change(_run_id(run_id), decide, _actor(actor_id))
-        return self._summary(self._carried_out(execution, run, resolved))
+        actor = _actor(actor_id)
+        with execution.begun():
+            run, _ = self._runs.change(_run_id(run_id), decide, actor)
+            run = self._carried_out(execution, run, resolved)
+        self._warn_of_other_kinds(run, handlers, resolved)
+        return self._summary(run)
 
-    def _execution(self, handlers: Mapping[str, Handler]) -> Execution:
-        return Execution(self._runs, self._checks, handlers, self._lease, self._stopping.is_set)
+    def _execution(
+        self, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
+    ) -> Execution:
+        return Execution(
+            self._runs,
+            self._checks,
+            handlers,
+            self._lease,
+            self._stopping.is_set,
+            ends_at_exit,
+        )
 
     def _claimable(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
         return handlers if self._dispatch == Dispatch.INLINE else {}
 
     def _carried_out(self, execution: Execution, run: Run, handlers: Mapping[str, Handler]) -> Run:
         if self._dispatch == Dispatch.THREAD:
-            self._threads.give(lambda: self._work_on_thread(run.run_id, handlers))
+            self._give(run.run_id, handlers)
         return execution.carry_out(run)
+
+    def _warn_of_other_kinds(
+        self, run: Run, given: Handlers | None, resolved: Mapping[str, Handler]
+    ) -> None:
+        """Log where handlers were given to a call, and the step that is next has none.
+
+        That is no error: the step waits, and another may have its handler. It may be a typo.
+        """
+        step = next(run.queued_steps(), None)
+        if not given or step is None or step.kind in resolved or run.active_step() is not None:
+            return
+        close = get_close_matches(step.kind, resolved, n=1)
+        logger.warning(
+            "step %s of run %s stays queued: no handler for its kind %s; handlers were given for "
+            "%s%s",
+            step.step_id,
+            run.run_id,
+            visible_line(repr(step.kind)),
+            visible_line(", ".join(map(repr, sorted(given))), 400),
+            visible_line(f"; is {close[0]!r} a typo?") if close else "",
+        )
 
     def _list(
         self, session_id: str | None, limit: int, before: str | UUID | None
@@ -614,6 +713,13 @@ def _positive(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidPayload(name, f"is {shown(value)}; pass an int of 1 or more")
     return value
+
+
+def _seconds(value: object, name: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) <= threading.TIMEOUT_MAX:  # type: ignore[arg-type]
+        raise InvalidPayload(name, f"is {shown(value)}; pass a number of seconds, 0 or more")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _limit(value: object) -> int:

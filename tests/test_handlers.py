@@ -134,6 +134,53 @@ def test_without_a_handler_a_step_stays_queued(
     assert scoria.get_run(run.run_id) == run
 
 
+@in_memory
+@pytest.mark.parametrize(
+    "call", ["start_run", "add_step", "resume_run", "retry_run", "run_pending"]
+)
+def test_a_handler_for_another_kind_is_pointed_out(
+    scoria: Scoria,
+    start: Callable[..., RunSummary],
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+) -> None:
+    """A typo leaves the step waiting, which is no error; the log says what it waits for."""
+    run = start(
+        {"add_step": None, "resume_run": scripted(needs())}.get(call, scripted(Failed("no")))
+    )
+    if call == "resume_run":
+        approve(scoria, run)
+    if call == "run_pending":
+        run = scoria.retry_run(run.run_id)
+    typo = {"wrok\u202e": scripted(), "work.": scripted()}
+    if call == "start_run":
+        start(handlers=typo)
+    elif call == "add_step":
+        scoria.add_step(run.run_id, WORK, handlers=typo)
+    else:
+        getattr(scoria, call)(run.run_id, handlers=typo)
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    message = warning.getMessage()
+    assert "no handler for its kind 'work'" in message
+    assert "handlers were given for 'work.', 'wrok\\u202e'; is 'work.' a typo?" in message
+
+
+@in_memory
+def test_a_handler_for_a_later_step_is_not_pointed_out(
+    make_scoria: Callable[..., Scoria], identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the next step has its handler, or none was given to the call, nothing is said."""
+    scoria = make_scoria(handlers={"work": scripted(None)})
+    later = {"later": scripted()}
+    scoria.start_run(identity, root_role_id="r", initial_step=WORK, handlers=later)
+    scoria.start_run(identity, root_role_id="r", handlers=later)
+    scoria.start_run(identity, root_role_id="r", initial_step=StepSpec("other", "r"))
+    scoria.run_pending(handlers=later)
+    queueing = make_scoria(dispatch="queue")
+    queueing.start_run(identity, root_role_id="r", initial_step=WORK, handlers={"work": scripted()})
+    assert caplog.records == []
+
+
 def test_an_async_handler_is_awaited(scoria: Scoria, start: Callable[..., RunSummary]) -> None:
     """A coroutine pauses a run and completes it as a plain function does."""
     run = start(awaited)
@@ -287,38 +334,6 @@ def test_a_failure_keeps_its_reason_and_details(
     error = scoria.get_run_detail(run.run_id).steps[0].error
     assert error is not None
     assert (error.type, error.message, error.details) == ("Failed", "too short", {"words": 3})
-
-
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_an_interrupted_step_is_released(
-    scoria: Scoria, start: Callable[..., RunSummary], raised: type[BaseException]
-) -> None:
-    """The process is told to stop: the error goes up, and the step is there for another."""
-    with pytest.raises(raised):
-        start(scripted(raised()))
-    (run,) = scoria.list_runs()
-    detail = scoria.get_run_detail(run.run_id)
-    assert (run.status, detail.steps[0].status, detail.steps[0].attempt) == ("running", "queued", 2)
-    assert [entry.type for entry in detail.journal][-2:] == ["step_claimed", "step_released"]
-    assert scoria.run_pending(handlers={"work": scripted(None)})[0].status == "completed"
-
-
-def test_an_interrupted_async_handler_is_released(
-    scoria: Scoria, start: Callable[..., RunSummary]
-) -> None:
-    """An interruption within a coroutine, in the host's loop too, leaves the step queued."""
-
-    async def stops(_: Step, __: RunSummary) -> None:
-        raise KeyboardInterrupt
-
-    async def host() -> None:
-        start(stops)
-
-    for call in (lambda: start(stops), lambda: asyncio.run(host())):
-        with pytest.raises(KeyboardInterrupt):
-            call()
-    details = [scoria.get_run_detail(run.run_id) for run in scoria.list_runs()]
-    assert [detail.steps[0].status for detail in details] == ["queued", "queued"]
 
 
 def test_the_claim_is_stored_before_the_handler_is_entered(

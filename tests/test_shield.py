@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,33 +14,53 @@ class StoppedError(BaseException):
 
 
 @pytest.fixture
-def _stopping() -> Iterator[None]:
-    """Have a signal raise."""
+def interrupt() -> Iterator[Callable[[], None]]:
+    """Interrupt the main thread, and return once it was."""
+    interrupted = threading.Event()
 
     def stop(*_: object) -> None:
+        interrupted.set()
         raise StoppedError
 
+    def send() -> None:
+        interrupted.clear()
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGUSR1)
+        assert interrupted.wait(120)
+
     before = signal.signal(signal.SIGUSR1, stop)
-    yield
+    yield send
     signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.usefixtures("_stopping")
-def test_an_interrupted_call_comes_to_its_end() -> None:
-    """The main thread goes on at once; the work goes on without it."""
-    may_end, done = threading.Event(), threading.Event()
+def test_an_interrupted_call_comes_to_its_end(interrupt: Callable[[], None]) -> None:
+    """The interrupt goes up once the work is done, so that who cleans up sees all of it."""
+    done = threading.Event()
 
     def work() -> None:
-        signal.pthread_kill(main.ident, signal.SIGUSR1)
-        may_end.wait(120)
+        interrupt()
         done.set()
 
-    main = threading.main_thread()
-    assert main.ident is not None
+    with pytest.raises(StoppedError):
+        shielded(work)
+    assert done.is_set()
+
+
+def test_a_second_interrupt_does_not_wait(interrupt: Callable[[], None]) -> None:
+    """A store that does not answer does not keep its process from ending."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        interrupt()
+        interrupt()
+        go.wait(120)
+        done.set()
+
     with pytest.raises(StoppedError):
         shielded(work)
     assert not done.is_set()
-    may_end.set()
+    go.set()
     assert done.wait(120)
 
 

@@ -14,7 +14,9 @@ from golden.write import journals
 from scoria_conformance.model.invariants import INVARIANTS
 from scoria_core import NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
+from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
 from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
+from scoria_core.outcomes import MAX_FOLLOWING
 from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
 from scoria_core.ports import Record, RunKey
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
@@ -83,7 +85,16 @@ def test_the_errors_are_those_of_the_code() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     """The numbers on the page are those the code holds to."""
     limits = [int(limit) for _, limit in rows_of("Limits")]
-    assert limits == [MAX_BYTES, MAX_DEPTH, MAX_NAME, MAX_PAGE, MAX_HANDOFFS_DEEP]
+    assert limits == [
+        MAX_BYTES,
+        MAX_DEPTH,
+        MAX_NAME,
+        MAX_PAGE,
+        MAX_HANDOFFS_DEEP,
+        MAX_FOLLOWING,
+        MAX_MESSAGE,
+        MAX_CAUSE,
+    ]
 
 
 def test_the_refused_names_are_those_of_the_code() -> None:

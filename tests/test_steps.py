@@ -1,6 +1,7 @@
 """Steps: in their order, retried, cancelled, carried out later."""
 
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from scoria_core import (
     Failed,
+    HandOff,
     RunSummary,
     Scoria,
     Step,
@@ -75,7 +77,7 @@ def test_an_interruption_after_a_cancellation_goes_up(
 
     def cancels(_: Step, run: RunSummary) -> None:
         scoria.cancel_run(run.run_id)
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         start(cancels)
@@ -160,6 +162,36 @@ def test_a_run_without_steps_is_completed_by_its_host(
     with pytest.raises(TransitionRefused):
         scoria.add_step(run.run_id, WORK)
     assert scoria.get_run(run.run_id) == done
+
+
+def test_a_run_that_its_host_drives_does_not_end_with_a_step(
+    scoria: Scoria, start: Callable[..., RunSummary]
+) -> None:
+    """Each step it adds completes and the run goes on, until the host says that it is done."""
+    run = start(step=None)
+    handlers = {"work": scripted(*[{"n": n} for n in range(30)])}
+    for _ in range(30):
+        assert scoria.add_step(run.run_id, WORK, handlers=handlers).status == "running"
+    assert scoria.complete_run(run.run_id).status == "completed"
+    detail = scoria.get_run_detail(run.run_id)
+    assert [step.result for step in detail.steps] == [{"n": n} for n in range(30)]
+    assert detail.journal[0].data["driven_by"] == "host"
+
+
+def test_a_run_that_its_host_drives_hands_off_and_waits(
+    scoria: Scoria, start: Callable[..., RunSummary]
+) -> None:
+    """Neither a handoff, nor an approval, nor a retry makes it complete by itself."""
+    run = start(step=None)
+    asked = scoria.add_step(run.run_id, WORK, handlers={"work": scripted(needs())})
+    approve(scoria, asked)
+    handed = HandOff(
+        delegated_role_id="critic", delegated_kind="b", handoff_input={}, projected_context={}
+    )
+    handlers = {"work": scripted(handed), "b": scripted(Failed("no"), None)}
+    assert scoria.resume_run(run.run_id, handlers=handlers).status == "failed"
+    assert scoria.retry_run(run.run_id, handlers=handlers).status == "running"
+    assert scoria.complete_run(run.run_id).status == "completed"
 
 
 def test_a_run_with_an_open_step_cannot_be_completed(

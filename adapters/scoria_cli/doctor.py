@@ -31,6 +31,8 @@ from scoria_core.ports import RunStore
 NAMED = 100
 """How many runs with one next move are named to a person; the others are counted."""
 
+_GRACE = timedelta(minutes=1)
+
 
 @attrs.frozen
 class Finding:
@@ -163,7 +165,7 @@ class Visit:
     default=24.0,
     show_default=True,
     type=Amount(),
-    help="Hours that a person may take.",
+    help="Hours that a person may take, or a step without a time limit.",
 )
 @click.option(
     "--working",

@@ -1,11 +1,17 @@
 """What the handlers of the features answer, by the words of the features."""
 
-from collections.abc import Mapping
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from scoria_conformance.world import Answer, asks, completed
-from scoria_core import Completed, Failed, HandOff, RunSummary, Step
+from scoria_core import Completed, DoNotRetry, Failed, HandOff, RunSummary, Step
 
 PICKED = {"brief": "look at it"}
 """What a handler hands on."""
@@ -26,9 +32,58 @@ def hands_off(**changes: Any) -> Answer:
     return lambda *_: HandOff(**{**HANDED_OVER, **changes})
 
 
+@contextmanager
+def ending() -> Iterator[None]:
+    """Have the process end at SIGTERM, as that of a host does."""
+
+    def end(*_: object) -> None:
+        raise SystemExit("told to end")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def stopped(*_: object) -> None:
-    """End as a process does that is told to."""
-    raise SystemExit("told to end")
+    """Be at work when the process is told to end."""
+    signal.raise_signal(signal.SIGTERM)
+    time.sleep(10)
+
+
+def exits(*_: object) -> None:
+    """End the process from within the handler."""
+    sys.exit("bad input")
+
+
+def interrupts(*_: object) -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt("bad input")
+
+
+def charges(*_: object) -> Completed:
+    """Answer what JSON does not have."""
+    return Completed({"amount": Decimal("12.50")})
+
+
+def declined(*_: object) -> None:
+    """Raise what is not to be tried again, whatever the step declares."""
+    raise DoNotRetry("card declined")
+
+
+def layered(*_: object) -> None:
+    """Raise two exceptions at once, of which one was led to."""
+    low = ConnectionError("no route")
+    low.add_note("third server")
+    lost = LookupError("no rates")
+    lost.__cause__ = low
+    raise ExceptionGroup("both", [ValueError("bad"), lost])
+
+
+async def too_long(*_: object) -> None:
+    """Take longer than any step of the features allows."""
+    await asyncio.sleep(60)
 
 
 async def completed_later(step: Step, run: RunSummary) -> Completed:

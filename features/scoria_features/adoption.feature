@@ -126,7 +126,45 @@ Feature: Adoption: identity, start, inspect, resume
       | the host acts                                          | status    |
       | the host completes the run                             | completed |
       | the run is cancelled                                   | cancelled |
-      | the host adds a step whose handler answers "Completed" | completed |
+      | the host adds a step whose handler answers "Completed" | running   |
+
+  @RUN-9
+  Scenario: A run without a step is completed by its host, whatever its steps have done
+    Given a run without a step
+    When the host adds a step whose handler answers "Completed"
+    And the host adds a step whose handler answers "Completed"
+    Then every step is "completed"
+    And the run is "running"
+    When the host completes the run
+    Then the run is "completed"
+
+  @RUN-9 @RUN-11
+  Scenario: A run without a step that failed waits for its host again once it was retried
+    Given a run without a step
+    When the host adds a step whose handler answers "Failed"
+    Then the run is "failed"
+    When the run is retried with a handler that answers "Completed"
+    Then every step is "completed"
+    And the run is "running"
+
+  @RUN-31
+  Scenario Outline: The first entry of a run says who completes it
+    Given <run>
+    Then its first entry says that it is driven by "<whom>"
+
+    Examples:
+      | run                      | whom  |
+      | a run without a step     | host  |
+      | a run with a queued step | steps |
+      | a completed run          | steps |
+
+  @RUN-30
+  Scenario: A failed run shows why it failed, until it is retried
+    When a run is started with a step whose handler answers "Failed"
+    Then the run shows the error of its step
+    When the run is retried with a handler that answers "Completed"
+    Then the run is "completed"
+    And the run shows no error
 
   @RUN-8
   Scenario: A run completes by itself when the last of its steps has

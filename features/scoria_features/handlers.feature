@@ -30,7 +30,7 @@ Feature: Handlers: the host's own code, one step at a time
     Given a run without a step
     When another host queues a step in it
     And its step is run with a handler that answers "Completed"
-    Then the run is "completed"
+    Then every step is "completed"
 
   @STEP-5
   Scenario Outline: A run and the claim of its step are on record before the handler is entered
@@ -215,6 +215,64 @@ Feature: Handlers: the host's own code, one step at a time
     When what is queued is run with a handler that answers "Completed"
     Then the run is "completed"
     And its step is "completed" at attempt 2
+
+  @STEP-30
+  Scenario Outline: A handler that would end its process fails its step
+    When a run is started, and the handler of its step <does>
+    Then the run is "failed"
+    And its step failed with "<error>"
+
+    Examples:
+      | does                    | error             |
+      | leaves the process      | SystemExit        |
+      | raises what Ctrl-C does | KeyboardInterrupt |
+
+  @STEP-31
+  Scenario: An interrupt between a claim and its handler gives the step back
+    When a run is started whose host is interrupted once the claim of its step is stored
+    Then no handler was called
+    And its step is "queued" at attempt 2
+    When what is queued is run with a handler that answers "Completed"
+    Then the run is "completed"
+
+  @STEP-32 @STEP-33
+  Scenario Outline: What is final is not tried again
+    When a run is started with a step that is retried, and its handler <does>
+    Then the run is "failed"
+    And the handler was called once
+    And its step failed with "<error>"
+
+    Examples:
+      | does                                  | error          |
+      | answers what cannot be stored         | InvalidPayload |
+      | says that it is not to be tried again | DoNotRetry     |
+      | raises what its step excludes         | LookupError    |
+
+  @STEP-34
+  Scenario: The error of a step says what led to it
+    When a run is started, and the handler of its step raises two exceptions at once
+    Then its error is a "ExceptionGroup" whose cause names "ValueError: bad", "LookupError: no rates", "ConnectionError: no route", "third server"
+
+  @STEP-35
+  Scenario: A coroutine that takes longer than its step allows is cancelled
+    When a run is started with a step of a time limit whose coroutine takes longer
+    Then the run is "failed"
+    And its step failed with "TimeLimitExceeded"
+
+  @STEP-36
+  Scenario: A handler that cannot be cancelled is failed meanwhile, and its answer is not recorded
+    When a run is started with a step of a time limit whose handler returns after it was failed
+    Then the run is "failed"
+    And the handler was called once
+    And its step failed with "TimeLimitExceeded"
+
+  @STEP-37
+  Scenario: The steps that follow an answer are queued with it
+    When a run is started with a step whose handler answers with two steps that follow
+    Then the handler was called 3 times
+    And it was called for the steps in their order
+    And the steps that follow were queued in the commit of that answer
+    And the run is "completed"
 
   @STEP-17 @ERROR-2
   Scenario Outline: A run that failed or ended takes no other step

@@ -5,6 +5,7 @@ is meant, write them again.
 """
 
 import json
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -84,8 +85,8 @@ def breaks(*_: object) -> None:
 
 
 def stops(*_: object) -> None:
-    """End the process from within a handler."""
-    raise SystemExit
+    """Be at work when the process is told to end."""
+    signal.raise_signal(signal.SIGINT)
 
 
 class Author:

@@ -391,6 +391,7 @@ def told_apart(moment: Moment) -> object:
     number: dict[str | None, int] = {step_id: at for at, step_id in enumerate(run.steps)}
     return (
         moment.has_started,
+        moment.has_started and run.facts.driven_by,
         run.status,
         tuple(
             (step.status, step.kind, step.role_id, step.attempt, number.get(step.parent_step_id))

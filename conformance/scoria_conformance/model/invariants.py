@@ -121,11 +121,19 @@ def ended_is_ended(seen: Observed) -> Problems:
 
 
 def completes_by_itself(seen: Observed) -> Problems:
-    """4: A run completes by itself when it has steps and all have completed."""
-    run = seen.after
+    """4: A run started with a step completes by itself when all of its steps have completed.
+
+    One started without waits for its host.
+    """
+    run, before = seen.after, seen.before
     done = bool(run.steps) and all(step.status == "completed" for step in run.steps)
-    if done and run.summary.status != "completed":
+    driven_by = run.journal[0].data["driven_by"]
+    if done and driven_by == "steps" and run.summary.status != "completed":
         yield f"all steps have completed and the run is {run.summary.status}"
+    new = run.journal[0 if before is None else len(before.journal) :]
+    completed = {entry.subject for entry in new if entry.trigger == "complete"}
+    if before is not None and driven_by == "host" and completed >= {"run", "step"}:
+        yield "the host drives the run, and it has completed by itself"
 
 
 def handoff_mirrors_child(seen: Observed) -> Problems:

@@ -52,7 +52,7 @@ def _cancels_without_withdrawing(change: Change, reason: str | None) -> None:
     change.move("run", run.run_id, "cancel", reason=reason)
 
 
-def _completes_the_step_alone(change: Change, step_id: str, result: object) -> None:
+def _completes_the_step_alone(change: Change, step_id: str, result: object, _: object = ()) -> None:
     decisions._move_step(change, step_id, "complete", result=result)
 
 

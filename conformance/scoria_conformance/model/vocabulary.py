@@ -38,7 +38,9 @@ IDENTITY = Identity("user-1", "tenant-1", "session-1")
 KEY = "start-1"
 
 _HANDLED = KINDS[:1]
-_FACTS = RunFacts(IDENTITY, "planner", {}, idempotency_key=KEY, arguments_digest="")
+_FACTS = RunFacts(
+    IDENTITY, "planner", {}, driven_by="steps", idempotency_key=KEY, arguments_digest=""
+)
 
 Decide = Callable[[Change], object]
 Call = Callable[[Change], Step | None]
@@ -136,12 +138,12 @@ def _both(words: str, decide: Decide) -> dict[str, Call]:
     }
 
 
-def _start(queue: Decide) -> Call:
+def _start(queue: Decide, facts: RunFacts = _FACTS) -> Call:
     def call(change: Change) -> Step | None:
         if change.run.version:
             return None  # the key has its run already, and a repeated start returns that
         change.actor_id = IDENTITY.actor_id
-        decisions.start(change, _FACTS)
+        decisions.start(change, facts)
         queue(change)
         return decisions.claim_next(change, _HANDLED)
 
@@ -170,10 +172,10 @@ def _released(change: Change, claimed: Step) -> None:
 
 
 def _starts() -> dict[str, Call]:
-    queues: dict[str, Decide] = {"start_run": lambda _: None}
-    queues |= {f"start_run {kind}": _adds(kind) for kind in KINDS}
+    queues: dict[str, Decide] = {f"start_run {kind}": _adds(kind) for kind in KINDS}
     queues |= {f"start_handoff_run {kind}": _hands_off(kind) for kind in KINDS}
-    return {words: _start(queue) for words, queue in queues.items()}
+    by_host = {"start_run": _start(lambda _: None, attrs.evolve(_FACTS, driven_by="host"))}
+    return by_host | {words: _start(queue) for words, queue in queues.items()}
 
 
 def _calls() -> dict[str, Call]:
@@ -192,6 +194,7 @@ def _calls() -> dict[str, Call]:
 def _answers() -> dict[str, Answer]:
     outcomes: dict[str, Any] = {
         "Completed": Completed({"answer": 42}),
+        "Completed and asks for more": Completed(then=[_spec(KINDS[0])]),
         "Failed": Failed("not today"),
         "NeedsApproval": _needs_approval(),
         "NeedsApproval that expires": _needs_approval(TICK),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.answers import stopped
+from scoria_conformance.answers import ending, stopped
 from scoria_conformance.world import Answer, World, asks, completed, raises
 from scoria_core import DelegatedHandoff, RunSummary, Scoria
 
@@ -58,7 +58,7 @@ def _(world: World) -> None:
 
 @when("a handoff run is started whose child is stopped from outside")
 def _(world: World) -> None:
-    with pytest.raises(SystemExit):
+    with ending(), pytest.raises(SystemExit):
         _start(world, answer=stopped)
     (stopped_run,) = world.scoria.list_runs()
     world.run_id = stopped_run.run_id

@@ -2,15 +2,30 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
+import attrs
 import pytest
 from pytest_bdd import parsers, then, when
 
-from scoria_conformance.answers import HANDED_OVER, completed_later, hands_off, stopped
+from scoria_conformance.answers import (
+    HANDED_OVER,
+    charges,
+    completed_later,
+    declined,
+    ending,
+    exits,
+    hands_off,
+    interrupts,
+    layered,
+    stopped,
+    too_long,
+)
+from scoria_conformance.steps.acting import STEP
 from scoria_conformance.steps.starting import start
-from scoria_conformance.world import KIND, World, completed, raises
-from scoria_core import Completed, RunDetail, RunSummary, Scoria, Step, StepSpec, decisions
+from scoria_conformance.world import KIND, PATIENCE, World, completed, raises
+from scoria_core import Completed, Retry, RunDetail, RunSummary, Scoria, Step, StepSpec, decisions
 from scoria_core.repository import RunRepository
 from scoria_core.system import Uuid7Source
 
@@ -67,10 +82,111 @@ def _(world: World) -> None:
 
 @when("a run is started with a step whose handler is stopped from outside")
 def _(world: World) -> None:
-    with pytest.raises(SystemExit):
+    with ending(), pytest.raises(SystemExit):
         start(world, stopped)
     (stopped_run,) = world.scoria.list_runs()
     world.run_id = stopped_run.run_id
+
+
+@when("a run is started whose host is interrupted once the claim of its step is stored")
+def _(world: World) -> None:
+    class Interrupted:
+        def create(self, *args: Any, **more: Any) -> str:
+            world.store.create(*args, **more)
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+    host = Scoria(Interrupted(), clock=world.clock)
+    with pytest.raises(KeyboardInterrupt):
+        host.start_run(
+            world.identity(), root_role_id="executor", initial_step=STEP, handlers=world.handlers
+        )
+    (interrupted,) = world.scoria.list_runs()
+    world.run_id = interrupted.run_id
+
+
+_RAISING: dict[str, Any] = {
+    "leaves the process": exits,
+    "raises what Ctrl-C does": interrupts,
+    "answers what cannot be stored": charges,
+    "says that it is not to be tried again": declined,
+    "raises what its step excludes": raises,
+    "raises two exceptions at once": layered,
+}
+
+
+@when(parsers.parse("a run is started with a step that is retried, and its handler {does}"))
+def _(world: World, does: str) -> None:
+    retry = Retry(max_attempts=5, delay=60, unless=(LookupError,))
+    start(world, _RAISING[does], initial_step=attrs.evolve(STEP, retry=retry))
+
+
+@when(parsers.parse("a run is started, and the handler of its step {does}"))
+def _(world: World, does: str) -> None:
+    start(world, _RAISING[does])
+
+
+@when("a run is started with a step of a time limit whose coroutine takes longer")
+def _(world: World) -> None:
+    start(world, handlers={KIND: too_long}, initial_step=attrs.evolve(STEP, time_limit=0.05))
+
+
+@when("a run is started with a step of a time limit whose handler returns after it was failed")
+def _(world: World) -> None:
+    def takes_longer(_: Step, run: RunSummary) -> Completed:
+        ends = time.monotonic() + PATIENCE
+        while world.another_host.get_run(run.run_id).status == "running":
+            assert time.monotonic() < ends, "its step is still running"
+            time.sleep(0.01)
+        return Completed({"too": "late"})
+
+    retry = Retry(delay=0)
+    start(world, takes_longer, initial_step=attrs.evolve(STEP, time_limit=0.05, retry=retry))
+
+
+@when("a run is started with a step whose handler answers with two steps that follow")
+def _(world: World) -> None:
+    def follows(step: Step, _: RunSummary) -> Completed:
+        return Completed({"answer": 42}, then=[STEP, STEP] if step.sequence == 1 else ())
+
+    start(world, follows)
+
+
+@then("the steps that follow were queued in the commit of that answer")
+def _(world: World) -> None:
+    types = [entry.type for entry in world.detail.journal]
+    at = types.index("step_completed")
+    assert types[at : at + 3] == ["step_completed", "step_queued", "step_queued"]
+    # Whatever is claimed next is claimed after them.
+    assert types[at + 3] == "step_claimed"
+
+
+@then(parsers.parse('its error is a "{kind}" whose cause names {causes}'))
+def _(world: World, kind: str, causes: str) -> None:
+    error = world.detail.steps[0].error
+    assert error is not None
+    assert error.type == kind
+    for cause in json.loads(f"[{causes}]"):
+        assert cause in (error.cause or "")
+
+
+@then("the run shows the error of its step")
+def _(world: World) -> None:
+    summary = world.scoria.get_run(world.run_id)
+    assert summary.error is not None
+    assert summary.error == world.detail.steps[0].error
+
+
+@then("the run shows no error")
+def _(world: World) -> None:
+    assert world.scoria.get_run(world.run_id).error is None
+
+
+@then(parsers.parse('its first entry says that it is driven by "{whom}"'))
+def _(world: World, whom: str) -> None:
+    assert world.detail.journal[0].data["driven_by"] == whom
 
 
 @when(

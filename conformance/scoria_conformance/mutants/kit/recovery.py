@@ -65,7 +65,7 @@ breaks.add(
     "the heart does not beat",
     "STEP-19",
     LIVE_ONE,
-    [("leases:Heart._wake", "if self._thread is None:", "if False:")],
+    [("leases:Heart._attend", "self._renew(hold)", "pass")],
 )
 breaks.add(
     "the heart beats once",
@@ -221,7 +221,7 @@ breaks.add(
     [
         (
             "scoria:Scoria._carried_out",
-            "self._threads.give(lambda: self._work_on_thread(run.run_id, handlers))",
+            "self._give(run.run_id, handlers)",
             "self._work_on_thread(run.run_id, handlers)",
         )
     ],

@@ -105,9 +105,9 @@ breaks.add(
             "run, created = self._runs.create(facts, decide)",
             (
                 "had = list(self._runs.listed(facts.identity.session_id, 1, None))\n"
-                "    run, created = (had[0], False) if had else "
+                "        run, created = (had[0], False) if had else "
                 "self._runs.create(facts, decide)\n"
-                "    facts = run.facts"
+                "        facts = run.facts"
             ),
         )
     ],
@@ -119,7 +119,7 @@ breaks.add(
     [
         (
             "decisions:_complete_step",
-            "if next(change.run.uncompleted_steps(), None) is None:",
+            'if run.facts.driven_by == "steps" and next(run.uncompleted_steps(), None) is None:',
             "if False:",
         )
     ],
@@ -131,7 +131,7 @@ breaks.add(
     [
         (
             "decisions:_complete_step",
-            "if next(change.run.uncompleted_steps(), None) is None:",
+            'if run.facts.driven_by == "steps" and next(run.uncompleted_steps(), None) is None:',
             "if change.run.status == RunStatus.RUNNING:",
         )
     ],
@@ -226,12 +226,12 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "if created:",
+            "if created:\n            run = ",
             (
-                "if not created and execution.claimed:\n"
-                "        execution.handlers[execution.claimed.kind](execution.claimed, "
+                "if not created and (claim := execution.claimed):\n"
+                "            execution.handlers[claim.step.kind](claim.step, "
                 "self._summary(run))\n"
-                "    if created:"
+                "        if created:\n            run = "
             ),
         )
     ],
@@ -267,12 +267,12 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "if created:",
+            "if created:\n            run = ",
             (
-                "if not created and execution.claimed:\n"
-                "        execution.handlers[execution.claimed.kind](execution.claimed, "
+                "if not created and (claim := execution.claimed):\n"
+                "            execution.handlers[claim.step.kind](claim.step, "
                 "self._summary(run))\n"
-                "    if created:"
+                "        if created:\n            run = "
             ),
         )
     ],
@@ -287,7 +287,7 @@ breaks.add(
             "answer = handlers.call(",
             (
                 "handlers.call(self.handlers[step.kind], step, summary)\n"
-                "        answer = handlers.call("
+                "            answer = handlers.call("
             ),
         )
     ],

@@ -33,11 +33,11 @@ breaks.add(
             "run, _ = self._runs.change(",
             (
                 "change = self._runs._change(self._runs.load(_run_id(run_id)), None)\n"
-                "    decide(change)\n"
-                "    if execution.claimed:\n"
-                "        execution.handlers[execution.claimed.kind](execution.claimed, "
+                "        decide(change)\n"
+                "        if claim := execution.claimed:\n"
+                "            execution.handlers[claim.step.kind](claim.step, "
                 "change.run.summary(self._runs.now()))\n"
-                "    run, _ = self._runs.change("
+                "        run, _ = self._runs.change("
             ),
         )
     ],
@@ -48,11 +48,11 @@ breaks.add(
     "on record when the call returns",
     [
         (
-            "execution:Execution._carry_out_one",
-            "run, recorded = self.repository.change(step.run_id, conclude)",
+            "execution:Execution._conclude",
+            "concluded = self.repository.change(step.run_id, conclude)",
             (
                 "change = self.repository._change(self.repository.load(step.run_id), None)\n"
-                "    run, recorded = change.run, conclude(change)"
+                "    concluded = change.run, conclude(change)"
             ),
         )
     ],
@@ -136,8 +136,8 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message)",
-            "StepError('Error', message)",
+            "StepError(type(error).__name__, message,",
+            "StepError('Error', message,",
         )
     ],
 )
@@ -148,8 +148,8 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message)",
-            "StepError(type(error).__name__, '')",
+            "StepError(type(error).__name__, message,",
+            "StepError(type(error).__name__, '',",
         )
     ],
 )
@@ -202,8 +202,8 @@ breaks.add(
     [
         (
             "handlers:call",
-            "return _await(answer) if inspect.isawaitable(answer) else answer",
-            "return answer.close() if inspect.isawaitable(answer) else answer",
+            "    is_async()\n",
+            "    return answer.close()\n",
         )
     ],
 )
@@ -231,9 +231,9 @@ breaks.add(
     "goes back to the queue",
     [
         (
-            "execution:Execution._carry_out_one",
-            ("self.repository.change(step.run_id, lambda change: decisions.release(change, step))"),
-            "pass",
+            "execution:Execution._let_go_of",
+            "is_stored and decisions.release(change, step)",
+            "False",
         )
     ],
 )

@@ -1,0 +1,67 @@
+"""Stops: what a Python signal handler raises while a handler of the host is at work.
+
+A stop says that the process is told to end, not that the work failed. `SystemExit` and
+`KeyboardInterrupt` alone do not say so, since a handler may raise either itself. What tells is the
+traceback: Python calls a signal handler on top of whatever runs in the main thread, so what it
+raises has its frame in the traceback. Ctrl-C is handled in C by default, without a frame. So that
+one is handled in Python while a handler is at work.
+"""
+
+import functools
+import inspect
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+
+
+def is_stop(raised: BaseException) -> bool:
+    """Tell whether a signal handler of this process raised it."""
+    if threading.current_thread() is not threading.main_thread():
+        return False  # Python calls signal handlers in the main thread only
+    frames = {frame.f_code for frame, _ in traceback.walk_tb(raised.__traceback__)}
+    return not frames.isdisjoint(_signal_handlers())
+
+
+@contextmanager
+def interrupts_seen() -> Iterator[None]:
+    """Have `is_stop` recognise Ctrl-C within this block."""
+    if not _is_default():
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def is_exiting() -> bool:
+    """Tell whether the main thread has ended, so that the interpreter waits for others to end."""
+    return not threading.main_thread().is_alive()
+
+
+def _is_default() -> bool:
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _signal_handlers() -> set[CodeType]:
+    found = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()}
+    # The frame of `_interrupt` counts also where its signal has been given to another since.
+    return {code for code in found if code is not None} | {_interrupt.__code__}
+
+
+def _code_of(handler: object) -> CodeType | None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if not inspect.isroutine(handler):
+        handler = getattr(handler, "__call__", None)  # noqa: B004 - its method is wanted
+    return getattr(getattr(handler, "__func__", handler), "__code__", None)
