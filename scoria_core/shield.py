@@ -18,9 +18,12 @@ class _Work(Generic[R]):
     call: Callable[[], R]
     answers: list[R] = attrs.field(factory=list)
     raised: BaseException | None = None
+    begun: threading.Lock = attrs.field(factory=threading.Lock)
     done: threading.Lock = attrs.field(factory=threading.Lock)
 
     def carry_out(self) -> None:
+        if not self.begun.acquire(blocking=False):
+            return
         try:
             self.answers.append(self.call())
         except BaseException as raised:  # noqa: BLE001 - the caller is told
@@ -32,25 +35,27 @@ class _Work(Generic[R]):
 def shielded(call: Callable[[], R]) -> R:
     """Return what `call` returns, or raise what it raises.
 
-    It comes to its end also where the main thread, which waits for it, is interrupted: the
-    interrupt is raised then. A second one is raised at once, and the call goes on without it.
-    Whoever was interrupted does not know its outcome. In another thread it is simply called.
+    Where the main thread, which waits for it, is interrupted, it is not begun or comes to its end,
+    and then the interrupt is raised. A second interrupt is raised at once, and the call goes on
+    without it. Whoever was interrupted does not know its outcome. In another thread it is simply
+    called.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
     work = _Work(call)
     work.done.acquire()
+    thread = threading.Thread(target=work.carry_out, name="scoria-shielded")
     try:
-        thread = threading.Thread(target=work.carry_out, name="scoria-shielded")
-        thread.start()
-    except RuntimeError:
-        return call()  # the system gives no thread, or the interpreter is shutting down
-    try:
+        try:
+            thread.start()
+        except RuntimeError:
+            return call()  # the system gives no thread, or the interpreter is shutting down
         work.done.acquire()
     except BaseException:
         # What is stored is then to be seen by whoever cleans up. It is a lock that is waited for:
         # an interrupted `Thread.join` takes its thread for ended (CPython 3.11 and 3.12).
-        work.done.acquire()
+        if not work.begun.acquire(blocking=False):
+            work.done.acquire()
         raise
     thread.join()
     if work.raised is not None:

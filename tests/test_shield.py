@@ -16,18 +16,23 @@ class StoppedError(BaseException):
 @pytest.fixture
 def interrupt() -> Iterator[Callable[[], None]]:
     """Interrupt the main thread, and return once it was."""
-    interrupted = threading.Event()
+    waits, interrupted = threading.Event(), threading.Event()
 
     def stop(*_: object) -> None:
-        interrupted.set()
-        raise StoppedError
+        if waits.is_set():
+            waits.clear()
+            interrupted.set()
+            raise StoppedError
 
     def send() -> None:
         interrupted.clear()
+        waits.set()
         main = threading.main_thread().ident
         assert main is not None
-        signal.pthread_kill(main, signal.SIGUSR1)
-        assert interrupted.wait(120)
+        # A signal just before the main thread waits for a lock is seen with the next one only.
+        while not interrupted.is_set():
+            signal.pthread_kill(main, signal.SIGUSR1)
+            interrupted.wait(0.05)
 
     before = signal.signal(signal.SIGUSR1, stop)
     yield send
