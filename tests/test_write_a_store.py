@@ -73,10 +73,10 @@ def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch, **ho
 
 
 def test_the_page_is_the_store_that_is_shipped() -> None:
-    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 120 lines."""
+    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 150 lines."""
     page = [line for line in store_of_the_page().splitlines() if line]
     assert page == [line for line in SHIPPED.splitlines() if line]
-    assert len(code_lines(SHIPPED)) < 120
+    assert len(code_lines(SHIPPED)) < 150
     assert f"{len(code_lines(SHIPPED))} lines of Python" in PAGE
     assert blocks("sql") == [SCHEMA]
     (pruning,) = blocks("py", PAGE.partition("## Let it be pruned")[2].partition("\n## ")[0])
