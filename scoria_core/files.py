@@ -90,12 +90,10 @@ class StoreFile:
             self._seen.pop(suffix, None)
 
     def is_read_only(self) -> bool:
-        """Tell whether the file is there and this user cannot write to it."""
-        return os.access(self.path, os.F_OK) and not os.access(self.path, os.W_OK)
-
-    def is_in_read_only_directory(self) -> bool:
-        """Tell whether this user can put no file beside it."""
-        return not os.access(self.path.parent, os.W_OK)
+        """Tell whether the file is there and this user cannot write it, or put a file beside it."""
+        return os.access(self.path, os.F_OK) and not (
+            os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        )
 
     def _lost(self, path: str, found: Identity | None) -> StoreUnavailable:
         changed = "was written" if self.is_sealed else "was replaced by another"

@@ -292,6 +292,9 @@ class JournalFile:
 
         The other runs are left as they are: that a lease was renewed stands in memory only.
         """
+        if self._doubtful:
+            with self._writing:
+                self._check_file(self._connection)
         while self._doubtful:
             write = self._doubtful[0]
             with suppress(StoreCorrupt):  # whoever reads that run is told; the others go on

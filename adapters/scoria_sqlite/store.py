@@ -120,6 +120,9 @@ class SQLiteStore:
     def _connected(self, begin: str) -> sqlite3.Connection:
         if self._closed:
             raise StoreUnavailable(self._file.name, "is closed", "open it again")
+        if self._file.is_sealed and (self, begin) in OPEN:  # it may have been written since
+            OPEN.pop((self, begin)).close()
+            self._file.forget("", *BESIDE)
         if (self, begin) not in OPEN:
             OPEN[self, begin] = _connect(self._file)
         return OPEN[self, begin]
@@ -127,7 +130,7 @@ class SQLiteStore:
 
 def _connect(file: StoreFile) -> sqlite3.Connection:
     file.check_place()
-    file.is_sealed |= file.is_in_read_only_directory() and not file.is_beside("-wal")
+    file.is_sealed = file.is_read_only() and not file.is_beside("-wal")
     uri = f"{file.path.as_uri()}?immutable={int(file.is_sealed)}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
