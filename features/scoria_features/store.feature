@@ -198,3 +198,24 @@ Feature: A store keeps records and interprets none of them
     Given a run created with 2 records
     When 4 processes take turns to create and append
     Then each of them saw what the ones before it had stored
+
+  @STORE-26
+  Scenario: A store that is closed while others write lets go of what it holds
+    When 8 callers create runs until the store is closed
+    Then each of them was refused with "StoreUnavailable"
+    And when the store is opened anew it has every run that was acknowledged, and no other
+
+  @STORE-30
+  Scenario Outline: What a URL keeps secret is in no message
+    When a store is opened by the URL <url>
+    Then it is refused with "StoreUnavailable"
+    And the message does not have "SECRET"
+
+    Examples:
+      | url                                  |
+      | postgres://user:SECRET/1@host/runs   |
+      | postgresql://user:1@SECRET@host/runs |
+      | host=here password=SECRET            |
+      | memory://user:SECRET@host            |
+      | no-such-store://user:SECRET@host     |
+      | no-such-store:SECRET                 |
