@@ -21,8 +21,7 @@ FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_mas
 OWNER = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
 CREATE = "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"
 MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :run_id
-    AND version = :expected
-    AND (SELECT max(sequence) FROM record WHERE run_id = :run_id) = :expected
+    AND version = :expected AND version = (SELECT max(sequence) FROM record WHERE run_id = :run_id)
     AND (:due_by IS NULL OR due_at <= :due_by)"""
 JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
 TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
