@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from scoria_core.conversion import converter
-from scoria_core.errors import StoreCorrupt
+from scoria_core.errors import StoreCorrupt, shown
 from scoria_core.payloads import compact
 from scoria_core.ports import Record
 
@@ -71,8 +71,11 @@ def unseal(
     entries: list[JournalEntry] = []
     previous = genesis(run_id) if previous_digest is None else previous_digest
     for number, record in enumerate(records, start=version + 1):
-        if record.sequence != number:
-            raise StoreCorrupt(run_id, number, f"is missing (found entry {record.sequence} there)")
+        if type(record.sequence) is not int or record.sequence != number:
+            found = shown(record.sequence)
+            raise StoreCorrupt(run_id, number, f"is missing (found entry {found} there)")
+        if not (isinstance(record.digest, str) and isinstance(record.body, str)):
+            raise StoreCorrupt(run_id, number, "is no text")
         if record.digest != _sha256(previous, record.body):
             raise StoreCorrupt(run_id, number, "does not match its digest: it was changed")
         entries.append(_read(run_id, record))

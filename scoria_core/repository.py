@@ -14,7 +14,7 @@ from typing import TypeVar
 import attrs
 
 from scoria_core.decisions import Change
-from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
+from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict, shown
 from scoria_core.journal import tenant_of
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun
@@ -107,8 +107,14 @@ class RunRepository:
         `decide` raises, with nothing appended, and `VersionConflict` where the change stands only
         while the run is due, and it is not.
         """
+        refused_at: tuple[int, int] | None = None
         for run, is_kept in self._as_it_is(run_id):
             change, version = self._change(run, actor_id), run.version
+            if refused_at is not None and refused_at[0] == version != refused_at[1]:
+                problem = (
+                    f"is its last, and the store has the run at version {shown(refused_at[1])}"
+                )
+                raise StoreCorrupt(run_id, version, problem)
             try:
                 decided = decide(change)
                 # What is kept may be old: a refusal, or nothing to do, needs what is stored.
@@ -119,6 +125,7 @@ class RunRepository:
                 if change.only_if_due and error.actual == version:
                     raise
                 conflict = error
+                refused_at = None if is_kept else (version, error.actual)
             except ScoriaError:
                 if not is_kept:
                     raise

@@ -444,7 +444,7 @@ class Scoria:
 
         try:
             return self._runs.change(run_id, decide)[1]
-        except StoreCorrupt:
+        except (RunNotFound, StoreCorrupt):
             logger.exception("run %s was passed over", run_id)
             return False
 

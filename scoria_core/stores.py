@@ -5,12 +5,17 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import quote, unquote_to_bytes
 
 from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import RunStore, checked_port
+from scoria_core.visible import visible_line
 
 GROUP = "scoria.stores"
 """The entry-point group; each entry is a scheme and a callable that takes the whole URL."""
+
+ALIASES = MappingProxyType({"postgres": "postgresql"})
+"""Schemes that others write, and what they are called here."""
 
 EXTRAS = MappingProxyType({"postgresql": "postgres"})
 """The extra that brings what a store needs, where it is not called as the scheme."""
@@ -18,19 +23,88 @@ EXTRAS = MappingProxyType({"postgresql": "postgres"})
 SCRATCH = "scoria.scratch"
 """The entry-point group of what makes an empty store: a callable of a URL and a directory."""
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST = r"(?:\[[^\[\]@/?#\s]*\]|[^\[\]@/?#:,\s]*)(?::\d*)?"
+_URL = re.compile(
+    rf"{_SCHEME.pattern}//(?:[^@/?#]*@)?(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<path>[^?#]*).*",
+    re.DOTALL,
+)
+_HALF_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})")
+
 
 def open_store(url: str) -> RunStore:
     """Open the store that `url` names, by the entry point of its scheme.
 
-    Raises `StoreUnavailable` where the URL has no scheme, no installed distribution serves it,
-    or what the store needs is not installed; and whatever the store raises when it opens.
+    Raises `StoreUnavailable` where the URL cannot be read, no installed distribution serves its
+    scheme, or what the store needs is not installed; and whatever the store raises when it opens.
     """
-    if not isinstance(url, str) or "://" not in url:
+    url = checked_url(url)
+    return checked_port(_opener(url)(url), RunStore, "store")
+
+
+def checked_url(url: str) -> str:
+    """Return `url` with its scheme as the stores call it.
+
+    Raises `StoreUnavailable` where it is no URL, or one whose parts can be told in two ways: then
+    a part of a password might be taken for a host, and be told to others.
+    """
+    if not isinstance(url, str) or not (scheme := _SCHEME.match(url)) or "://" not in url:
         next_move = "write it as SCHEME://PATH, for example duckdb:///scoria.duckdb"
-        raise StoreUnavailable(shown(url), "is not a URL", next_move)
-    scheme = url.partition("://")[0]
-    opener: Callable[[str], RunStore] = _opener(scheme, url)
-    return checked_port(opener(url), RunStore, "store")
+        raise StoreUnavailable(store_name(url), "is not a URL", next_move)
+    found = _URL.fullmatch(url)
+    if found is None or (found["hosts"] and "@" in found["path"]):
+        next_move = "write each of @ : / ? # in a user, a password or a name as %40 %3A %2F %3F %23"
+        raise StoreUnavailable(store_name(url), "cannot be read as a URL", next_move)
+    name = scheme[1].lower()
+    return ALIASES.get(name, name) + url[len(name) :]
+
+
+def known_schemes() -> list[str]:
+    """Return the schemes of the stores that are installed, in order."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL as the stores call it; `StoreUnavailable` as `checked_url`."""
+    return checked_url(url).partition("://")[0]
+
+
+def store_name(url: object) -> str:
+    """Return what a store is called in a message: its URL without user, password and options.
+
+    Of what is no URL, or has a part that may be a secret, only the scheme is told.
+    """
+    text = url if isinstance(url, str) else ""
+    scheme, found = _SCHEME.match(text), _URL.fullmatch(text)
+    doubtful = found is None or "@" in text[found.end("hosts") :]
+    if found is None or doubtful or any(sign in found["path"] for sign in "=;&"):
+        return f"{scheme[1]}:..." if scheme else "..."
+    return visible_line(f"{found[1]}://{found['hosts']}{found['path']}", 200)
+
+
+def file_path(url: str) -> Path:
+    """Return the file that `SCHEME:///PATH` names; a fourth slash makes the path absolute.
+
+    A leading `~/` is the home directory, and what is percent-encoded is decoded. Raises
+    `StoreUnavailable` for any other URL, saying how to write it.
+    """
+    scheme, _, rest = url.partition("://")
+    path = _decoded(rest.removeprefix("/"))
+    if problem := _path_problem(scheme, rest, path):
+        raise StoreUnavailable(store_name(url), *problem)
+    first, _, more = path.partition("/")
+    if not rest.startswith("/~"):  # one that was encoded is part of a name
+        return Path(path)
+    try:
+        return Path(first).expanduser() / more
+    except RuntimeError as error:
+        next_move = "write the path from the root, with a fourth slash"
+        raise StoreUnavailable(store_name(url), "names no known home", next_move) from error
+
+
+def file_url(scheme: str, path: Path) -> str:
+    """Return the URL that names the file at `path`."""
+    return f"{scheme}:///{quote(str(path))}"
 
 
 def scratch_url(url: str, directory: Path) -> str:
@@ -39,29 +113,51 @@ def scratch_url(url: str, directory: Path) -> str:
     The same directory gives the same store. A store that is no file says how by an entry point of
     its scheme in `SCRATCH`; a file of the same name in the directory stands in for a file.
     """
-    scheme, _, path = url.partition(":///")
-    for entry in entry_points(group=SCRATCH, name=url.partition("://")[0]):
+    url = checked_url(url)
+    scheme, _, rest = url.partition("://")
+    for entry in entry_points(group=SCRATCH, name=scheme):
         return str(entry.load()(url, directory))
-    return f"{scheme}:///{directory / Path(path).name}" if path else url
+    if not rest.startswith("/"):
+        return url
+    return file_url(scheme, directory / file_path(url).name)
 
 
-def _opener(scheme: str, url: str) -> Callable[[str], RunStore]:
-    found = entry_points(group=GROUP)
-    named = [entry for entry in found if entry.name == scheme]
+def _opener(url: str) -> Callable[[str], RunStore]:
+    scheme = url.partition("://")[0]
+    named = [*entry_points(group=GROUP, name=scheme)]
     if not named:
-        known = ", ".join(sorted({entry.name for entry in found})) or "none"
-        next_move = f"use a scheme that is installed: {known}"
+        next_move = f"use a scheme that is installed: {', '.join(known_schemes()) or 'none'}"
         problem = f"has the unknown scheme {shown(scheme)}"
-        raise StoreUnavailable(_told(url), problem, next_move)
+        raise StoreUnavailable(store_name(url), problem, next_move)
     try:
         opener: Callable[[str], RunStore] = named[0].load()
     except ImportError as error:
         problem = f"cannot be opened without {shown(error.name)}"
         next_move = f"pip install 'scoria-kit[{EXTRAS.get(scheme, scheme)}]'"
-        raise StoreUnavailable(_told(url), problem, next_move) from error
+        raise StoreUnavailable(store_name(url), problem, next_move) from error
     return opener
 
 
-def _told(url: str) -> str:
-    """Return a URL for a message, without the name and the password that open a server."""
-    return shown(re.sub("//[^/]*@", "//", url))
+def _decoded(text: str) -> str:
+    """Return text without its percent-encoding, or nothing where that is no text."""
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeError:
+        return ""
+
+
+def _path_problem(scheme: str, rest: str, path: str) -> tuple[str, str] | None:
+    """Say why a URL names no file, and how to write one that does, or None where it does."""
+    for sign, code in (("?", "%3F"), ("#", "%23")):
+        if sign in rest:
+            next_move = f"leave it out, or write {code} for a {sign} in the name of the file"
+            return f"has a part after {sign}, and a file takes none", next_move
+    if _HALF_ENCODED.search(rest):
+        return "has a % that encodes nothing", "write %25 for a % in the name of the file"
+    if not rest.startswith("/"):
+        next_move = f"write {scheme}:///PATH with three slashes, {scheme}:////PATH from the root"
+        return "names no file", next_move
+    if not path.isprintable() or path in ("", ":memory:") or path.endswith("/"):
+        next_move = f"write {scheme}:///PATH, or memory:// for a store that does not last"
+        return "names no file", next_move
+    return None

@@ -434,18 +434,6 @@ def test_a_file_that_is_only_read_gets_no_tables(path: Path) -> None:
     assert tables == [("accounts",)]
 
 
-def test_two_names_of_one_file_share_it(path: Path, tmp_path: Path) -> None:
-    """What is written through a hard link is not lost to the file's other name."""
-    with opened(path) as scoria:
-        one = start(scoria)
-        (tmp_path / "link.duckdb").hardlink_to(path)
-        with opened(tmp_path / "link.duckdb") as linked:
-            two = start(linked)
-        assert {run.run_id for run in scoria.list_runs()} == {one.run_id, two.run_id}
-    with opened(path) as scoria:
-        assert {run.run_id for run in scoria.list_runs()} == {one.run_id, two.run_id}
-
-
 def test_other_tables_are_left_alone(path: Path) -> None:
     """A file that the host keeps tables of its own in is shared with them."""
     with duckdb.connect(str(path)) as connection:

@@ -22,7 +22,7 @@ from scoria_core import Scoria
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey
 from scoria_sqlite import SQLiteStore
-from scoria_sqlite.store import APPLICATION, OPEN
+from scoria_sqlite.store import APPLICATION, OPEN, READ, WRITE
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -332,10 +332,12 @@ LISTINGS: dict[str, Callable[[SQLiteStore], object]] = {
 def test_nothing_is_found_by_looking_at_all_of_it(store: SQLiteStore, listing: str) -> None:
     """Every statement is answered from an index and in its order, however many runs there are."""
     create(store, "r", idempotency_key="k")
-    connection = OPEN[store]
+    runs(store)
     asked: list[str] = []
-    connection.set_trace_callback(asked.append)
+    for begin in (READ, WRITE):
+        OPEN[store, begin].set_trace_callback(asked.append)
     LISTINGS[listing](store)
+    connection = OPEN[store, READ]
     connection.set_trace_callback(None)
     looked_up = [each for each in asked if each.startswith(("SELECT", "UPDATE"))]
     assert looked_up
@@ -464,7 +466,8 @@ def test_a_relative_path_is_settled_when_the_store_is_opened(
     with closing(SQLiteStore(Path("runs.db"))) as store:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        OPEN.pop(store).close()  # as before a fork
+        OPEN.pop((store, READ)).close()  # as before a fork
+        store._file.forget("-wal", "-shm")
         create(store, "r")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

@@ -73,10 +73,10 @@ def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch, **ho
 
 
 def test_the_page_is_the_store_that_is_shipped() -> None:
-    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 120 lines."""
+    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 160 lines."""
     page = [line for line in store_of_the_page().splitlines() if line]
     assert page == [line for line in SHIPPED.splitlines() if line]
-    assert len(code_lines(SHIPPED)) < 120
+    assert len(code_lines(SHIPPED)) < 160
     assert f"{len(code_lines(SHIPPED))} lines of Python" in PAGE
     assert blocks("sql") == [SCHEMA]
     (pruning,) = blocks("py", PAGE.partition("## Let it be pruned")[2].partition("\n## ")[0])
@@ -100,8 +100,7 @@ def test_the_wrong_line_fails_as_the_page_says(
 ) -> None:
     """The line that the page shows as wrong fails every scenario that the page names."""
     (wrong,) = blocks("py", PAGE.partition("## Read a failure")[2].partition("## In your")[0])
-    right = "    AND version = :expected\n"
-    assert store_of_the_page().count(right) == 1
+    (right,) = re.findall(r"^ +AND version = :expected.*\n", store_of_the_page(), re.MULTILINE)
     written(tmp_path, store_of_the_page().replace(right, wrong))
     verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}

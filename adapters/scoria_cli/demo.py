@@ -13,6 +13,7 @@ from scoria_cli.hosts import AllowedHosts, guarded
 from scoria_cli.options import Whole
 from scoria_cli.serve import address, server_at
 from scoria_core import Scoria
+from scoria_core.stores import file_url
 from scoria_demo import connect, create_app, walk
 
 
@@ -22,7 +23,7 @@ from scoria_demo import connect, create_app, walk
 def demo(serve: bool, port: int) -> int:
     """Walk the guide's checklist through the demo host, and print what was seen."""
     with tempfile.TemporaryDirectory(prefix="scoria-demo-") as directory:
-        store = f"duckdb:///{Path(directory) / 'scoria.duckdb'}"
+        store = file_url("duckdb", Path(directory) / "scoria.duckdb")
         with Scoria.open(store) as scoria, _serving(scoria, port) as url:
             code = _walk(url)
             if serve:

@@ -3,9 +3,9 @@
 import click
 
 from scoria_cli.console import out_line
-from scoria_cli.options import store_option
+from scoria_cli.options import FILE_SCHEMES, store_option
 from scoria_core.errors import StoreUnavailable
-from scoria_core.stores import open_store
+from scoria_core.stores import checked_url, open_store, scheme_of, store_name
 
 
 @click.command()
@@ -15,10 +15,11 @@ def migrate(store: str) -> None:
 
     Opening a store does the same. This is for those who let only a deployment change a schema.
     """
-    if store.partition("://")[0] in ("memory", "duckdb", "sqlite"):
+    scheme, store = scheme_of(store), checked_url(store)
+    if scheme in ("memory", *FILE_SCHEMES):
         next_move = "there is nothing to migrate: it makes its tables with the first run"
-        raise StoreUnavailable(store, "is not kept by PostgreSQL", next_move)
-    if store.partition("://")[0] != "postgresql":
+        raise StoreUnavailable(store_name(store), "is not kept by PostgreSQL", next_move)
+    if scheme != "postgresql":
         open_store(store).close()  # says what is wrong with the URL, or has made its own schema
         return
     from scoria_postgres.connection import connected, named, translated

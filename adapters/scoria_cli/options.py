@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +10,8 @@ import click
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.ports import RunStore
-from scoria_core.stores import open_store
+from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
+from scoria_core.visible import visible_line
 
 store_option = click.option(
     "--store",
@@ -110,9 +110,15 @@ FILE_SCHEMES = ("duckdb", "sqlite")
 
 def existing_store(url: str) -> RunStore:
     """Open a store that is there already: a mistyped path must not make an empty one."""
-    scheme, _, path = url.partition(":///")
-    if scheme in FILE_SCHEMES and path and not Path(path).exists():
-        raise StoreUnavailable(url, "does not exist", "check the path")
+    if scheme_of(url) in FILE_SCHEMES:
+        path = file_path(checked_url(url))
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            problem = f"does not exist: there is no file {visible_line(path)}"
+            raise StoreUnavailable(store_name(url), problem, "check the path") from error
+        except OSError:
+            pass  # the store says what is wrong with it
     return open_store(url)
 
 

@@ -28,6 +28,7 @@ from scoria_core.errors import (
     StoreUnavailable,
     VersionConflict,
 )
+from scoria_core.files import StoreFile
 from scoria_core.group_commit import GroupCommit
 from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunHead, RunKey
@@ -69,6 +70,19 @@ _COLUMNS = ("run_ids", "due_ats", "records", "tenant_ids", "session_ids", "idemp
 _PLACES = f"({', '.join('?' * len(_COLUMNS))})"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAGIC, _MAGIC_AT = b"DUCK", 8
+_LOG = ".wal"
+_LOG_SIZE = "SELECT wal_size FROM pragma_database_size() WHERE database_name = current_database()"
+_TABLES = """SELECT table_name, column_name, data_type FROM duckdb_columns()
+    WHERE table_name IN ('scoria_journal', 'scoria_schema')"""
+_MADE = {
+    ("scoria_journal", "run_id", "VARCHAR"),
+    ("scoria_journal", "due_at", "BIGINT"),
+    ("scoria_journal", "records", "VARCHAR"),
+    ("scoria_journal", "tenant_id", "VARCHAR"),
+    ("scoria_journal", "session_id", "VARCHAR"),
+    ("scoria_journal", "idempotency_key", "VARCHAR"),
+    _VERSION := ("scoria_schema", "version", "INTEGER"),
+}
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
@@ -114,8 +128,11 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = StoreFile(path, (_LOG,), self._name)
         self._pid = os.getpid()
         self._lock = threading.Condition()
+        self._writing = threading.Lock()
+        self._is_closed = False
         self._in_flight: set[object] = set()
         self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._users = 0
@@ -130,6 +147,7 @@ class JournalFile:
             self._inode = _inode(path)
             try:
                 self._prepare()
+                self._file.check_identity()
                 self._due = self._read_due()
                 self._forgotten = self._newest()
             except BaseException:
@@ -140,6 +158,7 @@ class JournalFile:
     def share(cls, path: Path) -> "JournalFile":
         """Return the open file at `path`, opening it where this process has not yet."""
         with cls._sharing:
+            StoreFile(path, name=f"duckdb:///{path}").check_place()
             file = cls._shared.get(_inode(path)) or cls(path.resolve())
             file._check_process()
             cls._shared[file._inode] = file
@@ -147,18 +166,28 @@ class JournalFile:
             return file
 
     def leave(self) -> None:
-        """Close the file once every store that shares it has left."""
+        """Close the file once every store that shares it has left, and no write is under way."""
         with self._sharing:
             self._users -= 1
             if self._users == 0 and self._pid == os.getpid():
                 del self._shared[self._inode]
-                with self._using():
-                    # What is not folded into the file now is replayed when it is next opened.
-                    with suppress(duckdb.Error):
-                        self._connection.execute("CHECKPOINT")
-                    if self._has_room:
-                        compact(self._connection, self._path)
-                    self._connection.close()
+                with self._lock:
+                    self._is_closed = True
+                    self._lock.wait_for(lambda: not self._in_flight)
+                    self._let_go()
+
+    def _let_go(self) -> None:
+        try:
+            # What is not folded into the file now is replayed when it is next opened. Where the
+            # file is no longer ours, neither it nor its log may be touched.
+            with suppress(duckdb.Error, StoreUnavailable):
+                self._check_file(self._connection)
+                self._connection.execute("CHECKPOINT")
+                if self._has_room:
+                    compact(self._connection, self._path)
+        finally:
+            self._writer.close()
+            self._connection.close()
 
     def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""
@@ -206,7 +235,10 @@ class JournalFile:
         given = {"run_ids": list(versions), "versions": list(versions.values())}
         with self._alone_with(set(versions)), self._using():
             try:
-                removed = list(dict.fromkeys(run_id for (run_id,) in self._rows("prune", **given)))
+                with self._writing:
+                    rows = self._rows("prune", **given)
+                    self._check_file(self._connection)
+                removed = list(dict.fromkeys(run_id for (run_id,) in rows))
             except BaseException:
                 self._doubtful += [_Write(each, "", (), sys.maxsize, None) for each in versions]
                 raise
@@ -233,7 +265,11 @@ class JournalFile:
             if not rows:
                 return None
             _, due = self._due.get(run_id, ("", None))
-            due_at = None if due is None else _EPOCH + timedelta(microseconds=due)
+            try:
+                due_at = None if due is None else _EPOCH + timedelta(microseconds=due)
+            except OverflowError as error:
+                problem = "is of a run that is due at no time"
+                raise StoreCorrupt(run_id, version, problem) from error
             return RunHead(RunKey(run_id, *rows[0]), version, due_at)
 
     def list_runs(
@@ -282,6 +318,9 @@ class JournalFile:
 
         The other runs are left as they are: that a lease was renewed stands in memory only.
         """
+        if self._doubtful:
+            with self._writing:
+                self._check_file(self._connection)
         while self._doubtful:
             write = self._doubtful[0]
             with suppress(StoreCorrupt):  # whoever reads that run is told; the others go on
@@ -329,6 +368,7 @@ class JournalFile:
         self._check_process()
         with self._lock:
             self._lock.wait_for(lambda: self._in_flight.isdisjoint(names))
+            self._check_open()
             self._in_flight |= names
         try:
             yield
@@ -345,10 +385,12 @@ class JournalFile:
         """Store all of the writes in one commit, and take them in once they are lasting."""
         rows = [write.row() for write in writes]
         try:
-            if self._is_empty:
-                self._writer.execute(_SQL["schema"])
-                self._is_empty = False
-            self._insert(rows)
+            with self._writing:
+                if self._is_empty:
+                    self._writer.execute(_SQL["schema"])
+                    self._is_empty = False
+                self._insert(rows)
+                self._check_file(self._writer)
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
             with self._lock:
@@ -413,18 +455,21 @@ class JournalFile:
         )
         self._connection.execute(f"SET memory_limit = '{MEMORY}'")
         # A file that is only read stays as it is: the tables are made with the first run.
-        if not self._has_schema():
+        tables = self._tables()
+        if not tables:
             return
         self._is_empty = False
-        found: int | None = self._rows("version")[0][0]
-        if found is None:
+        found: int | None = self._rows("version")[0][0] if _VERSION in tables else None
+        if found is None or found < 1:
             raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
         if found > SCHEMA:
             raise SchemaTooNew(self._name, found, SCHEMA)
+        if self._tables() != _MADE:
+            raise StoreCorrupt(f"store {self._name}", 0, "has other tables than it was made with")
 
-    def _has_schema(self) -> bool:
-        tables = self._connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        return ("scoria_schema",) in tables
+    def _tables(self) -> set[tuple[str, str, str]]:
+        """Return what columns the file has of ours, and of which type."""
+        return set(self._connection.execute(_TABLES).fetchall())
 
     def _rows(self, statement: str, **parameters: Any) -> list[Any]:
         if self._is_empty:
@@ -445,7 +490,21 @@ class JournalFile:
         """Hold what is in memory, and the connection that reads."""
         self._check_process()
         with self._lock, self._telling():
+            self._check_open()
             yield
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreUnavailable(self._name, "is closed", "open it again")
+
+    def _check_file(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Raise `StoreUnavailable` where what was committed is in no file of that name."""
+        # A checkpoint takes the log away, and the next commit makes a new one.
+        if not self._file.is_beside(_LOG):
+            size = connection.execute(_LOG_SIZE).fetchone()
+            if size == ("0 bytes",):
+                self._file.forget(_LOG)
+        self._file.check_identity()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

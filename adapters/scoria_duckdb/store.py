@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_core.shield import shielded
+from scoria_core.stores import file_path
 from scoria_duckdb.journal_file import JournalFile
 
 
@@ -80,9 +81,5 @@ class DuckDBStore:
 
 
 def open_store(url: str) -> DuckDBStore:
-    """Open the file that `duckdb:///PATH` names; a fourth slash makes the path absolute."""
-    scheme, _, path = url.partition(":///")
-    if scheme != "duckdb" or not path.isprintable() or path in ("", ":memory:"):
-        next_move = "write duckdb:///PATH, or memory:// for a store that does not last"
-        raise StoreUnavailable(shown(url), "names no file", next_move)
-    return DuckDBStore(Path(path))
+    """Open the file that `duckdb:///PATH` names, as `file_path` reads it."""
+    return DuckDBStore(file_path(url))

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from scoria_core.errors import StoreUnavailable, VersionConflict, shown
+from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.stores import store_name
 
 
 class MemoryStore:
@@ -152,5 +153,6 @@ class MemoryStore:
 def open_store(url: str) -> MemoryStore:
     """Open a new, empty store; `url` is `memory://` and names nothing."""
     if url != "memory://":
-        raise StoreUnavailable(shown(url), "names a place, and memory has none", "write memory://")
+        problem = "names a place, and memory has none"
+        raise StoreUnavailable(store_name(url), problem, "write memory://")
     return MemoryStore()

@@ -7,7 +7,7 @@ from typing import Any
 
 from scoria_core.errors import StoreUnavailable
 from scoria_core.ports import Capability
-from scoria_sqlite.store import LOCK, SQLiteStore
+from scoria_sqlite.store import LOCKS, WRITE, SQLiteStore
 
 REMOVE = "DELETE FROM run WHERE run_id = ? AND version = ?"
 
@@ -36,6 +36,6 @@ class PrunableSQLiteStore(SQLiteStore):
         """Close the file, and make it smaller where it was pruned."""
         if self._has_room:
             # Where it is in use just now it stays as it is: new runs take the room.
-            with LOCK, suppress(sqlite3.Error, StoreUnavailable):
-                self._connected().execute("VACUUM")
+            with LOCKS[WRITE], suppress(sqlite3.Error, StoreUnavailable):
+                self._connected(WRITE).execute("VACUUM")
         super().close()

@@ -10,16 +10,18 @@ from threading import Lock
 from typing import Any
 
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
+from scoria_core.files import StoreFile
 from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 
 APPLICATION, VERSION, PATIENCE = 96473626, 1, 10.0
-FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
+    (SELECT count(*) FROM pragma_table_list WHERE strict AND name IN ('run', 'record'))
     FROM pragma_application_id, pragma_user_version"""
 OWNER = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
 CREATE = "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"
 MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :run_id
-    AND version = :expected
+    AND version = :expected AND version = (SELECT max(sequence) FROM record WHERE run_id = :run_id)
     AND (:due_by IS NULL OR due_at <= :due_by)"""
 JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
 HEAD = """SELECT run_id, tenant_id, session_id, idempotency_key, version, due_at
@@ -29,7 +31,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 At = datetime | None
 Write = Callable[[sqlite3.Connection], Any]
 Records = Sequence[Record]
-LOCK, OPEN = Lock(), dict["SQLiteStore", sqlite3.Connection]()
+READ, WRITE, BESIDE = "BEGIN", "BEGIN IMMEDIATE", ("-wal", "-shm")
+LOCKS, OPEN = {READ: Lock(), WRITE: Lock()}, dict[tuple["SQLiteStore", str], sqlite3.Connection]()
 
 
 class SQLiteStore:
@@ -38,7 +41,7 @@ class SQLiteStore:
     capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS})
 
     def __init__(self, path: Path) -> None:
-        self._path, self._closed = path.absolute(), False
+        self._file, self._closed = StoreFile(path, BESIDE), False
         self._writes = GroupCommit[Write, str](self._commit)
         self.read("")  # a file that cannot be used is refused now, not by a later call
 
@@ -72,8 +75,7 @@ class SQLiteStore:
         """Return what the run is found by."""
         with self._transaction() as connection:
             for *key, version, due_at in connection.execute(HEAD, (run_id,)):
-                due = None if due_at is None else EPOCH + timedelta(seconds=due_at)
-                return RunHead(RunKey(*key), version, due)
+                return RunHead(RunKey(*key), version, due_at and _time(run_id, due_at))
         return None
 
     def list_runs(
@@ -96,52 +98,77 @@ class SQLiteStore:
         where = " AND ".join(given) or "TRUE"
         rows = f"SELECT run_id FROM run WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
         with self._transaction() as connection:
-            return [run_id for (run_id,) in connection.execute(rows, (*given.values(), limit))]
+            return [str(run_id) for (run_id,) in connection.execute(rows, (*given.values(), limit))]
 
     def close(self) -> None:
         """Close the file."""
-        with LOCK:
-            self._closed = True
-            if self in OPEN:
-                OPEN.pop(self).close()
+        for begin, lock in LOCKS.items():
+            with lock:
+                self._closed = True
+                if (self, begin) in OPEN:
+                    OPEN.pop((self, begin)).close()
 
     def _commit(self, writes: list[Write]) -> Sequence[Any]:
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction(WRITE) as connection:
             return [write(connection) for write in writes]
 
     @contextmanager
-    def _transaction(self, begin: str = "BEGIN") -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str = READ) -> Iterator[sqlite3.Connection]:
         try:
-            with LOCK, self._connected() as connection:  # commits, or rolls back
-                connection.execute(begin)
-                yield connection
+            with LOCKS[begin]:
+                with self._connected(begin) as connection:  # commits, or rolls back
+                    connection.execute(begin)
+                    yield connection
+                self._file.check_identity()
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(str(self._path), f"does not answer: {error}") from error
+            problem = "cannot be written" if "readonly" in str(error) else "does not answer"
+            raise StoreUnavailable(self._file.name, f"{problem}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(f"store {self._path}", 0, f"cannot be read: {error}") from error
+            raise StoreCorrupt(f"store {self._file.name}", 0, f"cannot be read: {error}") from error
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self, begin: str) -> sqlite3.Connection:
         if self._closed:
-            raise StoreUnavailable(str(self._path), "is closed", "open it again")
-        return OPEN.get(self) or OPEN.setdefault(self, _connect(self._path))
+            raise StoreUnavailable(self._file.name, "is closed", "open it again")
+        if self._file.is_sealed and (self, begin) in OPEN:  # it may have been written since
+            OPEN.pop((self, begin)).close()
+            self._file.forget("", *BESIDE)
+        if (self, begin) not in OPEN:
+            OPEN[self, begin] = _connect(self._file)
+        return OPEN[self, begin]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+def _connect(file: StoreFile) -> sqlite3.Connection:
+    file.check_place()
+    file.is_sealed = file.is_read_only() and not file.is_beside("-wal")
+    uri = f"{file.path.as_uri()}?immutable={int(file.is_sealed)}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+    )
+    connection.text_factory = lambda raw: raw.decode(errors="backslashreplace")
     with ExitStack() as refused:
         refused.callback(connection.close)
-        owner, version, tables = connection.execute(FACTS).fetchone()
+        owner, version, tables, typed = connection.execute(FACTS).fetchone()
         if owner != APPLICATION and any((owner, version, tables)):
-            raise StoreCorrupt(f"store {path}", 0, "is the database of another program")
+            raise StoreCorrupt(f"store {file.name}", 0, "is the database of another program")
         if version > VERSION:
-            raise SchemaTooNew(str(path), version, VERSION)
+            raise SchemaTooNew(file.name, version, VERSION)
+        if version != 0 and (version != VERSION or typed != 2):
+            raise StoreCorrupt(f"store {file.name}", 0, "has other tables than it was made with")
         if version == 0:
             connection.executescript(Path(__file__).with_name("schema.sql").read_text())
         connection.execute("PRAGMA synchronous = FULL")
         with suppress(sqlite3.OperationalError):  # in use just now: the next to open it switches
             connection.execute("PRAGMA journal_mode = WAL")
+        file.check_identity()
         refused.pop_all()
     return connection
+
+
+def _time(run_id: str, seconds: float) -> datetime:
+    try:
+        return EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError) as error:
+        raise StoreCorrupt(run_id, 1, "is of a run that is due at no time") from error
 
 
 def _written(connection: sqlite3.Connection, statement: str, row: Any, new: Any) -> Any:
@@ -155,11 +182,19 @@ def _written(connection: sqlite3.Connection, statement: str, row: Any, new: Any)
 
 
 def _before_fork() -> None:
-    LOCK.acquire()
+    for lock in LOCKS.values():
+        lock.acquire()
     while OPEN:
-        OPEN.popitem()[1].close()
+        (store, _), connection = OPEN.popitem()
+        connection.close()
+        store._file.forget(*BESIDE)
+
+
+def _after_fork() -> None:
+    for lock in LOCKS.values():
+        lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    done = LOCK.release
+    done = _after_fork
     os.register_at_fork(before=_before_fork, after_in_parent=done, after_in_child=done)

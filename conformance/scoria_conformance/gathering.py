@@ -13,6 +13,7 @@ import pytest
 from scoria_conformance.events import Events
 from scoria_conformance.report import write
 from scoria_conformance.setting import Adapter, Setting
+from scoria_conformance.target import Target
 from scoria_conformance.verdict import Check, Verdict
 from scoria_core.conversion import converter
 from scoria_core.ports import RunStore
@@ -101,7 +102,8 @@ class Keeper:
 
     def _verdict(self, exitstatus: int) -> Verdict:
         checks = self.config.stash[CHECKS]
-        target = self.config.getoption("--scoria-target") or self.adapter.name or "not named"
+        told = self.config.getoption("--scoria-target")
+        target = Target(told).name if told else self.adapter.name or "not named"
         kept = tuple(check for node, check in sorted(checks.items()) if node in self.collected)
         setting = self.setting.ended(self.adapter)
         return Verdict(target, kept, self._broke_off(exitstatus), setting=setting)

@@ -3,6 +3,7 @@
 A host is an http(s) URL; or, where a driver for it is named, the `module:name` of a WSGI app.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from scoria_conformance.serving import served
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import ScoriaError, StoreUnavailable, shown
 from scoria_core.importing import named
-from scoria_core.stores import open_store, scratch_url
+from scoria_core.stores import checked_url, known_schemes, open_store, scratch_url, store_name
+
+_NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @attrs.frozen
@@ -26,6 +29,14 @@ class Target:
 
     text: str
     driver: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in a report: the `module:name`, or the URL without what is secret."""
+        is_module = (
+            _NAMED.fullmatch(self.text) and self.text.partition(":")[0] not in known_schemes()
+        )
+        return self.text if is_module else store_name(self.text)
 
     @property
     def is_host(self) -> bool:
@@ -49,10 +60,10 @@ class Target:
 
     def _check_host(self) -> None:
         try:
-            httpx.get(self.text)
+            httpx.get(checked_url(self.text))
         except httpx.HTTPError as error:
             problem = f"does not answer: {shown(error, 200)}"
-            raise StoreUnavailable(shown(self.text), problem, "start the host first") from error
+            raise StoreUnavailable(self.name, problem, "start the host first") from error
 
     def _check_store(self) -> None:
         factory = self.store_factory()
@@ -64,16 +75,18 @@ class Target:
             except Exception as error:
                 problem = f"could not be opened in an empty directory: {shown(error, 200)}"
                 next_move = "give a factory that takes a pathlib.Path and returns a RunStore"
-                raise StoreUnavailable(shown(self.text), problem, next_move) from error
+                raise StoreUnavailable(self.name, problem, next_move) from error
 
     def named(self) -> Any:
         """Return what `module:name` names; `StoreUnavailable` where it cannot be imported."""
+        next_move = "name it as module:name, importable from here"
+        if not _NAMED.fullmatch(self.text):
+            raise StoreUnavailable(self.name, "is neither a URL nor module:name", next_move)
         try:
             return named(self.text)
         except Exception as error:
             problem = f"cannot be imported: {shown(error, 200)}"
-            next_move = "name it as module:name, importable from here"
-            raise StoreUnavailable(shown(self.text), problem, next_move) from error
+            raise StoreUnavailable(self.name, problem, next_move) from error
 
     @contextmanager
     def connected(self) -> Iterator[Host]:

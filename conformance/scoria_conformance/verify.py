@@ -82,7 +82,7 @@ def verify(
     found = exclusions.applied(checks) if exclusions is not None else checks
     promised = _promised() if not _is_part(Target(target, host), suite) else ()
     ended = setting.ended(child.heard.adapter)
-    return Verdict(target, found, child.problem, promised, ended)
+    return Verdict(Target(target).name, found, child.problem, promised, ended)
 
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")

@@ -214,6 +214,22 @@ Feature: Records: what is read is what was said and done
     Then no entry is earlier than the one before it
     And the run is "completed"
 
+  @STORE-27
+  Scenario Outline: An entry of another type is found and named
+    Given a completed run
+    And a run of the same session that has completed
+    When entry 3 of its journal is <damaged> the store
+    And it is read
+    Then it is refused with "StoreCorrupt"
+    And the message names "entry 3 of run"
+
+    Examples:
+      | damaged                        |
+      | given a body of bytes by       |
+      | given no body by               |
+      | given a digest of bytes by     |
+      | given a number that is text by |
+
   @JOURNAL-4
   Scenario: An entry tells when, what and who
     Given a run that waits for approval

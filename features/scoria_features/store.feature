@@ -153,7 +153,7 @@ Feature: A store keeps records and interprets none of them
     And the run due at 30 seconds is written to and due at 5 seconds
     Then at 30 seconds the due runs are those at 5, 10 and 10 seconds
 
-  @STORE-26 @STORE-12
+  @STORE-31 @STORE-12
   Scenario: What a store finds a run by is what was last written
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     And a run of "tenant-2" created with the key "order-7"
@@ -162,7 +162,7 @@ Feature: A store keeps records and interprets none of them
     Then the head of each run says what was last written
     And a run that was never created has no head
 
-  @STORE-26 @STORE-14
+  @STORE-31 @STORE-14
   Scenario: What a store finds a run by outlives the store
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     And a run of "tenant-2" created with the key "order-7"
@@ -216,3 +216,24 @@ Feature: A store keeps records and interprets none of them
     Given a run created with 2 records
     When 4 processes take turns to create and append
     Then each of them saw what the ones before it had stored
+
+  @STORE-26
+  Scenario: A store that is closed while others write lets go of what it holds
+    When 8 callers create runs until the store is closed
+    Then each of them was refused with "StoreUnavailable"
+    And when the store is opened anew it has every run that was acknowledged, and no other
+
+  @STORE-30
+  Scenario Outline: What a URL keeps secret is in no message
+    When a store is opened by the URL <url>
+    Then it is refused with "StoreUnavailable"
+    And the message does not have "SECRET"
+
+    Examples:
+      | url                                  |
+      | postgres://user:SECRET/1@host/runs   |
+      | postgresql://user:1@SECRET@host/runs |
+      | host=here password=SECRET            |
+      | memory://user:SECRET@host            |
+      | no-such-store://user:SECRET@host     |
+      | no-such-store:SECRET                 |

@@ -660,14 +660,14 @@ class EachTenantHasOneTurn(_Turns):
         return [run_id for run_id in due if run_id in first.values()][:limit]
 
 
-@breaks("STORE-26", "What a store finds a run by")
+@breaks("STORE-31", "What a store finds a run by")
 class AHeadKnowsNoKey(Around):
     def head(self, run_id: str) -> Any:
         found = self.store.head(run_id)
         return found and attrs.evolve(found, key=attrs.evolve(found.key, idempotency_key=None))
 
 
-@breaks("STORE-26", "What a store finds a run by")
+@breaks("STORE-31", "What a store finds a run by")
 class AHeadIsDueWhenTheRunWasCreated(Around):
     def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> Any:
         self.due = {**getattr(self, "due", {}), key.run_id: due_at}
@@ -678,14 +678,14 @@ class AHeadIsDueWhenTheRunWasCreated(Around):
         return found and attrs.evolve(found, due_at=self.due[run_id])
 
 
-@breaks("STORE-26", "What a store finds a run by")
+@breaks("STORE-31", "What a store finds a run by")
 class AHeadStaysAtTheFirstVersion(Around):
     def head(self, run_id: str) -> Any:
         found = self.store.head(run_id)
         return found and attrs.evolve(found, version=1)
 
 
-@breaks("STORE-26", "What a store finds a run by")
+@breaks("STORE-31", "What a store finds a run by")
 class EveryRunHasAHead(Around):
     def head(self, run_id: str) -> Any:
         return self.store.head(run_id) or RunHead(RunKey(run_id, "tenant-1", "s"), 0, None)

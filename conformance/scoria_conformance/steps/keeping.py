@@ -1,12 +1,13 @@
 """Steps that speak to a store itself, as the port in `scoria_core.ports` has it."""
 
+import threading
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.shelf import NOON, Shelf, record
+from scoria_conformance.shelf import NOON, Shelf, numbered, record
 from scoria_conformance.steps.refusing import check_refusal
 from scoria_conformance.world import OTHER_TENANT, World
 from scoria_core.ports import Capability, PrunableStore, RunKey
@@ -141,6 +142,48 @@ def _(shelf: Shelf) -> None:
     _, other = shelf.kept
     assert shelf.owner == other
     assert all(list(shelf.world.store.read(run_id)) for run_id in shelf.kept)
+
+
+@when(
+    parsers.parse("{count:d} callers create runs until the store is closed"),
+    target_fixture="ended",
+)
+def _(shelf: Shelf, count: int) -> list[BaseException]:
+    shelf.need(Capability.DURABLE)
+    begun, ended = threading.Barrier(count + 1), list[BaseException]()
+
+    def create(caller: int) -> None:
+        try:
+            for number in range(100_000):
+                run_id = numbered(caller * 100_000 + number)
+                key = RunKey(run_id, OTHER_TENANT, "session-2")
+                shelf.world.store.create(key, [record(1)], due_at=None)
+                shelf.kept[run_id] = [record(1)]
+                if number == 1:
+                    begun.wait(60)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario must hear of it
+            ended.append(error)
+
+    callers = [threading.Thread(target=create, args=(each,), daemon=True) for each in range(count)]
+    for caller in callers:
+        caller.start()
+    begun.wait(60)
+    shelf.world.close()
+    for caller in callers:
+        caller.join(60)
+    assert len(ended) == count
+    return ended
+
+
+@then(parsers.parse('each of them was refused with "{error}"'))
+def _(ended: list[BaseException], error: str) -> None:
+    assert {type(each).__name__ for each in ended} == {error}
+
+
+@then("when the store is opened anew it has every run that was acknowledged, and no other")
+def _(shelf: Shelf) -> None:
+    shelf.world.open()
+    assert shelf.listed(limit=1_000_000) == sorted(shelf.kept, reverse=True)
 
 
 @when("the store is closed, twice")

@@ -166,6 +166,15 @@ def _moved(records: list[Record], place: int, _: Sequence[Record]) -> list[Recor
     return [*records[:place], here, there, *records[place + 2 :]]
 
 
+def _given(**change: Any) -> Callable[[list[Record], int, Sequence[Record]], list[Record]]:
+    """Give an entry what a store of another kind may make of it."""
+    return lambda records, place, _: [
+        *records[:place],
+        attrs.evolve(records[place], **change),
+        *records[place + 1 :],
+    ]
+
+
 DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]] = {
     "changed in": _changed,
     "lost by": lambda records, place, _: [*records[:place], *records[place + 1 :]],
@@ -179,6 +188,10 @@ DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]
         *records[:place],
         *others[place:],
     ],
+    "given a body of bytes by": _given(body=b"{}"),
+    "given no body by": _given(body=None),
+    "given a digest of bytes by": _given(digest=b"d"),
+    "given a number that is text by": _given(sequence="3"),
     "told twice by": lambda records, place, _: [*records[:place], *records[place - 1 :]],
 }
 """What may become of an entry in a store, by the words of the features."""

@@ -11,6 +11,7 @@ from scoria_conformance.steps.acting import UNKNOWN_RUN
 from scoria_conformance.steps.starting import start
 from scoria_conformance.world import KIND, World
 from scoria_core import ScoriaError, StepSpec
+from scoria_core.stores import open_store
 
 
 def _approval_id(world: World) -> str:
@@ -142,6 +143,16 @@ def _(world: World) -> None:
 @then("nothing changed")
 def _(world: World) -> None:
     assert world.journals() == world.before
+
+
+@when(parsers.parse("a store is opened by the URL {url}"))
+def _(world: World, url: str) -> None:
+    world.attempt(lambda: open_store(url).close())
+
+
+@then(parsers.parse('the message does not have "{word}"'))
+def _(world: World, word: str) -> None:
+    assert word not in str(world.error)
 
 
 @then(parsers.parse('the message names "{word}"'))

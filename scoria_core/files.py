@@ -1,0 +1,111 @@
+"""The file of a store: what it may be, and whether it is still where it was.
+
+For stores that keep their runs in a file. A database goes on writing to a file that was unlinked,
+renamed or replaced: what it acknowledges then, nobody will find.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from scoria_core.errors import StoreUnavailable
+from scoria_core.visible import visible_line
+
+Identity = tuple[int, int, int]
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class StoreFile:
+    """The file at `path`, with the files beside it that the database writes to as well.
+
+    `suffixes` are what their names add to its name. `name` is what the store is called in messages.
+    """
+
+    def __init__(self, path: Path, suffixes: Sequence[str] = (), name: str | None = None) -> None:
+        self.path = path.absolute()
+        self.name = name or visible_line(self.path)
+        self._paths = {each: f"{self.path}{each}" for each in ("", *suffixes)}
+        self._seen: dict[str, Identity] = {}
+        self.is_sealed = False
+
+    def check_place(self) -> None:
+        """Raise `StoreUnavailable` where the path is no place for a store, before it is opened.
+
+        That is where it names anything but one regular file that has no other name, or a new one in
+        a directory that is there. A FIFO would hang, and a database is not safe under two names. A
+        file that was open before must be the same still.
+        """
+        if self._seen:
+            self.check_identity()
+        try:
+            found = self.path.stat()
+        except FileNotFoundError as error:
+            if not self.path.parent.is_dir():
+                next_move = "make the directory, or check the path"
+                raise StoreUnavailable(self.name, "is in no directory", next_move) from error
+            return
+        except OSError as error:
+            problem = f"cannot be used: {error.strerror}"
+            raise StoreUnavailable(self.name, problem, "check the path") from error
+        if not stat.S_ISREG(found.st_mode):
+            kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "no file")
+            raise StoreUnavailable(self.name, f"is {kind}", "name a regular file, or a new one")
+        if found.st_nlink > 1:
+            problem = f"has {found.st_nlink} hard links: opened by each, it loses writes"
+            next_move = "remove the other links, or open a copy of it"
+            raise StoreUnavailable(self.name, problem, next_move)
+
+    def check_identity(self) -> None:
+        """Raise `StoreUnavailable` where another file, or none, is where the store was opened.
+
+        The first call, once it is open, remembers its file; call it again after each commit,
+        before that is acknowledged. A file beside it counts from when it is first seen. Where
+        `is_sealed` says that it was opened as one that nobody writes, no change at all is allowed.
+        """
+        for suffix, path in self._paths.items():
+            identity = _identity(path, with_time=self.is_sealed)
+            if suffix in self._seen:
+                if identity != self._seen[suffix]:
+                    raise self._lost(path, identity)
+            elif identity is not None:
+                if self.is_sealed and suffix:
+                    raise self._lost(path, identity)
+                self._seen[suffix] = identity
+
+    def is_beside(self, suffix: str) -> bool:
+        """Tell whether the file of that suffix is there."""
+        return _identity(self._paths[suffix]) is not None
+
+    def forget(self, *suffixes: str) -> None:
+        """Let the files of these suffixes be others from now on: the database has closed them."""
+        for suffix in suffixes:
+            self._seen.pop(suffix, None)
+
+    def is_read_only(self) -> bool:
+        """Tell whether the file is there and this user cannot write it, or put a file beside it."""
+        return os.access(self.path, os.F_OK) and not (
+            os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        )
+
+    def _lost(self, path: str, found: Identity | None) -> StoreUnavailable:
+        changed = "was written" if self.is_sealed else "was replaced by another"
+        what = "was removed or renamed" if found is None else changed
+        problem = f"lost its file: {visible_line(path)} {what} while it was open"
+        next_move = "put back the file that belongs there, and open the store again"
+        return StoreUnavailable(self.name, problem, next_move)
+
+
+def _identity(path: str, *, with_time: bool = False) -> Identity | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a third of the time that Path.stat takes
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns if with_time else 0
