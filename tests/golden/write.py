@@ -168,7 +168,7 @@ class Author:
         )
 
     def _ended(self, handler: Any, start: Callable[[Any], object]) -> RunSummary:
-        with suppress(SystemExit, ConnectionError):
+        with suppress(KeyboardInterrupt, ConnectionError):
             start(handler)
         return self.scoria.list_runs(limit=1)[0]
 
