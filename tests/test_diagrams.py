@@ -544,6 +544,7 @@ def test_a_wildcard_source_is_every_state() -> None:
     assert not any(lifecycle.is_terminal(state) for state in lifecycle.states)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["dot", "mermaid", "plantuml", "svg"])
 def test_a_picture_shows_guards_and_internal_moves(format_: str) -> None:
     """The label of an arrow says what must hold, and that a state is not left."""
