@@ -395,7 +395,7 @@ IN_PYTHON = {"json", "markdown", "scxml"}
 """The formats whose reader comes with pip; the others need a tool of their own."""
 
 
-def each(formats: Iterable[str]) -> list[Any]:
+def each_of(formats: Iterable[str]) -> list[Any]:
     """Return the formats, those slow that another tool reads."""
     return [
         pytest.param(each, marks=() if each in IN_PYTHON else pytest.mark.slow) for each in formats
@@ -420,21 +420,21 @@ def test_every_format_has_a_reader() -> None:
 
 
 @pytest.mark.parametrize("subject", OURS)
-@pytest.mark.parametrize("format_", each(READERS))
+@pytest.mark.parametrize("format_", each_of(READERS))
 def test_a_tool_understands_what_is_declared(format_: str, subject: str) -> None:
     """Start, ends, and what every trigger does in every state are those of the machine."""
     read = READERS[format_](drawn([mine(subject)], format_))
     assert read == {"": OURS[subject]}
 
 
-@pytest.mark.parametrize("format_", each(READERS))
+@pytest.mark.parametrize("format_", each_of(READERS))
 def test_all_are_understood_in_one_document(format_: str) -> None:
     """The four side by side mean what each means alone."""
     assert READERS[format_](drawn(list(ours()), format_)) == OURS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format_", each(READERS))
+@pytest.mark.parametrize("format_", each_of(READERS))
 def test_hostile_names_survive(format_: str) -> None:
     """Keywords, quotes, markup, control characters and other alphabets are only names."""
     lifecycle, meant = hostile()
@@ -450,7 +450,7 @@ def changed(lifecycle: Lifecycle) -> Lifecycle:
     return attrs.evolve(lifecycle, transitions=moved)
 
 
-@pytest.mark.parametrize("format_", each(READERS))
+@pytest.mark.parametrize("format_", each_of(READERS))
 def test_one_changed_transition_is_seen(format_: str) -> None:
     """A diagram of another machine does not pass for ours."""
     (read,) = READERS[format_](drawn([changed(mine("run"))], format_)).values()
@@ -628,6 +628,7 @@ def test_a_wildcard_source_is_every_state() -> None:
     assert not any(lifecycle.is_terminal(state) for state in lifecycle.states)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["dot", "mermaid", "plantuml", "svg"])
 def test_a_picture_shows_guards_and_internal_moves(format_: str) -> None:
     """The label of an arrow says what must hold, and that a state is not left."""
@@ -702,7 +703,7 @@ def test_what_is_not_flat_is_refused(make: Callable[[], object], problem: str) -
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("format_", each(FORMATS))
+@pytest.mark.parametrize("format_", each_of(FORMATS))
 def test_a_machine_that_does_nothing_is_drawn(format_: str, tmp_path: Path) -> None:
     """One state and no move is a lifecycle too."""
     machine = Machine(model=None, states=["a"], initial="a", auto_transitions=False)

@@ -486,7 +486,7 @@ def test_a_write_protected_file_is_read_and_not_written() -> None:
         say(error)
     store.close()
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR may be closed to another user
         path = Path(folder) / "runs.db"
         with closing(SQLiteStore(path)) as store:
             create(store, "r")
