@@ -4,7 +4,6 @@ import atexit
 import contextvars
 import heapq
 import itertools
-import logging
 import os
 import threading
 import time
@@ -16,8 +15,9 @@ import attrs
 
 from scoria_core.errors import InvalidPayload, shown
 from scoria_core.interrupts import is_exiting
+from scoria_core.logs import logger_of
 
-logger = logging.getLogger("scoria")
+logger = logger_of("scoria")
 
 MAX_THREADS = 1_000
 """The most threads that one facade may have."""

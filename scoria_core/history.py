@@ -52,6 +52,9 @@ def unfinished(run: "Run") -> str | None:
         for each in run.approvals.values()
     ):
         return "the end of the run"
+    is_driven_by_steps = run.status == RunStatus.RUNNING and run.facts.driven_by == "steps"
+    if is_driven_by_steps and next(run.uncompleted_steps(), None) is None:
+        return "the end of the run"
     for handoff in run.handoffs.values():
         child = run.steps.get(handoff.child_step_id)
         if child is None or handoff.status not in _MIRRORED[child.status]:

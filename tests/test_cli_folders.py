@@ -57,6 +57,7 @@ def ran(how: str, *arguments: str, cwd: Path, store: str) -> subprocess.Complete
     return done
 
 
+@pytest.mark.slow
 def test_no_command_runs_what_lies_where_it_is_called(url: str, trapped: Path) -> None:
     """A secrets.py beside an evidence file is a file and no module."""
     run_id = queued(url)
@@ -94,6 +95,7 @@ NAMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", NAMED.values(), ids=NAMED)
 def test_what_is_named_is_found_there_after_all_else(
     arguments: list[str], url: str, trapped: Path

@@ -170,6 +170,7 @@ def test_a_program_is_told_of_the_evidence(url: str, tmp_path: Path) -> None:
     assert told("evidence", "export", "--out", "-", *store, cwd=tmp_path) == (2, [])
 
 
+@pytest.mark.slow
 def test_a_program_is_told_of_a_verification(tmp_path: Path) -> None:
     """The document on stdout is that of the report."""
     arguments = ["verify", "memory://", "--suite", "runtime-to-handoff", "--report", "report"]

@@ -111,6 +111,7 @@ def test_a_plain_walk_reaches_the_same_situations() -> None:
     assert len(plainly(SMALL)) == report_of(SMALL).states
 
 
+@pytest.mark.slow
 def test_runs_that_are_merged_have_one_future() -> None:
     """Whatever two histories led to one moment, each command yields the same from there."""
     composition = Composition(Bounds(steps=2, approvals=2, attempts=1))
@@ -256,6 +257,7 @@ def test_tlc_reaches_what_the_composition_reaches(subject: str, tmp_path: Path) 
     assert {to for *_, to in reached(subject)} == {walked.initial} | {m[2] for m in walked.moves}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", lifecycles.MACHINES)
 def test_every_declared_transition_is_made(subject: str) -> None:
     """The composition leaves out no transition that a lifecycle declares."""

@@ -9,10 +9,22 @@ import pytest
 
 from scoria_conformance.scenes import REACH, WHILE_HANDLED, Scene
 from scoria_conformance.world import World
-from scoria_core import RunSummary, Scoria, Step
+from scoria_core import (
+    Completed,
+    Failed,
+    NeedsApproval,
+    Outcome,
+    RunSummary,
+    Scoria,
+    Step,
+    decisions,
+)
+from scoria_core.decisions import Change
 from scoria_core.errors import ApprovalNotPending, TransitionRefused
 from scoria_core.lifecycles import MACHINES, states
 from scoria_core.ports import RunStore
+from scoria_core.repository import RunRepository
+from scoria_core.system import Uuid7Source
 from scripted import WORK, approval_id_of, approve, in_memory, needs, scripted
 
 
@@ -23,14 +35,28 @@ def test_every_state_has_its_scene() -> None:
     assert not set(REACH) & set(WHILE_HANDLED)
 
 
-@pytest.mark.parametrize("trigger", ["complete", "fail", "request_approval", "cancel", "release"])
+ANSWERS: dict[str, Outcome] = {
+    "complete": Completed(),
+    "fail": Failed("no"),
+    "request_approval": NeedsApproval(tool_name="send", arguments={}, reason="goes out"),
+}
+
+
+@pytest.mark.parametrize("trigger", [*ANSWERS, "cancel", "release"])
 def test_a_handler_whose_step_moved_on_is_too_late(
     make_store: Callable[[], RunStore], tmp_path: Path, trigger: str
 ) -> None:
     """What a handler answers after its step was moved by another is not recorded."""
     scene = Scene(World(lambda _: make_store(), tmp_path))
     scene.reach("step", "running")
-    scene.move(trigger)
+    (step,) = scene.world.detail.steps
+    moves: dict[str, Callable[[Change], object]] = {
+        "cancel": lambda change: decisions.cancel(change, None),
+        "release": lambda change: decisions.release(change, step),
+    }
+    move = moves.get(trigger) or (lambda change: decisions.conclude(change, step, ANSWERS[trigger]))
+    another = RunRepository(scene.world.store, scene.world.clock, Uuid7Source())
+    another.change(step.run_id, move)
     before = scene.seen()
     scene.leave()
     assert scene.seen() == before

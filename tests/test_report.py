@@ -19,6 +19,7 @@ from cattrs.preconf.json import make_converter
 from rich.console import Console
 
 import test_web_browser as web
+from browser import browse
 from scoria_cli.console import console
 from scoria_cli.verify import Watch, report
 from scoria_conformance import (
@@ -38,8 +39,6 @@ from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.verdict import Outcome, StepSeen, worst
 from scoria_core.errors import StoreUnavailable
 from scoria_core.visible import visible_block
-
-browser = web.chromium
 
 TODAY = date(2026, 11, 22)
 HOSTILE = (
@@ -648,18 +647,18 @@ def test_the_summary_has_what_failed_first(each_status: Document, tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 1000), (390, 1000)])
 def test_the_page_is_drawn_and_runs_nothing(
-    browser: str, hostile: Verdict, tmp_path: Path, width: int, height: int
+    hostile: Verdict, tmp_path: Path, width: int, height: int
 ) -> None:
     """In a real browser it fits its window, and the attack is text."""
     write(hostile, tmp_path)
     address, picture = f"file://{tmp_path}/report.html", tmp_path / "page.png"
     window = f"--window-size={width},{height}"
-    web.browse(browser, tmp_path / "profile", address, window, f"--screenshot={picture}")
+    browse(tmp_path / "profile", address, window, f"--screenshot={picture}")
     size, lines = web.pixels_of(picture.read_bytes())
     assert (len(lines[0]) // size, len(lines)) == (width, height)
     edges = [line[-size:][:3] for line in lines]
     assert set(edges) == {web.GROUND}
-    page = web.browse(browser, tmp_path / "profile", address, "--dump-dom")
+    page = browse(tmp_path / "profile", address, "--dump-dom")
     assert not re.search(r"<(script|link|img)", page)
     assert re.search(r"<title>.*Scoria conformance</title>", page, re.DOTALL)
 

@@ -71,6 +71,10 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
         lambda scoria: scoria.list_runs_for_session,
     ),
     "list_runs": ({"limit": 1, "before": "b"}, lambda scoria: scoria.list_runs),
+    "list_runs_with_damaged": (
+        {"session_id": "s", "limit": 1, "before": "b"},
+        lambda scoria: scoria.list_runs_with_damaged,
+    ),
     "approve": (
         {"run_id": "r", "approval_id": "a", "decided_by": "d", "note": "n"},
         lambda scoria: scoria.approve,

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scoria_cli.commands import COMMANDS
-from scoria_cli.commands import EXTRAS as COMMAND_EXTRAS
+from scoria_cli.moves import COMMAND_EXTRAS
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -238,7 +238,7 @@ TOLD = {
     "a machine that cannot be had": Told(["diagram", "hands:broken"], 2, "raised"),
     "a diagram that there is not": Told(["diagram", text("subject")], 2, "subject"),
     "a factory that raises": Told(["verify", "hands:broken"], 2),
-    "a store that is none": Told(["migrate", "--store", text("store")], 2, "store"),
+    "a store that is none": Told(["migrate", "--store", text("store")], 2),
     "a command that is none": Told([text("command")], 2, "command"),
 }
 
@@ -348,7 +348,8 @@ def test_what_the_locale_lacks_is_written_out(name: str, encoding: str, place: P
 def test_a_mark_has_a_stand_in_where_the_locale_lacks_it(place: Place) -> None:
     """Without colour and without the character it still says what it says."""
     ran = in_a_pipe(TOLD["doctor"].given(place), place.path, PYTHONIOENCODING="ascii")
-    assert {row[:6] for row in ran.stdout.splitlines()} == {b"x run "}
+    marked = [row for row in ran.stdout.splitlines() if row[:1] not in b" 0123456789"]
+    assert {row[:2] for row in marked} == {b"x "}
 
 
 def test_serve_says_for_whom_in_one_line(place: Place) -> None:

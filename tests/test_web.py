@@ -422,7 +422,7 @@ def long_run(page: Page) -> RunSummary:
     for _ in range(140):
         page.scoria.add_step(run.run_id, StepSpec(kind="note", role_id="executor"))
     page.scoria.run_pending(run.run_id, handlers={"note": lambda *_: None})
-    return page.scoria.get_run(run.run_id)
+    return page.scoria.complete_run(run.run_id)
 
 
 def test_a_long_journal_is_paged(page: Page) -> None:

@@ -32,6 +32,11 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 )
 """The option that fills an argument of the facade."""
 
+COMMAND_EXTRAS: Mapping[str, str] = MappingProxyType(
+    {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
+)
+"""The extra that a command needs beside `cli`."""
+
 EXTRAS: Mapping[str, str] = MappingProxyType(
     {
         "click": "cli",
@@ -74,7 +79,7 @@ def told(error: ScoriaError) -> str:
 def missing(module: str | None, command: str = "") -> str:
     """Say that a library is not installed, and which extra of the kit brings it."""
     top = (module or "a library").partition(".")[0]
-    extra = {"demo": "demo", "verify": "conformance"}.get(command) or EXTRAS.get(top)
+    extra = COMMAND_EXTRAS.get(command) or EXTRAS.get(top)
     if extra is None:
         return f"{top} is not installed; install scoria-kit anew"
     return f"{top} is not installed; pip install 'scoria-kit[{extra}]'"

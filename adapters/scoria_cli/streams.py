@@ -10,6 +10,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -47,24 +49,26 @@ def _keep_open(descriptor: int) -> None:
 def _lasting(stream: TextIO | None) -> TextIO:
     if stream is None:  # it was closed when Python started
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lasts as long as the process
-    raw = getattr(stream.buffer, "raw", stream.buffer)  # -u leaves out the buffer
+    buffer = stream.buffer
+    if isinstance(buffer, io.RawIOBase):  # -u leaves out the buffer
+        buffer = io.BufferedWriter(buffer)
     return io.TextIOWrapper(
-        io.BufferedWriter(_Lasting(raw)),
+        _Lasting(buffer),  # type: ignore[type-var]  # it has all that is called
         encoding=stream.encoding,
         errors=UNENCODABLE,
         line_buffering=True,
     )
 
 
-class _Lasting(io.RawIOBase):
+class _Lasting(io.BufferedIOBase):
     """A stream whose reader may go away: what is written after that goes nowhere.
 
-    Another error of the stream is raised once, and not again when Python flushes it at its end.
+    Another error of the stream is raised once, and not again when Python flushes it at its end. The
+    buffer below it is Python's own: one that an interrupt cannot leave half written.
     """
 
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
-        self.is_broken = False
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
 
     def writable(self) -> bool:
         """Say that it can be written to."""
@@ -72,25 +76,33 @@ class _Lasting(io.RawIOBase):
 
     def fileno(self) -> int:
         """Return the descriptor."""
-        return int(self.raw.fileno())
+        return int(self.buffer.fileno())
 
     def isatty(self) -> bool:
         """Tell whether it is a terminal."""
-        return bool(self.raw.isatty())
+        return bool(self.buffer.isatty())
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any) -> int:
         """Write, or do as if."""
-        if self.is_broken:
-            return len(data)
+        with self._breaking():
+            self.buffer.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        with self._breaking():
+            self.buffer.flush()
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
         try:
-            written: int | None = self.raw.write(data)
-        except BrokenPipeError:
-            self.is_broken = True
-            return len(data)
-        except OSError:
-            self.is_broken = True
-            raise
-        return written
+            yield
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if not isinstance(error, BrokenPipeError):
+                raise
 
 
 def _written_out(error: UnicodeError) -> tuple[str, int]:

@@ -167,7 +167,7 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
 def _time(run_id: str, seconds: float) -> datetime:
     try:
         return EPOCH + timedelta(seconds=seconds)
-    except (OverflowError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise StoreCorrupt(run_id, 1, "is of a run that is due at no time") from error
 
 

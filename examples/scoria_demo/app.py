@@ -45,6 +45,7 @@ STATUSES = MappingProxyType(
         "run_not_resumable": 409,
         "approval_pending": 409,
         "approval_not_pending": 409,
+        "close_refused": 409,
         "idempotency_conflict": 409,
         "version_conflict": 409,
         "store_unavailable": 503,

@@ -196,6 +196,7 @@ Feature: Records: what is read is what was said and done
       | change                                             | number |
       | its first request before its step waits            | 4      |
       | nothing after its request                          | 6      |
+      | nothing after its step was completed               | 12     |
       | its run waiting for a request that was not made    | 5      |
       | no decision                                        | 7      |
       | a decision by nobody                               | 7      |

@@ -257,6 +257,7 @@ def _a_day_earlier(entries: list[JournalEntry]) -> list[JournalEntry]:
 HISTORIES: dict[str, Callable[[list[JournalEntry]], list[JournalEntry]]] = {
     "its first request before its step waits": _swapped(4),
     "nothing after its request": lambda entries: entries[:5],
+    "nothing after its step was completed": lambda entries: entries[:11],
     "its run waiting for a request that was not made": _without(5),
     "no decision": _without(7),
     "a decision by nobody": _with(7, actor_id=None),
