@@ -236,7 +236,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a clause is called untestable all the same": (
         _add("spec/runs.md", "- Untestable: it is late.\n"),
-        "RUN-18 is listed as untestable, and ",
+        "RUN-31 is listed as untestable, and ",
     ),
     "a heading is no clause": (
         _edit("spec/runs.md", "A paused run MUST be", "A paused run is"),
