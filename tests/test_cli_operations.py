@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import FakeClock
 from scoria_cli.doctor import Finding, Visit
 from scoria_cli.times import length
 from scoria_core import NeedsApproval, Retry, Scoria, StepSpec
@@ -311,6 +312,30 @@ def test_a_doctor_names_a_step_that_is_too_long_at_work() -> None:
     assert long.why.startswith("has been in its step hangs for ")
     assert long.why.endswith("at worker-7")
     assert short == []
+
+
+def test_a_doctor_knows_the_time_limit_of_a_step() -> None:
+    """Past it a step is too long at work, whatever others may take."""
+    now = datetime.now(UTC)
+    store, clock = MemoryStore(), FakeClock()
+    clock.time = now - timedelta(seconds=60)
+    with Scoria(store, clock=clock, lease=3600) as host:
+        seen: list[list[Finding]] = []
+
+        def hangs(*_: object) -> None:
+            seen.append(list(Visit(store, None, HOUR, HOUR, HOUR, None)))
+
+        identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+        for limit in (3600, 50):
+            host.start_run(
+                identity,
+                root_role_id="executor",
+                initial_step=StepSpec("hangs", "executor", time_limit=limit),
+                handlers={"hangs": hangs},
+            )
+    within, past = seen
+    assert within == []
+    assert [each.problem for each in past] == ["working"]
 
 
 def test_a_doctor_asks_once_what_is_due() -> None:

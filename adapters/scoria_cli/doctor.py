@@ -128,8 +128,7 @@ class Visit:
             yield Finding(detail.summary.run_id, "working", why, next_move)
 
     def _allowed(self, step: Step) -> timedelta:
-        limit: float | None = getattr(step, "time_limit", None)
-        return self.working if limit is None else timedelta(seconds=limit)
+        return self.working if step.time_limit is None else timedelta(seconds=step.time_limit)
 
     def _queued(self, detail: RunDetail) -> Iterator[Finding]:
         run_id, quiet = detail.summary.run_id, self.now - detail.summary.updated_at

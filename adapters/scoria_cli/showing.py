@@ -103,6 +103,8 @@ def _of_step(step: Step) -> Iterator[str]:
     if step.error is not None:
         yield f"    error {step.error}"
         yield from _payload("    details", step.error.details)
+        for line in (step.error.cause or "").splitlines():
+            yield f"    cause {line}"
 
 
 def _of_approval(approval: Approval) -> Iterator[str]:
