@@ -297,6 +297,19 @@ def test_a_waiting_run_says_what_it_waits_for(page: Page) -> None:
         assert shown in banner
 
 
+def test_an_approval_that_nobody_used_in_time_says_who_approved(page: Page) -> None:
+    """It authorises nothing any more, and the decision stays on the page."""
+    run = page.start(refund(expires_in=timedelta(hours=1)))
+    assert run.pending_approval is not None
+    page.scoria.approve(
+        run.run_id, approval_id=run.pending_approval.approval_id, decided_by="reviewer-7"
+    )
+    page.clock.time += timedelta(hours=1)
+    text = page.text(path_of(run))
+    assert "The approval has expired" in text
+    assert "reviewer-7 approved it, and it was not used in time: it authorises nothing." in text
+
+
 def test_an_expired_approval_is_shown_expired(page: Page) -> None:
     """Past its time a request is expired, before the journal says so."""
     run = page.start(refund(expires_in=timedelta(hours=1)))
