@@ -15,9 +15,10 @@ import os
 import sqlite3
 import threading
 import time
+from datetime import datetime
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Record
+from scoria_core.ports import Capability, Record, RunHead, RunKey
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -84,6 +85,16 @@ class Shared:
                 (run_id,),
             )
             return [Record(*row) for row in found]
+
+    def head(self, run_id):
+        with self.connect() as file:
+            columns = "run_id, tenant, session, key, due"
+            for *key, due in file.execute(
+                f"SELECT {columns} FROM runs WHERE run_id = ?", (run_id,)
+            ):
+                due_at = due and datetime.fromisoformat(due)
+                return RunHead(RunKey(*key), self.version(file, run_id), due_at)
+        return None
 
     def list_runs(self, *, tenant_id, session_id, limit, before):
         with self.connect() as file:

@@ -15,7 +15,11 @@ breaks.add(
             "sequence=self.run.version + 1 + (self.run.version > 4),",
         ),
         ("run:Run._check", "if entry.sequence != self.version + 1:", "if False:"),
-        ("journal:unseal", "if record.sequence != number:", "if False:"),
+        (
+            "journal:unseal",
+            "if type(record.sequence) is not int or record.sequence != number:",
+            "if False:",
+        ),
     ],
 )
 breaks.add(
@@ -47,7 +51,11 @@ breaks.add(
     "JOURNAL-3",
     "entry 3 of run",
     [
-        ("journal:unseal", "if record.sequence != number:", "if False:"),
+        (
+            "journal:unseal",
+            "if type(record.sequence) is not int or record.sequence != number:",
+            "if False:",
+        ),
         ("journal:unseal", "_sha256(previous, record.body)", "_sha256(record.body)"),
         ("journal:seal", "_sha256(previous_digest, body)", "_sha256(body)"),
     ],
@@ -368,9 +376,10 @@ breaks.add(
     [
         (
             "errors:shown",
-            'text = text.encode("ascii", "backslashreplace").decode()',
-            "text = str(value)",
-        )
+            "return visible_line(text, limit)",
+            "return str(value)",
+        ),
+        ("errors:ScoriaError.__str__", "visible_line(self.message)", "self.message"),
     ],
 )
 breaks.add(
@@ -391,7 +400,7 @@ for rule, change in {
         f"a history is not held against {rule}",
         "JOURNAL-7",
         change,
-        [(f"history:{rule}", ":\n", ":\n    return None\n")],
+        [(f"history:{rule}", "-> str | None:\n", "-> str | None:\n    return None\n")],
     )
 breaks.add(
     "a decision by nobody is read",
