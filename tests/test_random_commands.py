@@ -43,7 +43,7 @@ LIKELY = [
 
 BROKEN = {
     "last_writer_wins": "took a late commit",
-    "loses_the_last": "the store has",
+    "loses_the_last": "the journal breaks off",
     "appends_in_part": "the store",
     "forgets_the_key": "took a late commit",
     "forgets_when_closed": "the store has 0 entries",
