@@ -16,7 +16,7 @@ from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.handlers import Handler
-from scoria_core.interrupts import interrupts_seen, is_exiting, is_stop
+from scoria_core.interrupts import SignalHandlers, interrupts_seen, is_exiting, is_stop
 from scoria_core.leases import HEART, Hold, Lease
 from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
@@ -45,7 +45,7 @@ class Raised:
     """What a handler raised, or what was wrong with its answer."""
 
     error: StepError
-    exception: BaseException
+    exception: BaseException | None
     is_final: bool
 
 
@@ -227,25 +227,34 @@ class Execution:
 
         A stop passes through.
         """
-        with interrupts_seen():
+        with interrupts_seen() as known:
             try:
                 answer = handlers.call(
                     self.handlers[step.kind], step, summary, lambda: hold.put_off(CANCEL_GRACE)
                 )
             except BaseException as error:
-                if is_stop(error):
+                if is_stop(error, known):
                     raise
                 if self._is_exiting():
                     return None  # what it uses may be gone already: that is no failure of the work
-                is_final = handlers.is_final(error, step.retry)
-                return Raised(handlers.error_of(error), error, is_final)
+                return _raised(error, step, known)
             try:
                 return self.checks.outcome(answer)
             except BaseException as error:
-                if is_stop(error):
+                if is_stop(error, known):
                     raise
                 # It has done its work, and would answer the same again.
-                return Raised(handlers.error_of(error), error, is_final=True)
+                return attrs.evolve(_raised(error, step, known), is_final=True)
+
+
+def _raised(error: BaseException, step: Step, known: SignalHandlers) -> Raised:
+    """Return what is recorded of an exception, also where it raises when it is read."""
+    try:
+        return Raised(handlers.error_of(error), error, handlers.is_final(error, step.retry))
+    except BaseException as broken:
+        if is_stop(broken, known):
+            raise
+        return Raised(handlers.UNREADABLE, None, is_final=False)
 
 
 CANCEL_GRACE = 5.0

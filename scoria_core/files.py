@@ -5,6 +5,7 @@ renamed or replaced: what it acknowledges then, nobody will find.
 """
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,14 @@ _KINDS = (
 )
 
 
+def path_name(path: Path) -> str:
+    """Return what a path is called in messages.
+
+    What looks like a user and a password may be one, of a URL with a slash too many.
+    """
+    return re.sub("[^/]*:[^/]*@", "...", visible_line(path))
+
+
 class StoreFile:
     """The file at `path`, with the files beside it that the database writes to as well.
 
@@ -31,7 +40,7 @@ class StoreFile:
 
     def __init__(self, path: Path, suffixes: Sequence[str] = (), name: str | None = None) -> None:
         self.path = path.absolute()
-        self.name = name or visible_line(self.path)
+        self.name = name or path_name(self.path)
         self._paths = {each: f"{self.path}{each}" for each in ("", *suffixes)}
         self._seen: dict[str, Identity] = {}
         self.is_sealed = False

@@ -18,7 +18,7 @@ from typing import Any
 from scoria_core.errors import InvalidPayload, UnknownHandler, shown
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import DoNotRetry, Outcome, Retry, TimeLimitExceeded, class_name
-from scoria_core.payloads import checked_name
+from scoria_core.payloads import MAX_NAME, checked_name
 
 HandlerAnswer = Outcome | Mapping[str, Any] | None
 """What a handler may answer; a mapping or None means `Completed`."""
@@ -28,6 +28,9 @@ Handler = Callable[[Step, RunSummary], HandlerAnswer | Awaitable[HandlerAnswer]]
 
 Handlers = Mapping[str, Handler | str]
 """Handlers by the kind of step; a str is the name of one, as `package.module:function`."""
+
+UNREADABLE = StepError("Exception", "an exception was raised that itself raises when it is read")
+"""What is recorded of an exception whose type, message or causes cannot be read."""
 
 MAX_MESSAGE = 2_000
 """How many characters of an exception's message are kept."""
@@ -104,7 +107,8 @@ async def _limited(awaitable: Awaitable[object], seconds: float, began: float) -
         if limit.expired():
             raise time_limit_exceeded(seconds) from error
         raise
-    if limit.expired():  # it was cancelled, and answered all the same
+    # It was cancelled and answered all the same, or it blocked the loop that would cancel it.
+    if limit.expired() or monotonic() - began > seconds:
         raise time_limit_exceeded(seconds)
     return answer
 
@@ -114,6 +118,14 @@ def time_limit_exceeded(seconds: float) -> TimeLimitExceeded:
     return TimeLimitExceeded(f"the handler was still at work after its time limit of {seconds:g} s")
 
 
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _run(awaitable: Awaitable[object]) -> object:
     tasks: list[asyncio.Task[object]] = []
 
@@ -121,9 +133,7 @@ def _run(awaitable: Awaitable[object]) -> object:
         tasks.extend(filter(None, [asyncio.current_task()]))
         return await awaitable
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_in_a_loop():
         return asyncio.run(main())
     # The caller's own event loop is busy with this very call, so a second one runs beside it.
     context = contextvars.copy_context()
@@ -143,7 +153,7 @@ def _run(awaitable: Awaitable[object]) -> object:
 def error_of(error: BaseException) -> StepError:
     """Return what is recorded of an exception that a handler raised."""
     message = _text(error, MAX_MESSAGE)
-    return StepError(type(error).__name__, message, cause=_cause(error))
+    return StepError(type(error).__name__[:MAX_NAME], message, cause=_cause(error))
 
 
 def is_final(error: BaseException, retry: Retry | None) -> bool:
@@ -208,4 +218,5 @@ def _text(value: object, limit: int) -> str:
         text = str(value)
     except Exception as broken:  # noqa: BLE001 - a hostile __str__ must not lose the run
         text = f"its message could not be read ({type(broken).__name__})"
-    return text.encode("utf-8", "replace").decode()[:limit]
+    # Of str itself: a subclass may do what it likes.
+    return str.encode(text, "utf-8", "replace").decode()[:limit]

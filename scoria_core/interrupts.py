@@ -16,24 +16,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 
+SignalHandlers = frozenset[CodeType]
+"""The code of the signal handlers that a process had when a handler was entered."""
 
-def is_stop(raised: BaseException) -> bool:
-    """Tell whether a signal handler of this process raised it."""
-    if threading.current_thread() is not threading.main_thread():
-        return False  # Python calls signal handlers in the main thread only
+
+def is_stop(raised: BaseException, known: SignalHandlers) -> bool:
+    """Tell whether a signal handler among `known` raised it.
+
+    One that a handler of the host has installed since, for a time-out of its own, is not.
+    """
     frames = {frame.f_code for frame, _ in traceback.walk_tb(raised.__traceback__)}
-    return not frames.isdisjoint(_signal_handlers())
+    return not frames.isdisjoint(known)
 
 
 @contextmanager
-def interrupts_seen() -> Iterator[None]:
-    """Have `is_stop` recognise Ctrl-C within this block."""
+def interrupts_seen() -> Iterator[SignalHandlers]:
+    """Have `is_stop` recognise Ctrl-C within this block, and yield what it recognises."""
     if not _is_default():
-        yield
+        yield _signal_handlers()
         return
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        yield
+        yield _signal_handlers()
     finally:
         if signal.getsignal(signal.SIGINT) is _interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,10 +57,16 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _signal_handlers() -> set[CodeType]:
-    found = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()}
+def _signal_handlers() -> SignalHandlers:
+    if threading.current_thread() is not threading.main_thread():
+        return frozenset()  # Python calls signal handlers in the main thread only
+    handlers = map(signal.getsignal, _SIGNALS)
+    found = {_code_of(each) for each in handlers if callable(each)}
     # The frame of `_interrupt` counts also where its signal has been given to another since.
-    return {code for code in found if code is not None} | {_interrupt.__code__}
+    return frozenset(code for code in found if code is not None) | {_interrupt.__code__}
+
+
+_SIGNALS = tuple(signal.valid_signals())
 
 
 def _code_of(handler: object) -> CodeType | None:

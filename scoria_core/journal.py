@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from scoria_core.conversion import converter
+from scoria_core.entries import has_its_data, is_moment, is_name
 from scoria_core.errors import StoreCorrupt, shown
 from scoria_core.payloads import compact
 from scoria_core.ports import Record
@@ -49,12 +50,15 @@ def genesis(run_id: str) -> str:
 
 def seal(entry: JournalEntry, previous_digest: str) -> tuple[JournalEntry, Record]:
     """Return `entry` with its digest, and the record to store for it."""
-    facts = _facts(entry)
-    fields = dict(zip(_FIELDS, facts, strict=True))
-    fields["at"] = entry.at.isoformat()
-    body = compact(fields)
+    body = _body(entry)
     digest = _sha256(previous_digest, body)
-    return JournalEntry(*(*facts, digest)), Record(entry.sequence, digest, body)
+    return JournalEntry(*(*_facts(entry), digest)), Record(entry.sequence, digest, body)
+
+
+def _body(entry: JournalEntry) -> str:
+    fields = dict(zip(_FIELDS, _facts(entry), strict=True))
+    fields["at"] = entry.at.isoformat()
+    return compact(fields)
 
 
 def unseal(
@@ -97,11 +101,21 @@ def _read(run_id: str, record: Record) -> JournalEntry:
         fields = json.loads(record.body)
         fields["digest"] = record.digest
         entry: JournalEntry = _structure(fields, JournalEntry)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        is_as_written = _body(entry) == record.body
+    except Exception as error:  # whatever it makes of a reader, it is none of ours
         raise StoreCorrupt(run_id, record.sequence, "is no journal entry") from error
     if entry.sequence != record.sequence:
         raise StoreCorrupt(run_id, record.sequence, f"says it is entry {entry.sequence}")
+    if not is_as_written or not _is_sound(entry):
+        problem = f"is no {shown(entry.type)} as the kit writes it"
+        raise StoreCorrupt(run_id, record.sequence, problem)
     return entry
+
+
+def _is_sound(entry: JournalEntry) -> bool:
+    """Tell whether an entry holds what was checked when it was written."""
+    names = (entry.subject_id,) if entry.actor_id is None else (entry.subject_id, entry.actor_id)
+    return all(map(is_name, names)) and is_moment(entry.at) and has_its_data(entry.type, entry.data)
 
 
 _FIELDS = [field.name for field in attrs.fields(JournalEntry) if field.name != "digest"]

@@ -93,7 +93,8 @@ class Heart:
         self._holds: set[Hold] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._users = self._rests = 0
+        self._users: set[object] = set()
+        self._rests = 0
         self._wakes_at = math.inf
 
     @contextmanager
@@ -103,16 +104,17 @@ class Heart:
         It does not where the system gives no thread for it. Then nothing may be claimed: nobody
         would renew the claim, and another would carry the step out while its handler is at work.
         """
-        with self._changed:
-            beats = self._wake(time.monotonic() + lease.seconds / BEATS_PER_LEASE)
-            self._users += 1
-            if self._rests:
-                self._changed.notify_all()
-        try:
+        user = object()
+        try:  # around all of it: an interrupt anywhere leaves nobody behind
+            with self._changed:
+                self._users.add(user)
+                beats = self._wake(time.monotonic() + lease.seconds / BEATS_PER_LEASE)
+                if self._rests:
+                    self._changed.notify_all()
             yield beats
         finally:
             with self._changed:
-                self._users = max(self._users - 1, 0)  # a fork in between has none
+                self._users.discard(user)
 
     @contextmanager
     def holding(
@@ -132,10 +134,10 @@ class Heart:
         hold = Hold(key, every, renew, overdue, now + every)
         if time_limit is not None:
             hold.limit_at = now + time_limit
-        with self._changed:
-            self._holds.add(hold)
-            self._wake(hold.wakes_at)
         try:
+            with self._changed:
+                self._holds.add(hold)
+                self._wake(hold.wakes_at)
             yield hold
         finally:
             with self._changed:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import attrs
 
 from scoria_core.conversion import converter, replaced
-from scoria_core.errors import ScoriaError, StoreCorrupt
+from scoria_core.errors import StoreCorrupt
 from scoria_core.history import impossible, unfinished
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
@@ -121,7 +121,7 @@ class Run:
                 self._create(entry)
             else:
                 self._move(entry)
-        except (AttributeError, KeyError, TypeError, ValueError, ScoriaError) as error:
+        except Exception as error:  # whatever it makes of a reader, it does not follow
             raise StoreCorrupt(
                 self.run_id, entry.sequence, "does not follow from the entries before it"
             ) from error

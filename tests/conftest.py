@@ -1,5 +1,8 @@
 """A store of every kind, and a clock and ids that make every run reproducible."""
 
+import logging
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -160,3 +163,19 @@ def start(scoria: Scoria, identity: Identity) -> Callable[..., RunSummary]:
 def waiting(start: Callable[..., RunSummary]) -> RunSummary:
     """Return a run that waits for an approval which expires after a minute."""
     return start(scripted(needs(expires_in=60)))
+
+
+@pytest.fixture
+def _as_a_process() -> Iterator[None]:
+    """Put back what a command changes of its process: streams, hooks, logging and signals."""
+    root, streams = logging.getLogger(), (sys.stdout, sys.stderr)
+    hooks = (sys.excepthook, threading.excepthook)
+    level, handlers, path = root.level, list(root.handlers), list(sys.path)
+    terminates = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, terminates)
+    logging.captureWarnings(False)
+    root.setLevel(level)
+    root.handlers[:], sys.path[:] = handlers, path
+    sys.excepthook, threading.excepthook = hooks
+    sys.stdout, sys.stderr = streams

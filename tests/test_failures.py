@@ -318,3 +318,91 @@ def test_a_process_that_dies_asks_once(
         is not None
     )
     assert len(asked.steps) == 1
+
+
+class RaisesWhenRead(Exception):
+    """An exception that raises whatever is asked of it."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class RaisesForItsNotes(Exception):
+    """An exception whose notes raise."""
+
+    @property
+    def __notes__(self) -> list[str]:
+        raise KeyboardInterrupt
+
+
+class RaisesForItsMembers(ExceptionGroup[Exception]):
+    """A group that cannot be asked what is in it."""
+
+    @property
+    def exceptions(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+class OddText(str):
+    """A text that cannot be encoded."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        """Raise."""
+        raise ZeroDivisionError
+
+
+class SaysOddText(Exception):
+    """An exception whose message is an odd text."""
+
+    def __str__(self) -> str:
+        return OddText("odd")
+
+
+@in_memory
+@pytest.mark.parametrize(
+    "raised",
+    [
+        RaisesWhenRead(),
+        RaisesForItsNotes("x"),
+        RaisesForItsMembers("x", [ValueError()]),
+        SaysOddText(),
+    ],
+    ids=lambda raised: type(raised).__name__,
+)
+def test_an_exception_that_raises_when_it_is_read_fails_its_step(
+    start: Callable[..., RunSummary], raised: Exception
+) -> None:
+    """The handler runs as often as its step allows, and whoever called gets the run."""
+    handler = scripted(*[raised] * 9)
+    run = start(handler)
+    assert (run.status, len(handler.steps)) == ("failed", 1)
+    assert run.error is not None
+
+
+@in_memory
+def test_an_awaited_exception_has_no_other_cause(start: Callable[..., RunSummary]) -> None:
+    """What the kit does to await a handler is not what led to its exception."""
+
+    async def bad(*_: object) -> None:
+        raise ValueError("boom")
+
+    error = start(bad).error
+    assert error == StepError("ValueError", "boom")
+
+
+@in_memory
+def test_a_coroutine_that_blocks_past_its_limit_has_not_completed(
+    start: Callable[..., RunSummary],
+) -> None:
+    """It could not be cancelled, and is no more in time for that."""
+
+    async def blocks(*_: object) -> dict[str, bool]:
+        time.sleep(0.3)
+        return {"late": True}
+
+    run = start(blocks, StepSpec("work", "executor", time_limit=0.1))
+    assert run.error is not None
+    assert run.error.type == "TimeLimitExceeded"

@@ -226,6 +226,25 @@ def test_a_stop_may_be_any_exception(
 
 
 @in_memory
+def test_an_alarm_that_a_handler_leaves_behind_fails_its_step_too(
+    start: Callable[..., RunSummary], alarm: Callable[[Any], None]
+) -> None:
+    """It was not there when the handler was entered, so nobody told the process to end."""
+    alarm(signal.SIG_DFL)
+
+    def limits_itself(*_: object) -> None:
+        def time_out(*_: object) -> None:
+            raise TimeoutError("too slow")
+
+        signal.signal(signal.SIGALRM, time_out)
+        signal.raise_signal(signal.SIGALRM)
+
+    error = start(limits_itself).error
+    assert error is not None
+    assert error.type == "TimeoutError"
+
+
+@in_memory
 def test_an_alarm_of_the_handler_itself_fails_its_step(
     start: Callable[..., RunSummary], alarm: Callable[[Any], None]
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_url_that_is_refused_keeps_its_secret(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("_as_a_process")
 @pytest.mark.parametrize("url", ODD)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_the_secret_of_a_url(

@@ -460,6 +460,7 @@ NO_NUMBERS = [
 ]
 
 
+@pytest.mark.usefixtures("_as_a_process")
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: value[:8])
 @pytest.mark.parametrize("option", NUMBERS)
 def test_a_number_out_of_range_is_bad_usage(
@@ -495,6 +496,7 @@ def test_a_user_without_a_name_is_told_of_by(place: Place) -> None:
     assert refused.stderr.count(b"\n") == 1
 
 
+@pytest.mark.usefixtures("_as_a_process")
 def test_a_mistake_of_ours_is_no_verdict(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,7 +68,10 @@ class Visit:
             try:
                 detail = scoria.get_run_detail(run_id)
             except RunNotFound:
-                continue  # it was pruned since it was listed
+                if self.store.head(run_id) is None:
+                    continue  # it was pruned since it was listed
+                why = "is listed, and its id is none"
+                yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")
             except StoreCorrupt as error:
                 why = f"cannot be read: {error}"
                 yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")

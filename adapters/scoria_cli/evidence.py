@@ -1,5 +1,6 @@
 """`scoria evidence`: what a store can prove about a run."""
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
@@ -56,6 +57,10 @@ def verify(run_id: str, store: str, head: str | None, as_json: bool) -> int:
     that was cut short is whole up to its end: keep the printed head elsewhere, pass it as --head.
     """
     tell = Told(as_json, {"run_id": run_id})
+    if head is not None:
+        head = head.strip().lower()
+        if not re.fullmatch("[0-9a-f]{64}", head):
+            raise click.UsageError("--head is no digest: pass the 64 hex digits that were printed")
     try:
         with closing(existing_store(store)) as opened:
             run = verified(opened, run_id)

@@ -9,9 +9,9 @@ import click
 
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.files import path_name
 from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
-from scoria_core.visible import visible_line
 
 store_option = click.option(
     "--store",
@@ -115,7 +115,7 @@ def existing_store(url: str) -> RunStore:
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError) as error:
-            problem = f"does not exist: there is no file {visible_line(path)}"
+            problem = f"does not exist: there is no file {path_name(path)}"
             raise StoreUnavailable(store_name(url), problem, "check the path") from error
         except OSError:
             pass  # the store says what is wrong with it

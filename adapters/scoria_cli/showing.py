@@ -83,6 +83,9 @@ def _lines(detail: RunDetail) -> Iterator[str]:
     yield f"  role {run.root_role_id}, started {began}, last change {changed}"
     yield from _payload("  identity", detail.identity.metadata)
     yield from _payload("  metadata", run.metadata)
+    for entry in detail.journal:
+        if entry.type in ("run_cancelled", "run_rejected") and entry.data["reason"] is not None:
+            yield f"  {entry.to_state} because {entry.data['reason']}"
     for step in detail.steps:
         yield from _of_step(step)
     for approval in detail.approvals:

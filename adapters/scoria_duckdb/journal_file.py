@@ -28,7 +28,7 @@ from scoria_core.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from scoria_core.files import StoreFile
+from scoria_core.files import StoreFile, path_name
 from scoria_core.group_commit import GroupCommit
 from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunHead, RunKey
@@ -478,7 +478,7 @@ class JournalFile:
 
     @property
     def _name(self) -> str:
-        return f"duckdb:///{self._path}"
+        return f"duckdb:///{path_name(self._path)}"
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():

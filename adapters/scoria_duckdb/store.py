@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scoria_core.errors import StoreUnavailable
+from scoria_core.files import path_name
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_core.shield import shielded
 from scoria_core.stores import file_path
@@ -76,7 +77,9 @@ class DuckDBStore:
 
     def _open_file(self) -> JournalFile:
         if self._file is None:
-            raise StoreUnavailable(f"duckdb:///{self._path}", "is closed", "open it again")
+            raise StoreUnavailable(
+                f"duckdb:///{path_name(self._path)}", "is closed", "open it again"
+            )
         return self._file
 
 

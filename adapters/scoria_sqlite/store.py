@@ -75,7 +75,7 @@ class SQLiteStore:
         """Return what the run is found by."""
         with self._transaction() as connection:
             for *key, version, due_at in connection.execute(HEAD, (run_id,)):
-                return RunHead(RunKey(*key), version, due_at and _time(run_id, due_at))
+                return RunHead(RunKey(*key), version, _time(run_id, due_at))
         return None
 
     def list_runs(
@@ -164,9 +164,9 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
     return connection
 
 
-def _time(run_id: str, seconds: float) -> datetime:
+def _time(run_id: str, seconds: float | None) -> At:
     try:
-        return EPOCH + timedelta(seconds=seconds)
+        return None if seconds is None else EPOCH + timedelta(seconds=seconds)
     except (OverflowError, TypeError, ValueError) as error:
         raise StoreCorrupt(run_id, 1, "is of a run that is due at no time") from error
 

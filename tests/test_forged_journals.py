@@ -1,0 +1,101 @@
+"""A journal whose digests were computed anew: each of its values, changed to what is none of ours."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from golden.write import JOURNALS
+from scoria_core import Identity, Scoria, StepSpec
+from scoria_core.errors import StoreCorrupt
+from scoria_core.journal import _sha256, genesis
+from scoria_core.ports import Record
+from scoria_core.run import Run
+from scoria_memory import MemoryStore
+
+ODD = [float("nan"), "", " ", "\x1b[2J", 7, -1, True, None, [], {}, [1], {"x": 1}, "zz", 1e400]
+
+PAYLOADS = {
+    *("arguments", "input", "metadata", "result", "details", "handoff_input"),
+    "projected_context",
+}
+"""What a host or a model says: any JSON object, which nobody can tell from another."""
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of each value of an entry, but what is inside of a payload."""
+    if path:
+        yield path
+    if path and path[-1] in PAYLOADS:
+        return
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from places(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from places(each, (*path, index))
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return a copy with another value at a path."""
+    copy: Any = json.loads(json.dumps(value))
+    at = copy
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = new
+    return copy
+
+
+def sealed(run_id: str, entries: list[Any]) -> list[Record]:
+    """Chain the entries as whoever can write to the database does."""
+    digest, records = genesis(run_id), []
+    for number, entry in enumerate(entries, start=1):
+        body = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+        digest = _sha256(digest, body)
+        records.append(Record(number, digest, body))
+    return records
+
+
+@pytest.mark.parametrize("path", sorted(JOURNALS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_value_that_is_none_of_ours_is_refused_or_shown(path: Any) -> None:
+    """Reading raises StoreCorrupt, or gives a run that everything can be asked of."""
+    golden = json.loads(path.read_text("utf-8"))
+    run_id = golden["run_id"]
+    entries = [json.loads(record["body"]) for record in golden["records"]]
+    tried = refused = 0
+    for number, entry in enumerate(entries):
+        for place in places(entry):
+            for odd in ODD:
+                forged = [*entries[:number], changed(entry, place, odd), *entries[number + 1 :]]
+                tried += 1
+                try:
+                    run = Run.replay(run_id, sealed(run_id, forged))
+                except StoreCorrupt as error:
+                    assert error.run_id == run_id
+                    refused += 1
+                    continue
+                detail = run.detail(run.journal[-1].at)
+                run.due_at(run.journal[-1].at)
+                assert str(detail)
+                json.dumps([entry.data for entry in run.journal], allow_nan=False)
+    assert refused > tried / 2
+
+
+def test_one_forged_run_hides_no_other() -> None:
+    """Whatever its first entry says, the others are listed and carried out."""
+    store = MemoryStore()
+    scoria = Scoria(store)
+    identity = Identity("user-1", "acme", "session-1")
+    spec = StepSpec("work", "executor")
+    forged, whole = (
+        scoria.start_run(identity, root_role_id="executor", initial_step=spec) for _ in range(2)
+    )
+    entries = [json.loads(record.body) for record in store.read(forged.run_id)]
+    for value in ("zz", None, 7, [], {}):
+        entries[0]["data"]["driven_by"] = value
+        store._journals[forged.run_id] = sealed(forged.run_id, entries)
+        again = Scoria(store)
+        assert [run.run_id for run in again.list_runs()] == [whole.run_id]
+    done = Scoria(store).run_pending(handlers={"work": lambda *_: None})
+    assert [run.run_id for run in done] == [whole.run_id]
