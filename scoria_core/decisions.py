@@ -47,6 +47,8 @@ _TOO_DEEP = StepError(
 )
 
 
+_LEASE = Lease()
+
 _AT_WORK = (
     "a handler is at work on its step; if its process has died, run_pending or a worker takes the "
     "step over when its lease ends"
@@ -129,7 +131,7 @@ def start_handoff(change: Change, root_role_id: str, handoff: HandOff) -> None:
     _hand_off(change, change.run.steps[step_id], handoff)
 
 
-def claim_next(change: Change, kinds: Collection[str], lease: Lease | None = None) -> Step | None:
+def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) -> Step | None:
     """Claim the first queued step if its kind is among `kinds` and no other step is active.
 
     Steps run one after the other, so a later one does not overtake one that has no handler or

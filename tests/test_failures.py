@@ -1,5 +1,6 @@
 """Failures: which are tried again, and what is kept of why."""
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any

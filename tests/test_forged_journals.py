@@ -1,4 +1,4 @@
-"""A journal whose digests were computed anew: each of its values, changed to what is none of ours."""
+"""Journals whose digests were computed anew: each value, changed to what is none of ours."""
 
 import json
 from collections.abc import Iterator
@@ -71,8 +71,7 @@ def test_a_value_that_is_none_of_ours_is_refused_or_shown(path: Any) -> None:
                 tried += 1
                 try:
                     run = Run.replay(run_id, sealed(run_id, forged))
-                except StoreCorrupt as error:
-                    assert error.run_id == run_id
+                except StoreCorrupt:
                     refused += 1
                     continue
                 detail = run.detail(run.journal[-1].at)

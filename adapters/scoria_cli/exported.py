@@ -51,11 +51,7 @@ def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
 def _replayed(run_id: str, found: list[Row]) -> Run:
     records = [Record(row["sequence"], row["digest"], row["body"]) for row in found]
     run = Run.replay(run_id, records)
-    try:
-        told = list(rows(run))
-    except OverflowError as error:  # in UTC it is before the first year, or after the last
-        raise StoreCorrupt(run_id, run.version, "follows a time that is none") from error
-    for number, (row, expected) in enumerate(zip_longest(found, told), start=1):
+    for number, (row, expected) in enumerate(zip_longest(found, rows(run)), start=1):
         if not _says(row, expected):
             raise StoreCorrupt(run_id, number, "has a column that its text contradicts")
     return run

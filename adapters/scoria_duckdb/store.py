@@ -77,9 +77,8 @@ class DuckDBStore:
 
     def _open_file(self) -> JournalFile:
         if self._file is None:
-            raise StoreUnavailable(
-                f"duckdb:///{path_name(self._path)}", "is closed", "open it again"
-            )
+            name = f"duckdb:///{path_name(self._path)}"
+            raise StoreUnavailable(name, "is closed", "open it again")
         return self._file
 
 

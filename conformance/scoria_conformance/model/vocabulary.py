@@ -23,6 +23,7 @@ from scoria_core import (
 )
 from scoria_core.decisions import Change
 from scoria_core.outcomes import Outcome
+from scoria_core.payloads import digest
 from scoria_core.run import Run, RunFacts
 
 TICK = timedelta(minutes=1)
@@ -39,7 +40,7 @@ KEY = "start-1"
 
 _HANDLED = KINDS[:1]
 _FACTS = RunFacts(
-    IDENTITY, "planner", {}, driven_by="steps", idempotency_key=KEY, arguments_digest=""
+    IDENTITY, "planner", {}, driven_by="steps", idempotency_key=KEY, arguments_digest=digest({})
 )
 
 Decide = Callable[[Change], object]
