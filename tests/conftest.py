@@ -23,6 +23,10 @@ from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
 from scripted import WORK, needs, scripted
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what runs in the background so. Tests send Ctrl-C, to themselves and to others.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     {
         "memory": lambda _: MemoryStore(),

@@ -289,7 +289,7 @@ def read_by_another(url: str) -> list[str]:
 @pytest.mark.parametrize("modes", [(0o777, 0o444), (0o555, 0o444), (0o555, 0o666)])
 def test_what_cannot_be_written_can_be_read(scheme: str, modes: tuple[int, int]) -> None:
     """A read-only file, or one in a read-only directory: reads answer, a write says why not."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR may be closed to another user
         path = Path(folder) / "my runs?.db"
         with closing(STORES[scheme](path)) as store:
             create(store, "r")
@@ -310,7 +310,7 @@ def test_what_cannot_be_written_can_be_read(scheme: str, modes: tuple[int, int])
 @posix
 def test_a_read_only_directory_is_read_beside_its_writer() -> None:
     """Who may not write sees what the process that may has committed."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR may be closed to another user
         path = Path(folder) / "runs"
         with closing(STORES["sqlite"](path)) as store:
             create(store, "r")
