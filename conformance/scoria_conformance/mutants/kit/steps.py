@@ -136,7 +136,7 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message,",
+            "StepError(type(error).__name__[:MAX_NAME], message,",
             "StepError('Error', message,",
         )
     ],
@@ -148,8 +148,8 @@ breaks.add(
     [
         (
             "handlers:error_of",
-            "StepError(type(error).__name__, message,",
-            "StepError(type(error).__name__, '',",
+            "StepError(type(error).__name__[:MAX_NAME], message,",
+            "StepError(type(error).__name__[:MAX_NAME], '',",
         )
     ],
 )
