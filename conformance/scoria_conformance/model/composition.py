@@ -398,7 +398,7 @@ def told_apart(moment: Moment) -> object:
             for step in run.steps.values()
         ),
         tuple(
-            (number[approval.step_id], approval.status, _ticks_left(approval, moment.now))
+            (number[approval.step_id], approval.status, _ticks_left(run, approval, moment.now))
             for approval in run.approvals.values()
         ),
         tuple(
@@ -408,7 +408,14 @@ def told_apart(moment: Moment) -> object:
     )
 
 
-def _ticks_left(approval: Approval, now: datetime) -> int | None:
-    if approval.status not in ("pending", "approved") or approval.expires_at is None:
+def _ticks_left(run: Run, approval: Approval, now: datetime) -> int | None:
+    """Return how long a request may still be decided or used; None where that counts no more."""
+    step = run.steps[approval.step_id]
+    may_be_used = (
+        approval.status == "approved"
+        and not is_terminal("step", step.status)
+        and run.approval_of(step.step_id) is approval
+    )
+    if approval.expires_at is None or not (may_be_used or approval.status == "pending"):
         return None
     return max(0, (approval.expires_at - now) // TICK)
