@@ -70,7 +70,7 @@ class Visit:
             except RunNotFound:
                 if self.store.head(run_id) is None:
                     continue  # it was pruned since it was listed
-                why = "is listed, and its id is none"
+                why = "cannot be read: what it is listed by is not a run id"
                 yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")
             except StoreCorrupt as error:
                 why = f"cannot be read: {error}"
