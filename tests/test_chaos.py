@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.kills import Play, perform
+from lab.chaos.kills import Play, perform
 
 SHORT = Play(seconds=12, workers=2, hosts=2, lease=2, restart_every=5)
 

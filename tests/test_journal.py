@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from scoria_conformance.model.invariants import Observed, breaches
+from lab.model.invariants import Observed, breaches
 from scoria_core import (
     Completed,
     Failed,

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from scoria_conformance.spec.lifecycle_feature import lifecycle_feature, lifecycle_feature_problems
+from lab.spec_gate.lifecycle_feature import lifecycle_feature, lifecycle_feature_problems
 
 MADE = lifecycle_feature()
 ROW = "      | failed               | cancel           | cancelled            |\n"

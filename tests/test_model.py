@@ -10,10 +10,10 @@ import attrs
 import pytest
 
 from external import ROOT
-from scoria_conformance.model import composition as composing
-from scoria_conformance.model import search as searching
-from scoria_conformance.model.__main__ import main
-from scoria_conformance.model.composition import (
+from lab.model import composition as composing
+from lab.model import search as searching
+from lab.model.__main__ import main
+from lab.model.composition import (
     IDLE,
     UNBOUNDED,
     Action,
@@ -26,12 +26,12 @@ from scoria_conformance.model.composition import (
     clashes,
     told_apart,
 )
-from scoria_conformance.model.invariants import INVARIANTS
-from scoria_conformance.model.planted import BUGS, planted
-from scoria_conformance.model.script import VOCABULARY, NotAScript, read, written
-from scoria_conformance.model.search import CounterExample, Report, search
-from scoria_conformance.model.vocabulary import CALLS, STARTS, Claim, Command
-from scoria_conformance.model.walk import Walk, replay
+from lab.model.invariants import INVARIANTS
+from lab.model.planted import BUGS, planted
+from lab.model.script import VOCABULARY, NotAScript, read, written
+from lab.model.search import CounterExample, Report, search
+from lab.model.vocabulary import CALLS, STARTS, Claim, Command
+from lab.model.walk import Walk, replay
 from scoria_core import lifecycles
 from scoria_diagrams import lifecycle_of, render
 from tlc import read_tla
@@ -302,7 +302,7 @@ def test_an_action_that_cannot_happen_is_named() -> None:
 
 def told(*arguments: str) -> tuple[int, str, str]:
     """Run the command in a process, and return its exit code and what it printed."""
-    command = [sys.executable, "-m", "scoria_conformance.model", *arguments]
+    command = [sys.executable, "-m", "lab.model", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     return ran.returncode, ran.stdout, ran.stderr
 

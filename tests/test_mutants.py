@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from lab.mutants.adapters import CANARY, CATALOGUES
+from lab.mutants.experiment import Fate, Finding, Meeting, Unchanged
+from lab.mutants.matrix import Matrix, marks, report
+from lab.mutants.wrong import Wrong, declared
 from scoria_conformance.clauses import specification
-from scoria_conformance.mutants.adapters import CANARY, CATALOGUES
-from scoria_conformance.mutants.experiment import Fate, Finding, Meeting, Unchanged
-from scoria_conformance.mutants.matrix import Matrix, marks, report
-from scoria_conformance.mutants.wrong import Wrong, declared
 from scoria_conformance.verdict import Check, Status
 
 MUTANTS = declared(CATALOGUES)
 
 SAMPLE = """
-from scoria_conformance.mutants.adapters import CATALOGUES
-from scoria_conformance.mutants.wrong import Catalogue, declared
+from lab.mutants.adapters import CATALOGUES
+from lab.mutants.wrong import Catalogue, declared
 
 def crash():
     import os
@@ -42,8 +42,8 @@ breaks.add("breaks it for another reason", "RUN-10", "said by nobody", wrong.cha
 
 APPLIED = """
 import os
-from scoria_conformance.mutants import adapters, under_test
-from scoria_conformance.mutants.wrong import declared
+from lab.mutants import adapters, under_test
+from lab.mutants.wrong import declared
 
 under_test.put("memory://", "scoria_cli.page:page")
 for mutant in declared(adapters.CATALOGUES):
@@ -58,7 +58,7 @@ for mutant in declared(adapters.CATALOGUES):
 
 def mutate(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """Run the command on a store in memory."""
-    command = [sys.executable, "-m", "scoria_conformance.mutants", "adapters", "memory://"]
+    command = [sys.executable, "-m", "lab.mutants", "adapters", "memory://"]
     return subprocess.run(
         [*command, "--page", "scoria_cli.page:page", *arguments],
         capture_output=True,

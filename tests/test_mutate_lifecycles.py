@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scoria_conformance.mutants.experiment import Experiment, Fate, Finding, Unchanged
-from scoria_conformance.mutants.lifecycles import KINDS, Change, changes
-from scoria_conformance.mutants.report import exit_code, report
+from lab.mutants.experiment import Experiment, Fate, Finding, Unchanged
+from lab.mutants.lifecycles import KINDS, Change, changes
+from lab.mutants.report import exit_code, report
 from scoria_core.lifecycles import MACHINES, states, transitions, triggers
 
 CHANGES = list(changes())
@@ -18,8 +18,8 @@ CHANGES = list(changes())
 TRIED = """
 import json
 import sys
-from scoria_conformance.mutants.experiment import Experiment
-from scoria_conformance.mutants.lifecycles import changes
+from lab.mutants.experiment import Experiment
+from lab.mutants.lifecycles import changes
 
 class Broken:
     clause = ""
@@ -60,7 +60,7 @@ def sample() -> list[Change]:
 
 def mutate(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """Run the command on a store in memory."""
-    command = [sys.executable, "-m", "scoria_conformance.mutants", "lifecycles", "memory://"]
+    command = [sys.executable, "-m", "lab.mutants", "lifecycles", "memory://"]
     return subprocess.run(
         [*command, *arguments], capture_output=True, text=True, cwd=cwd, check=False
     )

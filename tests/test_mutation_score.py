@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scoria_conformance.mutants.experiment import Experiment, Fate, Finding, Unchanged
-from scoria_conformance.mutants.operators import Mutation, mutations
-from scoria_conformance.mutants.reach import run_with
-from scoria_conformance.mutants.score import exit_code, report
+from lab.mutants.experiment import Experiment, Fate, Finding, Unchanged
+from lab.mutants.operators import Mutation, mutations
+from lab.mutants.reach import run_with
+from lab.mutants.score import exit_code, report
 
 STORE = '''
 from scoria_memory import MemoryStore
@@ -47,7 +47,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the command on the store."""
-    command = [sys.executable, "-m", "scoria_conformance.mutants", "operators"]
+    command = [sys.executable, "-m", "lab.mutants", "operators"]
     told = [f"{MODULE}:make_store", MODULE, "--suite", "store"]
     return subprocess.run(
         [*command, *told, *arguments], capture_output=True, text=True, cwd=directory, check=False
@@ -159,7 +159,7 @@ def test_the_score_is_that_of_what_could_be_told(tried: list[str]) -> None:
 @pytest.mark.slow
 def test_a_module_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """Nothing was tried, so there is no score."""
-    command = [sys.executable, "-m", "scoria_conformance.mutants", "operators", "memory://"]
+    command = [sys.executable, "-m", "lab.mutants", "operators", "memory://"]
     ran = subprocess.run(
         [*command, "no_such_module"], capture_output=True, text=True, cwd=tmp_path, check=False
     )

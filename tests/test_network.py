@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos import network
+from lab.chaos import network
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from chaos import partition
-from chaos.network import network, why_not
-from chaos.server import serving
 from external import missing
+from lab.chaos import partition
+from lab.chaos.network import network, why_not
+from lab.chaos.server import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server_wheel", "_a_link_can_be_cut")]
 

@@ -12,11 +12,11 @@ import attrs
 import pytest
 
 import scoria_postgres.store
-from chaos import crew
-from chaos.crew import Member
-from chaos.ledger import Ledger
-from chaos.server import Server, serving
-from scoria_conformance.model.invariants import Observed, breaches
+from lab.chaos import crew
+from lab.chaos.crew import Member
+from lab.chaos.ledger import Ledger
+from lab.chaos.server import Server, serving
+from lab.model.invariants import Observed, breaches
 from scoria_core import RunDetail, RunSummary, Scoria, StepSpec
 from scoria_core.errors import StoreUnavailable
 
@@ -65,7 +65,7 @@ def at_work(postgres_scratch: str, tmp_path: Path) -> Iterator[Callable[[float],
     members: list[Member] = []
 
     def enter(grace: float) -> Member:
-        plain = crew.worker(1, postgres_scratch, ledger, 60.0, "chaos.handlers:waiting")
+        plain = crew.worker(1, postgres_scratch, ledger, 60.0, "lab.chaos.handlers:waiting")
         members.append(attrs.evolve(plain, command=[*plain.command, "--grace", str(grace)]))
         members[0].start()
         until(lambda: ledger.read("handlers"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.queueing import Queue, perform
+from lab.chaos.queueing import Queue, perform
 
 SMALL = Queue(finished=50_000, waiting={"large": 1200, "middle": 240, "small": 60}, workers=2)
 

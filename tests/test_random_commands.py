@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from external import ROOT
-from scoria_conformance.model.composition import (
+from lab.model.composition import (
     COMMIT,
     CRASH,
     UNBOUNDED,
@@ -22,8 +22,8 @@ from scoria_conformance.model.composition import (
     CannotHappen,
     Composition,
 )
-from scoria_conformance.model.script import VOCABULARY, read, written
-from scoria_conformance.model.walk import StoredRun, Walk
+from lab.model.script import VOCABULARY, read, written
+from lab.model.walk import StoredRun, Walk
 from scoria_conformance.target import Target
 
 TARGETS: Mapping[str, str] = MappingProxyType(
@@ -138,7 +138,7 @@ def replayed(script: str, target: str, directory: Path) -> "subprocess.Completed
     """Walk a script through the command, with its journal in a store."""
     file = directory / "script.txt"
     file.write_text(script, "utf-8")
-    command = [sys.executable, "-m", "scoria_conformance.model", "--replay", str(file)]
+    command = [sys.executable, "-m", "lab.model", "--replay", str(file)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
     return subprocess.run(
         [*command, "--target", target],

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from golden.write import journals
-from scoria_conformance.model.invariants import INVARIANTS
+from lab.model.invariants import INVARIANTS
 from scoria_core import NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE

@@ -12,11 +12,11 @@ import pytest
 from pytest_bdd.parsers import string as exactly
 from pytest_bdd.steps import StepFunctionContext
 
+from lab.spec_gate.bindings import Steps, binding_problems, bound_steps
+from lab.spec_gate.gate import problems
+from lab.spec_gate.pages import NotAClause, read_pages
+from lab.spec_gate.scenarios import Line, Scenario, read_features
 from scoria_conformance import specification
-from scoria_conformance.spec.bindings import Steps, binding_problems, bound_steps
-from scoria_conformance.spec.gate import problems
-from scoria_conformance.spec.pages import NotAClause, read_pages
-from scoria_conformance.spec.scenarios import Line, Scenario, read_features
 from scoria_core.lifecycles import MACHINES, transitions
 
 ROOT = Path(__file__).parent.parent
@@ -174,7 +174,7 @@ def test_a_missing_transition_is_named(
 def check(directory: Path) -> subprocess.CompletedProcess[str]:
     """Run the gate as `make check` does."""
     return subprocess.run(
-        [sys.executable, "-m", "scoria_conformance.spec", "check"],
+        [sys.executable, "-m", "lab.spec_gate", "check"],
         capture_output=True,
         text=True,
         cwd=directory,

@@ -27,9 +27,7 @@ from scoria_conformance.verdict import NOT_APPLICABLE, Status
 from scoria_core.errors import ScoriaError, StoreUnavailable
 
 SUITE = ("scoria_conformance", "pytest_bdd", "_pytest", "pluggy")
-"""The code of the suite; `UNDER_TEST` is not, though it is inside."""
-
-UNDER_TEST = "scoria_conformance.mutants"
+"""The code of the suite."""
 
 UNUSABLE = (TypeError, AttributeError, LookupError, ValueError)
 """What Python raises where an answer cannot be worked with."""
@@ -93,6 +91,4 @@ def _is_standard(module: str) -> bool:
 
 
 def _is_suite(module: str, steps_from: str) -> bool:
-    if f"{module}.".startswith(f"{UNDER_TEST}."):
-        return False
     return module == steps_from or module.partition(".")[0] in SUITE

@@ -1,0 +1,261 @@
+"""What a call costs as a store grows: `python -m lab.bench.growth` fills stores and times calls.
+
+Each store is filled and measured in a process of its own, so that its memory is its own.
+"""
+
+import resource
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, TypeVar
+
+import attrs
+import click
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lab.bench.__main__ import numbers
+from lab.bench.candidates.scoria import FillableRuns, open_candidate
+from lab.bench.finished import FinishedRun, in_parts, take
+from lab.bench.place import Kind, Place
+from lab.bench.rounds import server
+from lab.bench.shelf import RUNS_A_SESSION, make_shelf
+from scoria_core import StepSpec
+from scoria_core.ports import RunStore
+
+T = TypeVar("T")
+
+SHELF = "shelf"
+
+RUNS_A_STATEMENT = 5_000
+
+TIMES = 40
+"""How often each call is timed; the median counts."""
+
+KINDS = [kind.value for kind in Kind]
+
+
+@attrs.frozen
+class Calls:
+    """What an opened store took: milliseconds of each call, by name, and what opening it cost."""
+
+    milliseconds: dict[str, float]
+    open_seconds: float
+    megabytes: float
+
+
+@attrs.frozen
+class Grown:
+    """What was found in a store with so many finished runs."""
+
+    kind: Kind
+    runs: int
+    calls: Calls
+
+
+def fill(place: Place, shelf: Path, runs: int) -> None:
+    """Put finished runs in a store."""
+    with opened(place) as candidate:
+        if place.kind is Kind.DUCKDB:
+            _fill_duckdb(candidate.store, take(shelf, runs))
+        else:
+            candidate.fill(take(shelf, runs))
+
+
+def _fill_duckdb(store: Any, finished: Iterable[FinishedRun]) -> None:
+    """Store many runs with each statement: by `create` a million take a quarter of an hour."""
+    write_of = import_module("scoria_duckdb.journal_file")._Write
+    for some in in_parts(finished, RUNS_A_STATEMENT):
+        store._file._commit(
+            [
+                write_of(run.key.run_id, run.key.tenant_id, run.records, 0, None, run.key)
+                for run in some
+            ]
+        )
+
+
+def measure(place: Place, shelf: Path, runs: int) -> Calls:
+    """Open a store and time its calls."""
+    start = perf_counter()
+    with opened(place) as candidate:
+        open_seconds = perf_counter() - start
+        if not place.kind.lasts:
+            candidate.fill(take(shelf, runs))
+        calls = {name: timed(call) for name, call in _calls(candidate, runs)}
+        return Calls(calls, open_seconds, _megabytes())
+
+
+def long_run(place: Place, entries: Sequence[int]) -> dict[int, float]:
+    """Return the milliseconds of an append to a run, by how many entries it has."""
+    with opened(place) as candidate:
+        scoria = candidate.scoria
+        identity = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="long")
+        run_id = scoria.start_run(
+            identity, root_role_id="executor", initial_step=_NOTE, handlers={}
+        ).run_id
+        found: dict[int, float] = {}
+        for many in entries:
+            while scoria.add_step(run_id, _NOTE, handlers={}).version < many:
+                pass
+            found[many] = timed(lambda: scoria.add_step(run_id, _NOTE, handlers={}))
+        return found
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[FillableRuns]:
+    """Open the store of a place."""
+    candidate = open_candidate(place)
+    try:
+        yield candidate
+    finally:
+        candidate.close()
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Return the median milliseconds of a call."""
+    call()
+    spent = []
+    for _ in range(TIMES):
+        start = perf_counter()
+        call()
+        spent.append(perf_counter() - start)
+    return 1_000 * median(spent)
+
+
+_NOTE = StepSpec(kind="note", role_id="executor")
+
+
+def _calls(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    scoria = candidate.scoria
+    paused = iter([candidate.start() for _ in range(2 * TIMES + 2)])
+    approved = []
+
+    def approve() -> None:
+        approved.append(next(paused))
+        candidate.approve(approved[-1])
+
+    yield "start", candidate.start
+    yield "approve", approve
+    yield "resume", lambda: candidate.resume(approved.pop())
+    turns = iter(_some_of_the_old(candidate.store, runs) * (TIMES + 1))
+    yield "page of an old run", lambda: scoria.get_run_detail(next(turns))
+    pages = iter(_sessions(runs, first=1) * (TIMES + 1))
+    yield "10 runs of a session", lambda: scoria.list_runs_for_session(next(pages), limit=10)
+    tenant = scoria.for_tenant("tenant-1")
+    yield "10 newest of a tenant", lambda: tenant.list_runs(limit=10)
+
+
+def _some_of_the_old(store: RunStore, runs: int) -> list[str]:
+    """Return runs that were there before, each of another session, and none of them read yet."""
+    return [
+        run_id
+        for session_id in _sessions(runs)
+        for run_id in store.list_runs(tenant_id=None, session_id=session_id, limit=1, before=None)
+    ]
+
+
+def _sessions(runs: int, first: int = 0) -> list[str]:
+    """Return sessions far apart, or that of the candidate where no run was there before."""
+    if not runs:
+        return ["session-1"]
+    sessions = runs // RUNS_A_SESSION
+    return [f"session-{number}" for number in range(first, sessions, sessions // TIMES or 1)]
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_a_process(work: Callable[..., T], *arguments: object) -> T:
+    """Do one piece of work in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def grown(kind: Kind, sizes: Sequence[int], root: Path, url: str) -> Iterator[Grown]:
+    """Yield what was found at each size of one kind of store."""
+    for runs in sizes:
+        with _place(kind, root, url) as place:
+            if kind.lasts and runs:
+                in_a_process(fill, place, root / SHELF, runs)
+            yield Grown(kind, runs, in_a_process(measure, place, root / SHELF, runs))
+
+
+def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> str:
+    """Return the findings as Markdown."""
+    environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
+        loader=PackageLoader("lab.bench"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    template = environment.get_template("GROWTH.md")
+    return template.render(found=found, long=long, times=TIMES)
+
+
+@contextmanager
+def _place(kind: Kind, root: Path, url: str) -> Iterator[Place]:
+    directory = root / kind
+    directory.mkdir()
+    name = f"{root.name}_{kind}"
+    try:
+        yield Place(kind, directory, 1, server().database(url, name) if url else "")
+    finally:
+        shutil.rmtree(directory)
+        if url:
+            server().drop(url, name)
+
+
+@contextmanager
+def _serving(kind: Kind) -> Iterator[str]:
+    if kind is not Kind.POSTGRESQL:
+        yield ""
+        return
+    with server().serving() as url:
+        yield url
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.option("--only", multiple=True, type=click.Choice(KINDS), help="Measure this store.")
+@click.option(
+    "--runs", default="0,10000,100000", show_default=True, callback=numbers, help="How many."
+)
+@click.option(
+    "--entries", default="10,100,1000,10000", show_default=True, callback=numbers, help="In a run."
+)
+@click.option("--shelf", type=click.Path(path_type=Path, exists=True), help="Finished runs.")
+@click.option("--report", "to", type=click.Path(path_type=Path), help="Where to keep GROWTH.md.")
+def main(
+    only: tuple[str, ...],
+    runs: tuple[int, ...],
+    entries: tuple[int, ...],
+    shelf: Path | None,
+    to: Path | None,
+) -> None:
+    """Measure what calls cost with so many finished runs, and with so many entries in a run."""
+    found: list[Grown] = []
+    long: dict[Kind, Mapping[int, float]] = {}
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        if shelf is None:
+            make_shelf(root / SHELF, max(runs))
+        else:
+            (root / SHELF).symlink_to(shelf.absolute())
+        for kind in map(Kind, only or KINDS):
+            with _serving(kind) as url:
+                for each in grown(kind, runs, root, url):
+                    click.echo(str(each), err=True)
+                    found.append(each)
+                with _place(kind, root, url) as place:
+                    long[kind] = in_a_process(long_run, place, entries)
+    text = report(found, long)
+    click.echo(text)
+    if to is not None:
+        (to / "GROWTH.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
