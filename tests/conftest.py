@@ -1,9 +1,11 @@
 """A store of every kind, and a clock and ids that make every run reproducible."""
 
 import logging
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from postgres import postgres_scratch as postgres_scratch  # fixtures of all tes
 from postgres import postgres_url as postgres_url
 from postgres import server_wheel as server_wheel
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
+from scoria_core.leases import HEART
 from scoria_core.ports import RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
@@ -35,6 +38,32 @@ STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     }
 )
 """Every store by its scheme, and how to make an empty one at a path."""
+
+
+@pytest.fixture(autouse=True)
+def _leaves_the_process_alone() -> Iterator[None]:
+    """Fail a test that leaves the process other than it found it: the next one would pay for it."""
+    before = _process()
+    yield
+    ends = time.monotonic() + 60
+    while (HEART.is_beating() or HEART._users) and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert not HEART.is_beating(), "a handler of this test is still at work"
+    assert not HEART._users, "a call of this test has not ended"
+    assert _process() == before
+
+
+def _process() -> Mapping[str, object]:
+    """Return what every test of the process shares."""
+    return {
+        "directory": Path.cwd(),
+        "environment": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        "signals": [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)],
+        "log level": logging.getLogger().level,
+        "path": list(sys.path),
+        "switch interval": sys.getswitchinterval(),
+        "time zone": time.tzname,
+    }
 
 
 class FakeClock:

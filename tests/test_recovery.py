@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,31 +25,43 @@ def start(scoria: Scoria, step: StepSpec = WORK, tenant_id: str = "tenant-1", **
     return scoria.start_run(identity, root_role_id="executor", initial_step=step, **more)
 
 
-def abandoned(store: RunStore, clock: FakeClock, step: StepSpec = WORK, **options) -> RunSummary:
-    """Start a run whose process dies in its handler: nothing of it is ever written again."""
-    died = threading.Event()
+@pytest.fixture
+def abandoned() -> Iterator[Callable[..., RunSummary]]:
+    """Start runs whose process dies in its handler: nothing of it is ever written again."""
     gone = threading.Event()
+    lives: list[threading.Thread] = []
 
-    def handler(*_: object) -> None:
-        died.set()
-        gone.wait(60)
+    def abandon(
+        store: RunStore, clock: FakeClock, step: StepSpec = WORK, **options: Any
+    ) -> RunSummary:
+        died = threading.Event()
 
-    class Dead:
-        def __getattr__(self, name: str) -> object:
-            if died.is_set():
-                raise StoreUnavailable("the store", "cannot be reached by the dead")
-            return getattr(store, name)
+        def handler(*_: object) -> None:
+            died.set()
+            gone.wait()
 
-    scoria = Scoria(Dead(), clock=clock, handlers={KIND: handler}, **options)  # type: ignore[arg-type]
+        class Dead:
+            def __getattr__(self, name: str) -> object:
+                if died.is_set():
+                    raise StoreUnavailable("the store", "cannot be reached by the dead")
+                return getattr(store, name)
 
-    def live() -> None:
-        with suppress(StoreUnavailable):
-            start(scoria, step)
+        scoria = Scoria(Dead(), clock=clock, handlers={KIND: handler}, **options)  # type: ignore[arg-type]
 
-    threading.Thread(target=live, daemon=True).start()
-    assert died.wait(120)
-    (run,) = Scoria(store, clock=clock).list_runs()
-    return run
+        def live() -> None:
+            with suppress(StoreUnavailable):
+                start(scoria, step)
+
+        lives.append(threading.Thread(target=live, daemon=True))
+        lives[-1].start()
+        assert died.wait(120)
+        (run,) = Scoria(store, clock=clock).list_runs()
+        return run
+
+    yield abandon
+    gone.set()
+    for life in lives:
+        life.join()
 
 
 def only_step(scoria: Scoria, run_id: str) -> Step:
@@ -56,7 +70,9 @@ def only_step(scoria: Scoria, run_id: str) -> Step:
     return step
 
 
-def test_a_lease_that_ended_gives_the_step_to_another(store: RunStore, clock: FakeClock) -> None:
+def test_a_lease_that_ended_gives_the_step_to_another(
+    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+) -> None:
     """A step whose process died is carried out by another, once its lease has ended."""
     run = abandoned(store, clock, lease=30)
     scoria = Scoria(store, clock=clock, handlers={KIND: lambda step, _: {"attempt": step.attempt}})
@@ -70,7 +86,9 @@ def test_a_lease_that_ended_gives_the_step_to_another(store: RunStore, clock: Fa
     assert only_step(scoria, run.run_id).result == {"attempt": 2}
 
 
-def test_a_step_fails_when_its_workers_died_too_often(store: RunStore, clock: FakeClock) -> None:
+def test_a_step_fails_when_its_workers_died_too_often(
+    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+) -> None:
     """A step that takes its processes with it is not tried for ever."""
     run = abandoned(store, clock, lease=30)
     scoria = Scoria(store, clock=clock, max_attempts=1, handlers={KIND: lambda *_: None})
@@ -126,7 +144,9 @@ def test_a_late_result_is_refused_and_said_so(
     assert "late result" in caplog.text
 
 
-def test_a_renewed_lease_is_not_taken(store: RunStore, clock: FakeClock) -> None:
+def test_a_renewed_lease_is_not_taken(
+    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+) -> None:
     """The store refuses a take-over that was decided before the lease was renewed."""
     run = abandoned(store, clock, lease=30)
     version = Scoria(store, clock=clock).get_run(run.run_id).version
@@ -140,7 +160,9 @@ def test_a_renewed_lease_is_not_taken(store: RunStore, clock: FakeClock) -> None
         store.append(run.run_id, (), expected_version=version, due_at=None, due_by=clock.now())
 
 
-def test_another_change_does_not_shorten_a_lease(store: RunStore, clock: FakeClock) -> None:
+def test_another_change_does_not_shorten_a_lease(
+    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+) -> None:
     """A step added while a handler is at work does not make its claim look abandoned."""
     run = abandoned(store, clock, lease=30)
     scoria = Scoria(store, clock=clock, lease=1, handlers={KIND: lambda *_: None})

@@ -54,6 +54,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.usefixtures("_as_a_process")  # a target may be imported from where the user stands
 @pytest.mark.parametrize("url", ODD)
 @pytest.mark.parametrize(
     "call",
