@@ -49,9 +49,13 @@ def unfinished(run: "Run") -> str | None:
     failed = any(each.status == StepStatus.FAILED for each in run.uncompleted_steps())
     if failed != (run.status == RunStatus.FAILED):
         return "the failure or the retry of a step"
-    if run.status != RunStatus.CANCELLED and any(
-        each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN) and _is_latest(run, each)
-        for each in run.approvals.values()
+    if run.status != RunStatus.CANCELLED and (
+        any(each.status == StepStatus.CANCELLED for each in run.uncompleted_steps())
+        or any(
+            each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN)
+            and _is_latest(run, each)
+            for each in run.approvals.values()
+        )
     ):
         return "the end of the run"
     is_driven_by_steps = run.status == RunStatus.RUNNING and run.facts.driven_by == "steps"
@@ -150,9 +154,12 @@ def _step_at_work(run: "Run", _: JournalEntry) -> str | None:
 
 def _step_resumed(run: "Run", entry: JournalEntry) -> str | None:
     approval = run.approval_of(entry.subject_id)
-    if approval is None or approval.status == ApprovalStatus.PENDING:
-        return "resumes a step whose approval nobody has decided"
+    if approval is None or approval.status not in _DECIDED:
+        return "resumes a step whose approval is neither approved nor expired"
     return _step_at_work(run, entry)
+
+
+_DECIDED = (ApprovalStatus.APPROVED, ApprovalStatus.EXPIRED)
 
 
 def _step_cancelled(run: "Run", _: JournalEntry) -> str | None:

@@ -278,6 +278,9 @@ class ExampleRuns:
             self.scoria.add_step(run.run_id, spec, handlers=handlers)
         return self.scoria.complete_run(run.run_id)
 
+    def _make_cancelled_while_queued(self) -> RunSummary:
+        return self.scoria.cancel_run(self._start().run_id, reason="no longer wanted")
+
     def _make_cancelled_while_waiting(self) -> RunSummary:
         return self.scoria.cancel_run(self._start(_asks()).run_id)
 

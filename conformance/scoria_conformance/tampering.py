@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from scoria_core.lifecycles import event_type, transitions
 from scoria_core.ports import Record, RunStore
 
 Path = tuple[str | int, ...]
@@ -86,6 +87,60 @@ def forgeries(run_id: str, records: Sequence[Record]) -> Iterator[Forgery]:
             changes[f"entry {number} after the next"] = [*before, after[0], entry, *after[1:]]
         for name, changed in changes.items():
             yield Forgery(name, sealed(run_id, changed))
+
+
+def forged_moves(
+    run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
+) -> Iterator[Forgery]:
+    """Yield the journal with each move as another that its subject could make from there.
+
+    `data_of` has, by type, what an entry may hold.
+    """
+    entries = [json.loads(record.body) for record in records]
+    for place, entry in enumerate(entries):
+        for (state, trigger), reached in transitions(entry["subject"]).items():
+            if state != entry["from_state"] or trigger == entry["trigger"]:
+                continue
+            move = {"type": event_type(entry["subject"], trigger), "trigger": trigger}
+            forged = {**entry, **move, "to_state": reached, "data": data_of[move["type"]]}
+            changed = [*entries[:place], forged, *entries[place + 1 :]]
+            yield Forgery(f"entry {place + 1} as {move['type']}", sealed(run_id, changed))
+
+
+def forged_detours(
+    run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
+) -> Iterator[Forgery]:
+    """Yield the journal with two moves more: a subject leaves its state, and comes back to it."""
+    entries = [json.loads(record.body) for record in records]
+    left: dict[str, Entry] = {}
+    for place, entry in enumerate(entries, start=1):
+        left[entry["subject_id"]] = entry
+        for subject_id, last in left.items():
+            for there, back in _detours(last["subject"], last["to_state"]):
+                moves = [
+                    {
+                        **entry,
+                        "subject": last["subject"],
+                        "subject_id": subject_id,
+                        "type": event_type(last["subject"], trigger),
+                        "trigger": trigger,
+                        "from_state": from_state,
+                        "to_state": to_state,
+                        "data": data_of[event_type(last["subject"], trigger)],
+                    }
+                    for from_state, trigger, to_state in (there, back)
+                ]
+                name = f"{moves[0]['type']} and {moves[1]['type']} after entry {place}"
+                changed = [*entries[:place], *moves, *entries[place:]]
+                yield Forgery(name, sealed(run_id, changed))
+
+
+def _detours(subject: str, state: str) -> Iterator[tuple[tuple[str, str, str], ...]]:
+    moves = [(*where, reached) for where, reached in transitions(subject).items()]
+    for there in moves:
+        for back in moves:
+            if (there[0], there[2], back[2]) == (state, back[0], state):
+                yield there, back
 
 
 def forged_values(

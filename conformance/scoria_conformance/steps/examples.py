@@ -14,6 +14,8 @@ from scoria_conformance.example_runs import ExampleRuns, FixedClock, as_json
 from scoria_conformance.tampering import (
     StoreWithJournal,
     changed_records,
+    forged_detours,
+    forged_moves,
     forged_values,
     forgeries,
 )
@@ -62,26 +64,38 @@ class Reader:
         clock = FixedClock(datetime.fromisoformat(self.example["read_at"]))
         return Scoria(store, clock=clock).get_run_detail(self.example["run_id"])
 
-    def notices(self, records: Sequence[Record]) -> bool:
-        """Tell whether the journal is refused."""
+    def accepts(self, records: Sequence[Record]) -> bool:
+        """Tell whether the journal is read; `StoreCorrupt` is the one way to refuse it."""
         try:
             self.detail(records)
         except StoreCorrupt:
+            return False
+        except Exception:  # noqa: BLE001 - whatever else it raises, it did not refuse
             return True
-        return False
+        return True
 
 
 def unnoticed(examples: Examples, store: RunStore) -> dict[str, list[str]]:
     """Return what may be changed of each journal and is not noticed once it is sealed anew."""
     found: dict[str, list[str]] = {}
+    data_of = {
+        entry["type"]: entry["data"]
+        for example in examples.values()
+        for entry in (json.loads(record.body) for record in records_of(example))
+    }
     kinds: set[str] = set()
     for name, example in examples.items():
         run_id, records = example["run_id"], records_of(example)
         first = [number for number, kind in _kinds(records) if kind not in kinds]
         kinds.update(kind for _, kind in _kinds(records))
-        tried = [*forgeries(run_id, records), *forged_values(run_id, records, first)]
+        tried = [
+            *forgeries(run_id, records),
+            *forged_moves(run_id, records, data_of),
+            *forged_detours(run_id, records, data_of),
+            *forged_values(run_id, records, first),
+        ]
         reader = Reader(store, example)
-        found[name] = [each.name for each in tried if not reader.notices(each.records)]
+        found[name] = [each.name for each in tried if reader.accepts(each.records)]
     return found
 
 
