@@ -18,7 +18,7 @@ from scoria_core.lifecycles import (
     StepStatus,
     is_terminal,
 )
-from scoria_core.model import Approval
+from scoria_core.model import Approval, DelegatedHandoff
 
 if TYPE_CHECKING:
     from scoria_core.run import Run
@@ -31,6 +31,8 @@ def impossible(run: "Run", entry: JournalEntry) -> str | None:
     """Say why `entry` cannot have followed the journal of `run`, or None where it can have."""
     if run.journal and entry.at < run.journal[-1].at:
         return "is earlier than the entry before it"
+    if entry.trigger is None and entry.subject != "run" and _has_id(run, entry.subject_id):
+        return "has the id of another subject"
     rule = _RULES.get((entry.subject, entry.trigger))
     return None if rule is None else rule(run, entry)
 
@@ -47,9 +49,13 @@ def unfinished(run: "Run") -> str | None:
     failed = any(each.status == StepStatus.FAILED for each in run.uncompleted_steps())
     if failed != (run.status == RunStatus.FAILED):
         return "the failure or the retry of a step"
-    if run.status != RunStatus.CANCELLED and any(
-        each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN) and _is_latest(run, each)
-        for each in run.approvals.values()
+    if run.status != RunStatus.CANCELLED and (
+        any(each.status == StepStatus.CANCELLED for each in run.uncompleted_steps())
+        or any(
+            each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN)
+            and _is_latest(run, each)
+            for each in run.approvals.values()
+        )
     ):
         return "the end of the run"
     is_driven_by_steps = run.status == RunStatus.RUNNING and run.facts.driven_by == "steps"
@@ -81,6 +87,20 @@ _MIRRORED: Mapping[StepStatus, tuple[HandoffStatus, ...]] = MappingProxyType(
 )
 
 
+def _has_id(run: "Run", subject_id: str) -> bool:
+    return subject_id == run.run_id or any(
+        subject_id in subjects for subjects in (run.steps, run.approvals, run.handoffs)
+    )
+
+
+def _run_started(_: "Run", entry: JournalEntry) -> str | None:
+    if entry.actor_id != entry.data["identity"]["actor_id"]:
+        return "was made by another actor than its identity names"
+    if (entry.data["idempotency_key"] is None) != (entry.data["arguments_digest"] is None):
+        return "has an idempotency key or a digest of arguments without the other"
+    return None
+
+
 def _step_queued(run: "Run", entry: JournalEntry) -> str | None:
     if run.status not in (RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL):
         return f"queues a step of a run that is {run.status}"
@@ -89,7 +109,24 @@ def _step_queued(run: "Run", entry: JournalEntry) -> str | None:
     parent, handoff = entry.data.get("parent_step_id"), run.handoff_to(entry.subject_id)
     if parent != (None if handoff is None else handoff.parent_step_id):
         return "queues a child step that no handoff asks for"
+    if handoff is not None and _asked_of(handoff) != _given_to(entry):
+        return "queues another child step than its handoff asks for"
     return None
+
+
+def _asked_of(handoff: DelegatedHandoff) -> tuple[object, ...]:
+    """Return what a handoff says of its child step."""
+    return (
+        handoff.delegated_kind,
+        handoff.delegated_role_id,
+        handoff.handoff_input,
+        handoff.projected_context,
+    )
+
+
+def _given_to(entry: JournalEntry) -> tuple[object, ...]:
+    data = entry.data
+    return data["kind"], data["role_id"], data["input"], data.get("projected_context")
 
 
 def _step_claimed(run: "Run", entry: JournalEntry) -> str | None:
@@ -117,9 +154,12 @@ def _step_at_work(run: "Run", _: JournalEntry) -> str | None:
 
 def _step_resumed(run: "Run", entry: JournalEntry) -> str | None:
     approval = run.approval_of(entry.subject_id)
-    if approval is None or approval.status == ApprovalStatus.PENDING:
-        return "resumes a step whose approval nobody has decided"
+    if approval is None or approval.status not in _DECIDED:
+        return "resumes a step whose approval is neither approved nor expired"
     return _step_at_work(run, entry)
+
+
+_DECIDED = (ApprovalStatus.APPROVED, ApprovalStatus.EXPIRED)
 
 
 def _step_cancelled(run: "Run", _: JournalEntry) -> str | None:
@@ -195,6 +235,8 @@ def _handoff_requested(run: "Run", entry: JournalEntry) -> str | None:
     parent = run.steps.get(entry.data["parent_step_id"])
     if parent is None or parent.status != StepStatus.RUNNING:
         return "is a handoff of a step that is not running"
+    if parent.role_id != entry.data["parent_role_id"]:
+        return "is a handoff by another role than that of its step"
     return "hands off a step that exists" if entry.data["child_step_id"] in run.steps else None
 
 
@@ -211,6 +253,7 @@ def _is_overdue(approval: Approval, entry: JournalEntry) -> bool:
 
 _RULES: Mapping[tuple[str, str | None], Rule] = MappingProxyType(
     {
+        ("run", None): _run_started,
         ("run", "request_approval"): _run_waits,
         ("run", "resume"): _run_resumed,
         ("run", "reject"): _run_rejected,

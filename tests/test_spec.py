@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from golden.write import journals
 from lab.model.invariants import INVARIANTS
+from scoria_conformance.steps.examples import published
 from scoria_core import NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
@@ -181,7 +181,7 @@ def test_what_is_inside_of_the_data_has_the_keys_of_the_page() -> None:
 
 
 def _journals() -> list[list[dict[str, Any]]]:
-    written = [json.loads(text)["records"] for text in journals().values()]
+    written = [example["records"] for example in published().values()]
     return [[json.loads(record["body"]) for record in records] for records in written]
 
 

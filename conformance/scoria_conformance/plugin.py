@@ -29,6 +29,7 @@ pytest_plugins = [
     "scoria_conformance.steps.giving",
     "scoria_conformance.steps.reading",
     "scoria_conformance.steps.recording",
+    "scoria_conformance.steps.examples",
     "scoria_conformance.steps.deciding",
     "scoria_conformance.steps.handling",
     "scoria_conformance.steps.handing_off",

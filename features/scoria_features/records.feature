@@ -184,28 +184,6 @@ Feature: Records: what is read is what was said and done
       | taken from another run by        |
       | told twice by                    |
 
-  @JOURNAL-7
-  Scenario Outline: A history that cannot have happened is refused, also where its digests fit
-    Given a resumed run
-    When its journal is sealed anew with <change>
-    And it is read
-    Then it is refused with "StoreCorrupt"
-    And the message names "entry <number> of run"
-
-    Examples:
-      | change                                             | number |
-      | its first request before its step waits            | 4      |
-      | nothing after its request                          | 6      |
-      | nothing after its step was completed               | 12     |
-      | its run waiting for a request that was not made    | 5      |
-      | no decision                                        | 7      |
-      | a decision by nobody                               | 7      |
-      | a decision on a request that had expired           | 7      |
-      | its step resumed before its run                    | 8      |
-      | a second step claimed in place of the first        | 10     |
-      | its run completed before its step                  | 11     |
-      | its last entry a day earlier                       | 12     |
-
   @JOURNAL-8
   Scenario: A clock that is set back does not set the journal back
     Given a run that waits for approval

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from lab.spec_gate.examples import write_examples
 from lab.spec_gate.gate import House, problems
 from lab.spec_gate.lifecycle_feature import lifecycle_feature
 from lab.spec_gate.pages import NotAClause, read_pages
@@ -40,6 +41,7 @@ def write(page: str | None, targets: tuple[str, ...]) -> None:
     """Make everything that is made from the pages and the machines; run the suite on TARGETS."""
     clauses = _clauses()
     (HERE.features / "lifecycles.feature").write_text(lifecycle_feature(), "utf-8")
+    write_examples(HERE.features / "examples")
     for path in HERE.extracts:
         path.write_text(clauses.to_json(), "utf-8")
     verdicts = [_verified(target, page) for target in targets]

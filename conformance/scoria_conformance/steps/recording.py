@@ -10,7 +10,6 @@ from pytest_bdd import given, parsers, then, when
 from scoria_conformance.steps.starting import start
 from scoria_conformance.world import World
 from scoria_core import DamagedRun, JournalEntry
-from scoria_core.journal import genesis, seal, unseal
 from scoria_core.ports import Record
 
 Journal = tuple[JournalEntry, ...]
@@ -195,76 +194,3 @@ DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]
     "told twice by": lambda records, place, _: [*records[:place], *records[place - 1 :]],
 }
 """What may become of an entry in a store, by the words of the features."""
-
-
-@when(parsers.parse("its journal is sealed anew with {change}"))
-def _(world: World, change: str) -> None:
-    run_id = world.run_id
-    world.damage(lambda records: sealed_anew(run_id, HISTORIES[change](unseal(run_id, records))))
-
-
-def sealed_anew(run_id: str, entries: Sequence[JournalEntry]) -> list[Record]:
-    """Return the records of these entries, numbered and chained as whoever writes can do it."""
-    records: list[Record] = []
-    digest = genesis(run_id)
-    for number, entry in enumerate(entries, start=1):
-        sealed, record = seal(attrs.evolve(entry, sequence=number, digest=""), digest)
-        records.append(record)
-        digest = sealed.digest
-    return records
-
-
-def _without(*numbers: int) -> Callable[[list[JournalEntry]], list[JournalEntry]]:
-    return lambda entries: [entry for entry in entries if entry.sequence not in numbers]
-
-
-def _swapped(number: int) -> Callable[[list[JournalEntry]], list[JournalEntry]]:
-    def swap(entries: list[JournalEntry]) -> list[JournalEntry]:
-        one, other = entries[number - 1 : number + 1]
-        return [*entries[: number - 1], other, one, *entries[number + 1 :]]
-
-    return swap
-
-
-def _with(number: int, **changes: Any) -> Callable[[list[JournalEntry]], list[JournalEntry]]:
-    def change(entries: list[JournalEntry]) -> list[JournalEntry]:
-        changed = attrs.evolve(entries[number - 1], **changes)
-        return [*entries[: number - 1], changed, *entries[number:]]
-
-    return change
-
-
-def _expired_before(entries: list[JournalEntry]) -> list[JournalEntry]:
-    asked = next(entry for entry in entries if entry.type == "approval_requested")
-    decided = next(entry for entry in entries if entry.type == "approval_approved")
-    data = {**asked.data, "expires_at": decided.at.isoformat()}
-    return _with(asked.sequence, data=data)(entries)
-
-
-def _another_step_first(entries: list[JournalEntry]) -> list[JournalEntry]:
-    """Let a step that was queued later be claimed while the first waits for its turn."""
-    queued, claimed = entries[1], entries[9]
-    other = "00000000-0000-7000-8000-00000000000f"
-    later = attrs.evolve(queued, subject_id=other, data={**queued.data, "sequence": 2})
-    claim = attrs.evolve(claimed, subject_id=other)
-    return [*entries[:8], later, claim, *entries[10:]]
-
-
-def _a_day_earlier(entries: list[JournalEntry]) -> list[JournalEntry]:
-    return _with(len(entries), at=entries[-1].at - timedelta(days=1))(entries)
-
-
-HISTORIES: dict[str, Callable[[list[JournalEntry]], list[JournalEntry]]] = {
-    "its first request before its step waits": _swapped(4),
-    "nothing after its request": lambda entries: entries[:5],
-    "nothing after its step was completed": lambda entries: entries[:11],
-    "its run waiting for a request that was not made": _without(5),
-    "no decision": _without(7),
-    "a decision by nobody": _with(7, actor_id=None),
-    "a decision on a request that had expired": _expired_before,
-    "its step resumed before its run": _swapped(8),
-    "a second step claimed in place of the first": _another_step_first,
-    "its run completed before its step": _swapped(11),
-    "its last entry a day earlier": _a_day_earlier,
-}
-"""Histories of a resumed run that cannot have happened, by the words of the features."""

@@ -300,6 +300,6 @@ breaks.add(
 breaks.add(
     "an entry is as early as the clock",
     "JOURNAL-8",
-    "the one before it",
+    "before it",
     [LATER_OF_BOTH],
 )

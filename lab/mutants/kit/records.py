@@ -1,6 +1,7 @@
 """Wrong on purpose: what the kit reads, refuses and keeps."""
 
 from lab.mutants.kit import catalogue
+from scoria_core import history
 
 breaks = catalogue()
 
@@ -43,7 +44,7 @@ breaks.add(
 breaks.add(
     "digests are not checked",
     "JOURNAL-3",
-    "changed in",
+    "is noticed there",
     [("journal:unseal", "if record.digest != _sha256(previous, record.body):", "if False:")],
 )
 breaks.add(
@@ -388,41 +389,34 @@ breaks.add(
     "fits one order of their calls",
     [("repository:RunRepository.change", "conflict = error", "return change.run, decided")],
 )
-for rule, change in {
-    "_approval_requested": "its first request before its step waits",
-    "_run_waits": "a request that was not made",
-    "_run_resumed": "no decision",
-    "_step_resumed": "its step resumed before its run",
-    "_step_claimed": "a second step claimed",
-    "_run_completed": "its run completed before its step",
-}.items():
+for rule in sorted({rule.__name__ for rule in history._RULES.values()}):
     breaks.add(
         f"a history is not held against {rule}",
         "JOURNAL-7",
-        change,
+        "sealed anew after a change",
         [(f"history:{rule}", "-> str | None:\n", "-> str | None:\n    return None\n")],
     )
 breaks.add(
     "a decision by nobody is read",
     "JOURNAL-7",
-    "a decision by nobody",
+    "sealed anew after a change",
     [("history:_approval_decided", "entry.actor_id is None", "False")],
 )
 breaks.add(
     "a decision that came too late is read",
     "JOURNAL-7",
-    "had expired",
+    "sealed anew after a change",
     [("history:_approval_decided", "_is_overdue(approval, entry)", "False")],
 )
 breaks.add(
     "a journal that breaks off is read",
     "JOURNAL-7",
-    "nothing after its request",
+    "sealed anew after a change",
     [("run:Run.catch_up", "(change := unfinished(self)) is not None", "(change := None)")],
 )
 breaks.add(
     "a journal that goes back in time is read",
     "JOURNAL-7",
-    "a day earlier",
+    "sealed anew after a change",
     [("history:impossible", "entry.at < run.journal[-1].at", "False")],
 )

@@ -1,0 +1,249 @@
+"""What somebody who can write to the database may do to a journal, derived from the journal itself.
+
+`changed_records` leave the digests as they were, and each is noticed at its entry. `forgeries` are
+sealed anew, entry by entry: those that cannot have happened, or that no kit would write, are
+refused. What is left is what only the writer knew, and it is published beside the examples.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from scoria_core.lifecycles import event_type, transitions
+from scoria_core.ports import Record, RunStore
+
+Path = tuple[str | int, ...]
+Entry = dict[str, Any]
+
+PAYLOADS = frozenset(
+    {
+        *("arguments", "input", "metadata", "result", "handoff_input", "projected_context"),
+    }
+)
+"""What a host or a model says: any JSON object."""
+
+_ABSENT = object()
+
+
+@attrs.frozen
+class Forgery:
+    """A journal that was sealed anew, and what was changed before."""
+
+    name: str
+    records: Sequence[Record]
+
+
+@attrs.frozen
+class StoreWithJournal:
+    """A store in which one run has these records; the rest is the store's own."""
+
+    store: RunStore
+    run_id: str
+    records: Sequence[Record]
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records."""
+        return self.records if run_id == self.run_id else self.store.read(run_id)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+def changed_records(
+    records: Sequence[Record], others: Sequence[Record]
+) -> Iterator[tuple[str, int, Sequence[Record]]]:
+    """Yield what was done, the entry where it is noticed, and the records; `others` are a run's."""
+    for place, record in enumerate(records):
+        number, before, after = place + 1, records[:place], records[place + 1 :]
+        body = record.body.replace("2026-01-05T09", "2026-01-05T08")
+        yield f"entry {number} changed", number, [*before, attrs.evolve(record, body=body), *after]
+        spaced = attrs.evolve(record, body=f"{record.body} ")
+        yield f"entry {number} with a blank more", number, [*before, spaced, *after]
+        digest = attrs.evolve(record, digest=record.digest[::-1])
+        yield f"the digest of entry {number} changed", number, [*before, digest, *after]
+        yield f"entry {number} twice", number + 1, [*before, record, record, *after]
+        if place < len(others):
+            yield f"entry {number} of another run", number, [*before, others[place], *after]
+        if after:
+            yield f"entry {number} lost", number, [*before, *after]
+            one = attrs.evolve(record, sequence=number + 1)
+            other = attrs.evolve(after[0], sequence=number)
+            yield f"entry {number} after the next", number, [*before, other, one, *after[1:]]
+
+
+def forgeries(run_id: str, records: Sequence[Record]) -> Iterator[Forgery]:
+    """Yield the journal with entries left out, repeated, swapped and cut off, sealed anew."""
+    entries = [json.loads(record.body) for record in records]
+    for place, entry in enumerate(entries):
+        number, before, after = place + 1, entries[:place], entries[place + 1 :]
+        changes = {f"entry {number} twice": [*before, entry, entry, *after]}
+        if after:
+            changes[f"without entry {number}"] = [*before, *after]
+            changes[f"nothing after entry {number}"] = [*before, entry]
+            changes[f"entry {number} after the next"] = [*before, after[0], entry, *after[1:]]
+        for name, changed in changes.items():
+            yield Forgery(name, sealed(run_id, changed))
+
+
+def forged_moves(
+    run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
+) -> Iterator[Forgery]:
+    """Yield the journal with each move as another that its subject could make from there.
+
+    `data_of` has, by type, what an entry may hold.
+    """
+    entries = [json.loads(record.body) for record in records]
+    for place, entry in enumerate(entries):
+        for (state, trigger), reached in transitions(entry["subject"]).items():
+            if state != entry["from_state"] or trigger == entry["trigger"]:
+                continue
+            move = {"type": event_type(entry["subject"], trigger), "trigger": trigger}
+            forged = {**entry, **move, "to_state": reached, "data": data_of[move["type"]]}
+            changed = [*entries[:place], forged, *entries[place + 1 :]]
+            yield Forgery(f"entry {place + 1} as {move['type']}", sealed(run_id, changed))
+
+
+def forged_detours(
+    run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
+) -> Iterator[Forgery]:
+    """Yield the journal with two moves more: a subject leaves its state, and comes back to it."""
+    entries = [json.loads(record.body) for record in records]
+    left: dict[str, Entry] = {}
+    for place, entry in enumerate(entries, start=1):
+        left[entry["subject_id"]] = entry
+        for subject_id, last in left.items():
+            for there, back in _detours(last["subject"], last["to_state"]):
+                moves = [
+                    {
+                        **entry,
+                        "subject": last["subject"],
+                        "subject_id": subject_id,
+                        "type": event_type(last["subject"], trigger),
+                        "trigger": trigger,
+                        "from_state": from_state,
+                        "to_state": to_state,
+                        "data": data_of[event_type(last["subject"], trigger)],
+                    }
+                    for from_state, trigger, to_state in (there, back)
+                ]
+                name = f"{moves[0]['type']} and {moves[1]['type']} after entry {place}"
+                changed = [*entries[:place], *moves, *entries[place:]]
+                yield Forgery(name, sealed(run_id, changed))
+
+
+def _detours(subject: str, state: str) -> Iterator[tuple[tuple[str, str, str], ...]]:
+    moves = [(*where, reached) for where, reached in transitions(subject).items()]
+    for there in moves:
+        for back in moves:
+            if (there[0], there[2], back[2]) == (state, back[0], state):
+                yield there, back
+
+
+def forged_values(
+    run_id: str, records: Sequence[Record], numbers: Iterable[int]
+) -> Iterator[Forgery]:
+    """Yield the journal with each value of these entries as another, sealed anew."""
+    entries = [json.loads(record.body) for record in records]
+    known = _values_by_key(entries)
+    for number in numbers:
+        before, entry, after = entries[: number - 1], entries[number - 1], entries[number:]
+        for path in _paths(entry):
+            for new in _instead(_at(entry, path), known[str(path[-1])]):
+                changed = _with(entry, path, new)
+                where = ".".join(map(str, path))
+                what = "nothing" if new is _ABSENT else json.dumps(new, ensure_ascii=False)
+                yield Forgery(
+                    f"entry {number}, {where}: {what}",
+                    sealed(run_id, [*before, changed, *after], renumber=path != ("sequence",)),
+                )
+        added = {**entry, "data": {**entry["data"], "more": 1}}
+        yield Forgery(f"entry {number}, data.more: 1", sealed(run_id, [*before, added, *after]))
+
+
+def sealed(run_id: str, entries: Sequence[Entry], *, renumber: bool = True) -> list[Record]:
+    """Return the records of these entries, chained as spec/forms.md says."""
+    digest, records = _sha256("scoria journal 1", run_id), []
+    for number, entry in enumerate(entries, start=1):
+        fields = {**entry, "sequence": number} if renumber else entry
+        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        digest = _sha256(digest, body)
+        records.append(Record(number, digest, body))
+    return records
+
+
+def _sha256(*parts: str) -> str:
+    # Written out again: were it the kit's own, a kit that seals wrong would agree with itself.
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of each value, but not what is inside of a payload."""
+    if path:
+        yield path
+    if path and path[-1] in PAYLOADS:
+        return
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _paths(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _paths(each, (*path, index))
+
+
+def _values_by_key(entries: Sequence[Entry]) -> Mapping[str, list[Any]]:
+    """Return every value that the journal has under a key: likely forgeries of each other."""
+    found: dict[str, list[Any]] = {}
+    for entry in entries:
+        for path in _paths(entry):
+            values = found.setdefault(str(path[-1]), [])
+            value = _at(entry, path)
+            if value not in values:
+                values.append(value)
+    return found
+
+
+def _instead(value: Any, known: Sequence[Any]) -> Iterator[Any]:
+    """Yield what may stand there instead: nothing, another kind, a value close by or known."""
+    near: list[Any] = [_ABSENT, None, "", "other", 7, {}, [], *known]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        near += [value + 1, -value, float(value) if isinstance(value, int) else int(value)]
+    elif isinstance(value, str):
+        near += [f"{value}~", *_other_times(value)]
+    tried: list[str] = [_kind(value)]
+    for each in near:
+        if each is _ABSENT or _kind(each) not in tried:
+            tried.append(_kind(each))
+            yield each
+
+
+def _kind(value: Any) -> str:
+    return "absent" if value is _ABSENT else f"{type(value).__name__} {value!r}"
+
+
+def _other_times(value: str) -> list[str]:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return []
+    day, zone = timedelta(days=1), value.replace("+00:00", "+01:00")
+    return [(at - day).isoformat(), (at + day).isoformat(), zone, value.replace("+00:00", "")]
+
+
+def _at(entry: Any, path: Path) -> Any:
+    for key in path:
+        entry = entry[key]
+    return entry
+
+
+def _with(entry: Entry, path: Path, new: Any) -> Entry:
+    copy: Entry = json.loads(json.dumps(entry))
+    inner = _at(copy, path[:-1])
+    if new is _ABSENT:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = new
+    return copy

@@ -1,1 +1,0 @@
-"""Journals in the format of today, and how they are written."""
