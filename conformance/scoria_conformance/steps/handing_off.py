@@ -1,6 +1,8 @@
 """Steps that hand a slice of work from one role to another."""
 
 import json
+import re
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.answers import ending, stopped
 from scoria_conformance.world import Answer, World, asks, completed, raises
-from scoria_core import DelegatedHandoff, RunSummary, Scoria
+from scoria_core import DelegatedHandoff, RunSummary, Scoria, ScoriaError
 
 INPUT = {"brief": "Review the draft answer for policy and accuracy"}
 CONTEXT = {"task": "policy-and-accuracy review", "draft_answer": "Refunds take 5 days"}
@@ -97,6 +99,56 @@ def _(world: World, field: str) -> None:
 @when(parsers.parse("a handoff run is started with the context {context}"))
 def _(world: World, context: str) -> None:
     world.attempt(lambda: _start(world, projected_context=json.loads(context)))
+
+
+@when(
+    "each of these is in the context of a handoff run, in every spelling and at every depth",
+    target_fixture="refusals",
+)
+def start_with_each_spelling(world: World, docstring: str) -> dict[str, ScoriaError | None]:
+    """Start as many handoff runs; return what became of each, by the path of the key."""
+    world.before = world.journals()
+    refusals: dict[str, ScoriaError | None] = {}
+    for key in (key for name in re.findall(r"\w+", docstring) for key in spellings(name)):
+        here = f".{key}" if key.isidentifier() else f"[{key!r}]"
+        for context, path in (
+            ({key: 1}, here),
+            ({"task": {"more": {key: None}}}, f".task.more{here}"),
+            ({"facts": [[], [{"amount": 1}, {"of": "it", key: {}}]]}, f".facts[1][1]{here}"),
+        ):
+            try:
+                _start(world, projected_context=context)
+                refusals[f"projected_context{path}"] = None
+            except ScoriaError as error:
+                refusals[f"projected_context{path}"] = error
+    return refusals
+
+
+def spellings(name: str) -> list[str]:
+    """Return the ways to write a name that spec/forms.md folds to it."""
+    words = name.split("_")
+    capitals = [word.capitalize() for word in words]
+    # The letters that Unicode has a second time, wide ones for Asian text and bold ones for maths.
+    wide = name.translate({ord(each): ord(each) + 0xFEE0 for each in ascii_lowercase})
+    bold = name.translate({ord(each): ord(each) - ord("a") + 0x1D41A for each in ascii_lowercase})
+    joined = f"{words[0]}_" if words[0] == "my" else words[0]
+    found = [name, name.upper(), "".join(capitals), words[0] + "".join(capitals[1:])]
+    found += ["-".join(words), " ".join(capitals), ".".join(words), f"_{name}__", f"?{name}"]
+    found += [wide, bold, f"{words[0]}__{'__'.join(words[1:])}".rstrip("_")]
+    if words[-1] != "x":  # what only begins with a name needs the underscore after it
+        found.append(joined + "".join(words[1:]))
+    return list(dict.fromkeys(found))
+
+
+@then(parsers.parse('each time it is refused with "{error:w}", naming where it is'))
+def each_spelling_is_refused(error: str, refusals: dict[str, ScoriaError | None]) -> None:
+    """Compare the kind of each refusal, and the path that it names."""
+    wrong = {
+        path: refused
+        for path, refused in refusals.items()
+        if type(refused).__name__ != error or getattr(refused, "path", "") != path
+    }
+    assert wrong == {}
 
 
 @when("a handoff run is started with its context as scoped_context")
