@@ -120,7 +120,7 @@ def lists_unchecked() -> None:
         if isinstance(value, Mapping):
             self.check(value, path)
 
-    projection.ContextPolicy._check_value = check_value  # type: ignore[method-assign]
+    projection.ContextPolicy._check_value = check_value
 
 
 def show_lists_unchecked(make: Make) -> None:
@@ -160,7 +160,7 @@ def valid_at_its_end() -> None:
             return approval
         return plain(self, approval, now)
 
-    run.Run.as_of = as_of  # type: ignore[method-assign]
+    run.Run.as_of = as_of
 
 
 def show_valid_at_its_end(make: Make) -> None:
@@ -185,7 +185,7 @@ def yes_for_ever() -> None:
             return run.replaced(approval, status=ApprovalStatus.EXPIRED)
         return approval
 
-    run.Run.as_of = as_of  # type: ignore[method-assign]
+    run.Run.as_of = as_of
 
 
 def show_yes_for_ever(make: Make) -> None:
@@ -273,7 +273,7 @@ def views_of_views() -> None:
         view._runs = scoria.attrs.evolve(self._runs, tenant_id=narrowed)
         return view
 
-    Scoria.for_tenant = for_tenant  # type: ignore[method-assign]
+    Scoria.for_tenant = for_tenant
 
 
 def show_views_of_views(make: Make) -> None:
@@ -292,7 +292,7 @@ def sessions_of_all() -> None:
         found = self.store.list_runs(tenant_id=None, session_id=value, limit=1, before=None)
         return bool(found)
 
-    repository.RunRepository._is_session = is_session  # type: ignore[method-assign]
+    repository.RunRepository._is_session = is_session
 
 
 def show_sessions_of_all(make: Make) -> None:
@@ -325,7 +325,7 @@ def own_clock() -> None:
     def change(self: Any, of: Any, actor_id: str | None) -> Any:
         return decisions.Change(of, self.now(), self.ids.new_id, actor_id)
 
-    repository.RunRepository._change = change  # type: ignore[method-assign]
+    repository.RunRepository._change = change
 
 
 def show_own_clock(make: Make) -> None:
@@ -390,7 +390,7 @@ def one_more_attempt() -> None:
             return timedelta(seconds=min(self.delay, self.max_delay))
         return plain(self, attempt)
 
-    Retry.delay_after = delay_after  # type: ignore[method-assign]
+    Retry.delay_after = delay_after
 
 
 def show_one_more_attempt(make: Make) -> None:
@@ -418,7 +418,7 @@ def backoff_of_no_attempt() -> None:
             return None
         return timedelta(seconds=self.delay * (attempt - 1))
 
-    Retry.delay_after = delay_after  # type: ignore[method-assign]
+    Retry.delay_after = delay_after
 
 
 def show_backoff_of_no_attempt(make: Make) -> None:
@@ -448,7 +448,7 @@ def lines_of_its_own() -> None:
         return self.message.replace("\n", " ")
 
     _everywhere(errors.shown, shown)
-    errors.ScoriaError.__str__ = said  # type: ignore[method-assign]
+    errors.ScoriaError.__str__ = said
 
 
 def show_lines_of_its_own(make: Make) -> None:
@@ -491,7 +491,7 @@ def facade_first() -> None:
     def handlers_for(self: Any, given: Any) -> Mapping[str, Any]:
         return {**handlers.resolve(given), **self._handlers}
 
-    Scoria._handlers_for = handlers_for  # type: ignore[method-assign]
+    Scoria._handlers_for = handlers_for
 
 
 def show_facade_first(make: Make) -> None:
