@@ -1,0 +1,1 @@
+"""Wrong implementations by authors who knew the specification and nothing of the suite."""

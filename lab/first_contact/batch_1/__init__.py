@@ -1,0 +1,1 @@
+"""Implementations that are wrong: each breaks one promise of the specification."""

@@ -1,0 +1,343 @@
+"""Stores that are wrong about when a run is due, and in which order."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lab.first_contact.batch_1.helpers import (
+    NOW,
+    Make,
+    answered,
+    created,
+    due,
+    key,
+    records,
+    refused,
+    run_id,
+    wrong_store,
+)
+from lab.first_contact.wrong import Wrong
+from scoria_core.errors import VersionConflict
+from scoria_core.ports import Record, RunHead, RunKey
+from scoria_duckdb import DuckDBStore
+from scoria_memory import MemoryStore
+from scoria_sqlite import PrunableSQLiteStore
+
+At = datetime | None
+SECOND = timedelta(seconds=1)
+TICK = timedelta(microseconds=1)
+
+
+class MillisecondDue(PrunableSQLiteStore):
+    """Keeps a due time to the millisecond, and takes two within one for equal."""
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+        """Store the run with a coarser due time."""
+        return super().create(key, records, due_at=_coarse(due_at))
+
+    def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
+        """Append with a coarser due time."""
+        super().append(run_id, records, **{**moved, "due_at": _coarse(moved["due_at"])})
+
+
+def _coarse(at: At) -> At:
+    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def show_millisecond_due(make: Make, directory: Path) -> None:
+    """Of two runs due within a millisecond the one due first comes first."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW - 300 * TICK)
+    created(store, key(2), due_at=NOW - 800 * TICK)
+    assert due(store) == [run_id(2), run_id(1)]
+
+
+class WallClockDue(MemoryStore):
+    """Takes what the clock on the wall of a time zone says for UTC."""
+
+    def _set_due(self, run_id: str, due_at: At) -> None:
+        super()._set_due(run_id, due_at and due_at.replace(tzinfo=UTC))
+
+
+def show_wall_clock_due(make: Make, directory: Path) -> None:
+    """A time is the same moment, in whatever zone it is written."""
+    store = make(directory)
+    created(store, key(1), due_at=(NOW - SECOND).astimezone(timezone(timedelta(hours=2))))
+    assert due(store) == [run_id(1)]
+
+
+class DueBeforeOnly(DuckDBStore):
+    """Leaves out what is due at the very moment that is asked for."""
+
+    def list_due(self, *, until: datetime, **asked: Any) -> Sequence[str]:
+        """List what is due before the moment."""
+        return super().list_due(until=until - TICK, **asked)
+
+
+def show_due_before_only(make: Make, directory: Path) -> None:
+    """What is due at that moment is due."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW)
+    assert due(store, until=NOW) == [run_id(1)]
+
+
+class TiesAsTheyCame(MemoryStore):
+    """Lists runs due at one time in the order in which they were stored."""
+
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """List by due time alone."""
+        with self._lock:
+            self._check_open()
+            found = [
+                run_id
+                for run_id, due_at in sorted(self._due.items(), key=lambda each: each[1])
+                if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
+            ]
+            return (self._in_turns(found) if in_turns else found)[:limit]
+
+
+def show_ties_as_they_came(make: Make, directory: Path) -> None:
+    """Of runs due at one time the smaller id comes first."""
+    store = make(directory)
+    created(store, key(2), key(1), key(3), due_at=NOW)
+    assert due(store) == [run_id(1), run_id(2), run_id(3)]
+
+
+class TurnsById(PrunableSQLiteStore):
+    """Numbers the turns of a tenant by the ids of its runs, not by when they are due."""
+
+    def list_due(
+        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+    ) -> Sequence[str]:
+        """List in turns that are numbered by id."""
+        if not in_turns:
+            return super().list_due(tenant_id=tenant_id, until=until, limit=limit)
+        asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
+        turn = "row_number() OVER (PARTITION BY tenant_id ORDER BY run_id)"
+        return self._run_ids(asked, f"{turn}, due_at, run_id", limit)
+
+
+def show_turns_by_id(make: Make, directory: Path) -> None:
+    """The turn of a tenant is its run that is longest due, though it was made later."""
+    store = make(directory)
+    created(store, key(1, "a"), due_at=NOW - SECOND)
+    created(store, key(2, "a"), due_at=NOW - 3 * SECOND)
+    created(store, key(3, "b"), due_at=NOW - 2 * SECOND)
+    assert due(store, in_turns=True) == [run_id(2), run_id(3), run_id(1)]
+
+
+class TurnsOfThePage(MemoryStore):
+    """Cuts the queue to the limit first, and then lets the tenants take turns in what is left."""
+
+    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Sequence[str]:
+        """List in turns within the page."""
+        found = list(super().list_due(**asked))
+        return self._in_turns(found) if in_turns else found
+
+
+def show_turns_of_the_page(make: Make, directory: Path) -> None:
+    """A tenant with one run is served though another has more than a page that wait longer."""
+    store = make(directory)
+    created(store, *(key(number, "many") for number in range(1, 6)), due_at=NOW - SECOND)
+    created(store, key(9, "one"), due_at=NOW)
+    assert due(store, in_turns=True, limit=3) == [run_id(1), run_id(9), run_id(2)]
+
+
+class TurnsOfAll(MemoryStore):
+    """Forgets which tenant was asked for where the tenants take turns."""
+
+    def list_due(self, *, tenant_id: str | None, in_turns: bool = False, **asked: Any) -> Any:
+        """List in turns, whoever asks."""
+        whose = None if in_turns else tenant_id
+        return super().list_due(tenant_id=whose, in_turns=in_turns, **asked)
+
+
+def show_turns_of_all(make: Make, directory: Path) -> None:
+    """In turns, too, a tenant sees its own queue alone."""
+    store = make(directory)
+    created(store, key(1, "a"), key(2, "b"), due_at=NOW)
+    assert due(store, tenant_id="b", in_turns=True) == [run_id(2)]
+
+
+class BlindRenewal(PrunableSQLiteStore):
+    """Renews without a look at the version: nothing is written, so nothing can conflict."""
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: At,
+        due_by: At = None,
+    ) -> None:
+        """Move when the run is due, at whatever version it is."""
+        if records or due_by is not None or (head := self.head(run_id)) is None:
+            super().append(
+                run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+            )
+        else:
+            super().append(run_id, (), expected_version=head.version, due_at=due_at)
+
+
+def show_blind_renewal(make: Make, directory: Path) -> None:
+    """A renewal at a version that has passed is refused, and moves nothing."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW)
+    store.append(run_id(1), records(2), expected_version=1, due_at=None)
+    with refused(VersionConflict):
+        store.append(run_id(1), (), expected_version=1, due_at=NOW)
+    assert due(store) == []
+
+
+class NoneRenewsNothing(MemoryStore):
+    """Takes None in a renewal for `leave it as it is`."""
+
+    def append(self, run_id: str, records: Sequence[Record], *, due_at: At, **moved: Any) -> None:
+        """Move when the run is due, where that is given."""
+        with self._lock:
+            kept = self._due.get(run_id)
+        super().append(run_id, records, due_at=due_at if records else due_at or kept, **moved)
+
+
+def show_none_renews_nothing(make: Make, directory: Path) -> None:
+    """A renewal to never takes the run out of the queue."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW)
+    store.append(run_id(1), (), expected_version=1, due_at=None)
+    assert due(store) == []
+
+
+class NeverIsLongAgo(PrunableSQLiteStore):
+    """Lets a take-over pass where the run is never due, as SQL says nothing of NULL."""
+
+    def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
+        """Append by then, or where the run is due at no time."""
+        head = self.head(run_id)
+        if head is not None and head.due_at is None:
+            moved["due_by"] = None
+        super().append(run_id, records, **moved)
+
+
+def show_never_is_long_ago(make: Make, directory: Path) -> None:
+    """A run that is never due cannot be taken over."""
+    store = make(directory)
+    created(store, key(1), due_at=None)
+    with refused(VersionConflict):
+        store.append(run_id(1), records(2), expected_version=1, due_at=NOW, due_by=NOW)
+    assert len(store.read(run_id(1))) == 1
+
+
+class HeadToTheSecond(PrunableSQLiteStore):
+    """Tells in the head of a run when it is due to the second only."""
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return the head with a due time without its fraction."""
+        head = super().head(run_id)
+        if head is None or head.due_at is None:
+            return head
+        return attrs.evolve(head, due_at=head.due_at.replace(microsecond=0))
+
+
+def show_head_to_the_second(make: Make, directory: Path) -> None:
+    """The head has the due time of the latest write, microseconds and all."""
+    store, at = make(directory), NOW + timedelta(microseconds=250_000)
+    created(store, key(1), due_at=at)
+    head = store.head(run_id(1))
+    assert head is not None
+    assert head.due_at == at
+
+
+class OnlyLater(MemoryStore):
+    """Lets a due time move later only, since a lease is only ever extended."""
+
+    def _set_due(self, run_id: str, due_at: At) -> None:
+        if due_at is not None and run_id in self._due:
+            due_at = max(due_at, self._due[run_id])
+        super()._set_due(run_id, due_at)
+
+
+def show_only_later(make: Make, directory: Path) -> None:
+    """A step that is released is due at once, though its lease went on."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW + 60 * SECOND)
+    store.append(run_id(1), records(2), expected_version=1, due_at=NOW)
+    assert due(store) == [run_id(1)]
+
+
+class NextMoment(MemoryStore):
+    """Asks for what is due before the next moment, which the end of time does not have."""
+
+    def list_due(self, *, until: datetime, **asked: Any) -> Sequence[str]:
+        """List what is due before the moment after that one."""
+        following = until + TICK
+        return super().list_due(until=following - TICK, **asked)
+
+
+def show_next_moment(make: Make, directory: Path) -> None:
+    """All that is ever due can be asked for."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW)
+    with answered():
+        found = due(store, until=datetime.max.replace(tzinfo=UTC))
+    assert found == [run_id(1)]
+
+
+class TakesOverWithoutRecords(MemoryStore):
+    """Looks at `due_by` only where records are appended."""
+
+    def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
+        """Append by then; move a due time at any time."""
+        if not records:
+            moved["due_by"] = None
+        super().append(run_id, records, **moved)
+
+
+def show_takes_over_without_records(make: Make, directory: Path) -> None:
+    """A due time is not moved either where the run is not due by then."""
+    store = make(directory)
+    created(store, key(1), due_at=NOW + SECOND)
+    with refused(VersionConflict):
+        store.append(run_id(1), (), expected_version=1, due_at=NOW, due_by=NOW)
+    assert due(store) == []
+
+
+WRONG: list[Wrong] = [
+    wrong_store(*each)
+    for each in (
+        ("due times kept to the millisecond", "STORE-11", MillisecondDue, show_millisecond_due),
+        ("due times of other zones taken for UTC", "STORE-11", WallClockDue, show_wall_clock_due),
+        ("due now is not due yet", "STORE-11", DueBeforeOnly, show_due_before_only),
+        (
+            "equal due times in the order of storing",
+            "STORE-11",
+            TiesAsTheyCame,
+            show_ties_as_they_came,
+        ),
+        ("turns numbered by run id", "STORE-22", TurnsById, show_turns_by_id),
+        ("turns taken within the page only", "STORE-22", TurnsOfThePage, show_turns_of_the_page),
+        ("turns of all tenants for one of them", "TENANT-2", TurnsOfAll, show_turns_of_all),
+        ("a renewal at any version", "STORE-20", BlindRenewal, show_blind_renewal),
+        ("a renewal to never is left out", "STORE-12", NoneRenewsNothing, show_none_renews_nothing),
+        (
+            "a run that is never due can be taken over",
+            "STORE-21",
+            NeverIsLongAgo,
+            show_never_is_long_ago,
+        ),
+        ("the head is due to the second", "STORE-31", HeadToTheSecond, show_head_to_the_second),
+        ("a due time never moves back", "STORE-12", OnlyLater, show_only_later),
+        ("the end of time cannot be asked for", "STORE-11", NextMoment, show_next_moment),
+        (
+            "due_by not looked at without records",
+            "STORE-21",
+            TakesOverWithoutRecords,
+            show_takes_over_without_records,
+        ),
+    )
+]
