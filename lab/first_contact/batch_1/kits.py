@@ -463,7 +463,7 @@ def key_of_an_attempt() -> None:
     """Gives each attempt of a step an idempotency key of its own."""
     from scoria_core.model import Step
 
-    Step.idempotency_key = property(  # type: ignore[assignment,method-assign]
+    Step.idempotency_key = property(
         lambda self: self.step_id if self.attempt == 1 else f"{self.step_id}:{self.attempt}"
     )
 
