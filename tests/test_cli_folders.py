@@ -84,7 +84,17 @@ def test_no_command_runs_what_lies_where_it_is_called(url: str, trapped: Path) -
 def test_nor_does_the_module(arguments: list[str], url: str, trapped: Path) -> None:
     """`python -m scoria_cli` takes away what Python has put first."""
     queued(url)
+    for name in imported_by_python_itself(trapped.parent):
+        (trapped / f"{name}.py").unlink(missing_ok=True)
     assert "Traceback" not in ran("module", *arguments, cwd=trapped, store=url).stderr
+
+
+def imported_by_python_itself(directory: Path) -> list[str]:
+    """Return what `python -m` has imported, from where it was called, before any module runs."""
+    (directory / "first.py").write_text("import sys; print(*sys.modules)")
+    command = [sys.executable, "-m", "first"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=True)
+    return done.stdout.split()
 
 
 NAMED = {
