@@ -103,12 +103,15 @@ def test_a_thread_that_did_not_start_once_is_started_later(
     scoria = Scoria(store, clock=clock, lease=0.4)
     other = Scoria(store, clock=clock, handlers={"work": lambda *_: entered.append("other")})
 
+    def is_renewed() -> bool:
+        renewed = clock.now() + timedelta(seconds=0.39)
+        return not store.list_due(tenant_id=None, until=renewed, limit=1)
+
     def slow(*_: object) -> None:
         entered.append("own")
         for _ in range(3):
             clock.advance(seconds=0.3)
-            renewed = clock.now() + timedelta(seconds=0.39)
-            until(lambda: not store.list_due(tenant_id=None, until=renewed, limit=1))
+            until(is_renewed)
             assert other.run_pending() == []
 
     no_threads("scoria-heart", 1)
