@@ -350,15 +350,16 @@ class _Played:
             self.open(handle)
         for event in self.script.events:
             self.event(event)
-        self.ask_everything()
+        last = 0
         if self.setup.reopens:
             for handle in sorted(self.begun):
                 self.call(handle, "close", {})
-            self.open(0)
-            self.ask_everything()
-        self.call(0, "close", {})
+            last = len(self.handles) - 1
+            self.open(last)
+        self.ask_everything(last)
+        self.call(last, "close", {})
         for event in self.script.tail:
-            self.event(event)
+            self.event(attrs.evolve(event, handle=last))
 
     def end(self) -> None:
         """Close what is open, whatever comes of it: all has been said."""
@@ -404,14 +405,11 @@ class _Played:
         if expected != seen:
             raise Difference(tuple(self.calls), expected, seen)
 
-    def ask_everything(self) -> None:
-        """Ask each handle that is open all there is to ask; what is answered right is not told."""
-        for number, reference in enumerate(self.references):
-            if reference.is_closed:
-                continue
-            for method, arguments in self._all_there_is():
-                self.call(number, method, arguments)
-                self.calls.pop()
+    def ask_everything(self, number: int) -> None:
+        """Ask a handle all there is to ask; what is answered right is not told."""
+        for method, arguments in self._all_there_is():
+            self.call(number, method, arguments)
+            self.calls.pop()
 
     def _all_there_is(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
         for run in list(self.runs.values()):

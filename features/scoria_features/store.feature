@@ -2,6 +2,33 @@
 Feature: A store keeps records and interprets none of them
   What a `RunStore` promises, put to it directly. Every other feature rests on these.
 
+  @STORE-1 @STORE-2 @STORE-3 @STORE-5 @STORE-7 @STORE-8 @STORE-9 @STORE-10 @STORE-11 @STORE-12
+  @STORE-13 @STORE-20 @STORE-21 @STORE-22 @STORE-31 @STORE-32 @STORE-33 @STORE-34 @STORE-35
+  @STORE-36 @TENANT-2 @TENANT-4
+  Scenario: Any sequence of calls is answered as the reference answers
+    Given a store with nothing in it
+    Then any sequence of calls is answered as the reference answers
+
+  @STORE-23 @STORE-24 @STORE-25 @STORE-36
+  Scenario: Any sequence of calls is answered as the reference answers, with runs pruned in between
+    Given a store that lets go of runs
+    Then any sequence of calls is answered so, with runs pruned in between
+
+  @STORE-14 @STORE-8 @STORE-20 @STORE-23 @STORE-33
+  Scenario: Any sequence of calls is answered as the reference answers, across a close and an open
+    Given a store that lasts
+    Then any sequence of calls is answered so, with the store closed and opened in between
+
+  @STORE-15 @STORE-16 @STORE-26
+  Scenario: Any sequence of calls by two handles is answered as the reference answers
+    Given a store that several may have open
+    Then any sequence of calls by two handles of it is answered so
+
+  @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33
+  Scenario: Any sequence of calls by two processes is answered as the reference answers
+    Given a store that lasts
+    Then any sequence of calls by two processes is answered so
+
   @STORE-1
   Scenario: A run is stored with its first records
     When a run is created with 2 records

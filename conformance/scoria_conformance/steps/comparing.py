@@ -1,4 +1,8 @@
-"""Steps that put a store beside the reference, and have both asked whatever can be made up."""
+"""Steps that put a store beside the reference, and have both asked whatever can be drawn."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
 import attrs
 import pytest
@@ -6,21 +10,40 @@ from pytest_bdd import given, then
 
 from scoria_conformance.driving import Driver, Here, Setup, another_process
 from scoria_conformance.shelf import Shelf
-from scoria_conformance.world import World
 from scoria_core.ports import Capability
 
-EXAMPLES = 60
-"""How many scripts are made up for each setup."""
+DEEP = 25
+"""How many times as many scripts are played where a deep search is asked for."""
+
+Hold = Callable[..., None]
 
 
 @pytest.fixture
-def setup(shelf: Shelf) -> Setup:
-    """Return how the store is driven: by one handle, and pruned where it declares that it can be."""
-    capabilities = shelf.world.store.capabilities
-    return Setup(
-        prunes=Capability.PRUNABLE in capabilities,
-        forgets=Capability.MULTI_PROCESS not in capabilities,
-    )
+def holds(shelf: Shelf, scoria_seed: int, scoria_deep: bool) -> Hold:
+    """Return what plays so many scripts, and fails with the shortest that is answered otherwise."""
+    world = shelf.world
+    declared = world.store.capabilities
+
+    def hold(scripts: int, *, elsewhere: bool = False, **changes: Any) -> None:
+        setup = Setup(
+            prunes=Capability.PRUNABLE in declared,
+            forgets=Capability.MULTI_PROCESS not in declared,
+        )
+        setup = attrs.evolve(setup, **changes)
+        world.close()  # a process that is forked gets none that is open
+        second = another_process(world.factory) if elsewhere else nullcontext(Here(world.factory))
+        with second as other:
+            handles = [Here(world.factory), other][: setup.handles]
+            driver = Driver(setup, handles, world.directory)
+            found = driver.search(scoria_seed, scripts * (DEEP if scoria_deep else 1))
+        assert found is None, str(found)
+
+    return hold
+
+
+@given("a store with nothing in it")
+def _(shelf: Shelf) -> None:
+    assert shelf.listed() == []
 
 
 @given("a store that lets go of runs")
@@ -34,40 +57,27 @@ def _(shelf: Shelf) -> None:
 
 
 @then("any sequence of calls is answered as the reference answers")
-def _(world: World, setup: Setup, scoria_seed: int, scoria_deep: bool) -> None:
-    _holds(Driver(setup, [Here(world.factory)], world.directory), scoria_seed, scoria_deep)
+def _(holds: Hold) -> None:
+    holds(54, prunes=False)
 
 
-@then("any sequence of calls is answered as the reference answers, nothing being pruned")
-def _(world: World, setup: Setup, scoria_seed: int, scoria_deep: bool) -> None:
-    setup = attrs.evolve(setup, prunes=False)
-    _holds(Driver(setup, [Here(world.factory)], world.directory), scoria_seed, scoria_deep)
+@then("any sequence of calls is answered so, with runs pruned in between")
+def _(holds: Hold) -> None:
+    holds(36)
 
 
-@then("any sequence of calls is answered as the reference answers, closed and opened in between")
-def _(world: World, setup: Setup, scoria_seed: int, scoria_deep: bool) -> None:
-    setup = attrs.evolve(setup, reopens=True)
-    _holds(Driver(setup, [Here(world.factory)], world.directory), scoria_seed, scoria_deep)
+@then("any sequence of calls is answered so, with the store closed and opened in between")
+def _(holds: Hold) -> None:
+    holds(36, reopens=True)
 
 
-@then("any sequence of calls is answered as the reference answers, by two handles")
-def _(world: World, setup: Setup, scoria_seed: int, scoria_deep: bool) -> None:
-    setup = attrs.evolve(setup, reopens=True, handles=2)
-    handles = [Here(world.factory), Here(world.factory)]
-    _holds(Driver(setup, handles, world.directory), scoria_seed, scoria_deep)
+@then("any sequence of calls by two handles of it is answered so")
+def _(holds: Hold) -> None:
+    holds(27, reopens=True, handles=2)
 
 
-@then("any sequence of calls is answered as the reference answers, by two processes")
-def _(world: World, setup: Setup, scoria_seed: int, scoria_deep: bool) -> None:
-    # A process that one owns goes from one to the other: each closes it before the other opens it.
-    is_alone = Capability.MULTI_PROCESS not in world.store.capabilities
-    setup = attrs.evolve(setup, reopens=True, handles=2, is_alone=is_alone)
-    world.close()  # before the process is forked
-    with another_process(world.factory) as there:
-        handles = [Here(world.factory), there]
-        _holds(Driver(setup, handles, world.directory), scoria_seed, scoria_deep)
-
-
-def _holds(driver: Driver, seed: int, deep: bool) -> None:
-    found = driver.search(seed, EXAMPLES * (DEEP if deep else 1))
-    assert found is None, str(found)
+@then("any sequence of calls by two processes is answered so")
+def _(shelf: Shelf, holds: Hold) -> None:
+    # A store that one process owns goes from one to the other.
+    is_alone = Capability.MULTI_PROCESS not in shelf.world.store.capabilities
+    holds(27, elsewhere=True, reopens=True, handles=2, is_alone=is_alone)
