@@ -34,8 +34,8 @@ from scoria_conformance.unkind import (
     methods,
 )
 from scoria_conformance.world import PATIENCE, StoreFactory
-from scoria_core.errors import ScoriaError, StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunKey
+from scoria_core.errors import StoreUnavailable, VersionConflict, shown
+from scoria_core.ports import Record
 
 LENGTH, TAIL = 40, 5
 """How many events a script has, and how many calls come when the store is closed."""
@@ -45,6 +45,9 @@ SHRINKING = 300
 
 ELSEWHERE = "XYZ-05:45"
 """The time zone of the other process."""
+
+SAID, TOLD = 300, 4_000
+"""How many characters are shown of what an error says, and of a value."""
 
 
 @attrs.frozen
@@ -69,9 +72,9 @@ def answered(method: str, call: Callable[[], Any]) -> Answer:
     except VersionConflict as error:
         return Answer(raised=told(error))
     except StoreUnavailable as error:
-        return Answer(raised=type(error).__name__, said=error.problem)
+        return Answer(raised=type(error).__name__, said=shown(error.problem, SAID))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what the store answers
-        return Answer(raised=type(error).__name__, said=str(error))
+        return Answer(raised=type(error).__name__, said=shown(error, SAID))
 
 
 def _plain(method: str, returned: Any) -> Any:
@@ -88,8 +91,6 @@ class Setup:
     """By whom a store is driven, and what happens to it in between."""
 
     handles: int = 1
-    is_elsewhere: bool = False
-    """The second handle is in another process, in another time zone."""
     is_alone: bool = False
     """A handle can be opened only where no other is open."""
     reopens: bool = False
@@ -141,16 +142,18 @@ class Script:
 
     def plainer(self) -> Iterator["Script"]:
         """Yield it with one plainer argument in one of its calls."""
-        for part in ("events", "tail"):
-            calls = getattr(self, part)
-            for place, event in enumerate(calls):
-                for other in event.plainer(self.theme):
-                    changed = (*calls[:place], other, *calls[place + 1 :])
-                    yield attrs.evolve(self, **{part: changed})
+        calls = (*self.events, *self.tail)
+        for place, event in enumerate(calls):
+            for other in event.plainer(self.theme):
+                changed = (*calls[:place], other, *calls[place + 1 :])
+                end = len(self.events)
+                yield attrs.evolve(self, events=changed[:end], tail=changed[end:])
 
 
 class Handle(Protocol):
-    """A store under test as one caller has it."""
+    """A store under test as one caller has it, and what a script calls it."""
+
+    name: str
 
     def open(self, directory: Path) -> Answer:
         """Open the store in this directory; answer with nothing where that went well."""
@@ -166,6 +169,7 @@ class Here:
     """A store that is opened in this process."""
 
     factory: StoreFactory
+    name: str = "store"
     store: Any = None
 
     def open(self, directory: Path) -> Answer:
@@ -181,11 +185,12 @@ class Here:
         return answered(method, lambda: getattr(self.store, method)(**arguments))
 
 
-@attrs.frozen
+@attrs.define
 class There:
     """A store that another process opens."""
 
     connection: Connection
+    name: str = "elsewhere"
 
     def open(self, directory: Path) -> Answer:
         """Have it opened."""
@@ -326,9 +331,6 @@ class Driver:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-NAMES = ("store", "other")
-
-
 @attrs.define
 class _Played:
     """One script while it is played."""
@@ -350,13 +352,13 @@ class _Played:
             self.open(handle)
         for event in self.script.events:
             self.event(event)
-        last = 0
-        if self.setup.reopens:
-            for handle in sorted(self.begun):
-                self.call(handle, "close", {})
-            last = len(self.handles) - 1
-            self.open(last)
-        self.ask_everything(last)
+        last = len(self.handles) - 1
+        if self.setup.reopens and (last == 0 or self.setup.is_alone):
+            for number in sorted(self.begun):
+                self.call(number, "close", {})
+        for number in range(len(self.handles)) if not self.setup.is_alone else [last]:
+            self.open(number)
+            self.ask_everything(number)
         self.call(last, "close", {})
         for event in self.script.tail:
             self.event(attrs.evolve(event, handle=last))
@@ -378,7 +380,7 @@ class _Played:
         are_open = [each for each in self.references if not each.is_closed]
         if not reference.is_closed or (are_open and self.setup.is_alone):
             return
-        self.calls.append(Made(NAMES[number], OPEN, {}))
+        self.calls.append(Made(self.handles[number].name, OPEN, {}))
         self._compare(Answer(), self.handles[number].open(self.directory))
         reference.is_closed = False
         self.begun.add(number)
@@ -396,7 +398,7 @@ class _Played:
 
     def call(self, number: int, method: str, arguments: Mapping[str, Any]) -> None:
         """Make a call of both, and compare the answers."""
-        self.calls.append(Made(NAMES[number], method, arguments))
+        self.calls.append(Made(self.handles[number].name, method, arguments))
         reference = self.references[number]
         expected = answered(method, lambda: getattr(reference, method)(**arguments))
         self._compare(expected, self.handles[number].ask(method, arguments))
@@ -443,4 +445,5 @@ _ALIKE = re.compile(r"(.)\1{19,}")
 
 def told(value: Any) -> str:
     """Return `value` as it is written in Python, whole but for characters that repeat."""
-    return _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", repr(value))
+    text = _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", repr(value))
+    return text if len(text) <= TOLD else f"{text[:TOLD]}... ({len(text)} characters)"

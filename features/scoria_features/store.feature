@@ -19,7 +19,7 @@ Feature: A store keeps records and interprets none of them
     Given a store that lasts
     Then any sequence of calls is answered so, with the store closed and opened in between
 
-  @STORE-15 @STORE-16 @STORE-26
+  @STORE-15 @STORE-16
   Scenario: Any sequence of calls by two handles is answered as the reference answers
     Given a store that several may have open
     Then any sequence of calls by two handles of it is answered so
