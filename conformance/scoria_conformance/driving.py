@@ -40,9 +40,6 @@ from scoria_core.ports import Record
 LENGTH, TAIL = 40, 5
 """How many events a script has, and how many calls come when the store is closed."""
 
-SHRINKING = 300
-"""How many scripts are played to find a shorter one that shows the same."""
-
 ELSEWHERE = "XYZ-05:45"
 """The time zone of the other process."""
 
@@ -131,23 +128,19 @@ class Script:
             events(random, theme, after, 1, TAIL),
         )
 
-    def shorter(self) -> Iterator["Script"]:
-        """Yield it without some of its calls, many first."""
-        for size in (LENGTH // 2, LENGTH // 4, LENGTH // 8, 2, 1):
-            for start in range(0, len(self.events), size):
-                left = self.events[:start] + self.events[start + size :]
-                yield attrs.evolve(self, events=left)
-        for place in range(len(self.tail)):
-            yield attrs.evolve(self, tail=self.tail[:place] + self.tail[place + 1 :])
+    @property
+    def calls(self) -> tuple[Event, ...]:
+        """All of its calls."""
+        return (*self.events, *self.tail)
 
-    def plainer(self) -> Iterator["Script"]:
-        """Yield it with one plainer argument in one of its calls."""
-        calls = (*self.events, *self.tail)
-        for place, event in enumerate(calls):
-            for other in event.plainer(self.theme):
-                changed = (*calls[:place], other, *calls[place + 1 :])
-                end = len(self.events)
-                yield attrs.evolve(self, events=changed[:end], tail=changed[end:])
+    def replaced(self, start: int, count: int, *others: Event) -> "Script":
+        """Return it with others in place of so many calls: of its events, or of its tail."""
+        events, tail, end = self.events, self.tail, len(self.events)
+        if start < end:
+            events = (*events[:start], *others, *events[start + count :])
+        else:
+            tail = (*tail[: start - end], *others, *tail[start - end + count :])
+        return Script(self.theme, events, tail)
 
 
 class Handle(Protocol):
@@ -300,15 +293,25 @@ class Driver:
         return None
 
     def _smallest(self, script: Script, found: Difference) -> Difference:
-        """Return what is found with as few calls as will do, and then with the plainest."""
-        left = SHRINKING
-        for smaller in (Script.shorter, Script.plainer, Script.shorter):
-            tried = smaller(script)
-            while left > 0 and (candidate := next(tried, None)) is not None:
-                left -= 1
-                if (now := self.found(candidate)) is not None:
-                    script, found = candidate, now
-                    tried = smaller(script)
+        """Return what is found with as few calls as will do, and those with the plainest values."""
+
+        def is_found(smaller: Script) -> bool:
+            nonlocal script, found
+            if (now := self.found(smaller)) is None:
+                return False
+            script, found = smaller, now
+            return True
+
+        for size in (LENGTH // 2, LENGTH // 4, LENGTH // 8, 2, 1):
+            start = 0
+            while start < len(script.calls):
+                if not is_found(script.replaced(start, size)):
+                    start += size
+        for place, event in enumerate(script.calls):
+            for name in event.arguments:
+                for plainer in script.calls[place].plainer(script.theme, name):
+                    if is_found(script.replaced(place, 1, plainer)):
+                        break
         return found
 
     def found(self, script: Script) -> Difference | None:

@@ -235,11 +235,10 @@ class Event:
     method: str
     arguments: Mapping[str, Any]
 
-    def plainer(self, theme: Theme) -> Iterator["Event"]:
-        """Yield the same call with one plainer argument."""
-        for name, value in self.arguments.items():
-            for other in given(self.method, theme)[name].plainer(value):
-                yield attrs.evolve(self, arguments={**self.arguments, name: other})
+    def plainer(self, theme: Theme, name: str) -> Iterator["Event"]:
+        """Yield the same call with a plainer value of an argument."""
+        for other in given(self.method, theme)[name].plainer(self.arguments[name]):
+            yield attrs.evolve(self, arguments={**self.arguments, name: other})
 
 
 OPEN = "open"

@@ -7,27 +7,27 @@ Feature: A store keeps records and interprets none of them
   @STORE-36 @TENANT-2 @TENANT-4
   Scenario: Any sequence of calls is answered as the reference answers
     Given a store with nothing in it
-    Then any sequence of calls is answered as the reference answers
+    Then any sequence of calls, by one caller, is answered as the reference answers
 
   @STORE-23 @STORE-24 @STORE-25 @STORE-36
   Scenario: Any sequence of calls is answered as the reference answers, with runs pruned in between
-    Given a store that lets go of runs
-    Then any sequence of calls is answered so, with runs pruned in between
+    Given a store with nothing in it
+    Then any sequence of calls, with runs pruned in between, is answered as the reference answers
 
-  @STORE-14 @STORE-8 @STORE-20 @STORE-23 @STORE-33
-  Scenario: Any sequence of calls is answered as the reference answers, across a close and an open
-    Given a store that lasts
-    Then any sequence of calls is answered so, with the store closed and opened in between
+  @STORE-3 @STORE-8 @STORE-14 @STORE-20 @STORE-23 @STORE-31 @STORE-33
+  Scenario: Any sequence of calls is answered as the reference answers, on a store opened again
+    Given a store with nothing in it
+    Then any sequence of calls, closed and opened in between, is answered as the reference answers
 
   @STORE-15 @STORE-16
   Scenario: Any sequence of calls by two handles is answered as the reference answers
-    Given a store that several may have open
-    Then any sequence of calls by two handles of it is answered so
+    Given a store with nothing in it
+    Then any sequence of calls, by two handles, is answered as the reference answers
 
   @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33
   Scenario: Any sequence of calls by two processes is answered as the reference answers
-    Given a store that lasts
-    Then any sequence of calls by two processes is answered so
+    Given a store with nothing in it
+    Then any sequence of calls, by two processes, is answered as the reference answers
 
   @STORE-1
   Scenario: A run is stored with its first records

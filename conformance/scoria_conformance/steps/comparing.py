@@ -1,48 +1,63 @@
 """Steps that put a store beside the reference, and have both asked whatever can be drawn."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import MappingProxyType
 
 import attrs
-import pytest
-from pytest_bdd import given, then
+from pytest_bdd import given, parsers, then
 
 from scoria_conformance.driving import Driver, Here, Setup, another_process
 from scoria_conformance.shelf import Shelf
+from scoria_conformance.world import StoreFactory
 from scoria_core.ports import Capability
 
 DEEP = 25
 """How many times as many scripts are played where a deep search is asked for."""
 
-Hold = Callable[..., None]
 
+@attrs.frozen
+class Way:
+    """A way to drive a store, and how many scripts are played so."""
 
-@pytest.fixture
-def holds(shelf: Shelf, scoria_seed: int, scoria_deep: bool) -> Hold:
-    """Return what plays so many scripts, and fails with the shortest that is answered otherwise."""
-    world = shelf.world
-    declared = world.store.capabilities
+    scripts: int
+    handles: int = 1
+    is_elsewhere: bool = False
+    """The second handle is in another process."""
+    reopens: bool = False
+    prunes: bool = True
+    needs: frozenset[Capability] = frozenset()
 
-    def hold(scripts: int, *, elsewhere: bool = False, **changes: Any) -> None:
+    @contextmanager
+    def driver(
+        self, factory: StoreFactory, directory: Path, declared: Collection[Capability]
+    ) -> Iterator[Driver]:
+        """Give what drives the store so that declares this. No store may be open meanwhile."""
+        is_shared = Capability.MULTI_PROCESS in declared
         setup = Setup(
-            prunes=Capability.PRUNABLE in declared,
-            forgets=Capability.MULTI_PROCESS not in declared,
+            handles=self.handles,
+            # A store that one process owns goes from one to the other.
+            is_alone=self.is_elsewhere and not is_shared,
+            reopens=self.reopens,
+            prunes=self.prunes and Capability.PRUNABLE in declared,
+            forgets=not is_shared,
         )
-        setup = attrs.evolve(setup, **changes)
-        world.close()  # a process that is forked gets none that is open
-        other_here = Here(world.factory, "other")
-        second = another_process(world.factory) if elsewhere else nullcontext(other_here)
-        with second as other:
-            handles = [Here(world.factory), other][: setup.handles]
-            driver = Driver(setup, handles, world.directory)
-            found = driver.search(scoria_seed, scripts * (DEEP if scoria_deep else 1))
-        if found is not None:
-            expected, seen = str(found.expected), str(found.seen)
-            assert seen == expected, str(found)
-            raise AssertionError(f"{found}\nThey read alike, and are not equal.")
+        here = Here(factory, "other")
+        with another_process(factory) if self.is_elsewhere else nullcontext(here) as other:
+            yield Driver(setup, [Here(factory), other][: self.handles], directory)
 
-    return hold
+
+_LASTS, _IS_SHARED = frozenset({Capability.DURABLE}), frozenset({Capability.MULTI_PROCESS})
+WAYS: Mapping[str, Way] = MappingProxyType(
+    {
+        "by one caller": Way(39, prunes=False),
+        "with runs pruned in between": Way(26, needs=frozenset({Capability.PRUNABLE})),
+        "closed and opened in between": Way(26, reopens=True, needs=_LASTS),
+        "by two handles": Way(26, reopens=True, handles=2, needs=_IS_SHARED),
+        "by two processes": Way(26, reopens=True, handles=2, is_elsewhere=True, needs=_LASTS),
+    }
+)
 
 
 @given("a store with nothing in it")
@@ -50,38 +65,15 @@ def _(shelf: Shelf) -> None:
     assert shelf.listed() == []
 
 
-@given("a store that lets go of runs")
-def _(shelf: Shelf) -> None:
-    shelf.need(Capability.PRUNABLE)
-
-
-@given("a store that several may have open")
-def _(shelf: Shelf) -> None:
-    shelf.need(Capability.MULTI_PROCESS)
-
-
-@then("any sequence of calls is answered as the reference answers")
-def _(holds: Hold) -> None:
-    holds(39, prunes=False)
-
-
-@then("any sequence of calls is answered so, with runs pruned in between")
-def _(holds: Hold) -> None:
-    holds(26)
-
-
-@then("any sequence of calls is answered so, with the store closed and opened in between")
-def _(holds: Hold) -> None:
-    holds(26, reopens=True)
-
-
-@then("any sequence of calls by two handles of it is answered so")
-def _(holds: Hold) -> None:
-    holds(26, reopens=True, handles=2)
-
-
-@then("any sequence of calls by two processes is answered so")
-def _(shelf: Shelf, holds: Hold) -> None:
-    # A store that one process owns goes from one to the other.
-    is_alone = Capability.MULTI_PROCESS not in shelf.world.store.capabilities
-    holds(26, elsewhere=True, reopens=True, handles=2, is_alone=is_alone)
+@then(parsers.parse("any sequence of calls, {way}, is answered as the reference answers"))
+def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, way: str) -> None:
+    chosen, world, found = WAYS[way], shelf.world, None
+    for capability in chosen.needs:
+        shelf.need(capability)
+    world.close()
+    with chosen.driver(world.factory, world.directory, world.store.capabilities) as driver:
+        found = driver.search(scoria_seed, chosen.scripts * (DEEP if scoria_deep else 1))
+    if found is not None:
+        expected, seen = str(found.expected), str(found.seen)
+        assert seen == expected, str(found)
+        raise AssertionError(f"{found}\nThey read alike, and are not equal.")
