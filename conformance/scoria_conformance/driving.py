@@ -43,6 +43,9 @@ LENGTH, TAIL = 40, 5
 ELSEWHERE = "XYZ-05:45"
 """The time zone of the other process."""
 
+PAGE = "store.md"
+"""The page of the specification that a store is held to."""
+
 SAID, TOLD = 300, 4_000
 """How many characters are shown of what an error says, and of a value."""
 
@@ -267,11 +270,12 @@ class Difference(Exception):
 
 
 def clauses_of(method: str) -> tuple[str, ...]:
-    """Return the clauses that govern a method of the port."""
-    named = (f"scoria_core.ports.{port}.{method}" for port in ("RunStore", "PrunableStore"))
-    governed = set(named) | ({"scoria_core.ports.Capability"} if method == OPEN else set())
-    clauses = specification().clauses
-    return tuple(clause.id for clause in clauses if governed & set(clause.governs))
+    """Return the clauses of a store's page that govern a method of the port."""
+    governs = {f"scoria_core.ports.{port}.{method}" for port in ("RunStore", "PrunableStore")}
+    if method == OPEN:
+        governs.add("scoria_core.ports.Capability")
+    clauses = [each for each in specification().clauses if each.page == PAGE]
+    return tuple(clause.id for clause in clauses if governs & set(clause.governs))
 
 
 @attrs.define
