@@ -32,6 +32,7 @@ from scoria_conformance.unkind import (
     events,
     every_call,
     methods,
+    plainest,
 )
 from scoria_conformance.world import PATIENCE, StoreFactory
 from scoria_core.errors import StoreUnavailable, VersionConflict, shown
@@ -367,6 +368,8 @@ class _Played:
             self.open(number)
             self.ask_everything(number)
         self.call(last, "close", {})
+        for event in plainest(self.script.theme, self.setup.left_out):
+            self.event(attrs.evolve(event, handle=last))
         for event in self.script.tail:
             self.event(attrs.evolve(event, handle=last))
 

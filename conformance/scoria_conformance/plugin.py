@@ -45,7 +45,6 @@ pytest_plugins = [
     "scoria_conformance.steps.growing",
     "scoria_conformance.steps.varying",
     "scoria_conformance.steps.comparing",
-    "scoria_conformance.steps.isolating",
     "scoria_conformance.steps.moving",
 ]
 

@@ -5,7 +5,7 @@ here by its name. A parameter without values is an error, so that none can be fo
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta, timezone
 from functools import cache
 from itertools import product
@@ -119,7 +119,7 @@ def _batches(least: int) -> Values:
     digests, bodies = ("0f", "0F", *TEXTS[:-2]), (*TEXTS[:-2] * 3, *TEXTS[-2:])
 
     def drawn(random: Random) -> Batch:
-        count = random.choice((least, 1, 1, 2, 3))
+        count = random.choice((least, 1, 1, 2, 3, 12))
         texts = ((random.choice(digests), random.choice(bodies)) for _ in range(count))
         return Batch(tuple(texts))
 
@@ -178,11 +178,14 @@ EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
     "tenant_id": lambda theme: (None, *theme.tenants),
     "session_id": lambda theme: (None, *theme.sessions),
     "limit": lambda _: (LIMITS[0],),
+    "list_due.limit": lambda _: (LIMITS[0], 2),
     "before": lambda _: (None,),
     "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[-1]),
     "in_turns": lambda _: (False, True),
 }
-"""What to ask by each parameter of a method that only asks, to be told all there is."""
+"""What to ask by each parameter of a method that only asks, to be told all there is.
+
+As with `VALUES`, the name of the method may stand before it."""
 
 
 def methods() -> Mapping[str, inspect.Signature]:
@@ -276,12 +279,19 @@ def _drawn(random: Random, theme: Theme, method: str) -> Mapping[str, Any]:
     return {name: values.draw(random) for name, values in given(method, theme).items()}
 
 
+def plainest(theme: Theme, left_out: Collection[str]) -> list[Event]:
+    """Return a call of each method but those left out, with the plainest values there are."""
+    return [
+        Event(0, name, {each: values.plainest for each, values in given(name, theme).items()})
+        for name in methods()
+        if name not in left_out
+    ]
+
+
 def every_call(method: str, theme: Theme) -> list[Mapping[str, Any]]:
     """Return the arguments of each call that asks all there is to ask by this method."""
     if not is_asking(method):
         return []
     names = tuple(methods()[method].parameters)
-    return [
-        dict(zip(names, values, strict=True))
-        for values in product(*(EVERY[name](theme) for name in names))
-    ]
+    every = [(EVERY.get(f"{method}.{name}") or EVERY[name])(theme) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in product(*every)]

@@ -10,14 +10,12 @@ import attrs
 
 from lab.mutants import stores
 from lab.mutants.lasting import LastingStore, Written
-from lab.mutants.stores import Around, _Folds, _Rewrites
+from lab.mutants.stores import SAID, Around, _Folds, _Rewrites
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey, RunStore
 
 breaks = Catalogue("store", stores.breaks.install)
-
-SAID = "answered as the reference answers"
 
 
 @breaks("STORE-10", SAID)
