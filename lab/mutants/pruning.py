@@ -75,7 +75,7 @@ class ItDoesNotSayWhatItRemoved(Around):
         return []
 
 
-@breaks("STORE-23", "opened anew")
+@breaks("STORE-23", "opened again")
 class WhatWasPrunedComesBackWithTheStore(LastingStore):
     def write(self, written: Written) -> None:
         if not written.is_pruned:

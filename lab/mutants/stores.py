@@ -322,7 +322,7 @@ class _Lists(Around):
         return list(self.store.list_runs(**{**asked, "limit": 10_000}))
 
 
-@breaks("STORE-9", "newest first")
+@breaks("STORE-9", SAID)
 class ListsTheOldestFirst(_Lists):
     def list_runs(self, **asked: Any) -> Any:
         return self.store.list_runs(**asked)[::-1]
@@ -624,19 +624,19 @@ class _Turns(_Due):
         return self.turns(**asked) if in_turns else self.store.list_due(**asked)
 
 
-@breaks("STORE-22", "with the tenants in turns")
+@breaks("STORE-22", SAID)
 class TheTenantsTakeNoTurns(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         return self.store.list_due(limit=limit, **asked)
 
 
-@breaks("STORE-22", "with the tenants in turns")
+@breaks("STORE-22", SAID)
 class TheTenantsComeOneAfterTheOther(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         return sorted(self.all_due(**asked), key=self.tenants.__getitem__)[:limit]
 
 
-@breaks("STORE-22", "with the tenants in turns")
+@breaks("STORE-22", SAID)
 class EachTurnIsInTheOrderOfTheTenants(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         taken: Counter[str] = Counter()
@@ -648,14 +648,14 @@ class EachTurnIsInTheOrderOfTheTenants(_Turns):
         return sorted(order, key=order.__getitem__)[:limit]
 
 
-@breaks("STORE-22", "with the tenants in turns")
+@breaks("STORE-22", SAID)
 class DueRunsAreCutBeforeTheTenantsTakeTurns(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         cut = self.store.list_due(limit=limit, **asked)
         return [run_id for run_id in self.all_due(**asked, in_turns=True) if run_id in cut]
 
 
-@breaks("STORE-22", "with the tenants in turns")
+@breaks("STORE-22", SAID)
 class EachTenantHasOneTurn(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         due = self.all_due(**asked)
