@@ -29,6 +29,7 @@ from scoria_conformance.reference import Reference
 from scoria_conformance.setting import SEED
 from scoria_conformance.steps import comparing
 from scoria_conformance.unkind import LEFT_OUT, OPEN, THEMES, TIMES, VALUES, given, methods
+from scoria_conformance.verify import _Child, verify
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import StoreUnavailable
 from scoria_core.payloads import name_problem
@@ -287,6 +288,15 @@ def test_a_process_that_ends_is_an_answer(tmp_path: Path) -> None:
         assert there.open(tmp_path) == Answer()
         answer = there.ask("read", {"run_id": "r"})
         assert str(answer) == "raises nothing: its process has ended"
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_deep_search_is_asked_of_the_suite(deep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only where somebody asks for it: it takes many minutes."""
+    commands: list[Sequence[str]] = []
+    monkeypatch.setattr(_Child, "run", lambda _, command: commands.append(command))
+    verify("memory://", suite="store", deep=deep)
+    assert ["--scoria-deep" in command for command in commands] == [deep]
 
 
 def test_what_a_store_raises_is_an_answer() -> None:
