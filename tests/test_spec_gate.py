@@ -363,9 +363,10 @@ def test_a_check_that_did_not_hold_is_named(house: Path) -> None:
 
 def test_a_row_of_examples_that_is_gone_is_named(house: Path) -> None:
     """An example that is taken out leaves fewer checks than were run."""
-    replaced(house / STORE, "      | quotes and backslashes      |\n", "")
+    replaced(house / STORE, "      | no-such-store:SECRET                 |", "")
     said = (
-        "scenario 'A record comes back as it was stored' ran 6 checks on memory://: run make spec"
+        "scenario 'What a URL keeps secret is in no message' ran 6 checks on memory://: "
+        "run make spec"
     )
     assert said in problems(house)
 

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, Record, RunHead, RunKey
@@ -146,7 +146,7 @@ class Connection:
 
 
 def text(at):
-    return None if at is None else at.isoformat(timespec="microseconds")
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class KeepsBack(Shared):
@@ -425,8 +425,8 @@ WRONG = {
         "Whatever is stored comes back as it was, from a store that is opened anew"
     },
     "drops_marks_of_objects": {"Whatever a host hands over comes back equal and in its order"},
-    "limits_first": {"No listing takes one tenant or session for another (in case)"},
-    "likes_sessions": {"No listing takes one tenant or session for another (in another wildcard)"},
+    "limits_first": {"Any sequence of calls is answered as the reference answers"},
+    "likes_sessions": {"Any sequence of calls is answered as the reference answers"},
     "answers_while_busy": {
         f"{TOLD_CALLERS} (one run)",
         f"{TOLD_CALLERS} (16 runs)",

@@ -76,6 +76,7 @@ _STYLES = {
     show_default=True,
     help="What random examples come from.",
 )
+@click.option("--deep", is_flag=True, help="Try far more random examples; takes many minutes.")
 @json_option
 def verify(
     target: str,
@@ -84,6 +85,7 @@ def verify(
     exclude: Path | None,
     directory: Path | None,
     seed: int,
+    deep: bool,
     as_json: bool,
 ) -> int:
     """Put TARGET through the guide's checks.
@@ -108,6 +110,7 @@ def verify(
             page=PAGE,
             host=_driver(target, driver),
             seed=seed,
+            deep=deep,
             exclusions=exclusions,
             tell=watch,
         )

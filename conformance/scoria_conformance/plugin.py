@@ -45,7 +45,7 @@ pytest_plugins = [
     "scoria_conformance.steps.dying",
     "scoria_conformance.steps.growing",
     "scoria_conformance.steps.varying",
-    "scoria_conformance.steps.isolating",
+    "scoria_conformance.steps.comparing",
     "scoria_conformance.steps.moving",
 ]
 
@@ -63,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--scoria-seed", type=int, default=SEED, help="what random examples are drawn from"
     )
+    group.addoption("--scoria-deep", action="store_true", help="try far more random examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,6 +103,12 @@ def scoria_page(request: pytest.FixtureRequest) -> PageFactory:
 def scoria_seed(request: pytest.FixtureRequest) -> int:
     """Return what random examples are drawn from; the same seed draws the same."""
     return int(request.config.getoption("--scoria-seed"))
+
+
+@pytest.fixture
+def scoria_deep(request: pytest.FixtureRequest) -> bool:
+    """Tell whether to look for longer than a suite that is run often may."""
+    return bool(request.config.getoption("--scoria-deep"))
 
 
 @pytest.fixture

@@ -33,7 +33,6 @@ class Shelf:
     due: dict[str, int] = attrs.field(factory=dict)
     keys: dict[str, RunKey] = attrs.field(factory=dict)
     owner: str = ""
-    removed: int = 0
 
     def create(
         self,
@@ -44,7 +43,7 @@ class Shelf:
         **key: str,
     ) -> str:
         """Create the run of this number, by default the next one; ids ascend with them."""
-        run_id = numbered(number or len(self.kept) + self.removed + 1)
+        run_id = numbered(number or len(self.kept) + 1)
         named = RunKey(run_id, **{"tenant_id": TENANT, "session_id": "session-1", **key})
         due_at = None if due_in is None else NOON + timedelta(seconds=due_in)
         self.kept[run_id], self.keys[run_id] = list(records), named

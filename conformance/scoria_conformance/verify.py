@@ -60,6 +60,7 @@ def verify(
     page: str | None = None,
     host: str | None = None,
     seed: int = SEED,
+    deep: bool = False,
     exclusions: Exclusions | None = None,
     tell: Tell = lambda _: None,
 ) -> Verdict:
@@ -67,16 +68,17 @@ def verify(
 
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
     makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
-    URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from. `tell`
-    hears how far it is, several times a second. Raises `StoreUnavailable` where there is nothing at
-    `target` to run the suite against, and `ExclusionsRefused` where one of `exclusions` names no
-    scenario.
+    URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from; with
+    `deep` many times as many are tried. `tell` hears how far it is, several times a second. Raises
+    `StoreUnavailable` where there is nothing at `target` to run the suite against, and
+    `ExclusionsRefused` where one of `exclusions` names no scenario.
     """
     Target(target, host).check()
     setting = Setting.here(specification().version, seed)
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         child = _Child(Path(directory), exclusions, tell)
         told = [*_selected(Target(target, host), suite), *_told(target, page, host, seed)]
+        told += ["--scoria-deep"] if deep else []
         child.run([*PYTEST, *pytest_arguments(), "--no-header", "-q", *told])
     checks = tuple(child.heard.checks.values())
     found = exclusions.applied(checks) if exclusions is not None else checks

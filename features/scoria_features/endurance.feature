@@ -18,25 +18,6 @@ Feature: A store holds under whatever comes
     Given a run that waits for approval
     Then whatever payload is handed over reads back equal and in its order
 
-  @STORE-9 @STORE-10 @STORE-11 @TENANT-2
-  Scenario Outline: No listing takes one tenant or session for another
-    Given runs of three tenants and sessions whose ids differ <how>
-    Then each listing has the runs of its tenant and session alone, newest first
-    And each listing may be cut to any limit
-    And each listing may begin before any run
-    And each listing of what is due has the runs of its tenant alone, cut to any limit
-
-    Examples:
-      | how                        |
-      | in case                    |
-      | in a space                 |
-      | in where they end          |
-      | in a wildcard              |
-      | in another wildcard        |
-      | in a quote                 |
-      | in how a letter is written |
-      | in a leading zero          |
-
   @STORE-19
   Scenario Outline: What callers are told by a store at once fits one order of their calls
     When 8 callers write to and read <runs> at once, 40 times each

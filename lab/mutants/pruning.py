@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.mutants import stores
 from lab.mutants.lasting import LastingStore, Written
-from lab.mutants.stores import Around
+from lab.mutants.stores import SAID, Around
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import Record, RunKey
@@ -34,26 +34,26 @@ class _Prunes(Around):
         return removed
 
 
-@breaks("STORE-23", "gone from every listing")
+@breaks("STORE-23", SAID)
 class WhatIsPrunedStaysListed(_Prunes):
     def list_runs(self, *, tenant_id: str | None, limit: int, **asked: Any) -> Any:
         found = self.store.list_runs(tenant_id=tenant_id, limit=limit, **asked)
         return sorted({*found, *self.gone}, reverse=True)[:limit]
 
 
-@breaks("STORE-23", "has no records")
+@breaks("STORE-23", SAID)
 class TheFirstRecordOfWhatIsPrunedStays(_Prunes):
     def read(self, run_id: str) -> Any:
         return self.store.read(run_id) or self.gone.get(run_id, [])[:1]
 
 
-@breaks("STORE-23", "has no records")
+@breaks("STORE-23", SAID)
 class NothingIsPruned(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         return list(versions)
 
 
-@breaks("STORE-23", "does not come back by an append")
+@breaks("STORE-23", SAID)
 class AnAppendBringsBackWhatWasPruned(_Prunes):
     def append(self, run_id: str, records: Any, **at: Any) -> None:
         if run_id in self.gone and at["expected_version"]:
@@ -62,27 +62,27 @@ class AnAppendBringsBackWhatWasPruned(_Prunes):
             self.store.append(run_id, records, **at)
 
 
-@breaks("STORE-23", "no longer due")
+@breaks("STORE-23", SAID)
 class WhatIsPrunedStaysDue(_Prunes):
     def list_due(self, *, limit: int, **asked: Any) -> Any:
         return [*self.store.list_due(limit=limit, **asked), *self.gone][:limit]
 
 
-@breaks("STORE-23", "gone from every listing")
+@breaks("STORE-23", SAID)
 class ItDoesNotSayWhatItRemoved(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         self.store.prune(versions)
         return []
 
 
-@breaks("STORE-23", "opened anew")
+@breaks("STORE-23", "opened again")
 class WhatWasPrunedComesBackWithTheStore(LastingStore):
     def write(self, written: Written) -> None:
         if not written.is_pruned:
             super().write(written)
 
 
-@breaks("STORE-23", "gone for every other")
+@breaks("STORE-23", SAID)
 class ARunIsPrunedForOneProcessOnly(LastingStore):
     def __init__(self, store: Any, path: Any) -> None:
         self.is_open = False
@@ -106,14 +106,14 @@ class AReadIsAnsweredFromWhatWasReadBefore(Around):
         return found
 
 
-@breaks("STORE-24", "A run at another version stays")
+@breaks("STORE-24", SAID)
 class ARunIsPrunedAtWhateverVersionItIs(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         found: Sequence[str] = self.store.prune({each: self.version(each) for each in versions})
         return found
 
 
-@breaks("STORE-24", "A run at another version stays")
+@breaks("STORE-24", SAID)
 class ARunThatIsOlderIsPruned(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         least = {run_id: min(at, self.version(run_id)) for run_id, at in versions.items()}
@@ -121,7 +121,7 @@ class ARunThatIsOlderIsPruned(Around):
         return found
 
 
-@breaks("STORE-24", "A run at another version stays")
+@breaks("STORE-24", SAID)
 class ARunThatWentOnIsPruned(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         most = {run_id: max(at, self.version(run_id)) for run_id, at in versions.items()}
@@ -138,7 +138,7 @@ class TheVersionIsLookedUpBeforeTheRunIsPruned(Around):
         return found
 
 
-@breaks("STORE-24", "each is judged by itself")
+@breaks("STORE-24", SAID)
 class OneRunOfASessionTakesTheOthersWithIt(_Prunes):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         removed = list(super().prune(versions))
@@ -149,7 +149,7 @@ class OneRunOfASessionTakesTheOthersWithIt(_Prunes):
         return removed
 
 
-@breaks("STORE-24", "each is judged by itself")
+@breaks("STORE-24", SAID)
 class AllArePrunedOrNone(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         if any(self.version(run_id) != at for run_id, at in versions.items()):
@@ -158,14 +158,14 @@ class AllArePrunedOrNone(Around):
         return found
 
 
-@breaks("STORE-24", "never created")
+@breaks("STORE-24", SAID)
 class ARunThatNeverWasIsSaidToBePruned(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         unknown = [run_id for run_id in versions if not self.version(run_id)]
         return [*self.store.prune(versions), *unknown]
 
 
-@breaks("STORE-25", "of a run that was pruned is free")
+@breaks("STORE-25", SAID)
 class TheKeyOutlivesItsRun(_Prunes):
     def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
         for run_id in self.gone:
@@ -175,7 +175,7 @@ class TheKeyOutlivesItsRun(_Prunes):
         return super().create(key, records, **due)
 
 
-@breaks("STORE-25", "of a run that was pruned is free")
+@breaks("STORE-25", SAID)
 class TheKeyOfWhatWasPrunedIsAConflict(_Prunes):
     def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
         used = {self.keys[each].idempotency_key for each in self.gone} - {None}
@@ -184,7 +184,7 @@ class TheKeyOfWhatWasPrunedIsAConflict(_Prunes):
         return super().create(key, records, **due)
 
 
-@breaks("STORE-25", "another tenant's run is not freed")
+@breaks("STORE-25", SAID)
 class TheKeyIsFreedForEveryTenant(_Prunes):
     def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
         freed = {self.keys[each].idempotency_key for each in self.gone} - {None}

@@ -12,15 +12,6 @@ from scoria_conformance.steps.refusing import check_refusal
 from scoria_conformance.world import OTHER_TENANT, World
 from scoria_core.ports import Capability, PrunableStore, RunKey
 
-TEXTS = {
-    "256 KiB of letters": "lava" * 64 * 1024,
-    "decomposed letters": "e\u0301 A\u030a \u1100\u1161",
-    "line separators": "a\u2028b\u2029c\u0085d\r\ne",
-    "letters beyond the BMP": "\U0001f30b \U00020bb7 \U0001f469\u200d\U0001f4bb",
-    "spaces at its ends": "  \t two \t  ",
-    "quotes and backslashes": 'it\'s "said" \\n %s $1 ? ; --',
-}
-
 
 @pytest.fixture
 def shelf(world: World) -> Shelf:
@@ -32,11 +23,6 @@ def shelf(world: World) -> Shelf:
 @when(parsers.parse("a run is created with {count:d} records"))
 def _(shelf: Shelf, count: int) -> None:
     shelf.create([record(number) for number in range(1, count + 1)])
-
-
-@when(parsers.parse("a run is created with a record that holds {text}"))
-def _(shelf: Shelf, text: str) -> None:
-    shelf.create([record(1, TEXTS[text]), record(2, TEXTS[text])])
 
 
 @when(parsers.parse("{count:d} records are appended to it one by one"))
@@ -53,22 +39,6 @@ def _(shelf: Shelf) -> None:
     shelf.attempt(lambda: shelf.world.store.create(key, [record(1, "other")], due_at=None))
 
 
-@when("a record is appended to a run that was never created")
-def _(shelf: Shelf) -> None:
-    shelf.attempt(
-        lambda: shelf.world.store.append("never", [record(1)], expected_version=0, due_at=NOON),
-    )
-
-
-@when(parsers.parse("{count:d} records are appended to it at version {version:d}"))
-def _(shelf: Shelf, count: int, version: int) -> None:
-    (run_id,) = shelf.kept
-    new = [record(version + number, "stale") for number in range(1, count + 1)]
-    shelf.attempt(
-        lambda: shelf.world.store.append(run_id, new, expected_version=version, due_at=NOON)
-    )
-
-
 @then("its records read back equal")
 def _(shelf: Shelf) -> None:
     for run_id, records in shelf.kept.items():
@@ -83,16 +53,6 @@ def _(shelf: Shelf) -> None:
 @then("it is listed")
 def _(shelf: Shelf) -> None:
     assert shelf.listed() == list(shelf.kept)
-
-
-@then("it is not due")
-def _(shelf: Shelf) -> None:
-    assert shelf.due_at(0) == []
-
-
-@then("a run that was never created reads as empty")
-def _(shelf: Shelf) -> None:
-    assert list(shelf.world.store.read("never")) == []
 
 
 @when("the records that were given are changed, and those that were read")
@@ -115,33 +75,6 @@ def _(shelf: Shelf) -> None:
     shelf.need(Capability.DURABLE)
     shelf.world.close()
     shelf.world.open()
-
-
-@then("there is still no such run")
-def _(shelf: Shelf) -> None:
-    assert list(shelf.world.store.read("never")) == []
-    assert shelf.listed() == []
-    assert shelf.due_at(0) == []
-
-
-@given(parsers.parse('a run of "{tenant}" created with the key "{key}"'))
-@when(parsers.parse('another run of "{tenant}" is created with the key "{key}"'))
-def _(shelf: Shelf, tenant: str, key: str) -> None:
-    shelf.create([record(1)], tenant_id=tenant, idempotency_key=key)
-
-
-@then("the first run is returned, and the other was not stored")
-def _(shelf: Shelf) -> None:
-    first, other = shelf.kept
-    assert shelf.owner == first
-    assert list(shelf.world.store.read(other)) == []
-
-
-@then("the other run is returned, and both are stored")
-def _(shelf: Shelf) -> None:
-    _, other = shelf.kept
-    assert shelf.owner == other
-    assert all(list(shelf.world.store.read(run_id)) for run_id in shelf.kept)
 
 
 @when(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import attrs
-import pytest
 from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.crews import Barrier, Work, processes, threads
@@ -16,112 +15,8 @@ from scoria_core.errors import VersionConflict
 from scoria_core.ports import Capability, PrunableStore, RunKey, RunStore
 
 
-@attrs.define
-class Pruned:
-    """What was to be removed, and what the store says that it removed."""
-
-    expected: list[str] = attrs.field(factory=list)
-    said: list[str] = attrs.field(factory=list)
-
-
-@pytest.fixture
-def pruned() -> Pruned:
-    """Return what was removed: nothing yet."""
-    return Pruned()
-
-
 def _prune(store: RunStore, versions: Mapping[str, int]) -> Sequence[str]:
     return cast(PrunableStore, store).prune(versions)
-
-
-def _removed(shelf: Shelf, pruned: Pruned, versions: Mapping[str, int]) -> None:
-    """Have the store remove what is at these versions, and take it from the shelf."""
-    shelf.need(Capability.PRUNABLE)
-    expected = [each for each, at in versions.items() if len(shelf.kept.get(each, ())) == at > 0]
-    pruned.said += _prune(shelf.world.store, versions)
-    pruned.expected += expected
-    shelf.removed += len(expected)
-    for run_id in expected:
-        del shelf.kept[run_id], shelf.keys[run_id]
-        shelf.due.pop(run_id, None)
-
-
-@when(parsers.parse("it is pruned at version {version:d}"))
-@when(parsers.parse("that run is pruned at version {version:d}"))
-def _(shelf: Shelf, pruned: Pruned, version: int) -> None:
-    _removed(shelf, pruned, {list(shelf.kept)[-1]: version})
-
-
-@when("every third of them is pruned")
-def _(shelf: Shelf, pruned: Pruned) -> None:
-    _removed(shelf, pruned, dict.fromkeys(list(shelf.kept)[::3], 1))
-
-
-@when("all are pruned, each third one at another version than its own")
-def _(shelf: Shelf, pruned: Pruned) -> None:
-    _removed(shelf, pruned, {each: 1 + (at % 3 == 0) for at, each in enumerate(shelf.kept)})
-
-
-@when(parsers.parse("the run due at {seconds:d} seconds is pruned"))
-def _(shelf: Shelf, pruned: Pruned, seconds: int) -> None:
-    (run_id,) = (run_id for run_id, due in shelf.due.items() if due == seconds)
-    _removed(shelf, pruned, {run_id: len(shelf.kept[run_id])})
-
-
-@when("a run that was never created is pruned")
-def _(shelf: Shelf, pruned: Pruned) -> None:
-    for version in (0, 1):
-        _removed(shelf, pruned, {"never": version})
-
-
-@when("it is pruned by another process")
-def _(shelf: Shelf, pruned: Pruned) -> None:
-    shelf.need(Capability.PRUNABLE)
-    shelf.need(Capability.MULTI_PROCESS)
-    (run_id,) = shelf.kept
-    # Opened beside the first, which has read the run, and goes on.
-    other = shelf.world.factory(shelf.world.directory)
-    assert list(shelf.world.store.read(run_id)) == shelf.kept.pop(run_id)
-    try:
-        pruned.said += _prune(other, {run_id: 2})
-    finally:
-        other.close()
-    pruned.expected.append(run_id)
-
-
-@when(parsers.parse("{count:d} records are appended to what was pruned, at any version"))
-def _(shelf: Shelf, pruned: Pruned, count: int) -> None:
-    (run_id,) = pruned.expected
-    shelf.world.raced = []
-    for version in (0, 1, 2):
-        new = [record(version + each) for each in range(1, count + 1)]
-        with pytest.raises(VersionConflict) as refused:
-            shelf.world.store.append(run_id, new, expected_version=version, due_at=None)
-        shelf.world.raced.append(refused.value)
-
-
-@then(parsers.parse('each is refused with "{error:w}"'))
-def _(shelf: Shelf, error: str) -> None:
-    assert {type(each).__name__ for each in shelf.world.raced} == {error}
-
-
-@then("those were removed, and no other")
-def _(pruned: Pruned) -> None:
-    assert pruned.expected
-    assert sorted(pruned.said) == sorted(pruned.expected)
-
-
-@then("nothing was removed")
-def _(pruned: Pruned) -> None:
-    assert pruned.said == pruned.expected == []
-
-
-@then("it reads as empty, and is not listed")
-def _(shelf: Shelf, pruned: Pruned) -> None:
-    for run_id in pruned.expected:
-        assert list(shelf.world.store.read(run_id)) == []
-        assert run_id not in shelf.listed()
-        assert run_id not in shelf.listed(TENANT, "session-1")
 
 
 @given("a run that has completed, and that its host has in hand")

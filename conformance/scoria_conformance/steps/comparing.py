@@ -1,0 +1,79 @@
+"""Steps that put a store beside the reference, and have both asked whatever can be drawn."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import MappingProxyType
+
+import attrs
+from pytest_bdd import given, parsers, then
+
+from scoria_conformance.driving import Driver, Here, Setup, another_process
+from scoria_conformance.shelf import Shelf
+from scoria_conformance.world import StoreFactory
+from scoria_core.ports import Capability
+
+DEEP = 25
+"""How many times as many scripts are played where a deep search is asked for."""
+
+
+@attrs.frozen
+class Way:
+    """A way to drive a store, and how many scripts are played so."""
+
+    scripts: int
+    handles: int = 1
+    is_elsewhere: bool = False
+    """The second handle is in another process."""
+    reopens: bool = False
+    prunes: bool = True
+    needs: frozenset[Capability] = frozenset()
+
+    @contextmanager
+    def driver(
+        self, factory: StoreFactory, directory: Path, declared: Collection[Capability]
+    ) -> Iterator[Driver]:
+        """Give what drives the store so that declares this. No store may be open meanwhile."""
+        is_shared = Capability.MULTI_PROCESS in declared
+        setup = Setup(
+            handles=self.handles,
+            # A store that one process owns goes from one to the other.
+            is_alone=self.is_elsewhere and not is_shared,
+            reopens=self.reopens,
+            prunes=self.prunes and Capability.PRUNABLE in declared,
+            forgets=not is_shared,
+        )
+        here = Here(factory, "other")
+        with another_process(factory) if self.is_elsewhere else nullcontext(here) as other:
+            yield Driver(setup, [Here(factory), other][: self.handles], directory)
+
+
+_LASTS, _IS_SHARED = frozenset({Capability.DURABLE}), frozenset({Capability.MULTI_PROCESS})
+WAYS: Mapping[str, Way] = MappingProxyType(
+    {
+        "by one caller": Way(39, prunes=False),
+        "with runs pruned in between": Way(26, needs=frozenset({Capability.PRUNABLE})),
+        "closed and opened in between": Way(26, reopens=True, needs=_LASTS),
+        "by two handles": Way(26, reopens=True, handles=2, needs=_IS_SHARED),
+        "by two processes": Way(26, reopens=True, handles=2, is_elsewhere=True, needs=_LASTS),
+    }
+)
+
+
+@given("a store with nothing in it")
+def _(shelf: Shelf) -> None:
+    assert shelf.listed() == []
+
+
+@then(parsers.parse("any sequence of calls, {way}, is answered as the reference answers"))
+def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, way: str) -> None:
+    chosen, world, found = WAYS[way], shelf.world, None
+    for capability in chosen.needs:
+        shelf.need(capability)
+    world.close()
+    with chosen.driver(world.factory, world.directory, world.store.capabilities) as driver:
+        found = driver.search(scoria_seed, chosen.scripts * (DEEP if scoria_deep else 1))
+    if found is not None:
+        expected, seen = str(found.expected), str(found.seen)
+        assert seen == expected, str(found)
+        raise AssertionError(f"{found}\nThey read alike, and are not equal.")
