@@ -41,6 +41,7 @@ pytest_plugins = [
     "scoria_conformance.steps.pruning",
     "scoria_conformance.steps.competing",
     "scoria_conformance.steps.interleaving",
+    "scoria_conformance.steps.stopping",
     "scoria_conformance.steps.dying",
     "scoria_conformance.steps.growing",
     "scoria_conformance.steps.varying",

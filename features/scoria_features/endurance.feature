@@ -37,6 +37,24 @@ Feature: A store holds under whatever comes
       | in how a letter is written |
       | in a leading zero          |
 
+  @STORE-19 @STORE-4 @STORE-3 @STORE-6 @STORE-20 @STORE-21 @STORE-24
+  Scenario Outline: Wherever a caller is stopped, another finds the store right
+    When a caller that <acts> is stopped at each point while another makes its calls
+    Then each time one order of the calls explains all that both were told
+
+    Examples:
+      | acts                          |
+      | creates a run                 |
+      | creates another under its key |
+      | appends to a run              |
+      | puts a run off                |
+      | takes a run over              |
+      | prunes a run                  |
+      | reads a run                   |
+      | asks for the head of a run    |
+      | lists the runs                |
+      | lists the due runs            |
+
   @STORE-19
   Scenario Outline: What callers are told by a store at once fits one order of their calls
     When 8 callers write to and read <runs> at once, 40 times each
