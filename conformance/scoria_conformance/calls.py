@@ -17,7 +17,7 @@ LATEST = NOON.replace(year=9000)
 
 @attrs.frozen
 class Calls:
-    """What is asked of a store about the runs of one tenant and session.
+    """What is asked of a store about the runs of one tenant and session, and what it told.
 
     An answer that is no answer of the port is one that nobody alone would get.
     """
@@ -25,18 +25,19 @@ class Calls:
     store: RunStore
     tenant_id: str
     session_id: str = "session-1"
+    told: list[Operation] = attrs.field(factory=list)
 
-    def create(self, run_id: str, key: str | None, records: Sequence[Record], due: At) -> Operation:
+    def create(self, run_id: str, key: str | None, records: Sequence[Record], due: At) -> None:
         """Create a run."""
         named = RunKey(run_id, self.tenant_id, self.session_id, key)
-        return _answered(
+        self._ask(
             ("create", run_id, key, tuple(records), due),
             lambda: self.store.create(named, records, due_at=due),
         )
 
     def append(
         self, run_id: str, version: int, records: Sequence[Record], due: At, due_by: At = None
-    ) -> Operation:
+    ) -> None:
         """Append to a run, or put it off, or take it over."""
 
         def append() -> str:
@@ -44,55 +45,58 @@ class Calls:
             self.store.append(run_id, records, **given)  # type: ignore[arg-type]
             return "stored"
 
-        return _answered(("append", run_id, version, tuple(records), due, due_by), append)
+        self._ask(("append", run_id, version, tuple(records), due, due_by), append)
 
-    def prune(self, run_id: str, version: int) -> Operation:
+    def prune(self, run_id: str, version: int) -> None:
         """Remove a run."""
         store = cast(PrunableStore, self.store)
-        return _answered(
+        self._ask(
             ("prune", run_id, version), lambda: tuple(store.prune({run_id: version}))
         )
 
-    def read(self, run_id: str) -> Operation:
+    def read(self, run_id: str) -> None:
         """Read a run."""
-        return _answered(("read", run_id), lambda: tuple(self.store.read(run_id)))
+        self._ask(("read", run_id), lambda: tuple(self.store.read(run_id)))
 
-    def head(self, run_id: str) -> Operation:
+    def head(self, run_id: str) -> None:
         """Ask what a run is found by."""
 
         def head() -> Hashable:
             found = self.store.head(run_id)
             return found and (found.key.idempotency_key, found.version, found.due_at)
 
-        return _answered(("head", run_id), head)
+        self._ask(("head", run_id), head)
 
-    def list_runs(self) -> Operation:
+    def list_runs(self) -> None:
         """List the runs."""
         named = {"tenant_id": self.tenant_id, "session_id": self.session_id}
-        return _answered(
+        self._ask(
             ("list_runs",),
             lambda: tuple(self.store.list_runs(**named, limit=100, before=None)),
         )
 
-    def list_due(self, until: datetime = LATEST) -> Operation:
+    def list_due(self, until: datetime = LATEST) -> None:
         """List the runs that are due."""
-        return _answered(
+        self._ask(
             ("list_due", until),
             lambda: tuple(self.store.list_due(tenant_id=self.tenant_id, until=until, limit=100)),
         )
 
-    def look(self, run_id: str) -> list[Operation]:
+    def look(self, run_id: str) -> None:
         """Ask all that there is to ask about a run."""
-        return [self.read(run_id), self.head(run_id), self.list_runs(), self.list_due()]
+        self.read(run_id)
+        self.head(run_id)
+        self.list_runs()
+        self.list_due()
+
+    def _ask(self, asked: Hashable, call: Callable[[], Hashable]) -> None:
+        self.told.append(performed(asked, lambda: _answered(call)))
 
 
-def _answered(asked: Hashable, call: Callable[[], Hashable]) -> Operation:
-    def answer() -> Hashable:
-        try:
-            return call()
-        except VersionConflict:
-            return "VersionConflict"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
-            return f"{type(error).__name__}: {error}"
-
-    return performed(asked, answer)
+def _answered(call: Callable[[], Hashable]) -> Hashable:
+    try:
+        return call()
+    except VersionConflict:
+        return "VersionConflict"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+        return f"{type(error).__name__}: {error}"
