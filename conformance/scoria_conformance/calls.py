@@ -50,9 +50,7 @@ class Calls:
     def prune(self, run_id: str, version: int) -> None:
         """Remove a run."""
         store = cast(PrunableStore, self.store)
-        self._ask(
-            ("prune", run_id, version), lambda: tuple(store.prune({run_id: version}))
-        )
+        self._ask(("prune", run_id, version), lambda: tuple(store.prune({run_id: version})))
 
     def read(self, run_id: str) -> None:
         """Read a run."""

@@ -78,7 +78,9 @@ def kept(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
         case ("list_runs",):
             return state, tuple(sorted(runs, reverse=True))
         case ("list_due", until):
-            due = sorted((each.due, each.run_id) for each in state if each.due and each.is_due(until))
+            due = sorted(
+                (each.due, each.run_id) for each in state if each.due and each.is_due(until)
+            )
             return state, tuple(run_id for _, run_id in due)
     raise AssertionError(f"nobody asks a store {asked}")
 

@@ -101,7 +101,10 @@ READS = {
     "lists the runs": Scene.list_runs,
     "lists the due runs": Scene.list_due,
 }
-CREATES = {"creates a run": Scene.create, "creates another under its key": Scene.create_under_its_key}
+CREATES = {
+    "creates a run": Scene.create,
+    "creates another under its key": Scene.create_under_its_key,
+}
 WRITES = {
     "appends to a run": Scene.append,
     "puts a run off": Scene.put_off,
