@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.answers import hands_off
-from scoria_conformance.crews import Barrier, begin_process, forking
+from scoria_conformance.crews import Barrier, Failed, begin_process, forking
 from scoria_conformance.world import KIND, PATIENCE, World, asks, completed
 from scoria_core import HandOff, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.ports import Record, RunKey, RunStore
@@ -187,6 +187,7 @@ def _fate(key: str, death: Death | None, process: ForkProcess, hears: Connection
             acknowledged.append(told)
             told = None
         else:
+            assert not isinstance(said, Failed), f"a process ended by itself: {said}"
             told = said
             if death == Death(Moment.DURING, len(acknowledged) + 1):
                 _kill_soon(process, death.write)

@@ -11,9 +11,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
 from typing import Any, Protocol
 
+import attrs
 import pytest
 
 from scoria_conformance.world import PATIENCE, World
+from scoria_core.errors import shown
 from scoria_core.ports import RunStore
 
 
@@ -23,6 +25,21 @@ class Barrier(Protocol):
     def wait(self, timeout: float | None = None) -> int:
         """Go on once all have come."""
         ...
+
+
+@attrs.frozen
+class Failed:
+    """What a process says last that ends by itself."""
+
+    told: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failed":
+        """Return what is said of an error."""
+        return cls(shown(error, 500))
+
+    def __str__(self) -> str:
+        return self.told
 
 
 Work = Callable[[RunStore, int, Barrier], Any]
@@ -73,9 +90,13 @@ def begin_process(
     hears, says = context.Pipe(duplex=False)
 
     def child() -> None:
-        store = world.factory(world.directory)
-        work(store, says)
-        store.close()
+        try:
+            store = world.factory(world.directory)
+            work(store, says)
+            store.close()
+        except BaseException as error:
+            says.send(Failed.of(error))
+            raise
 
     process = context.Process(target=child, daemon=True)
     with warnings.catch_warnings():
@@ -90,9 +111,11 @@ def heard(hears: Connection) -> Any:
     """Return what a process says next."""
     assert hears.poll(PATIENCE), "a process says nothing"
     try:
-        return hears.recv()
+        said = hears.recv()
     except EOFError:
         raise AssertionError("a process broke off before it had said anything") from None
+    assert not isinstance(said, Failed), f"a process broke off with {said}"
+    return said
 
 
 def forking() -> ForkContext:

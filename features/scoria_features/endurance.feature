@@ -85,6 +85,17 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
+  @STORE-14 @STORE-4 @STORE-23 @STORE-25
+  Scenario Outline: A process that is killed while its threads write and prune leaves every run whole
+    When a process in which threads write and one prunes dies at <where>
+    Then each time every run is as it was acknowledged, or as the call under way leaves it
+
+    Examples:
+      | where               |
+      | a line of its code  |
+      | a byte of its files |
+      | any moment          |
+
   @STORE-14 @STORE-4
   Scenario Outline: Whoever is killed at a write loses nothing that was acknowledged
     When a process that carries a run through is killed <moment> each of its writes

@@ -1,13 +1,20 @@
 """Steps in which processes are killed at each of their writes, and the store is opened again."""
 
 from itertools import product
+from random import Random
 
 import attrs
+import pytest
 from pytest_bdd import parsers, then, when
 
+from scoria_conformance import loading
+from scoria_conformance.calls import LATEST
 from scoria_conformance.crashing import Death, Fate, Moment, Write, carry_through, fates
-from scoria_conformance.shelf import NOON, Shelf
-from scoria_core.ports import Capability, Record
+from scoria_conformance.loading import Ended, Life, ended, sizes
+from scoria_conformance.points import Point
+from scoria_conformance.sequential import Kept
+from scoria_conformance.shelf import NOON, Shelf, numbered, record
+from scoria_core.ports import Capability, Record, RunKey
 
 YEARS_LATER = NOON.replace(year=9000)
 
@@ -132,3 +139,140 @@ def _(shelf: Shelf, turns: list[Turn]) -> None:
         began = [each for write in fate.acknowledged for each in write.records]
         assert [each.digest for each in journal[: len(began)]] == [each.digest for each in began]
         assert run.status in ("completed", "cancelled")
+
+
+KILLS = 35
+"""How many kills leave a chance below one in a thousand to miss what one in six of them shows.
+
+A store without a journal on disk was torn by 11 of 60 kills from outside: (49 / 60) ** 35 < 0.001.
+"""
+
+KILLS_DEEP = 350
+"""How many a deep search has."""
+
+
+@attrs.define
+class Kills:
+    """A store whose process is killed again and again, and what was found of each run after that."""
+
+    shelf: Shelf
+    chance: Random
+    found: dict[str, Kept | None] = attrs.field(factory=dict)
+    turns: int = 0
+
+    def learn(self) -> tuple[Ended, list[tuple[int, int]]]:
+        """Have a process do all that there is to do; return where the files that grew were ended."""
+        directory = self.shelf.world.directory
+        before = sizes(directory)
+        whole = self._ended(loading.Death())
+        after = sizes(directory)
+        self._look(whole)
+        grew = [(before.get(each, 0), size) for each, size in after.items()]
+        return whole, sorted((least, most) for least, most in grew if least < most)
+
+    def kill(self, death: loading.Death) -> None:
+        """Have a process die so; open the store again and look at what it holds."""
+        self._look(self._ended(death))
+
+    def _ended(self, death: loading.Death) -> Ended:
+        self.turns += 1
+        return ended(self.shelf.world, self.turns, death)
+
+    def _look(self, after: Ended) -> None:
+        try:
+            self.shelf.world.open()
+        except Exception as error:
+            raise AssertionError(f"the store does not open any more: {after.death}") from error
+        for life in after.lives:
+            run_id = life.key.run_id
+            self.found[run_id] = self.check(life, after)
+        self.shelf.world.close()
+
+    def check(self, life: Life, after: Ended) -> Kept | None:
+        """Return what there is of a run, which is what may be there."""
+        found = self.kept(life.key)
+        run_id, calls = (
+            life.key.run_id,
+            range(after.acknowledged[life.key.run_id], after.begun[life.key.run_id] + 1),
+        )
+        may_be = [life.after(count) for count in calls]
+        if Capability.MULTI_PROCESS not in self.shelf.world.store.capabilities:
+            may_be += [life.as_put_off_is_forgotten(count) for count in calls]
+        assert found in may_be, (
+            f"a process was {after.death}; run {run_id} has {_told(found)}, "
+            f"and may have {' or '.join(map(_told, may_be))}"
+        )
+        return found
+
+    def kept(self, key: RunKey) -> Kept | None:
+        """Return what a store has of a run, asked in every way there is."""
+        store, run_id = self.shelf.world.store, key.run_id
+        records, head = tuple(store.read(run_id)), store.head(run_id)
+        is_there = bool(records)
+        due = head.due_at if head else None
+        seen = (
+            head.key if head else None,
+            head.version if head else 0,
+            run_id in self.shelf.listed(key.tenant_id, key.session_id, 1_000),
+            run_id in store.list_due(tenant_id=key.tenant_id, until=LATEST, limit=10_000),
+        )
+        expected = (key if is_there else None, len(records), is_there, due is not None)
+        assert seen == expected, f"run {run_id} has {len(records)} records, and is found by {seen}"
+        return Kept(run_id, key.idempotency_key, records, due) if is_there else None
+
+    def check_all(self) -> None:
+        """Look once more for all that was found, and for the runs that have a key."""
+        store = self.shelf.world.store
+        for number, (run_id, found) in enumerate(self.found.items(), 1_000_000):
+            assert list(store.read(run_id)) == list(found.records if found else ())
+            if found is not None:
+                head = store.head(run_id)
+                assert head is not None
+                again = attrs.evolve(head.key, run_id=numbered(number))
+                assert store.create(again, [record(1)], due_at=None) == run_id
+
+
+def _told(found: Kept | None) -> str:
+    """Tell how much there is of a run."""
+    if found is None:
+        return "no records"
+    return f"{len(found.records)} records, due at {found.due}"
+
+
+@when(
+    parsers.parse("a process in which threads write and one prunes dies at {where}"),
+    target_fixture="kills",
+)
+def _(request: pytest.FixtureRequest, shelf: Shelf, scoria_seed: int, where: str) -> Kills:
+    shelf.need(Capability.DURABLE)
+    count = KILLS_DEEP if request.config.getoption("--deep", default=False) else KILLS
+    chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
+    kills = Kills(shelf, chance)
+    shelf.world.close()
+    kills.learn()  # what is done once only, such as to make the tables, is done by then
+    whole, grew = kills.learn()
+    for number in range(count):
+        kills.kill(_death(where, chance, number / count, whole, grew))
+    shelf.world.open()
+    return kills
+
+
+def _death(
+    where: str, chance: Random, share: float, whole: Ended, grew: list[tuple[int, int]]
+) -> loading.Death:
+    """Return the death at this share of all."""
+    if where == "a line of its code" and whole.come_by:
+        places = list(whole.come_by)
+        place = places[int(share * len(places))]
+        return loading.Death(point=Point(place, chance.randint(1, whole.come_by[place])))
+    if where == "a byte of its files" and grew:
+        least, most = chance.choice(grew)
+        return loading.Death(byte=chance.randrange(least, most))
+    word = 1 + int(share * whole.words)
+    return loading.Death(word=word, seconds=chance.random() * 1e-3)
+
+
+@then("each time every run is as it was acknowledged, or as the call under way leaves it")
+def _(kills: Kills) -> None:
+    assert kills.found
+    kills.check_all()
