@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
@@ -163,12 +163,12 @@ class _Load:
             while not self.done.empty():
                 lives.append(self.done.get())
             ended = None in lives
-            versions = {life.key.run_id: life.pruned_at for life in lives if life}
-            if any(versions.values()):
-                self._call(list(filter(None, lives)), lambda: self._remove(versions))
+            self._remove([life for life in lives if life and life.pruned_at])
 
-    def _remove(self, versions: Mapping[str, int]) -> None:
-        cast(PrunableStore, self.store).prune(versions)
+    def _remove(self, lives: Sequence[Life]) -> None:
+        versions = {life.key.run_id: life.pruned_at for life in lives}
+        if versions:
+            self._call(lives, lambda: cast(PrunableStore, self.store).prune(versions))
 
     def _call(self, lives: Sequence[Life], call: Callable[[], object]) -> None:
         run_ids = [each.key.run_id for each in lives]
@@ -241,8 +241,8 @@ def _die() -> None:
 
 
 def _end_files_at(byte: int) -> None:
-    """Have this process die as it writes beyond a byte of any file; what comes before is written."""
-    import resource  # noqa: PLC0415 - only where processes are forked
+    """Have this process die as it writes beyond a byte of a file; what comes before is written."""
+    import resource  # where there is none, no process is forked either
 
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))

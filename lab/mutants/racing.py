@@ -15,7 +15,7 @@ from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
 
 
-def _opened(kind: Any) -> None:
+def opened(kind: Any) -> None:
     """Have every store that is opened be of this kind."""
     if issubclass(kind, MemoryStore):
         subject.open = lambda _: kind()
@@ -23,7 +23,7 @@ def _opened(kind: Any) -> None:
         subject.open = lambda directory: kind(Path(directory) / "runs.db")
 
 
-breaks = Catalogue("store", _opened)
+breaks = Catalogue("store", opened)
 
 STOPPED = "Wherever a caller is stopped"
 

@@ -1,6 +1,7 @@
 """Steps in which processes are killed at each of their writes, and the store is opened again."""
 
 from itertools import product
+from pathlib import Path
 from random import Random
 
 import attrs
@@ -14,6 +15,7 @@ from scoria_conformance.loading import Ended, Life, ended, sizes
 from scoria_conformance.points import Point
 from scoria_conformance.sequential import Kept
 from scoria_conformance.shelf import NOON, Shelf, numbered, record
+from scoria_core.errors import shown
 from scoria_core.ports import Capability, Record, RunKey
 
 YEARS_LATER = NOON.replace(year=9000)
@@ -150,6 +152,9 @@ A store without a journal on disk was torn by 11 of 60 kills from outside: (49 /
 KILLS_DEEP = 350
 """How many a deep search has."""
 
+BEYOND = 0.5
+"""Which share of the bytes is beyond the end of a file that grows; the others are written anew."""
+
 
 @attrs.define
 class Kills:
@@ -158,17 +163,34 @@ class Kills:
     shelf: Shelf
     chance: Random
     found: dict[str, Kept | None] = attrs.field(factory=dict)
+    growth: dict[Path, int] = attrs.field(factory=dict)
     turns: int = 0
+    whole: Ended = attrs.field(init=False)
 
-    def learn(self) -> tuple[Ended, list[tuple[int, int]]]:
-        """Have a process do all that there is to do; return where the files that grew were ended."""
+    def learn(self) -> None:
+        """Have a process do all that there is to do, and learn what it came by and wrote."""
         directory = self.shelf.world.directory
         before = sizes(directory)
-        whole = self._ended(loading.Death())
+        self.whole = self._ended(loading.Death())
         after = sizes(directory)
-        self._look(whole)
-        grew = [(before.get(each, 0), size) for each, size in after.items()]
-        return whole, sorted((least, most) for least, most in grew if least < most)
+        self.growth = {each: size - before.get(each, 0) for each, size in after.items()}
+        self._look(self.whole)
+
+    def death(self, where: str, share: float) -> loading.Death:
+        """Return the death at this share of all."""
+        if where == "a line of its code" and self.whole.come_by:
+            places = list(self.whole.come_by)
+            place = places[int(share * len(places))]
+            time = self.chance.randint(1, self.whole.come_by[place])
+            return loading.Death(point=Point(place, time))
+        if where == "a byte of its files" and self.growth:
+            file = self.chance.choice(sorted(self.growth))
+            size = sizes(self.shelf.world.directory).get(file, 0)
+            grown = max(size, size + self.growth[file])
+            least = size if size < grown and self.chance.random() < BEYOND else 0
+            return loading.Death(byte=self.chance.randrange(least, grown + 1))
+        word = 1 + int(share * self.whole.words)
+        return loading.Death(word=word, seconds=self.chance.random() * 1e-3)
 
     def kill(self, death: loading.Death) -> None:
         """Have a process die so; open the store again and look at what it holds."""
@@ -179,32 +201,28 @@ class Kills:
         return ended(self.shelf.world, self.turns, death)
 
     def _look(self, after: Ended) -> None:
+        """Look at each run of a process that died."""
         try:
             self.shelf.world.open()
+            for life in after.lives:
+                self.found[life.key.run_id] = self._check(life, after)
+            self.shelf.world.close()
         except Exception as error:
-            raise AssertionError(f"the store does not open any more: {after.death}") from error
-        for life in after.lives:
-            run_id = life.key.run_id
-            self.found[run_id] = self.check(life, after)
-        self.shelf.world.close()
+            raise AssertionError(f"a process was {after.death}; {told(error)}") from error
 
-    def check(self, life: Life, after: Ended) -> Kept | None:
+    def _check(self, life: Life, after: Ended) -> Kept | None:
         """Return what there is of a run, which is what may be there."""
-        found = self.kept(life.key)
-        run_id, calls = (
-            life.key.run_id,
-            range(after.acknowledged[life.key.run_id], after.begun[life.key.run_id] + 1),
-        )
+        found = self._kept(life.key)
+        run_id = life.key.run_id
+        calls = range(after.acknowledged[run_id], after.begun[run_id] + 1)
         may_be = [life.after(count) for count in calls]
         if Capability.MULTI_PROCESS not in self.shelf.world.store.capabilities:
             may_be += [life.as_put_off_is_forgotten(count) for count in calls]
-        assert found in may_be, (
-            f"a process was {after.death}; run {run_id} has {_told(found)}, "
-            f"and may have {' or '.join(map(_told, may_be))}"
-        )
+        outcomes = " or ".join(map(_told, may_be))
+        assert found in may_be, f"run {run_id} has {_told(found)}, and may have {outcomes}"
         return found
 
-    def kept(self, key: RunKey) -> Kept | None:
+    def _kept(self, key: RunKey) -> Kept | None:
         """Return what a store has of a run, asked in every way there is."""
         store, run_id = self.shelf.world.store, key.run_id
         records, head = tuple(store.read(run_id)), store.head(run_id)
@@ -217,7 +235,10 @@ class Kills:
             run_id in store.list_due(tenant_id=key.tenant_id, until=LATEST, limit=10_000),
         )
         expected = (key if is_there else None, len(records), is_there, due is not None)
-        assert seen == expected, f"run {run_id} has {len(records)} records, and is found by {seen}"
+        assert seen == expected, (
+            f"run {run_id} has {len(records)} records, and its key, its version and whether it is "
+            f"listed and due are {seen}"
+        )
         return Kept(run_id, key.idempotency_key, records, due) if is_there else None
 
     def check_all(self) -> None:
@@ -230,6 +251,11 @@ class Kills:
                 assert head is not None
                 again = attrs.evolve(head.key, run_id=numbered(number))
                 assert store.create(again, [record(1)], due_at=None) == run_id
+
+
+def told(error: Exception) -> str:
+    """Return what a check says, or what the store raised."""
+    return str(error) if isinstance(error, AssertionError) else f"it raised {shown(error, 500)}"
 
 
 def _told(found: Kept | None) -> str:
@@ -249,27 +275,12 @@ def _(request: pytest.FixtureRequest, shelf: Shelf, scoria_seed: int, where: str
     chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
     kills = Kills(shelf, chance)
     shelf.world.close()
-    kills.learn()  # what is done once only, such as to make the tables, is done by then
-    whole, grew = kills.learn()
+    for _ in range(2):  # what is done once only, such as to make the tables, is done by then
+        kills.learn()
     for number in range(count):
-        kills.kill(_death(where, chance, number / count, whole, grew))
+        kills.kill(kills.death(where, number / count))
     shelf.world.open()
     return kills
-
-
-def _death(
-    where: str, chance: Random, share: float, whole: Ended, grew: list[tuple[int, int]]
-) -> loading.Death:
-    """Return the death at this share of all."""
-    if where == "a line of its code" and whole.come_by:
-        places = list(whole.come_by)
-        place = places[int(share * len(places))]
-        return loading.Death(point=Point(place, chance.randint(1, whole.come_by[place])))
-    if where == "a byte of its files" and grew:
-        least, most = chance.choice(grew)
-        return loading.Death(byte=chance.randrange(least, most))
-    word = 1 + int(share * whole.words)
-    return loading.Death(word=word, seconds=chance.random() * 1e-3)
 
 
 @then("each time every run is as it was acknowledged, or as the call under way leaves it")
