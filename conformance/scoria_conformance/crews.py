@@ -3,20 +3,26 @@
 import multiprocessing
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
+from random import Random
 from typing import Any, Protocol
 
 import attrs
 import pytest
 
+from scoria_conformance.points import Trail, packages
 from scoria_conformance.world import PATIENCE, World
 from scoria_core.errors import shown
 from scoria_core.ports import RunStore
+
+GIVING_WAY = 0.1
+"""At how many of the points in a store's code a thread lets another go on."""
 
 
 class Barrier(Protocol):
@@ -50,9 +56,13 @@ def threads(world: World, count: int, work: Work) -> list[Any]:
     """Have threads work with the store of `world` at once; return what each of them says."""
     barrier = threading.Barrier(count, timeout=PATIENCE)
 
+    watched = packages(world.store)
+
     def part(number: int) -> Any:
+        chance = Random(number)  # noqa: S311 - it picks points, and keeps no secret
         try:
-            return work(world.store, number, barrier)
+            with Trail(watched, lambda _: _give_way(chance)).followed():
+                return work(world.store, number, barrier)
         except BaseException:
             barrier.abort()
             raise
@@ -129,11 +139,17 @@ def forking() -> ForkContext:
         pytest.skip("this system cannot fork a process to put the store to the test")
 
 
+def _give_way(chance: Random) -> None:
+    """Let another thread go on, at some of the points."""
+    if chance.random() < GIVING_WAY:
+        time.sleep(0)
+
+
 @contextmanager
 def _switching_often() -> Iterator[None]:
     """Let threads take turns so often that what is not done at once is seen half done."""
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(1e-6)
     try:
         yield
     finally:

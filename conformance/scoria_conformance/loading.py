@@ -196,7 +196,7 @@ def ended(world: World, turn: int, death: Death) -> Ended:
 
     def work(store: RunStore, says: Connection) -> None:
         sys.setswitchinterval(1e-5)
-        trail = Trail(packages(store), lambda point: point == death.point and _die())
+        trail = Trail(packages(store), partial(_die_at, death.point))
         if death.byte is not None:
             _end_files_at(death.byte)
         _Load(store, lives, says, trail).carry()
@@ -234,6 +234,11 @@ def _said(hears: Connection) -> Iterator[Any]:
         except (EOFError, OSError):
             return
     raise AssertionError("a process that writes neither says anything nor ends")
+
+
+def _die_at(last: Point | None, point: Point) -> None:
+    if point == last:
+        _die()
 
 
 def _die() -> None:

@@ -54,12 +54,7 @@ def kept(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
     runs: dict[str, Kept] = {each.run_id: each for each in state}
     match asked:
         case ("create", run_id, key, records, due):
-            for each in state:
-                if key is not None and each.key == key:
-                    return state, each.run_id
-            if run_id in runs:
-                return state, "VersionConflict"
-            return _with(runs, Kept(run_id, key, records, due)), run_id
+            return _created(runs, Kept(run_id, key, records, due))
         case ("append", run_id, version, records, due, due_by):
             run = runs.get(run_id)
             if run is None or len(run.records) != version or not run.is_due(due_by):
@@ -70,18 +65,33 @@ def kept(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
             if run_id not in runs or len(runs[run_id].records) != version:
                 return state, ()
             return tuple(each for each in state if each.run_id != run_id), (run_id,)
+    return state, _seen(runs, asked)
+
+
+def _created(runs: dict[str, Kept], run: Kept) -> tuple[Hashable, Hashable]:
+    state = tuple(runs.values())
+    owners = [each.run_id for each in state if each.key == run.key and run.key is not None]
+    if owners:
+        return state, owners[0]
+    if run.run_id in runs:
+        return state, "VersionConflict"
+    return _with(runs, run), run.run_id
+
+
+def _seen(runs: dict[str, Kept], asked: Any) -> Hashable:
+    match asked:
         case ("read", run_id):
-            return state, runs[run_id].records if run_id in runs else ()
+            return runs[run_id].records if run_id in runs else ()
         case ("head", run_id):
             run = runs.get(run_id)
-            return state, run and (run.key, len(run.records), run.due)
+            return run and (run.key, len(run.records), run.due)
         case ("list_runs",):
-            return state, tuple(sorted(runs, reverse=True))
+            return tuple(sorted(runs, reverse=True))
         case ("list_due", until):
             due = sorted(
-                (each.due, each.run_id) for each in state if each.due and each.is_due(until)
+                (run.due, run_id) for run_id, run in runs.items() if run.due and run.is_due(until)
             )
-            return state, tuple(run_id for _, run_id in due)
+            return tuple(run_id for _, run_id in due)
     raise AssertionError(f"nobody asks a store {asked}")
 
 

@@ -105,9 +105,7 @@ Feature: A store holds under whatever comes
 
     Examples:
       | moment |
-      | before |
       | within |
-      | during |
       | after  |
 
   @STORE-15 @STORE-14 @STORE-4

@@ -56,12 +56,6 @@ Feature: A store keeps when a run is due, for workers that come and go
     And at 30 seconds the due runs are those at 10, 10, 20 and 30 seconds
     And its records read back equal
 
-  @STORE-20 @STORE-21
-  Scenario: Of one who renews and one who takes over, one wins
-    Given a run created with 2 records
-    When 4 callers take it over while 4 others renew it, 10 times
-    Then a take-over never followed a renewal that had been stored
-
   @STORE-22
   Scenario: Due runs are listed with the tenants in turns
     Given runs of two tenants due at 5, 40, 10, 50, 70, 60 and 90 seconds

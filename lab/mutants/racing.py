@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.mutants.stores import STOPPED
 from lab.mutants.under_test import subject
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
@@ -24,8 +25,6 @@ def opened(kind: Any) -> None:
 
 
 breaks = Catalogue("store", opened)
-
-STOPPED = "Wherever a caller is stopped"
 
 
 @breaks("STORE-6", STOPPED)
@@ -76,7 +75,8 @@ class WhatIsDueIsComparedOutsideTheLock(MemoryStore):
 class ARunIsPutOffOutsideTheLock(MemoryStore):
     def append(self, run_id: str, records: Sequence[Record], **at: Any) -> None:
         if records:
-            return super().append(run_id, records, **at)
+            super().append(run_id, records, **at)
+            return
         version = len(self.read(run_id))
         if version == 0 or version != at["expected_version"]:
             raise VersionConflict(run_id, at["expected_version"], version)
@@ -117,7 +117,8 @@ class ABatchIsReadWhileItIsStored(MemoryStore):
 
     def append(self, run_id: str, records: Sequence[Record], **at: Any) -> None:
         if len(records) < 2:
-            return super().append(run_id, records, **at)
+            super().append(run_id, records, **at)
+            return
         with self._lock:
             version = len(self._journals.get(run_id, ()))
             if not version or version != at["expected_version"]:

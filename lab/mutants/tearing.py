@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.mutants.racing import opened
+from lab.mutants.stores import KILLED
 from lab.mutants.wrong import Catalogue, edit
 from scoria_core.ports import Record
 from scoria_sqlite import PrunableSQLiteStore
@@ -24,7 +25,6 @@ def _installed(wrong: Any) -> None:
 
 breaks = Catalogue("store", _installed)
 
-KILLED = "A process that is killed while its threads write and prune"
 NOT_SYNCHRONOUS = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
 
 for name, mode in (("its journal is in memory", "MEMORY"), ("it has no journal", "OFF")):

@@ -158,7 +158,7 @@ BEYOND = 0.5
 
 @attrs.define
 class Kills:
-    """A store whose process is killed again and again, and what was found of each run after that."""
+    """A store whose process is killed again and again, and what was found of each run then."""
 
     shelf: Shelf
     chance: Random
