@@ -85,7 +85,7 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
-  @STORE-14 @STORE-4 @STORE-23 @STORE-25
+  @STORE-14 @STORE-37 @STORE-38 @STORE-4 @STORE-25
   Scenario Outline: A process that is killed while its threads write and prune leaves every run whole
     When a process in which threads write and one prunes dies at <where>
     Then each time every run is as it was acknowledged, or as the call under way leaves it

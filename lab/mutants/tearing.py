@@ -29,10 +29,10 @@ NOT_SYNCHRONOUS = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
 
 for name, mode in (("its journal is in memory", "MEMORY"), ("it has no journal", "OFF")):
     set_otherwise = ("PRAGMA journal_mode = WAL", f"PRAGMA journal_mode = {mode}")
-    breaks.add(name, "STORE-14", KILLED, [NOT_SYNCHRONOUS, set_otherwise])
+    breaks.add(name, "STORE-38", KILLED, [NOT_SYNCHRONOUS, set_otherwise])
 
 
-@breaks("STORE-23", KILLED)
+@breaks("STORE-37", KILLED)
 class APruneIsCommittedInTwoHalves(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         found = []
@@ -55,7 +55,7 @@ class APruneIsCommittedInTwoHalves(PrunableSQLiteStore):
         return found
 
 
-@breaks("STORE-14", KILLED)
+@breaks("STORE-37", KILLED)
 class SeveralRunsArePrunedRecordsFirst(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         found = [each for each, at in versions.items() if len(self.read(each)) == at > 0]
