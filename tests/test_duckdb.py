@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -613,24 +615,36 @@ def test_after_a_failed_write_what_is_stored_decides(
     assert [record.body for record in store.read("r")] == ["b", "b2"]
 
 
-def test_a_run_that_is_listed_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_listed_can_be_read_and_is_due(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also between its commit and the return of the call that stores it."""
-    seen: list[tuple[list[str], int]] = []
-    insert = JournalFile._insert
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    is_in_the_file, is_asked_for = threading.Event(), threading.Event()
+    insert, meet_the_file = JournalFile._insert, JournalFile._meet_the_file
 
-    def listed_and_read(file: JournalFile, rows: list[tuple[Any, ...]]) -> None:
+    def stop_after_it(file: JournalFile, rows: list[tuple[Any, ...]]) -> None:
         insert(file, rows)
-        seen.append((file.list_runs(None, None, 9, None), len(file.read("run"))))
+        is_in_the_file.set()
+        assert is_asked_for.wait(60)
 
-    monkeypatch.setattr(JournalFile, "_insert", listed_and_read)
-    with closing(DuckDBStore(path)) as store:
-        first, second = (Record(at, "digest", "body") for at in (1, 2))
-        store.create(RunKey("run", "tenant-1", "session-1"), [first], due_at=None)
-        store.append("run", [second], expected_version=1, due_at=None)
-        assert list(store.read("run")) == [first, second]
-        with pytest.raises(VersionConflict):
-            store.create(RunKey("run", "tenant-1", "session-1"), [first], due_at=None)
-    assert seen[0] == (["run"], 1)
+    def tell(file: JournalFile) -> None:
+        is_asked_for.set()
+        meet_the_file(file)
+
+    def found(store: DuckDBStore) -> tuple[list[str], int, list[str]]:
+        assert is_in_the_file.wait(60)
+        listed = store.list_runs(tenant_id=None, session_id=None, limit=9, before=None)
+        due = store.list_due(tenant_id=None, until=noon, limit=9)
+        return list(listed), len(store.read("run")), list(due)
+
+    with closing(DuckDBStore(path)) as store, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(JournalFile, "_insert", stop_after_it)
+        monkeypatch.setattr(JournalFile, "_meet_the_file", tell)
+        asked = pool.submit(found, store)
+        key = RunKey("run", "tenant-1", "session-1")
+        store.create(key, [Record(1, "digest", "body")], due_at=noon)
+        assert asked.result(60) == (["run"], 1, ["run"])
 
 
 def test_after_a_failed_write_leases_stand(

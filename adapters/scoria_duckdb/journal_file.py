@@ -134,6 +134,7 @@ class JournalFile:
         self._writing = threading.Lock()
         self._is_closed = False
         self._in_flight: set[object] = set()
+        self._is_committing = False
         self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
         self._users = 0
         self._journals: Recent[_Journal] = Recent(CACHED_BYTES)
@@ -254,11 +255,14 @@ class JournalFile:
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
         with self._using():
+            if run_id not in self._journals:
+                self._meet_the_file()
             return tuple(self._journal(run_id).records)
 
     def head(self, run_id: str) -> RunHead | None:
         """Return what a run is found by."""
         with self._using():
+            self._meet_the_file()
             self._settle()
             version = len(self._journal(run_id).records)
             rows = self._rows("head", run_id=run_id) if version else []
@@ -277,6 +281,7 @@ class JournalFile:
     ) -> list[str]:
         """Return run ids, newest first."""
         with self._using():
+            self._meet_the_file()
             asked: dict[str, Any] = {"tenant_id": tenant_id, "before": before, "limit": limit}
             if session_id is None:
                 rows = self._rows("runs", **asked)
@@ -334,9 +339,7 @@ class JournalFile:
     def _journal(self, run_id: str) -> _Journal:
         if (kept := self._journals.get(run_id)) is not None:
             return kept
-        # What is being written may be in the file already, and be listed.
-        is_asked = run_id in self._in_flight or not self._is_new(run_id)
-        rows = self._rows("journal", run_id=run_id) if is_asked else []
+        rows = [] if self._is_new(run_id) else self._rows("journal", run_id=run_id)
         journal = _Journal(rows[0][0] if rows else "")
         journal.extend(unpacked(run_id, [row[1] for row in rows]))
         if rows:
@@ -384,6 +387,8 @@ class JournalFile:
     def _commit(self, writes: list[_Write]) -> Sequence[None]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
         rows = [write.row() for write in writes]
+        with self._lock:
+            self._is_committing = True
         try:
             with self._writing:
                 if self._is_empty:
@@ -393,15 +398,30 @@ class JournalFile:
                 self._check_file(self._writer)
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
-            with self._lock:
+            with self._committed():
                 self._doubtful += writes
                 for write in writes:
                     self._forget(write.run_id)
             raise
-        with self._lock:
+        with self._committed():
             for write in writes:
                 self._take_in(write)
         return [None] * len(writes)
+
+    @contextmanager
+    def _committed(self) -> Iterator[None]:
+        """Let what is in memory be as the file is, before anybody else looks into that."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._is_committing = False
+                self._lock.notify_all()
+
+    def _meet_the_file(self) -> None:
+        """Wait until memory knows what the file holds: who saw a run there finds it due as well."""
+        self._lock.wait_for(lambda: not self._is_committing)
+        self._check_open()
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         if len(rows) <= FEW_ROWS:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +12,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.answers import hands_off
-from scoria_conformance.crews import Barrier, begin_process, forking
+from scoria_conformance.crews import Barrier, Failed, begin_process, forking
 from scoria_conformance.world import KIND, PATIENCE, World, asks, completed
 from scoria_core import HandOff, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.ports import Record, RunKey, RunStore
@@ -27,8 +26,6 @@ class Moment(StrEnum):
     BEFORE = "before"
     WITHIN = "within"
     """While the store takes the records: it has been given some, and not the rest."""
-    DURING = "during"
-    """Some time after the store was called, by another process."""
     AFTER = "after"
 
 
@@ -118,8 +115,6 @@ class Doomed:
         self.says.send(write)
         answer = call(_deadly(write.records) if moment == Moment.WITHIN else write.records)
         self.says.send(ACKNOWLEDGED)
-        if moment == Moment.DURING:
-            time.sleep(PATIENCE)
         if moment is not None:
             _die()
         return answer
@@ -160,10 +155,7 @@ def fates(world: World, deaths: Sequence[Death | None], turn: str) -> list[Fate]
         begin_process(world, _life(world, death, f"{turn}-{number}", barrier))
         for number, death in enumerate(deaths)
     ]
-    ended = [
-        _fate(f"{turn}-{number}", death, *each)
-        for number, (death, each) in enumerate(zip(deaths, begun, strict=True))
-    ]
+    ended = [_fate(f"{turn}-{number}", *each) for number, each in enumerate(begun)]
     world.open()
     return ended
 
@@ -179,7 +171,7 @@ def _life(
     return live
 
 
-def _fate(key: str, death: Death | None, process: ForkProcess, hears: Connection) -> Fate:
+def _fate(key: str, process: ForkProcess, hears: Connection) -> Fate:
     acknowledged: list[Write] = []
     told: Write | None = None
     for said in _said(hears):
@@ -187,18 +179,10 @@ def _fate(key: str, death: Death | None, process: ForkProcess, hears: Connection
             acknowledged.append(told)
             told = None
         else:
+            assert not isinstance(said, Failed), f"a process ended by itself: {said}"
             told = said
-            if death == Death(Moment.DURING, len(acknowledged) + 1):
-                _kill_soon(process, death.write)
     process.join(PATIENCE)
     return Fate(key, tuple(acknowledged), told, process.exitcode)
-
-
-def _kill_soon(process: ForkProcess, write: int) -> None:
-    """Kill a process that is at a write, at another moment of each write."""
-    time.sleep(write % 5 * 0.3e-3)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
 
 
 def _said(hears: Connection) -> Iterator[Any]:

@@ -3,18 +3,26 @@
 import multiprocessing
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
+from random import Random
 from typing import Any, Protocol
 
+import attrs
 import pytest
 
+from scoria_conformance.points import Trail, packages
 from scoria_conformance.world import PATIENCE, World
+from scoria_core.errors import shown
 from scoria_core.ports import RunStore
+
+GIVING_WAY = 0.1
+"""At how many of the points in a store's code a thread lets another go on."""
 
 
 class Barrier(Protocol):
@@ -25,6 +33,21 @@ class Barrier(Protocol):
         ...
 
 
+@attrs.frozen
+class Failed:
+    """What a process says last that ends by itself."""
+
+    told: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failed":
+        """Return what is said of an error."""
+        return cls(shown(error, 500))
+
+    def __str__(self) -> str:
+        return self.told
+
+
 Work = Callable[[RunStore, int, Barrier], Any]
 """What each of several callers does with the store; it is told which of them it is."""
 
@@ -33,9 +56,13 @@ def threads(world: World, count: int, work: Work) -> list[Any]:
     """Have threads work with the store of `world` at once; return what each of them says."""
     barrier = threading.Barrier(count, timeout=PATIENCE)
 
+    watched = packages(world.store)
+
     def part(number: int) -> Any:
+        chance = Random(number)  # noqa: S311 - it picks points, and keeps no secret
         try:
-            return work(world.store, number, barrier)
+            with Trail(watched, lambda _: _give_way(chance)).followed():
+                return work(world.store, number, barrier)
         except BaseException:
             barrier.abort()
             raise
@@ -73,9 +100,13 @@ def begin_process(
     hears, says = context.Pipe(duplex=False)
 
     def child() -> None:
-        store = world.factory(world.directory)
-        work(store, says)
-        store.close()
+        try:
+            store = world.factory(world.directory)
+            work(store, says)
+            store.close()
+        except BaseException as error:
+            says.send(Failed.of(error))
+            raise
 
     process = context.Process(target=child, daemon=True)
     with warnings.catch_warnings():
@@ -90,9 +121,11 @@ def heard(hears: Connection) -> Any:
     """Return what a process says next."""
     assert hears.poll(PATIENCE), "a process says nothing"
     try:
-        return hears.recv()
+        said = hears.recv()
     except EOFError:
         raise AssertionError("a process broke off before it had said anything") from None
+    assert not isinstance(said, Failed), f"a process broke off with {said}"
+    return said
 
 
 def forking() -> ForkContext:
@@ -106,11 +139,17 @@ def forking() -> ForkContext:
         pytest.skip("this system cannot fork a process to put the store to the test")
 
 
+def _give_way(chance: Random) -> None:
+    """Let another thread go on, at some of the points."""
+    if chance.random() < GIVING_WAY:
+        time.sleep(0)
+
+
 @contextmanager
 def _switching_often() -> Iterator[None]:
     """Let threads take turns so often that what is not done at once is seen half done."""
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(1e-6)
     try:
         yield
     finally:

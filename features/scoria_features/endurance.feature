@@ -18,6 +18,24 @@ Feature: A store holds under whatever comes
     Given a run that waits for approval
     Then whatever payload is handed over reads back equal and in its order
 
+  @STORE-19 @STORE-4 @STORE-3 @STORE-6 @STORE-20 @STORE-21 @STORE-24
+  Scenario Outline: Wherever a caller is stopped, another finds the store right
+    When a caller that <acts> is stopped at each point while another makes its calls
+    Then each time one order of the calls explains all that both were told
+
+    Examples:
+      | acts                          |
+      | creates a run                 |
+      | creates another under its key |
+      | appends to a run              |
+      | puts a run off                |
+      | takes a run over              |
+      | prunes a run                  |
+      | reads a run                   |
+      | asks for the head of a run    |
+      | lists the runs                |
+      | lists the due runs            |
+
   @STORE-19
   Scenario Outline: What callers are told by a store at once fits one order of their calls
     When 8 callers write to and read <runs> at once, 40 times each
@@ -48,6 +66,17 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
+  @STORE-14 @STORE-37 @STORE-38 @STORE-4 @STORE-25
+  Scenario Outline: A process that is killed while its threads write and prune leaves every run whole
+    When a process in which threads write and one prunes dies at <where>
+    Then each time every run is as it was acknowledged, or as the call under way leaves it
+
+    Examples:
+      | where               |
+      | a line of its code  |
+      | a byte of its files |
+      | any moment          |
+
   @STORE-14 @STORE-4
   Scenario Outline: Whoever is killed at a write loses nothing that was acknowledged
     When a process that carries a run through is killed <moment> each of its writes
@@ -57,9 +86,7 @@ Feature: A store holds under whatever comes
 
     Examples:
       | moment |
-      | before |
       | within |
-      | during |
       | after  |
 
   @STORE-15 @STORE-14 @STORE-4

@@ -11,9 +11,6 @@ Feature: A store lets go of runs that have ended
     And its host lists no run
 
   @STORE-24
-  Scenario: Of some who append and some who prune, one wins
-    When 4 callers append to a run while 4 others prune it, 10 times
-    Then each time it was appended to or removed, and not both
 
   @STORE-24
   Scenario: Of some processes that append and some that prune, one wins

@@ -49,18 +49,6 @@ Feature: A store keeps records and interprets none of them
     Then it is refused with "VersionConflict"
     And its records read back equal
 
-  @STORE-4
-  Scenario: Who reads during an append sees all of its records or none
-    Given a run created with 2 records
-    When others read it while 40 records at a time are appended to it
-    Then each of them saw all of the records of an append or none
-
-  @STORE-6
-  Scenario: Of several callers that append at one version, one succeeds
-    Given a run created with 2 records
-    When 8 callers append 3 records each at its version at once, 10 times
-    Then each time one succeeded and the others were refused with "VersionConflict"
-    And its records read back equal
 
   @STORE-16
   Scenario: What one caller stored, every call after it sees
@@ -75,9 +63,6 @@ Feature: A store keeps records and interprets none of them
     Then its records read back equal
 
   @STORE-3
-  Scenario: Of several callers that create under one key, one gives all of them its run
-    When 8 callers create a run of "tenant-1" with the key "order-7" at once
-    Then all of them got one run, and no other is stored
 
   @STORE-9
   Scenario: A listing has at most its limit, and begins before a run
@@ -90,12 +75,6 @@ Feature: A store keeps records and interprets none of them
     Given a run created with 2 records
     When the store is closed, twice
     Then every call is refused with "StoreUnavailable"
-
-  @STORE-14 @STORE-4
-  Scenario: What was acknowledged outlives a process that is killed
-    When a process that appends 3 records at a time is killed
-    And the store is opened again
-    Then it holds all that was acknowledged, and no part of an append
 
   @STORE-14
   Scenario: What was written outlives a store that is closed

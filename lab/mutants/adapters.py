@@ -13,7 +13,7 @@ from lab.mutants.wrong import Wrong, judged
 CATALOGUES = tuple(
     f"lab.mutants.{name}"
     for name in (
-        *("stores", "overlooked", "pruning", "pages", "hosts", "machines"),
+        *("stores", "overlooked", "pruning", "racing", "tearing", "pages", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.approvals", "kit.steps", "kit.handoffs"),
         *("kit.records", "kit.recovery", "kit.keeping"),
     )

@@ -49,6 +49,8 @@ breaks = Catalogue("store", _installed)
 
 SAID = "answered as the reference answers"
 """What a scenario says that puts a store beside the reference."""
+STOPPED = "Wherever a caller is stopped"
+KILLED = "A process that is killed while its threads write and prune"
 
 
 class Around:
@@ -99,7 +101,7 @@ class IdempotencyKeysAreNotKept(Around):
         return self.store.create(attrs.evolve(key, idempotency_key=None), *records, **due)
 
 
-@breaks("STORE-3", "Of several callers that create under one key")
+@breaks("STORE-3", STOPPED)
 class TheKeyIsLookedUpBeforeTheLockIsTaken(Around):
     def __init__(self, store: Any) -> None:
         super().__init__(store)
@@ -144,7 +146,7 @@ class _OneByOne(Around):
             time.sleep(1e-6)
 
 
-@breaks("STORE-4", "Who reads during an append sees all of its records or none")
+@breaks("STORE-4", STOPPED)
 class ABatchIsWrittenRecordByRecord(_OneByOne):
     pass
 
@@ -193,7 +195,7 @@ class AppendCreatesTheRun(Around):
             )
 
 
-@breaks("STORE-6", "Of several callers that append at one version, one succeeds")
+@breaks("STORE-6", STOPPED)
 class TheVersionIsComparedBeforeTheLockIsTaken(Around):
     def append(
         self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
@@ -215,7 +217,7 @@ class TheVersionIsComparedBeforeTheLockIsTaken(Around):
                         raise
 
 
-@breaks("STORE-6", "Of several callers that append at one version, one succeeds")
+@breaks("STORE-6", STOPPED)
 class AConflictIsSwallowed(Around):
     def append(self, run_id: str, records: Any, **at: Any) -> None:
         try:
@@ -582,7 +584,7 @@ class _LooksFirst(_Due):
         self.store.append(run_id, records, expected_version=expected_version, **at)
 
 
-@breaks("STORE-21", "Of one who renews and one who takes over, one wins")
+@breaks("STORE-21", STOPPED)
 class WhatIsDueIsLookedUpBeforeTheLockIsTaken(_LooksFirst):
     pause = 0.02
 
@@ -834,7 +836,7 @@ class _Delays(LastingStore):
             super().write(self.delayed.pop(0))
 
 
-@breaks("STORE-14", "What was acknowledged outlives a process that is killed")
+@breaks("STORE-14", KILLED)
 class AcknowledgesBeforeItIsDurable(_Delays):
     most = 10_000  # a process that is killed never comes to it, whenever that is
 
@@ -864,7 +866,7 @@ class WhatIsDueIsForgottenOnReopen(LastingStore):
         super().replay(attrs.evolve(written, due_at=None))
 
 
-@breaks("STORE-14", "What was acknowledged outlives a process that is killed")
+@breaks("STORE-14", KILLED)
 class IdempotencyKeysAreForgottenOnReopen(LastingStore):
     def replay(self, written: Written) -> None:
         key = written.key and attrs.evolve(written.key, idempotency_key=None)
@@ -880,7 +882,7 @@ class LineEndingsAreMadeOneKindOnReopen(LastingStore):
         super().replay(attrs.evolve(written, records=tuple(records)))
 
 
-@breaks("STORE-4", "Whoever is killed at a write loses nothing")
+@breaks("STORE-4", KILLED)
 class HalfABatchIsThereAfterAKill(LastingStore):
     def write(self, written: Written) -> None:
         for number, each in enumerate(written.records):

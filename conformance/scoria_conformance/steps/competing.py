@@ -1,19 +1,14 @@
 """Steps in which several callers, threads or processes, have one store at once."""
 
-import os
-import signal
-import time
 from collections import Counter
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from typing import Any
 
 import attrs
 from pytest_bdd import parsers, then, when
 
-from scoria_conformance.crews import Barrier, Work, begin_process, heard, processes, threads
+from scoria_conformance.crews import Barrier, Work, processes, threads
 from scoria_conformance.shelf import NOON, Shelf, numbered, record
-from scoria_conformance.world import PATIENCE, TENANT
+from scoria_conformance.world import TENANT
 from scoria_core import ScoriaError
 from scoria_core.ports import Capability, Record, RunKey, RunStore
 
@@ -143,98 +138,3 @@ def _(seen: list[list[Any]]) -> None:
     expected = [(2 + turn, 1 + turn, turn) for turn in range(len(seen) + 1)]
     for each in seen:
         assert each == expected
-
-
-class Unhurried(list[Record]):
-    """Records that take their time, so that who stores one after the other is seen doing so."""
-
-    def __iter__(self) -> Iterator[Record]:
-        for each in super().__iter__():
-            yield each
-            time.sleep(1e-4)
-
-
-@when(
-    parsers.parse("others read it while {size:d} records at a time are appended to it"),
-    target_fixture="read",
-)
-def _(shelf: Shelf, size: int) -> list[set[int]]:
-    appends = 10
-    last = 2 + appends * size
-
-    def work(store: RunStore, number: int, barrier: Barrier) -> set[int]:
-        barrier.wait()
-        if number == 0:
-            for version in range(2, last, size):
-                new = Unhurried(record(version + each) for each in range(1, size + 1))
-                store.append(SHARED, new, expected_version=version, due_at=None)
-        return _read_until(store, last)
-
-    return threads(shelf.world, 4, work)
-
-
-def _read_until(store: RunStore, last: int) -> set[int]:
-    """Read until the run has `last` records; return after how many of them it was read."""
-    read: set[int] = set()
-    deadline = time.monotonic() + PATIENCE
-    while last not in read and time.monotonic() < deadline:
-        read.add(len(store.read(SHARED)))
-    return read
-
-
-@then("each of them saw all of the records of an append or none")
-def _(read: list[set[int]]) -> None:
-    assert {(count - 2) % 40 for each in read for count in each} == {0}
-
-
-@when(
-    parsers.parse("a process that appends {size:d} records at a time is killed"),
-    target_fixture="acknowledged",
-)
-def _(shelf: Shelf, size: int) -> int:
-    shelf.need(Capability.DURABLE)
-
-    def work(store: RunStore, says: Connection) -> None:
-        key = RunKey(SHARED, TENANT, "session-1", "order-7")
-        store.create(key, _batch(0, size), due_at=NOON)
-        for version in range(size, 3_000 * size, size):
-            says.send(version)
-            store.append(SHARED, _batch(version, size), expected_version=version, due_at=NOON)
-
-    shelf.world.close()
-    process, hears = begin_process(shelf.world, work)
-    said = [int(heard(hears)) for _ in range(20)]
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join(PATIENCE)
-    assert process.exitcode == -signal.SIGKILL
-    return max([*said, *_rest(hears)])
-
-
-def _batch(version: int, size: int) -> list[Record]:
-    return [record(version + each, f"append at {version}") for each in range(1, size + 1)]
-
-
-def _rest(hears: Connection) -> Iterator[int]:
-    """Yield what a process that has ended had said still."""
-    while True:
-        try:
-            yield int(hears.recv())
-        except EOFError:
-            return
-
-
-@when("the store is opened again")
-def _(shelf: Shelf) -> None:
-    shelf.world.open()
-
-
-@then("it holds all that was acknowledged, and no part of an append")
-def _(shelf: Shelf, acknowledged: int) -> None:
-    found = list(shelf.world.store.read(SHARED))
-    assert len(found) in (acknowledged, acknowledged + 3)
-    whole = [each for version in range(0, len(found), 3) for each in _batch(version, 3)]
-    assert found == whole
-    assert shelf.listed(TENANT, "session-1") == shelf.due_at(0) == [SHARED]
-    again = RunKey(numbered(2), TENANT, "session-1", "order-7")
-    assert shelf.world.store.create(again, [record(1)], due_at=None) == SHARED

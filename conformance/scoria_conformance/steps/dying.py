@@ -1,13 +1,22 @@
 """Steps in which processes are killed at each of their writes, and the store is opened again."""
 
 from itertools import product
+from pathlib import Path
+from random import Random
 
 import attrs
+import pytest
 from pytest_bdd import parsers, then, when
 
+from scoria_conformance import loading
+from scoria_conformance.calls import LATEST
 from scoria_conformance.crashing import Death, Fate, Moment, Write, carry_through, fates
-from scoria_conformance.shelf import NOON, Shelf
-from scoria_core.ports import Capability, Record
+from scoria_conformance.loading import Ended, Life, ended, sizes
+from scoria_conformance.points import Point
+from scoria_conformance.sequential import Kept
+from scoria_conformance.shelf import NOON, Shelf, numbered, record
+from scoria_core.errors import shown
+from scoria_core.ports import Capability, Record, RunKey
 
 YEARS_LATER = NOON.replace(year=9000)
 
@@ -132,3 +141,149 @@ def _(shelf: Shelf, turns: list[Turn]) -> None:
         began = [each for write in fate.acknowledged for each in write.records]
         assert [each.digest for each in journal[: len(began)]] == [each.digest for each in began]
         assert run.status in ("completed", "cancelled")
+
+
+KILLS = 35
+"""How many kills leave a chance below one in a thousand to miss what one in six of them shows.
+
+A store without a journal on disk was torn by 11 of 60 kills from outside: (49 / 60) ** 35 < 0.001.
+"""
+
+KILLS_DEEP = 350
+"""How many a deep search has."""
+
+BEYOND = 0.5
+"""Which share of the bytes is beyond the end of a file that grows; the others are written anew."""
+
+
+@attrs.define
+class Kills:
+    """A store whose process is killed again and again, and what was found of each run then."""
+
+    shelf: Shelf
+    chance: Random
+    found: dict[str, Kept | None] = attrs.field(factory=dict)
+    growth: dict[Path, int] = attrs.field(factory=dict)
+    turns: int = 0
+    whole: Ended = attrs.field(init=False)
+
+    def learn(self) -> None:
+        """Have a process do all that there is to do, and learn what it came by and wrote."""
+        directory = self.shelf.world.directory
+        before = sizes(directory)
+        self.whole = self._ended(loading.Death())
+        after = sizes(directory)
+        self.growth = {each: size - before.get(each, 0) for each, size in after.items()}
+        self._look(self.whole)
+
+    def death(self, where: str, share: float) -> loading.Death:
+        """Return the death at this share of all."""
+        if where == "a line of its code" and self.whole.come_by:
+            places = list(self.whole.come_by)
+            place = places[int(share * len(places))]
+            time = self.chance.randint(1, self.whole.come_by[place])
+            return loading.Death(point=Point(place, time))
+        if where == "a byte of its files" and self.growth:
+            file = self.chance.choice(sorted(self.growth))
+            size = sizes(self.shelf.world.directory).get(file, 0)
+            grown = max(size, size + self.growth[file])
+            least = size if size < grown and self.chance.random() < BEYOND else 0
+            return loading.Death(byte=self.chance.randrange(least, grown + 1))
+        word = 1 + int(share * self.whole.words)
+        return loading.Death(word=word, seconds=self.chance.random() * 1e-3)
+
+    def kill(self, death: loading.Death) -> None:
+        """Have a process die so; open the store again and look at what it holds."""
+        self._look(self._ended(death))
+
+    def _ended(self, death: loading.Death) -> Ended:
+        self.turns += 1
+        return ended(self.shelf.world, self.turns, death)
+
+    def _look(self, after: Ended) -> None:
+        """Look at each run of a process that died."""
+        try:
+            self.shelf.world.open()
+            for life in after.lives:
+                self.found[life.key.run_id] = self._check(life, after)
+            self.shelf.world.close()
+        except Exception as error:
+            raise AssertionError(f"a process was {after.death}; {told(error)}") from error
+
+    def _check(self, life: Life, after: Ended) -> Kept | None:
+        """Return what there is of a run, which is what may be there."""
+        found = self._kept(life.key)
+        run_id = life.key.run_id
+        calls = range(after.acknowledged[run_id], after.begun[run_id] + 1)
+        may_be = [life.after(count) for count in calls]
+        if Capability.MULTI_PROCESS not in self.shelf.world.store.capabilities:
+            may_be += [life.as_put_off_is_forgotten(count) for count in calls]
+        outcomes = " or ".join(map(_told, may_be))
+        assert found in may_be, f"run {run_id} has {_told(found)}, and may have {outcomes}"
+        return found
+
+    def _kept(self, key: RunKey) -> Kept | None:
+        """Return what a store has of a run, asked in every way there is."""
+        store, run_id = self.shelf.world.store, key.run_id
+        records, head = tuple(store.read(run_id)), store.head(run_id)
+        is_there = bool(records)
+        due = head.due_at if head else None
+        seen = (
+            head.key if head else None,
+            head.version if head else 0,
+            run_id in self.shelf.listed(key.tenant_id, key.session_id, 1_000),
+            run_id in store.list_due(tenant_id=key.tenant_id, until=LATEST, limit=10_000),
+        )
+        expected = (key if is_there else None, len(records), is_there, due is not None)
+        assert seen == expected, (
+            f"run {run_id} has {len(records)} records, and its key, its version and whether it is "
+            f"listed and due are {seen}"
+        )
+        return Kept(run_id, key.idempotency_key, records, due) if is_there else None
+
+    def check_all(self) -> None:
+        """Look once more for all that was found, and for the runs that have a key."""
+        store = self.shelf.world.store
+        for number, (run_id, found) in enumerate(self.found.items(), 1_000_000):
+            assert list(store.read(run_id)) == list(found.records if found else ())
+            if found is not None:
+                head = store.head(run_id)
+                assert head is not None
+                again = attrs.evolve(head.key, run_id=numbered(number))
+                assert store.create(again, [record(1)], due_at=None) == run_id
+
+
+def told(error: Exception) -> str:
+    """Return what a check says, or what the store raised."""
+    return str(error) if isinstance(error, AssertionError) else f"it raised {shown(error, 500)}"
+
+
+def _told(found: Kept | None) -> str:
+    """Tell how much there is of a run."""
+    if found is None:
+        return "no records"
+    return f"{len(found.records)} records, due at {found.due}"
+
+
+@when(
+    parsers.parse("a process in which threads write and one prunes dies at {where}"),
+    target_fixture="kills",
+)
+def _(request: pytest.FixtureRequest, shelf: Shelf, scoria_seed: int, where: str) -> Kills:
+    shelf.need(Capability.DURABLE)
+    count = KILLS_DEEP if request.config.getoption("--deep", default=False) else KILLS
+    chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
+    kills = Kills(shelf, chance)
+    shelf.world.close()
+    for _ in range(2):  # what is done once only, such as to make the tables, is done by then
+        kills.learn()
+    for number in range(count):
+        kills.kill(kills.death(where, number / count))
+    shelf.world.open()
+    return kills
+
+
+@then("each time every run is as it was acknowledged, or as the call under way leaves it")
+def _(kills: Kills) -> None:
+    assert kills.found
+    kills.check_all()

@@ -1,0 +1,227 @@
+"""Steps in which a caller is stopped at each point of a call, while another makes its own."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import count, groupby
+from typing import TypeVar
+
+import attrs
+import pytest
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.calls import Calls
+from scoria_conformance.linearizability import Operation, explained
+from scoria_conformance.points import Point, packages
+from scoria_conformance.sequential import NO_RUNS, kept
+from scoria_conformance.shelf import NOON, Shelf, numbered, record
+from scoria_conformance.stopping import Pair, pair
+from scoria_conformance.world import PATIENCE
+from scoria_core.ports import Capability, RunStore
+
+LATER = NOON + timedelta(seconds=60)
+KEY = "order-7"
+
+R = TypeVar("R")
+
+
+@attrs.frozen
+class Scene:
+    """A tenant with a run of two records that is due at noon, and one caller's part in it."""
+
+    calls: Calls
+    run_id: str
+    other_id: str
+
+    @classmethod
+    def of_tenant(cls, number: int, store: RunStore) -> "Scene":
+        """Return the part of another caller."""
+        calls = Calls(store, f"tenant-{number}")
+        return cls(calls, numbered(2 * number), numbered(2 * number + 1))
+
+    def create(self) -> None:
+        """Create the run."""
+        self.calls.create(self.run_id, KEY, [record(1), record(2)], NOON)
+
+    def create_again(self) -> None:
+        """Create the run once more, without its key."""
+        self.calls.create(self.run_id, None, [record(1, "again")], None)
+
+    def create_under_its_key(self) -> None:
+        """Create another run under the key of the run."""
+        self.calls.create(self.other_id, KEY, [record(1, "other")], NOON)
+
+    def append(self) -> None:
+        """Append records to the run at its version, and leave nothing to do."""
+        new = [record(number, "appended") for number in (3, 4, 5)]
+        self.calls.append(self.run_id, 2, new, None)
+
+    def append_too(self) -> None:
+        """Append other records to it."""
+        self.calls.append(self.run_id, 2, [record(3, "appended too")], None)
+
+    def put_off(self) -> None:
+        """Put the run off without a record."""
+        self.calls.append(self.run_id, 2, [], LATER)
+
+    def take_over(self) -> None:
+        """Take the run over while it is due."""
+        self.calls.append(self.run_id, 2, [record(3, "taken over")], LATER, due_by=NOON)
+
+    def prune(self) -> None:
+        """Remove the run."""
+        self.calls.prune(self.run_id, 2)
+
+    def read(self) -> None:
+        """Read the run."""
+        self.calls.read(self.run_id)
+
+    def head(self) -> None:
+        """Ask what the run is found by."""
+        self.calls.head(self.run_id)
+
+    def list_runs(self) -> None:
+        """List the runs."""
+        self.calls.list_runs()
+
+    def list_due(self) -> None:
+        """List the due runs."""
+        self.calls.list_due()
+
+    def look(self) -> None:
+        """Ask all that there is to ask about the run."""
+        self.calls.look(self.run_id)
+
+
+Part = tuple[Callable[[Scene], None], ...]
+"""What one of the callers does, one call after the other."""
+
+READS = {
+    "reads a run": Scene.read,
+    "asks for the head of a run": Scene.head,
+    "lists the runs": Scene.list_runs,
+    "lists the due runs": Scene.list_due,
+}
+CREATES = {
+    "creates a run": Scene.create,
+    "creates another under its key": Scene.create_under_its_key,
+}
+WRITES = {
+    "appends to a run": Scene.append,
+    "puts a run off": Scene.put_off,
+    "takes a run over": Scene.take_over,
+    "prunes a run": Scene.prune,
+}
+FIRST = {**READS, **CREATES, **WRITES}
+"""What the caller does that is stopped."""
+
+CREATE: Part = (Scene.look, Scene.create_again, Scene.create_under_its_key, Scene.look)
+APPEND: Part = (Scene.look, Scene.append_too, Scene.look)
+APPEND_AT_ONCE: Part = (Scene.append_too, Scene.look)
+PUT_OFF: Part = (Scene.put_off, Scene.look)
+PRUNE: Part = (Scene.prune, Scene.create_under_its_key, Scene.look)
+
+
+def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
+    """Return what another does meanwhile, whoever it is."""
+    if acts == "creates a run":
+        return [CREATE]
+    pruning = [PRUNE] if prunes else []
+    return [APPEND_AT_ONCE, *pruning] if acts in READS else [APPEND, PUT_OFF, *pruning]
+
+
+@attrs.frozen
+class Met:
+    """What two callers were told of one tenant, where the first was stopped.
+
+    The second `had_to_wait` where its first call did not return before the first caller went on.
+    """
+
+    point: Point
+    history: Sequence[Operation]
+    had_to_wait: bool
+
+
+@attrs.define
+class Meetings:
+    """Callers that meet at each point of a call, a tenant for each time."""
+
+    store: RunStore
+    first: Callable[[Scene], None]
+    is_there: bool
+    callers: Pair
+    met: list[Met] = attrs.field(factory=list)
+    _tenants: "count[int]" = attrs.field(factory=lambda: count(1))
+
+    def meet(self, parts: Sequence[Part]) -> None:
+        """Have the second caller, with each of these parts, meet the first at each point."""
+        # What a caller does once only, such as to connect, it has done by then.
+        points = [self._alone(self.callers.points, (self.first,)) for _ in range(2)][-1]
+        for part in parts:
+            for _ in range(2):
+                self._alone(self.callers.listen, part)
+            self._meet_at_each(points, part)
+
+    def _meet_at_each(self, points: Sequence[Point], part: Part) -> None:
+        """Meet at each point.
+
+        Where the first holds what another had to wait for, some of the points stand for all.
+        """
+        waited = {each.point for each in self.met if each.had_to_wait}
+        for is_held, group in groupby(points, key=waited.__contains__):
+            held = list(group)
+            some = {held[0], held[len(held) // 2], held[-1]} if is_held else set(held)
+            now = [self._meet_at(point, part) for point in held if point in some]
+            if not all(each.had_to_wait for each in now):
+                now += [self._meet_at(point, part) for point in held if point not in some]
+            self.met += now
+
+    def _alone(self, follow: Callable[[Callable[[], None]], R], part: Part) -> R:
+        scene = self._scene(next(self._tenants))
+        if self.is_there:
+            scene.create()
+        return follow(lambda: _play(scene, part))
+
+    def _scene(self, tenant: int) -> Scene:
+        return Scene.of_tenant(tenant, self.store)
+
+    def _meet_at(self, point: Point, part: Part) -> Met:
+        tenant = next(self._tenants)
+        before, first, second, after = (self._scene(tenant) for _ in range(4))
+        if self.is_there:
+            self.callers.second.submit(before.create).result(PATIENCE)
+        told = self.callers.meet(
+            point, lambda: self.first(first), lambda: _play(second, part), second.calls.told
+        )
+        self.callers.second.submit(after.look).result(PATIENCE)
+        history = [each for scene in (before, first, second, after) for each in scene.calls.told]
+        return Met(point, history, told == 0)
+
+
+def _play(scene: Scene, part: Part) -> None:
+    for act in part:
+        act(scene)
+
+
+@when(
+    parsers.parse("a caller that {acts} is stopped at each point while another makes its calls"),
+    target_fixture="met",
+)
+def _(request: pytest.FixtureRequest, shelf: Shelf, acts: str) -> list[Met]:
+    deep = bool(request.config.getoption("--deep", default=False))
+    store = shelf.world.store
+    if acts == "prunes a run":
+        shelf.need(Capability.PRUNABLE)
+    with pair(packages(store), deep=deep) as callers:
+        meetings = Meetings(store, FIRST[acts], acts != "creates a run", callers)
+        meetings.meet(seconds_to(acts, prunes=Capability.PRUNABLE in store.capabilities))
+    return meetings.met
+
+
+@then("each time one order of the calls explains all that both were told")
+def _(met: list[Met]) -> None:
+    assert met
+    for each in met:
+        found = explained(each.history, NO_RUNS, kept)
+        assert found.holds, (
+            f"no order explains what two callers were told, one stopped at {each.point}: {found}"
+        )
