@@ -290,6 +290,22 @@ def test_a_process_that_ends_is_an_answer(tmp_path: Path) -> None:
         assert str(answer) == "raises nothing: its process has ended"
 
 
+def test_a_process_that_ended_is_told_by_the_script_that_ended_it(tmp_path: Path) -> None:
+    """What cannot be tried again is not taken for shorter."""
+
+    class Exits(MemoryStore):
+        def head(self, run_id: str) -> Any:
+            if (found := super().head(run_id)) is not None:
+                os._exit(1)
+            return found
+
+    with another_process(lambda _: Exits()) as there:
+        found = Driver(Setup(), [there], tmp_path).search(SEED, ROUND)
+    assert found is not None
+    assert found.calls[-1].method == "head"
+    assert "create" in {each.method for each in found.calls}
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_deep_search_is_asked_of_the_suite(deep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only where somebody asks for it: it takes many minutes."""

@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,6 +48,9 @@ ELSEWHERE = "XYZ-05:45"
 
 PAGE = "store.md"
 """The page of the specification that a store is held to."""
+
+LOST = "nothing"
+"""What is raised by a handle that cannot be asked any more."""
 
 SAID, TOLD = 300, 4_000
 """How many characters are shown of what an error says, and of a value."""
@@ -178,8 +183,22 @@ class Here:
         return answered("close", opened)
 
     def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
-        """Make a call."""
-        return answered(method, lambda: getattr(self.store, method)(**arguments))
+        """Make a call; empty afterwards whatever was handed over and handed out."""
+        handed = {
+            name: copy(value) if isinstance(value, list | dict) else value
+            for name, value in arguments.items()
+        }
+        returned: list[Any] = []
+
+        def call() -> Any:
+            returned.append(getattr(self.store, method)(**handed))
+            return returned[0]
+
+        answer = answered(method, call)
+        for each in (*handed.values(), *returned):
+            if isinstance(each, list | dict):
+                each.clear()
+        return answer
 
 
 @attrs.define
@@ -204,8 +223,9 @@ class There:
                 answer: Answer = self.connection.recv()
                 return answer
         except (EOFError, OSError):
-            return Answer(raised="nothing", said="its process has ended")
-        return Answer(raised="nothing", said=f"no answer within {PATIENCE} seconds")
+            return Answer(raised=LOST, said="its process has ended")
+        self.connection.close()  # what it answers later would be taken for another answer
+        return Answer(raised=LOST, said=f"no answer within {PATIENCE} seconds")
 
 
 @contextmanager
@@ -214,7 +234,10 @@ def another_process(factory: StoreFactory) -> Iterator[There]:
     context = forking()
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(factory, ours, theirs), daemon=True)
-    process.start()
+    with warnings.catch_warnings():
+        # The child touches nothing that a thread of this process may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
     theirs.close()
     try:
         yield There(ours)
@@ -256,7 +279,7 @@ class Made:
 class Difference(Exception):
     """An answer that is not the reference's, and the script that led to it."""
 
-    calls: tuple["Made", ...]
+    calls: tuple[Made, ...]
     expected: Answer
     seen: Answer
 
@@ -302,7 +325,8 @@ class Driver:
 
         def is_found(smaller: Script) -> bool:
             nonlocal script, found
-            if (now := self.found(smaller)) is None:
+            now = self.found(smaller)
+            if now is None or now.seen.raised == LOST:
                 return False
             script, found = smaller, now
             return True

@@ -768,7 +768,7 @@ class ReadsFromACacheForAWhile(Around):
         return found
 
 
-@breaks("READ-4", "What was given to a store, or came from it")
+@breaks("READ-4", SAID)
 class ReturnsItsOwnList(Around):
     def __init__(self, store: Any) -> None:
         super().__init__(store)
@@ -782,7 +782,7 @@ class ReturnsItsOwnList(Around):
         self.own.pop(run_id, None)
 
 
-@breaks("READ-4", "What was given to a store, or came from it")
+@breaks("READ-4", SAID)
 class KeepsTheListItWasGiven(ReturnsItsOwnList):
     def create(self, key: RunKey, records: Any, **due: Any) -> Any:
         owner = self.store.create(key, records, **due)

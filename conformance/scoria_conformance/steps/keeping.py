@@ -55,21 +55,6 @@ def _(shelf: Shelf) -> None:
     assert shelf.listed() == list(shelf.kept)
 
 
-@when("the records that were given are changed, and those that were read")
-def _(shelf: Shelf) -> None:
-    given_records = [record(1)]
-    run_id = shelf.create(given_records)
-    given_records.append(record(2, "never given"))
-    more = [record(2)]
-    shelf.world.store.append(run_id, more, expected_version=1, due_at=None)
-    shelf.kept[run_id] += more
-    more.clear()
-    for each in shelf.kept:
-        found = shelf.world.store.read(each)
-        if isinstance(found, list):
-            found.clear()
-
-
 @when("the store is closed and opened anew")
 def _(shelf: Shelf) -> None:
     shelf.need(Capability.DURABLE)
