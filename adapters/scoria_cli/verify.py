@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,10 +25,10 @@ from scoria_conformance import (
 )
 from scoria_conformance import verify as run_suite
 from scoria_conformance.printable import printable
-from scoria_conformance.report import document, write
+from scoria_conformance.report import document, taken
 
 RUN_BY = ("pytest", "pytest_bdd", "hypothesis")
-"""What the process that runs the suite needs, and this one does not."""
+"""What runs the suite, and reads its scenarios."""
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
@@ -42,6 +43,7 @@ _STYLES = {
     Status.FAILED: "bold red",
     Status.NOT_APPLICABLE: "dim",
     Status.EXCLUDED: "dim",
+    Status.PARTIAL: "dim",
     Status.COULD_NOT_RUN: "yellow",
     Status.HARNESS_ERROR: "bold yellow",
 }
@@ -100,29 +102,30 @@ def verify(
         if find_spec(library) is None:
             raise click.UsageError(missing(library, "verify"))
     watch = Watch()
-    try:
-        exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
-        verdict = run_suite(
-            target,
-            suite=suite,
-            page=PAGE,
-            host=_driver(target, driver),
-            seed=seed,
-            exclusions=exclusions,
-            tell=watch,
-        )
-    except ExclusionsRefused as refused:
-        for each in refused.lines:
-            err_line(f"scoria: {each}")
-        return 2
-    finally:
-        watch.clear()
+    with taken(directory) if directory is not None else nullcontext() as folder:
+        try:
+            exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
+            verdict = run_suite(
+                target,
+                suite=suite,
+                page=PAGE,
+                host=_driver(target, driver),
+                seed=seed,
+                exclusions=exclusions,
+                tell=watch,
+            )
+        except ExclusionsRefused as refused:
+            for each in refused.lines:
+                err_line(f"scoria: {each}")
+            return 2
+        finally:
+            watch.clear()
+        if folder is not None:
+            folder.write(verdict)
     if as_json:
         out_json(document(verdict))
     else:
         report(console(), verdict)
-    if directory is not None:
-        write(verdict, directory)
     return verdict.exit_code
 
 

@@ -11,8 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
 from typing import Any, Protocol
 
-import pytest
-
+from scoria_conformance.blame import Unmet
 from scoria_conformance.world import PATIENCE, World
 from scoria_core.ports import RunStore
 
@@ -103,7 +102,7 @@ def forking() -> ForkContext:
     try:
         return multiprocessing.get_context("fork")
     except ValueError:
-        pytest.skip("this system cannot fork a process to put the store to the test")
+        raise Unmet("this system cannot fork a process to put the store to the test") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ Feature: A store holds under whatever comes
     Given a run created with 2 records
     Then whatever records are stored read back equal
 
-  @STORE-8 @STORE-14
+  @STORE-8 @STORE-14 @durable
   Scenario: Whatever is stored comes back as it was, from a store that is opened anew
     Given a store that lasts
     Then whatever records are stored read back equal, once it is opened anew
@@ -47,7 +47,7 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
-  @STORE-19
+  @STORE-19 @multi_process
   Scenario Outline: What processes are told by a store at once fits one order of their calls
     When 4 processes write to and read <runs> at once, 40 times each
     Then one order of the calls on each run explains all that they were told
@@ -67,7 +67,7 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
-  @STORE-14 @STORE-4
+  @STORE-14 @STORE-4 @durable
   Scenario Outline: Whoever is killed at a write loses nothing that was acknowledged
     When a process that carries a run through is killed <moment> each of its writes
     Then each time the store holds all that was acknowledged, and no part of a write
@@ -81,7 +81,7 @@ Feature: A store holds under whatever comes
       | during |
       | after  |
 
-  @STORE-15 @STORE-14 @STORE-4
+  @STORE-15 @STORE-14 @STORE-4 @durable @multi_process
   Scenario: Of processes that are killed at their writes none takes the others with it
     When 4 processes carry a run each through, and die at another write each
     Then each time the store holds all that was acknowledged, and no part of a write

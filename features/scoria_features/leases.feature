@@ -11,7 +11,7 @@ Feature: A store keeps when a run is due, for workers that come and go
     And at 90 seconds the due runs are those at 10, 10, 30, 60 and 90 seconds
     And its records read back equal
 
-  @STORE-20
+  @STORE-20 @multi_process
   Scenario: A run that is put off without a record is put off for every process
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     When the run due at 20 seconds is put off to 60 seconds without a record

@@ -162,7 +162,7 @@ Feature: A store keeps records and interprets none of them
     Then the head of each run says what was last written
     And a run that was never created has no head
 
-  @STORE-31 @STORE-14
+  @STORE-31 @STORE-14 @durable
   Scenario: What a store finds a run by outlives the store
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     And a run of "tenant-2" created with the key "order-7"
@@ -177,20 +177,20 @@ Feature: A store keeps records and interprets none of them
     When the store is closed, twice
     Then every call is refused with "StoreUnavailable"
 
-  @STORE-14 @STORE-4
+  @STORE-14 @STORE-4 @durable
   Scenario: What was acknowledged outlives a process that is killed
     When a process that appends 3 records at a time is killed
     And the store is opened again
     Then it holds all that was acknowledged, and no part of an append
 
-  @STORE-14
+  @STORE-14 @durable
   Scenario: What was written outlives a store that is closed
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     When the store is closed and opened anew
     Then its records read back equal
     And at 30 seconds the due runs are those at 10, 10, 20 and 30 seconds
 
-  @STORE-11 @STORE-12 @STORE-14 @TENANT-2
+  @STORE-11 @STORE-12 @STORE-14 @TENANT-2 @durable
   Scenario: What is written to a store that is opened anew is due for its own tenant
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     When the store is closed and opened anew
@@ -199,25 +199,25 @@ Feature: A store keeps records and interprets none of them
     Then at 30 seconds the due runs are those at 5, 10 and 10 seconds
     And each tenant has only its own among them
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: Of several processes that append at one version, one succeeds
     Given a run created with 2 records
     When 4 processes append 3 records each at its version at once, 5 times
     Then each time one succeeded and the others were refused with "VersionConflict"
     And its records read back equal
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: Of several processes that create under one key, one gives all of them its run
     When 4 processes create a run of "tenant-1" with the key "order-7" at once
     Then all of them got one run, and no other is stored
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: What one process stored, every other sees
     Given a run created with 2 records
     When 4 processes take turns to create and append
     Then each of them saw what the ones before it had stored
 
-  @STORE-26
+  @STORE-26 @durable
   Scenario: A store that is closed while others write lets go of what it holds
     When 8 callers create runs until the store is closed
     Then each of them was refused with "StoreUnavailable"

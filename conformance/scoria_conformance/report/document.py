@@ -61,7 +61,8 @@ class Document:
     `clauses` has those that were put to the test, `untested` the rest of the specification.
     `checks` has a row per scenario and example, with its evidence. `exit_code` is 0 where it
     holds, 1 where it does not, 2 where that could not be told; `problem` says why a run broke off.
-    `started_at` is UTC in ISO 8601, and empty where it is not known.
+    `started_at` is UTC in ISO 8601, and empty where it is not known. `suite` names the one that was
+    run alone, `part` says how many of its scenarios were where it was not all of them: "1 of 92".
     """
 
     schema: int
@@ -83,6 +84,8 @@ class Document:
     clauses: tuple[ClauseRow, ...]
     untested: tuple[Untested, ...]
     checks: tuple[Check, ...]
+    suite: str = ""
+    part: str = ""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Document":
@@ -108,6 +111,8 @@ class Document:
             clauses=tuple(_row(clause) for clause in verdict.clauses),
             untested=tuple(_untested(verdict)),
             checks=tuple(verdict.checks),
+            suite=verdict.suite,
+            part=verdict.part,
         )
         return converter.structure(_printable(converter.unstructure(document)), cls)
 
