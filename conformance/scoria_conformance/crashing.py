@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.answers import hands_off
-from scoria_conformance.crews import Barrier, begin_process, forking
+from scoria_conformance.crews import Barrier, Broke, begin_process, forking
 from scoria_conformance.world import KIND, PATIENCE, World, asks, completed
 from scoria_core import HandOff, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.ports import Record, RunKey, RunStore
@@ -57,6 +57,8 @@ class Fate:
     acknowledged: tuple[Write, ...]
     unknown: Write | None
     exit_code: int | None
+    error: str = ""
+    """What it raised, where it broke off by itself."""
 
     @property
     def was_killed(self) -> bool:
@@ -182,8 +184,11 @@ def _life(
 def _fate(key: str, death: Death | None, process: ForkProcess, hears: Connection) -> Fate:
     acknowledged: list[Write] = []
     told: Write | None = None
+    error = ""
     for said in _said(hears):
-        if said == ACKNOWLEDGED and told is not None:
+        if isinstance(said, Broke):
+            error = said.error
+        elif said == ACKNOWLEDGED and told is not None:
             acknowledged.append(told)
             told = None
         else:
@@ -191,7 +196,7 @@ def _fate(key: str, death: Death | None, process: ForkProcess, hears: Connection
             if death == Death(Moment.DURING, len(acknowledged) + 1):
                 _kill_soon(process, death.write)
     process.join(PATIENCE)
-    return Fate(key, tuple(acknowledged), told, process.exitcode)
+    return Fate(key, tuple(acknowledged), told, process.exitcode, error)
 
 
 def _kill_soon(process: ForkProcess, write: int) -> None:

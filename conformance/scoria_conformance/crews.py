@@ -11,7 +11,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
 from typing import Any, Protocol
 
+import attrs
+
 from scoria_conformance.blame import Unmet
+from scoria_conformance.observed import named as told
 from scoria_conformance.world import PATIENCE, World
 from scoria_core.ports import RunStore
 
@@ -22,6 +25,13 @@ class Barrier(Protocol):
     def wait(self, timeout: float | None = None) -> int:
         """Go on once all have come."""
         ...
+
+
+@attrs.frozen
+class Broke:
+    """The last that a process says which breaks off: the error it did not get over."""
+
+    error: str
 
 
 Work = Callable[[RunStore, int, Barrier], Any]
@@ -72,9 +82,13 @@ def begin_process(
     hears, says = context.Pipe(duplex=False)
 
     def child() -> None:
-        store = world.factory(world.directory)
-        work(store, says)
-        store.close()
+        try:
+            store = world.factory(world.directory)
+            work(store, says)
+            store.close()
+        except BaseException as error:
+            says.send(Broke(told(error)))
+            raise
 
     process = context.Process(target=child, daemon=True)
     with warnings.catch_warnings():
@@ -87,11 +101,14 @@ def begin_process(
 
 def heard(hears: Connection) -> Any:
     """Return what a process says next."""
-    assert hears.poll(PATIENCE), "a process says nothing"
+    speaks = hears.poll(PATIENCE)
+    assert speaks, "a process says nothing"
     try:
-        return hears.recv()
+        said = hears.recv()
     except EOFError:
         raise AssertionError("a process broke off before it had said anything") from None
+    assert not isinstance(said, Broke), f"a process broke off: {said.error}"
+    return said
 
 
 def forking() -> ForkContext:

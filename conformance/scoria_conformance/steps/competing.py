@@ -237,4 +237,5 @@ def _(shelf: Shelf, acknowledged: int) -> None:
     assert found == whole
     assert shelf.listed(TENANT, "session-1") == shelf.due_at(0) == [SHARED]
     again = RunKey(numbered(2), TENANT, "session-1", "order-7")
-    assert shelf.world.store.create(again, [record(1)], due_at=None) == SHARED
+    owner = shelf.world.store.create(again, [record(1)], due_at=None)
+    assert owner == SHARED

@@ -70,7 +70,7 @@ def _found(shelf: Shelf, ended: list[Fate]) -> Found:
 def _writes(shelf: Shelf) -> int:
     """Return at how many writes a process may be killed: those of one that is not."""
     (whole,) = _turn(shelf, "whole", None).fates
-    assert whole.exit_code == 0, "a process that nobody killed did not get through"
+    assert whole.exit_code == 0, f"a process that nobody killed broke off: {whole.error}"
     assert len(whole.acknowledged) > 1
     return len(whole.acknowledged)
 
@@ -102,7 +102,8 @@ def _(shelf: Shelf, count: int) -> list[Turn]:
 def _(turns: list[Turn]) -> None:
     for turn in turns:
         for fate in turn.fates:
-            assert fate.was_killed, f"a process ended with {fate.exit_code} before it was killed"
+            ended = fate.error or f"exit {fate.exit_code}"
+            assert fate.was_killed, f"a process broke off before it was killed: {ended}"
             _check(fate, turn.found)
 
 

@@ -81,7 +81,8 @@ def _(shelf: Shelf, pruned: Pruned) -> None:
     (run_id,) = shelf.kept
     # Opened beside the first, which has read the run, and goes on.
     other = shelf.world.factory(shelf.world.directory)
-    assert list(shelf.world.store.read(run_id)) == shelf.kept.pop(run_id)
+    kept = shelf.kept.pop(run_id)
+    assert list(shelf.world.store.read(run_id)) == kept
     try:
         pruned.said += _prune(other, {run_id: 2})
     finally:
@@ -134,7 +135,8 @@ def _(world: World, shelf: Shelf) -> None:
 @when("that run is pruned")
 def _(world: World) -> None:
     version = world.scoria.get_run(world.run_id).version
-    assert list(_prune(world.store, {world.run_id: version})) == [world.run_id]
+    removed = list(_prune(world.store, {world.run_id: version}))
+    assert removed == [world.run_id]
 
 
 @then(parsers.parse('whatever its host asks of it is refused with "{error}"'))
