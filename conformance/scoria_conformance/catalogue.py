@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from scoria_conformance.clauses import CLAUSE_ID, specification
+from scoria_conformance.clauses import CLAUSE_ID, FEATURES, specification
 from scoria_core.ports import Capability
 
 TAGS = {
@@ -34,17 +34,6 @@ LIMIT = 60.0
 
 LIMITED = re.compile(r"seconds-([1-9][0-9]*)")
 """The tag of a scenario that may take so many seconds."""
-
-
-def _folder() -> Path:
-    """Return where the features are that belong to this module, whoever else has such a folder."""
-    beside = Path(__file__).resolve().parent.parent
-    places = (beside / "scoria_features", beside.parent / "features" / "scoria_features")
-    return next((place for place in places if place.is_dir()), places[0])
-
-
-FEATURES = _folder()
-"""The folder of the features. It is not imported: what stands first in the path may be another."""
 
 
 @attrs.frozen

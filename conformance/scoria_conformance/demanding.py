@@ -3,7 +3,7 @@
 What was tested is what the case says, whatever a check says of itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -18,12 +18,15 @@ _OF_A_CHECK = frozenset(Status) - {Status.EXCLUDED, Status.PARTIAL}
 """What a scenario can come to by itself."""
 
 
-def outcomes(
-    cases: Iterable[Case], checks: Mapping[str, Check], adapter: Adapter
-) -> tuple[Check, ...]:
-    """Return a check for each case, in their order; `checks` are those reported, by their case."""
-    declared = frozenset(adapter.capabilities)
-    return tuple(_outcome(case, checks.get(case.id), declared) for case in cases)
+def outcome(case: Case, check: Check | None, adapter: Adapter) -> Check:
+    """Return the check of a case, from the one that was reported with what was then under test."""
+    blank = named_by(case)
+    if check is None:
+        return blank
+    known = {name: getattr(blank, name) for name in _NAMES}
+    if problem := _impossible(case, check, frozenset(adapter.capabilities)):
+        return attrs.evolve(check, **known, status=Status.HARNESS_ERROR, reason=problem)
+    return attrs.evolve(check, **known)
 
 
 def named_by(case: Case) -> Check:
@@ -38,16 +41,6 @@ def named_by(case: Case) -> Check:
         feature=printable(case.feature),
         id=printable(case.id),
     )
-
-
-def _outcome(case: Case, check: Check | None, declared: frozenset[str]) -> Check:
-    blank = named_by(case)
-    if check is None:
-        return blank
-    known = {name: getattr(blank, name) for name in _NAMES}
-    if problem := _impossible(case, check, declared):
-        return attrs.evolve(check, **known, status=Status.HARNESS_ERROR, reason=problem)
-    return attrs.evolve(check, **known)
 
 
 _NAMES = ("name", "scenario", "clauses", "suites", "feature", "id")

@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from scoria_conformance.catalogue import catalogue, promised
-from scoria_conformance.demanding import is_whole, outcomes, part, suite_of
+from scoria_conformance.demanding import is_whole, outcome, part, suite_of
 from scoria_conformance.events import Events
-from scoria_conformance.observed import Observed
+from scoria_conformance.observed import Observed, PortBroken
 from scoria_conformance.report import Folder, FolderInUse
 from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.target import Target
@@ -46,6 +46,7 @@ class Keeper:
     collected: dict[str, str] = attrs.field(factory=dict)
     problem: str = ""
     adapter: Adapter = attrs.field(factory=Adapter)
+    adapters: dict[str, Adapter] = attrs.field(factory=dict)
     _events: Events | None = attrs.field(init=False)
     _folder: Folder | None = None
 
@@ -97,11 +98,13 @@ class Keeper:
         if before is None or check.status.badness > before.status.badness:
             checks[report.nodeid] = check
             self.say("checked", {check.id: converter.unstructure(check)})
-        self._note_adapter(converter.loads(carried["scoria_adapter"], Adapter))
+        self._note_adapter(report.nodeid, converter.loads(carried["scoria_adapter"], Adapter))
 
-    def _note_adapter(self, adapter: Adapter) -> None:
+    def _note_adapter(self, node: str, adapter: Adapter) -> None:
+        if adapter.name:
+            self.adapters[node] = adapter
         if adapter.name and adapter != self.adapter:
-            if self.adapter.name:
+            if self.adapter.name == adapter.name:
                 self.problem = f"what is under test changed: {self.adapter}, then {adapter}"
             self.adapter = adapter
             self.say("adapter", converter.unstructure(adapter))
@@ -134,9 +137,12 @@ class Keeper:
         checks = self.config.stash[CHECKS]
         told = self.config.getoption("--scoria-target")
         target = Target(told).name if told else self.adapter.name or "not named"
-        ours = {case: node for node, case in self.collected.items() if case}
-        reported = {case: checks[node] for case, node in ours.items() if node in checks}
-        cases = [case for case in catalogue().values() if case.id in ours]
+        ours = {*self.collected.values()} - {""}
+        found = [
+            outcome(catalogue()[case], checks.get(node), self.adapters.get(node, Adapter()))
+            for node, case in sorted(self.collected.items())
+            if case
+        ]
         theirs = [
             check
             for node, check in sorted(checks.items())
@@ -144,7 +150,7 @@ class Keeper:
         ]
         return Verdict(
             target,
-            (*outcomes(cases, reported, self.adapter), *theirs),
+            (*found, *theirs),
             self._broke_off(exitstatus),
             promised() if is_whole(ours) else (),
             self.setting.ended(self.adapter),
@@ -172,5 +178,11 @@ def put(report: pytest.TestReport, check: Check, config: pytest.Config) -> None:
 def note_adapter(config: pytest.Config, store: Observed) -> None:
     """Keep which class of store is under test, and what it declares."""
     kind = type(store.store)
-    declared = sorted(str(each) for each in store.capabilities)
-    config.stash[ADAPTER] = Adapter(f"{kind.__module__}.{kind.__qualname__}", tuple(declared))
+    declared = tuple(sorted(str(each) for each in store.capabilities))
+    found, before = (
+        Adapter(f"{kind.__module__}.{kind.__qualname__}", declared),
+        config.stash[ADAPTER],
+    )
+    config.stash[ADAPTER] = found
+    if before.name == found.name and before.capabilities != declared:
+        raise PortBroken(f"the store declared {before.capabilities} before, and now {declared}")

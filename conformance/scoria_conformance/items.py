@@ -7,7 +7,8 @@ import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 from pytest_bdd.utils import registry_get_safe
 
-from scoria_conformance.catalogue import FEATURES, LIMIT, TAGS, Case, cases
+from scoria_conformance.catalogue import LIMIT, TAGS, Case, cases
+from scoria_conformance.clauses import FEATURES
 
 
 def case_of(item: pytest.Item) -> Case:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import attrs
 
+from scoria_core import errors
 from scoria_core.errors import shown
 from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
 from scoria_core.visible import visible_line
@@ -23,7 +24,15 @@ KEPT = 200
 SHOWN = 300
 """How many characters of one argument or answer are shown."""
 
-MACHINERY = ("_pytest", "pytest", "pytest_bdd", "pluggy", "unittest", "hypothesis")
+MACHINERY = (
+    "_pytest",
+    "pytest",
+    "pytest_bdd",
+    "pluggy",
+    "unittest",
+    "hypothesis",
+    "scoria_conformance",
+)
 """Whose exceptions steer the suite, and say nothing of a store."""
 
 
@@ -34,12 +43,17 @@ class PortBroken(AssertionError):
 def strays(raised: BaseException) -> bool:
     """Tell whether an exception out of the code under test would steer the suite.
 
-    Ctrl-C is the person's who runs the suite, and is left to be.
+    So does one that is called as an error of the kit and is another. Ctrl-C is the person's who
+    runs the suite, and is left to be.
     """
     if isinstance(raised, BaseExceptionGroup):
         return any(map(strays, raised.exceptions))
     if not isinstance(raised, Exception):
         return not isinstance(raised, KeyboardInterrupt)
+    if isinstance(raised, PortBroken):
+        return False
+    if (of_the_kit := getattr(errors, type(raised).__name__, None)) is not None:
+        return type(raised) is not of_the_kit and isinstance(raised, errors.ScoriaError)
     return any(kind.__module__.partition(".")[0] in MACHINERY for kind in type(raised).__mro__)
 
 

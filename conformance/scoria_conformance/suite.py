@@ -2,6 +2,6 @@
 
 from pytest_bdd import scenarios
 
-from scoria_conformance.catalogue import FEATURES as _FEATURES
+from scoria_conformance.clauses import FEATURES as _FEATURES
 
 scenarios(str(_FEATURES))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +21,7 @@ import attrs
 
 from scoria_conformance.catalogue import Case, catalogue, chosen, promised
 from scoria_conformance.clauses import specification
-from scoria_conformance.demanding import named_by, outcomes
+from scoria_conformance.demanding import named_by, outcome
 from scoria_conformance.events import Heard
 from scoria_conformance.exclusions import Exclusions
 from scoria_conformance.setting import SEED, Adapter, Setting
@@ -43,6 +43,12 @@ LISTENING = 0.1
 
 DUMPING = 1.0
 """How many seconds a process that hangs is given to say where."""
+
+INNERMOST = 6
+"""How many calls of each thread of a process that hangs are told."""
+
+MOST_SAID = 100_000
+"""How many characters of what a process printed are looked at."""
 
 SUITES: Mapping[str, str] = MappingProxyType(
     {
@@ -98,7 +104,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         run = _Run(cases, _told(target, page, host, seed), Path(directory), tell)
         run.all()
-    checks = outcomes(cases, run.checks, run.adapter)
+    checks = tuple(outcome(case, run.checks.get(case.id), run.adapter) for case in cases)
     found = exclusions.applied(checks) if exclusions is not None else checks
     is_part = suite is not None or is_host
     owed, ended = () if is_part else promised(), setting.ended(run.adapter)
@@ -224,7 +230,7 @@ class _Child:
                 _dump(process)
         finally:
             _end(process)
-        return self._why(process.returncode, late, _tail(said))
+        return self._why(process.returncode, late, said)
 
     def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> str:
         """Listen until the process ends; return what took too long where it has to be ended."""
@@ -258,11 +264,11 @@ class _Child:
             return f"its process did not end within {STARTING} seconds of the last scenario"
         return f"no scenario began within {STARTING} seconds"
 
-    def _why(self, code: int, late: str, tail: str) -> str:
-        heard = self.heard
+    def _why(self, code: int, late: str, said: Path) -> str:
+        heard, lines = self.heard, _lines(said)
         if late:
-            return f"{late}\n{tail}".strip()
-        ended = f"{_code(code)}\n{tail}".strip()
+            return "\n".join([late, *_where(lines)])
+        ended = "\n".join([_code(code), *lines[-15:]]).strip()
         if heard.running:
             return f"its process ended ({ended}"
         if not heard.collected:
@@ -285,13 +291,26 @@ def _code(code: int) -> str:
     return f"signal {-code})"
 
 
-def _tail(said: Path) -> str:
-    with suppress(OSError):
+def _lines(said: Path) -> list[str]:
+    """Return the last lines that a process printed."""
+    try:
         with said.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - 20_000, 0))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-15:]).strip()
-    return ""
+            file.seek(max(file.seek(0, os.SEEK_END) - MOST_SAID, 0))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _where(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the calls that each thread was in, by what `_dump` had printed, the last first."""
+    shown = 0
+    for line in lines:
+        if "(most recent call first)" in line:
+            shown = INNERMOST
+            yield line
+        elif line.startswith("  File ") and shown:
+            shown -= 1
+            yield line
 
 
 def _dump(process: "subprocess.Popen[bytes]") -> None:

@@ -217,6 +217,11 @@ Feature: A store keeps records and interprets none of them
     When 4 processes take turns to create and append
     Then each of them saw what the ones before it had stored
 
+  @STORE-26
+  Scenario: A store that is closed while others write refuses them
+    When 8 callers create runs until the store is closed
+    Then each of them was refused with "StoreUnavailable"
+
   @STORE-26 @durable
   Scenario: A store that is closed while others write lets go of what it holds
     When 8 callers create runs until the store is closed
