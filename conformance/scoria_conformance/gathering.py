@@ -13,7 +13,7 @@ import pytest
 from scoria_conformance.catalogue import catalogue, promised
 from scoria_conformance.demanding import is_whole, outcome, part, suite_of
 from scoria_conformance.events import Events
-from scoria_conformance.observed import Observed, PortBroken
+from scoria_conformance.observed import Ledger, Observed, PortBroken
 from scoria_conformance.report import Folder, FolderInUse
 from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.target import Target
@@ -25,6 +25,9 @@ CHECKS = pytest.StashKey[dict[str, Check]]()
 
 ADAPTER = pytest.StashKey[Adapter]()
 """Where the configuration keeps what is under test, once a scenario has opened it."""
+
+LEDGER = pytest.StashKey[Ledger | None]()
+"""Where the configuration keeps the calls of the scenario that runs."""
 
 KEEPER = pytest.StashKey["Keeper"]()
 """Where the configuration keeps what keeps the checks."""
@@ -177,6 +180,7 @@ def put(report: pytest.TestReport, check: Check, config: pytest.Config) -> None:
 
 def note_adapter(config: pytest.Config, store: Observed) -> None:
     """Keep which class of store is under test, and what it declares."""
+    config.stash[LEDGER] = store.ledger
     kind = type(store.store)
     declared = tuple(sorted(str(each) for each in store.capabilities))
     found, before = (

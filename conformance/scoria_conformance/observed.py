@@ -18,8 +18,20 @@ from scoria_core.errors import shown
 from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
 from scoria_core.visible import visible_line
 
+READING = ("capabilities", "read", "head", "list_runs", "list_due")
+"""The calls that change nothing."""
+
+READS = 3
+"""How many of the last calls are told although they change nothing."""
+
+MOST_TOLD = 24
+"""How many calls of a failure are told."""
+
 KEPT = 200
-"""How many calls are remembered: the last of them."""
+"""How many calls that change something are remembered: the last of them."""
+
+ROW = 8
+"""How many rows of a list are shown."""
 
 SHOWN = 300
 """How many characters of one argument or answer are shown."""
@@ -64,6 +76,7 @@ class Call:
     method: str
     arguments: tuple[Any, ...]
     named: Mapping[str, Any]
+    number: int = 0
     ended: str = ""
     answer: Any = None
 
@@ -79,9 +92,19 @@ class Call:
 class Ledger:
     """The calls of one scenario, and what broke the port: a step may have swallowed that."""
 
-    calls: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=KEPT))
+    changes: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=KEPT))
+    reads: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=READS))
     count: int = 0
     broken: list[PortBroken] = attrs.field(factory=list)
+
+    def told(self) -> tuple[str, ...]:
+        """Return the calls that led here: those that change something, and the last that read."""
+        led = sorted([*self.changes, *self.reads], key=lambda call: call.number)
+        if len(led) <= MOST_TOLD:
+            return tuple(map(str, led))
+        half = MOST_TOLD // 2
+        left_out = f"... {len(led) - 2 * half} more calls, or more ..."
+        return (*map(str, led[:half]), left_out, *map(str, led[-half:]))
 
     def breaks(self, problem: str) -> PortBroken:
         """Return what to raise for something that no store may do."""
@@ -91,7 +114,8 @@ class Ledger:
     def made(self, call: Call, ask: Callable[[], Any]) -> Any:
         """Make a call of what is under test and note how it ends. Raises `PortBroken`."""
         self.count += 1
-        self.calls.append(call)
+        call.number = self.count
+        (self.reads if call.method in READING else self.changes).append(call)
         try:
             answer = ask()
         except BaseException as error:
@@ -262,12 +286,17 @@ def _kept(value: object) -> object:
 
 
 def _told(value: object) -> str:
+    """Return a value as it is told: an id is whole, of a long list there is the beginning."""
     if type(value) is list or type(value) is tuple:
-        some = [_told(each) for each in value[:3]]
+        some = [_told(each) for each in value[:ROW]]
         more = [f"... {len(value)} in all"] if len(value) > len(some) else []
         return f"[{', '.join([*some, *more])}]"
-    if isinstance(value, Record):
+    if type(value) is Record:
         return f"Record({value.sequence}, {shown(value.body, 40)})"
+    if type(value) is RunKey:
+        key = "" if value.idempotency_key is None else f", key {shown(value.idempotency_key)}"
+        ids = (value.run_id, value.tenant_id, value.session_id)
+        return f"RunKey({', '.join(shown(each, SHOWN) for each in ids)}{key})"
     if isinstance(value, datetime):
         return value.isoformat()
     return shown(value, SHOWN)

@@ -18,7 +18,7 @@ import pytest
 from scoria_conformance.blame import SuiteBroken, Unmet, judged
 from scoria_conformance.clauses import specification
 from scoria_conformance.demanding import named_by
-from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, Keeper, put
+from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, LEDGER, Keeper, put
 from scoria_conformance.items import case_of, is_of_the_suite, suites_of
 from scoria_conformance.observed import PortBroken, named
 from scoria_conformance.printable import printable
@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with no checks, and nothing under watch."""
     config.stash[CHECKS], config.stash[ADAPTER] = {}, Adapter()
-    config.stash[_WATCHED] = Watched()
+    config.stash[_WATCHED], config.stash[LEDGER] = Watched(), None
     version = specification().version
     keeper = Keeper(config, Setting.here(version, config.getoption("--scoria-seed")))
     config.stash[KEEPER] = keeper
@@ -101,7 +101,7 @@ def pytest_runtest_protocol(
     nextitem: pytest.Item | None,  # noqa: ARG001 - pytest matches by name
 ) -> Generator[None, object, object]:
     """Watch another scenario, from where the last one began."""
-    item.config.stash[_WATCHED] = Watched()
+    item.config.stash[_WATCHED], item.config.stash[LEDGER] = Watched(), None
     if not is_of_the_suite(item):
         return (yield)
     keeper, case = item.config.stash[KEEPER], case_of(item)
@@ -133,11 +133,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     What no store may do breaks a scenario whose steps went on all the same.
     """
     with _steady(item):
-        world = _leave_if_not_applicable(item)
+        _leave_if_not_applicable(item)
         done = yield
-        world = world or getattr(item, "funcargs", {}).get("world")
-        if isinstance(world, World) and world.ledger.broken:
-            raise world.ledger.broken[0]
+        ledger = item.config.stash[LEDGER]
+        if ledger is not None and ledger.broken:
+            raise ledger.broken[0]
         return done
 
 
@@ -152,18 +152,17 @@ def _steady(item: pytest.Item) -> Iterator[None]:
         raise PortBroken(f"what is under test raised {named(error)}, which it may not") from error
 
 
-def _leave_if_not_applicable(item: pytest.Item) -> World | None:
+def _leave_if_not_applicable(item: pytest.Item) -> None:
     """Skip a scenario that needs what the store does not declare, as the suite has read it."""
     needs = case_of(item).needs
     if not needs or not isinstance(item, pytest.Function):
-        return None
+        return
     world: World = item._request.getfixturevalue("world")
     missing = [need for need in needs if need not in world.store.capabilities]
     if missing:
         watched = item.config.stash[_WATCHED]
         watched.left = pytest.skip.Exception(f"the store does not declare {', '.join(missing)}")
         raise watched.left
-    return world
 
 
 def pytest_bdd_before_scenario(scenario: Any) -> None:
@@ -279,7 +278,11 @@ def _broken(
     compared = watched.compared if isinstance(raised, AssertionError) else ("", "")
     broken = next((step.text for step in watched.steps if step.outcome == Outcome.BROKE), "")
     expected = compared[0] or broken or _EXPECTED[call.when]
-    return attrs.evolve(check, expected=printable(expected), seen=compared[1] or reason)
+    ledger = item.config.stash[LEDGER]
+    calls = () if ledger is None else tuple(map(printable, ledger.told()))
+    return attrs.evolve(
+        check, expected=printable(expected), seen=compared[1] or reason, calls=calls
+    )
 
 
 _MORE = "\n  Use -v to get more diff"

@@ -75,7 +75,8 @@ class Check:
 
     `reason` says why it did not pass; `clauses` are those it puts to the test, `suites` those it
     is part of. `expected` and `seen` are what the step that broke wanted and got. `id` names it
-    among all checks.
+    among all checks. `calls` are those of the store that led to a failure, the shortest way that is
+    known, each with its answer.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Check:
     expected: str = ""
     seen: str = ""
     id: str = ""
+    calls: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.clauses import Clause, specification
+from scoria_conformance.explaining import alike, causes, first
 from scoria_conformance.printable import printable
 from scoria_conformance.setting import Adapter
 from scoria_conformance.verdict import Check, Group, Status, Verdict
@@ -118,8 +119,16 @@ class Document:
 
     @property
     def worst_first(self) -> tuple[ClauseRow, ...]:
-        """The clauses, the worst first."""
-        return tuple(sorted(self.clauses, key=lambda clause: -clause.status.badness))
+        """The clauses, the worst first, and of those the one first whose failure explains most."""
+        place = {check.id or check.name: number for number, check in enumerate(self.telling)}
+        last = len(place)
+
+        def rank(clause: ClauseRow) -> tuple[int, int]:
+            own = [each for each in self.checks if clause.id in each.clauses]
+            places = [place.get(each.id or each.name, last) for each in own]
+            return -clause.status.badness, min(places, default=last)
+
+        return tuple(sorted(self.clauses, key=rank))
 
     @property
     def marked(self) -> tuple[tuple[Status, int], ...]:
@@ -130,10 +139,20 @@ class Document:
 
     @property
     def telling(self) -> tuple[Check, ...]:
-        """The checks that neither passed nor were left out, the worst first."""
+        """The checks that neither passed nor were left out, the one first that explains most."""
         settled = (Status.PASSED, Status.NOT_APPLICABLE, Status.EXCLUDED)
         left = [check for check in self.checks if check.status not in settled]
-        return tuple(sorted(left, key=lambda check: -check.status.badness))
+        return first(left)
+
+    @property
+    def begin_with(self) -> tuple[tuple[Check, int], ...]:
+        """The failure that explains most, where there is one; how many others say the same."""
+        failed = self.with_status(Status.FAILED)
+        return tuple((check, alike(check, failed)) for check in first(failed)[:1])
+
+    def causes(self, check: Check) -> tuple[str, ...]:
+        """Return what commonly breaks the clauses of a check."""
+        return causes(check)
 
     def with_status(self, status: str) -> tuple[Check, ...]:
         """Return the checks with this status."""
@@ -153,7 +172,7 @@ def _by_scenario(checks: Iterable[Check]) -> tuple[Group, ...]:
     by_name: dict[str, list[Check]] = {}
     for check in checks:
         by_name.setdefault(check.scenario or check.name, []).append(check)
-    groups = (Group(name, tuple(found)) for name, found in by_name.items())
+    groups = (Group(name, first(found)) for name, found in by_name.items())
     return tuple(sorted(groups, key=lambda group: -group.status.badness))
 
 
