@@ -1,7 +1,7 @@
 """Which failure to look at first, and what its like commonly comes from.
 
 Most failures of a broken store are echoes: what a host asks rests on what a store promises. The
-one to begin with is that of the lowest layer which needed the fewest calls.
+one to begin with is that of the lowest layer which needed the fewest calls, one after the other.
 """
 
 import re
@@ -12,6 +12,9 @@ from scoria_conformance.verdict import Check
 
 LAYERS = ("store", "lifecycles", "adoption", "runtime_to_handoff", "host", "page")
 """The suites, each resting on those before it."""
+
+CROWDED = "endurance: "
+"""How the scenarios are named in which much happens at once, or by chance: they explain least."""
 
 CAUSES: Mapping[str, str] = MappingProxyType(
     {
@@ -68,9 +71,9 @@ def causes(check: Check) -> tuple[str, ...]:
     return tuple(CAUSES[clause] for clause in check.clauses if clause in CAUSES)
 
 
-def _depth(check: Check) -> tuple[int, int]:
+def _depth(check: Check) -> tuple[int, bool, int]:
     layers = [LAYERS.index(suite) for suite in check.suites if suite in LAYERS]
-    return min(layers, default=len(LAYERS)), len(check.calls)
+    return min(layers, default=len(LAYERS)), check.id.startswith(CROWDED), len(check.calls)
 
 
 def _words(check: Check) -> str:

@@ -1,4 +1,4 @@
-@store
+@store @seconds-180
 Feature: A store holds under whatever comes
   What content of any kind, many callers, many runs, and a process that is killed at any moment do
   to a store.
