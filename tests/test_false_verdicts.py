@@ -539,6 +539,22 @@ def test_pytest_is_red_where_a_store_steers_it(name: str, report: bool, stores: 
     assert "1 failed, 1 passed" in ran.stdout
 
 
+@pytest.mark.slow
+def test_a_scenario_that_an_adopter_marks_to_be_skipped_could_not_run(stores: Path) -> None:
+    """The mark is the adopter's word, and no pass; pytest shows it as ever."""
+    adopt(stores, "skips")
+    with (stores / "conftest.py").open("a") as file:
+        file.write(
+            "def pytest_collection_modifyitems(items):\n"
+            "    [each.add_marker(pytest.mark.skip('slow here')) for each in items]\n"
+        )
+    ran = adopted(stores, "-k", "stored_with_its_first", "--scoria-report-dir", "D")
+    (check,) = json.loads((stores / "D" / "report.json").read_text("utf-8"))["checks"]
+    assert (check["status"], ran.returncode) == ("could not run", 2)
+    assert "slow here" in check["reason"]
+    assert "1 skipped" in ran.stdout
+
+
 # The folder.
 
 GREEN = '{"status": "passed"}'

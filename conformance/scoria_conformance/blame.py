@@ -2,9 +2,9 @@
 
 The rules, first one that fits:
 
-1. `Unmet` is the suite's own word for a need of the run that is not met: it could not run. Every
-   other skip, expected failure or exit came out of what is under test, and fails. (A scenario
-   that does not apply is left before its first step, and is not judged.)
+1. `Unmet` is the suite's own word for a need of the run that is not met, and a mark the adopter's:
+   it could not run. Every other skip, expected failure or exit came out of what is under test, and
+   fails. (A scenario that does not apply is left before its first step, and is not judged.)
 2. A step that is not defined, a fixture that is not there, a coroutine step or a scenario that
    asserts nothing is the suite's, where the suite says so: a harness error.
 3. While what is under test is opened, a store that says it is not available leaves nothing to
@@ -57,7 +57,7 @@ def judged(raised: BaseException, *, opening: bool, steps_from: str) -> Status:
     the module of the step.
     """
     raised = _first(raised)
-    if type(raised) is Unmet:
+    if type(raised) is Unmet or _is_marked(raised):
         return Status.COULD_NOT_RUN
     by_suite = _is_suite(_origin(raised), steps_from)
     if isinstance(raised, _OF_THE_SUITE) and by_suite:
@@ -68,6 +68,13 @@ def judged(raised: BaseException, *, opening: bool, steps_from: str) -> Status:
         return Status.FAILED
     by_suite = by_suite and not isinstance(raised, UNUSABLE)
     return Status.HARNESS_ERROR if by_suite else Status.FAILED
+
+
+def _is_marked(raised: BaseException) -> bool:
+    """Tell whether pytest itself left a test out, for a mark that somebody put on it."""
+    frames = [frame for frame, _ in traceback.walk_tb(raised.__traceback__)]
+    by_pytest = bool(frames) and _module(frames[-1]) == "_pytest.skipping"
+    return by_pytest and type(raised) is pytest.skip.Exception
 
 
 def _first(raised: BaseException) -> BaseException:

@@ -64,6 +64,7 @@ class Folder:
 
     path: Path
     _held: int | None
+    _holder: int = attrs.field(factory=os.getpid)
 
     @classmethod
     def taken(cls, path: Path) -> "Folder":
@@ -82,6 +83,8 @@ class Folder:
 
         Killed in between, it leaves no file of another run, and no `report.json`.
         """
+        if os.getpid() != self._holder:
+            return  # a copy of the process, forked by what is under test
         found = Document.of(verdict)
         texts = {name: _environment().get_template(name).render(report=found) for name in TEMPLATES}
         texts["report.json"] = json.dumps(document(verdict), indent=1) + "\n"
