@@ -75,6 +75,8 @@ class RunStore(Protocol):
     every call that starts after it returned.
     Errors: every method may raise `StoreUnavailable` and `StoreCorrupt`; after `close`, all but
     `close` raise `StoreUnavailable`. Ids and bodies are opaque Unicode text without NUL.
+    Answers: a sequence is a `list` or a `tuple`, and what is in it of the very type that is said
+    here: a subclass may be equal to what it is not.
 
     `due_at` says when a run next has work to do, or None for never; the latest write decides.
     """

@@ -1,7 +1,8 @@
 """`scoria verify`: the suite against a store or a host."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,12 +11,13 @@ import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, err_line, err_status, line, out_json
+from scoria_cli.console import INDENT, console, err_line, err_status, line, out_json
 from scoria_cli.moves import missing
 from scoria_cli.options import Whole, json_option
 from scoria_conformance import (
     SEED,
     SUITES,
+    Check,
     Exclusions,
     ExclusionsRefused,
     Progress,
@@ -23,11 +25,12 @@ from scoria_conformance import (
     Verdict,
 )
 from scoria_conformance import verify as run_suite
+from scoria_conformance.explaining import alike, causes, first
 from scoria_conformance.printable import printable
-from scoria_conformance.report import document, write
+from scoria_conformance.report import document, taken
 
 RUN_BY = ("pytest", "pytest_bdd", "hypothesis")
-"""What the process that runs the suite needs, and this one does not."""
+"""What runs the suite, and reads its scenarios."""
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
@@ -42,6 +45,7 @@ _STYLES = {
     Status.FAILED: "bold red",
     Status.NOT_APPLICABLE: "dim",
     Status.EXCLUDED: "dim",
+    Status.PARTIAL: "dim",
     Status.COULD_NOT_RUN: "yellow",
     Status.HARNESS_ERROR: "bold yellow",
 }
@@ -102,30 +106,31 @@ def verify(
         if find_spec(library) is None:
             raise click.UsageError(missing(library, "verify"))
     watch = Watch()
-    try:
-        exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
-        verdict = run_suite(
-            target,
-            suite=suite,
-            page=PAGE,
-            host=_driver(target, driver),
-            seed=seed,
-            deep=deep,
-            exclusions=exclusions,
-            tell=watch,
-        )
-    except ExclusionsRefused as refused:
-        for each in refused.lines:
-            err_line(f"scoria: {each}")
-        return 2
-    finally:
-        watch.clear()
+    with taken(directory) if directory is not None else nullcontext() as folder:
+        try:
+            exclusions = None if exclude is None else Exclusions.read(exclude, date.today())
+            verdict = run_suite(
+                target,
+                suite=suite,
+                page=PAGE,
+                host=_driver(target, driver),
+                seed=seed,
+                deep=deep,
+                exclusions=exclusions,
+                tell=watch,
+            )
+        except ExclusionsRefused as refused:
+            for each in refused.lines:
+                err_line(f"scoria: {each}")
+            return 2
+        finally:
+            watch.clear()
+        if folder is not None:
+            folder.write(verdict)
     if as_json:
         out_json(document(verdict))
     else:
         report(console(), verdict)
-    if directory is not None:
-        write(verdict, directory)
     return verdict.exit_code
 
 
@@ -174,9 +179,10 @@ class Watch:
 
 
 def report(out: Console, verdict: Verdict) -> None:
-    """Print a line for each check, the worst last, and the verdict."""
-    for check in sorted(verdict.checks, key=lambda check: check.status.badness):
+    """Print a line for each check, the worst last, what to begin with, and the verdict."""
+    for check in reversed(first(reversed(verdict.checks))):
         _line(out, check.status, check.name, printable(check.reason.partition("\n")[0], 300))
+    _begin_with(out, [check for check in verdict.checks if check.status == Status.FAILED])
     if verdict.problem:
         _line(out, Status.HARNESS_ERROR, verdict.problem)
     elif untested := [clause.id for clause in verdict.clauses if not clause.checks]:
@@ -186,6 +192,19 @@ def report(out: Console, verdict: Verdict) -> None:
     if version := verdict.setting.specification:
         said = f"{said}, specification {version}"
     _line(out, verdict.status, said)
+
+
+def _begin_with(out: Console, failed: Sequence[Check]) -> None:
+    """Print what is known of the failure that explains the others."""
+    for check in first(failed)[:1]:
+        _line(out, check.status, f"begin with: {check.name}", ", ".join(check.clauses))
+        told = [("expected", check.expected), ("seen", check.seen)]
+        told += [("call", call) for call in check.calls]
+        told += [("commonest cause", cause) for cause in causes(check)]
+        for name, text in told:
+            out.print(f"{INDENT}{name}: {printable(text, 1_000)}", style="")
+        if others := alike(check, failed):
+            out.print(f"{INDENT}{others} more say the same")
 
 
 def _line(out: Console, status: Status, text: str, detail: str = "") -> None:

@@ -2,12 +2,14 @@
 
 The rules, first one that fits:
 
-1. A skip says itself what it is: not applicable, or a need of the run that is not met.
+1. `Unmet` is the suite's own word for a need of the run that is not met, and a mark the adopter's:
+   it could not run. Every other skip, expected failure or exit came out of what is under test, and
+   fails. (A scenario that does not apply is left before its first step, and is not judged.)
 2. A step that is not defined, a fixture that is not there, a coroutine step or a scenario that
-   asserts nothing is the suite's: a harness error.
-3. While what is under test is opened, a store that says it is not available, and a missing
-   option, leave nothing to test: it could not run. `verify` opens the store once before, so
-   whatever else a factory raises here is a store that opens only sometimes: failed.
+   asserts nothing is the suite's, where the suite says so: a harness error.
+3. While what is under test is opened, a store that says it is not available leaves nothing to
+   test: it could not run. `verify` opens the store once before, so whatever else a factory raises
+   here is a store that opens only sometimes: failed.
 4. What asserts, every error that the kit raises on purpose, and a host that refuses speak of what
    is under test.
 5. Any other error belongs to the code it came out of, the standard library aside. Out of the
@@ -17,13 +19,14 @@ The rules, first one that fits:
 
 import sys
 import traceback
+import unittest
 from types import FrameType
 
 import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from scoria_conformance.host import HostRefused
-from scoria_conformance.verdict import NOT_APPLICABLE, Status
+from scoria_conformance.verdict import Status
 from scoria_core.errors import ScoriaError, StoreUnavailable
 
 SUITE = ("scoria_conformance", "pytest_bdd", "_pytest", "pluggy")
@@ -33,45 +36,51 @@ UNUSABLE = (TypeError, AttributeError, LookupError, ValueError)
 """What Python raises where an answer cannot be worked with."""
 
 
-_SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception)
+_SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception, unittest.SkipTest)
 
 
 class SuiteBroken(Exception):
     """The suite says of itself that a scenario of it cannot tell anything."""
 
 
+class Unmet(pytest.skip.Exception):  # type: ignore[misc,name-defined]
+    """The suite says that the run lacks what a scenario needs: a page, a driver, a system call."""
+
+
 _OF_THE_SUITE = (SuiteBroken, StepDefinitionNotFoundError, pytest.FixtureLookupError)
 
 
-def judged(raised: BaseException, *, opening: bool, steps_from: str) -> tuple[Status, str]:
-    """Return what a check that raised comes to, and the reason where a skip gives one.
+def judged(raised: BaseException, *, opening: bool, steps_from: str) -> Status:
+    """Return what a check that raised comes to.
 
     `opening` says that no step was running yet, but what it needs was being made; `steps_from` is
     the module of the step.
     """
     raised = _first(raised)
-    if isinstance(raised, pytest.skip.Exception):
-        return _skipped(str(raised.msg))
-    if isinstance(raised, _OF_THE_SUITE):
-        return Status.HARNESS_ERROR, ""
-    if opening and isinstance(raised, StoreUnavailable | pytest.fail.Exception):
-        return Status.COULD_NOT_RUN, ""
-    if isinstance(raised, _SPEAKING):
-        return Status.FAILED, ""
-    by_suite = _is_suite(_origin(raised), steps_from) and not isinstance(raised, UNUSABLE)
-    return (Status.HARNESS_ERROR if by_suite else Status.FAILED), ""
+    if type(raised) is Unmet or _is_marked(raised):
+        return Status.COULD_NOT_RUN
+    by_suite = _is_suite(_origin(raised), steps_from)
+    if isinstance(raised, _OF_THE_SUITE) and by_suite:
+        return Status.HARNESS_ERROR
+    if opening and isinstance(raised, StoreUnavailable):
+        return Status.COULD_NOT_RUN
+    if isinstance(raised, _SPEAKING) or not isinstance(raised, Exception):
+        return Status.FAILED
+    by_suite = by_suite and not isinstance(raised, UNUSABLE)
+    return Status.HARNESS_ERROR if by_suite else Status.FAILED
+
+
+def _is_marked(raised: BaseException) -> bool:
+    """Tell whether pytest itself left a test out, for a mark that somebody put on it."""
+    frames = [frame for frame, _ in traceback.walk_tb(raised.__traceback__)]
+    by_pytest = bool(frames) and _module(frames[-1]) == "_pytest.skipping"
+    return by_pytest and type(raised) is pytest.skip.Exception
 
 
 def _first(raised: BaseException) -> BaseException:
     while isinstance(raised, BaseExceptionGroup):
         raised = raised.exceptions[0]
     return raised
-
-
-def _skipped(reason: str) -> tuple[Status, str]:
-    if reason.startswith(NOT_APPLICABLE):
-        return Status.NOT_APPLICABLE, reason.removeprefix(NOT_APPLICABLE)
-    return Status.COULD_NOT_RUN, reason
 
 
 def _origin(raised: BaseException) -> str:

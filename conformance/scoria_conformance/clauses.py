@@ -3,11 +3,22 @@
 import json
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import attrs
 
 from scoria_core.conversion import converter
+
+
+def _folder() -> Path:
+    """Return where the features are that belong to this module, whoever else has such a folder."""
+    beside = Path(__file__).resolve().parent.parent
+    places = (beside / "scoria_features", beside.parent / "features" / "scoria_features")
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+FEATURES = _folder()
+"""The folder of the features. It is not imported: what stands first in the path may be another."""
 
 VERSION = "1.0-draft"
 """The version of the specification: until it is published, a clause may still change."""
@@ -58,4 +69,4 @@ class ClauseSet:
 @cache
 def specification() -> ClauseSet:
     """Return the clauses that this kit ships."""
-    return ClauseSet.from_json((files("scoria_features") / "clauses.json").read_text("utf-8"))
+    return ClauseSet.from_json((FEATURES / "clauses.json").read_text("utf-8"))

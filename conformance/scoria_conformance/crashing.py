@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.answers import hands_off
-from scoria_conformance.crews import Barrier, Failed, begin_process, forking
+from scoria_conformance.crews import Barrier, Broke, begin_process, forking
 from scoria_conformance.world import KIND, PATIENCE, World, asks, completed
 from scoria_core import HandOff, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.ports import Record, RunKey, RunStore
@@ -54,6 +54,8 @@ class Fate:
     acknowledged: tuple[Write, ...]
     unknown: Write | None
     exit_code: int | None
+    error: str = ""
+    """What it raised, where it broke off by itself."""
 
     @property
     def was_killed(self) -> bool:
@@ -174,15 +176,17 @@ def _life(
 def _fate(key: str, process: ForkProcess, hears: Connection) -> Fate:
     acknowledged: list[Write] = []
     told: Write | None = None
+    error = ""
     for said in _said(hears):
-        if said == ACKNOWLEDGED and told is not None:
+        if isinstance(said, Broke):
+            error = said.error
+        elif said == ACKNOWLEDGED and told is not None:
             acknowledged.append(told)
             told = None
         else:
-            assert not isinstance(said, Failed), f"a process ended by itself: {said}"
             told = said
     process.join(PATIENCE)
-    return Fate(key, tuple(acknowledged), told, process.exitcode)
+    return Fate(key, tuple(acknowledged), told, process.exitcode, error)
 
 
 def _said(hears: Connection) -> Iterator[Any]:

@@ -14,11 +14,11 @@ from random import Random
 from typing import Any, Protocol
 
 import attrs
-import pytest
 
+from scoria_conformance.blame import Unmet
+from scoria_conformance.observed import named as told
 from scoria_conformance.points import Trail, packages
 from scoria_conformance.world import PATIENCE, World
-from scoria_core.errors import shown
 from scoria_core.ports import RunStore
 
 GIVING_WAY = 0.1
@@ -34,18 +34,10 @@ class Barrier(Protocol):
 
 
 @attrs.frozen
-class Failed:
-    """What a process says last that ends by itself."""
+class Broke:
+    """The last that a process says which breaks off: the error it did not get over."""
 
-    told: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> "Failed":
-        """Return what is said of an error."""
-        return cls(shown(error, 500))
-
-    def __str__(self) -> str:
-        return self.told
+    error: str
 
 
 Work = Callable[[RunStore, int, Barrier], Any]
@@ -105,7 +97,7 @@ def begin_process(
             work(store, says)
             store.close()
         except BaseException as error:
-            says.send(Failed.of(error))
+            says.send(Broke(told(error)))
             raise
 
     process = context.Process(target=child, daemon=True)
@@ -119,12 +111,13 @@ def begin_process(
 
 def heard(hears: Connection) -> Any:
     """Return what a process says next."""
-    assert hears.poll(PATIENCE), "a process says nothing"
+    speaks = hears.poll(PATIENCE)
+    assert speaks, "a process says nothing"
     try:
         said = hears.recv()
     except EOFError:
         raise AssertionError("a process broke off before it had said anything") from None
-    assert not isinstance(said, Failed), f"a process broke off with {said}"
+    assert not isinstance(said, Broke), f"a process broke off: {said.error}"
     return said
 
 
@@ -136,7 +129,7 @@ def forking() -> ForkContext:
     try:
         return multiprocessing.get_context("fork")
     except ValueError:
-        pytest.skip("this system cannot fork a process to put the store to the test")
+        raise Unmet("this system cannot fork a process to put the store to the test") from None
 
 
 def _give_way(chance: Random) -> None:

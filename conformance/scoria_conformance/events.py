@@ -5,6 +5,7 @@ leaves every check it came to, and the name of the one it was in.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,70 +13,80 @@ from typing import Any
 import attrs
 
 from scoria_conformance.setting import Adapter
-from scoria_conformance.verdict import Check, Status
+from scoria_conformance.verdict import Check
 from scoria_core.conversion import converter
 
 
 @attrs.frozen
 class Events:
-    """Where a suite says what it does."""
+    """Where a suite says what it does. A copy of its process that a target forked says nothing."""
 
     path: Path
+    _speaker: int = attrs.field(factory=os.getpid)
 
     def say(self, event: str, data: object) -> None:
         """Add a line."""
+        if os.getpid() != self._speaker:
+            os._exit(1)  # it would run every scenario a second time
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([event, data]) + "\n")
 
 
 @attrs.define
 class Heard:
-    """What a suite has said so far; `running` is the scenario it is in.
+    """What one process of a suite has said so far; `running` is the scenario it is in.
 
-    `names` are all that it knows scenarios by, `collected` the node ids of those it is to run.
+    `collected` are the digests of the scenarios it has to run. `unavailable` is why what is under
+    test did not open, and `garbled` that somebody else wrote to where the suite is heard.
     """
 
-    names: frozenset[str] = frozenset()
-    collected: frozenset[str] = frozenset()
+    collected: dict[str, str] = attrs.field(factory=dict)
     running: str = ""
+    settled: list[str] = attrs.field(factory=list)
     checks: dict[str, Check] = attrs.field(factory=dict)
     adapter: Adapter = attrs.field(factory=Adapter)
+    unavailable: dict[str, str] = attrs.field(factory=dict)
+    ended: bool = False
+    garbled: bool = False
     _read: int = 0
 
     def listen(self, path: Path) -> None:
         """Read the lines that were added; half a line is left for the next time."""
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            file.seek(self._read)
-            whole = file.read().rpartition(b"\n")
+        try:
+            with path.open("rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")
+        except OSError:
+            return  # it has said nothing yet, or somebody took it away: what is missing is missed
         self._read += len(whole[0]) + len(whole[1])
         for line in whole[0].splitlines():
-            self._hear(*json.loads(line))
+            try:
+                self._hear(*json.loads(line))
+            except Exception:  # noqa: BLE001 - whatever was written there, it was not the suite
+                self.garbled = True
 
     def _hear(self, event: str, data: Any) -> None:
         match event:
-            case "known":
-                self.names = frozenset(data)
+            case "unavailable":
+                self.unavailable = dict(data)
             case "collected":
-                self.collected = frozenset(data)
+                self.collected = dict(data)
             case "started":
-                self.running = data
+                self.running = str(data)
             case "adapter":
                 self.adapter = converter.structure(data, Adapter)
             case "checked":
-                self.checks.update(_checks(data))
+                self._note(data)
+            case "finished":
+                self.settled.append(str(data))
+                self.running = ""
+            case "ended":
+                self.ended = True
 
-    @property
-    def missing(self) -> frozenset[str]:
-        """What was collected and not reported."""
-        return self.collected - {*self.checks}
-
-    @property
-    def failed(self) -> int:
-        """How many checks failed so far."""
-        return sum(check.status == Status.FAILED for check in self.checks.values())
-
-
-def _checks(data: Mapping[str, Any]) -> dict[str, Check]:
-    return {node: converter.structure(check, Check) for node, check in data.items()}
+    def _note(self, data: Mapping[str, Any]) -> None:
+        """Keep the worst that is said of a scenario."""
+        for case, told in data.items():
+            check = converter.structure(told, Check)
+            before = self.checks.get(case)
+            if before is None or check.status.badness > before.status.badness:
+                self.checks[case] = check

@@ -7,7 +7,7 @@ stale, and would hide the next break.
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,9 @@ import attrs
 
 from scoria_conformance.verdict import Check, Status
 from scoria_core.errors import ScoriaError, shown
+
+FURTHEST = timedelta(days=90)
+"""How far ahead an exclusion may last: by then somebody has looked at it again."""
 
 FIELDS = ("scenario", "reason", "until")
 """What an exclusion says, no more and no less."""
@@ -61,7 +64,7 @@ class Exclusions:
         """Return what the file excludes. Raises `ExclusionsRefused`."""
         try:
             text = path.read_text("utf-8")
-            return cls(_entries(str(path), text, tomllib.loads(text)), today)
+            return cls(_entries(str(path), text, tomllib.loads(text), today), today)
         except OSError as error:
             problem = error.strerror or type(error).__name__
             line = f"{path}: {problem}; give the path of a TOML file"
@@ -110,14 +113,14 @@ def _expired(check: Check, exclusion: Exclusion) -> Check:
     return attrs.evolve(check, reason=f"{check.reason}\n{said}" if check.reason else said)
 
 
-def _entries(path: str, text: str, document: dict[str, Any]) -> tuple[Exclusion, ...]:
+def _entries(path: str, text: str, document: dict[str, Any], today: date) -> tuple[Exclusion, ...]:
     written = document.get("exclude", [])
     if {*document} - {"exclude"} or not isinstance(written, list):
         line = f"{path}: there is more than [[exclude]] in it; keep each entry under [[exclude]]"
         raise ExclusionsRefused((line,))
     places = list(_places(path, text, len(written)))
     found = list(zip(places, written, strict=True))
-    wrong = [f"{place}: {_wrong(entry)}" for place, entry in found if _wrong(entry)]
+    wrong = [f"{place}: {said}" for place, entry in found if (said := _wrong(entry, today))]
     wrong += _repeated(found)
     if wrong:
         raise ExclusionsRefused(tuple(wrong))
@@ -130,7 +133,7 @@ def _places(path: str, text: str, count: int) -> Iterator[str]:
         yield f"{path}:{heads[number]}" if len(heads) == count else f"{path} (entry {number + 1})"
 
 
-def _wrong(entry: object) -> str:
+def _wrong(entry: object, today: date) -> str:
     """Return what is wrong with an entry and what to do, or nothing."""
     if not isinstance(entry, dict):
         return "an entry is no table; write each under [[exclude]]"
@@ -140,6 +143,9 @@ def _wrong(entry: object) -> str:
     until = entry.get("until")
     if not isinstance(until, date) or isinstance(until, datetime):
         return "until is missing or no date; write it as 2027-01-31, without quotes"
+    if until - today > FURTHEST:
+        days = FURTHEST.days
+        return f"until is more than {days} days ahead; give a day through {today + FURTHEST}"
     more = sorted({*entry} - {*FIELDS})
     return f"{shown(more[0])} is not known; keep to {', '.join(FIELDS)}" if more else ""
 

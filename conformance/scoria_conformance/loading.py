@@ -20,7 +20,8 @@ from typing import Any, cast
 
 import attrs
 
-from scoria_conformance.crews import Failed, begin_process
+from scoria_conformance.crews import Broke, begin_process
+from scoria_conformance.observed import named as told
 from scoria_conformance.points import Place, Point, Trail, packages
 from scoria_conformance.sequential import NO_RUNS, Kept, kept
 from scoria_conformance.shelf import NOON, numbered, record
@@ -145,7 +146,7 @@ class _Load:
             with self.trail.followed():
                 work(*arguments)
         except BaseException as error:  # noqa: BLE001 - the parent is told, whatever it is
-            self._say(Failed.of(error))
+            self._say(Broke(told(error)))
             os._exit(1)
 
     def _write(self, lives: Sequence[Life]) -> None:

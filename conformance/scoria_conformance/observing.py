@@ -5,20 +5,28 @@ that writes the report.
 """
 
 import inspect
-from collections.abc import Callable, Generator
+import json
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from scoria_conformance.blame import SuiteBroken, judged
+from scoria_conformance.blame import SuiteBroken, Unmet, judged
 from scoria_conformance.clauses import specification
-from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, Keeper, put
-from scoria_conformance.items import clauses_of, feature_of, name_of, scenario_of, suites_of
+from scoria_conformance.demanding import named_by
+from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, LEDGER, Keeper, put
+from scoria_conformance.items import case_of, is_of_the_suite, suites_of
+from scoria_conformance.observed import PortBroken, named
 from scoria_conformance.printable import printable
 from scoria_conformance.setting import Adapter, Setting
+from scoria_conformance.target import Target
 from scoria_conformance.verdict import Check, Outcome, Status, StepSeen
-from scoria_core.errors import shown
+from scoria_conformance.world import World
+from scoria_core.errors import StoreUnavailable, shown
 
 VALUE = 1_000
 """How many characters of a compared value are shown."""
@@ -26,11 +34,12 @@ VALUE = 1_000
 
 @attrs.define
 class Watched:
-    """What is seen of a scenario while it runs."""
+    """What is seen of a scenario while it runs; `left` is how the suite leaves one itself."""
 
     steps: list[StepSeen] = attrs.field(factory=list)
     steps_from: str = ""
     called: bool = False
+    left: BaseException | None = None
     compared: tuple[str, str] = ("", "")
     seconds: float = 0.0
 
@@ -43,36 +52,117 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("scoria")
     group.addoption("--scoria-report-dir", help="directory to write the report to, in five formats")
     group.addoption("--scoria-events", help="file to write what happens to, while it happens")
+    group.addoption("--scoria-only", help="JSON file of the ids of the scenarios to run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start with no checks, and nothing under watch."""
     config.stash[CHECKS], config.stash[ADAPTER] = {}, Adapter()
-    config.stash[_WATCHED] = Watched()
+    config.stash[_WATCHED], config.stash[LEDGER] = Watched(), None
     version = specification().version
     keeper = Keeper(config, Setting.here(version, config.getoption("--scoria-seed")))
     config.stash[KEEPER] = keeper
     config.pluginmanager.register(keeper, "scoria-keeper")
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Tell who listens where there is nothing to test, before a scenario is looked for."""
+    config = session.config
+    if config.getoption("--scoria-events") is None:
+        return
+    target = config.getoption("--scoria-target")
+    try:
+        Target(target, config.getoption("--scoria-host")).check()
+    except StoreUnavailable as error:
+        why = {"store": error.store, "problem": error.problem, "next_move": error.next_move}
+        config.stash[KEEPER].say("unavailable", {name: printable(str(why[name])) for name in why})
+        pytest.exit("there is nothing to test", returncode=pytest.ExitCode.USAGE_ERROR)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say by which names scenarios are known, before any of them is left out."""
-    names = {name for item in items for name in (scenario_of(item), name_of(item))}
-    config.stash[KEEPER].say("known", sorted(names))
+    """Leave out what is not asked for."""
+    if named := config.getoption("--scoria-only"):
+        wanted = frozenset(json.loads(Path(named).read_text("utf-8")))
+        items[:] = [item for item in items if case_of(item).id in wanted]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what is to be checked."""
-    nodes = [item.nodeid for item in session.items if suites_of(item)]
-    session.config.stash[KEEPER].collect(nodes)
+    found = [item for item in session.items if suites_of(item)]
+    ours = {item.nodeid: case_of(item) for item in found if is_of_the_suite(item)}
+    keeper = session.config.stash[KEEPER]
+    keeper.collect({item.nodeid: getattr(ours.get(item.nodeid), "id", "") for item in found})
+    keeper.say("collected", {case.id: case.digest for case in ours.values()})
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Watch another scenario."""
-    item.config.stash[_WATCHED] = Watched()
-    item.config.stash[KEEPER].say("started", name_of(item))
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item,
+    nextitem: pytest.Item | None,  # noqa: ARG001 - pytest matches by name
+) -> Generator[None, object, object]:
+    """Watch another scenario, from where the last one began."""
+    item.config.stash[_WATCHED], item.config.stash[LEDGER] = Watched(), None
+    if not is_of_the_suite(item):
+        return (yield)
+    keeper, case = item.config.stash[KEEPER], case_of(item)
+    os.chdir(item.config.invocation_params.dir)
+    keeper.say("started", case.id)
+    done = yield
+    keeper.say("finished", case.id)
+    return done
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Have what is under test steer nothing while it is opened."""
+    with _steady(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Have what is under test steer nothing while it is closed."""
+    with _steady(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave a scenario that does not apply; have what is under test steer none that does.
+
+    What no store may do breaks a scenario whose steps went on all the same.
+    """
+    with _steady(item):
+        _leave_if_not_applicable(item)
+        done = yield
+        ledger = item.config.stash[LEDGER]
+        if ledger is not None and ledger.broken:
+            raise ledger.broken[0]
+        return done
+
+
+@contextmanager
+def _steady(item: pytest.Item) -> Iterator[None]:
+    """Turn what would end the session, and did not come from the suite, into a failure."""
+    try:
+        yield
+    except pytest.exit.Exception as error:
+        if not suites_of(item):
+            raise
+        raise PortBroken(f"what is under test raised {named(error)}, which it may not") from error
+
+
+def _leave_if_not_applicable(item: pytest.Item) -> None:
+    """Skip a scenario that needs what the store does not declare, as the suite has read it."""
+    needs = case_of(item).needs
+    if not needs or not isinstance(item, pytest.Function):
+        return
+    world: World = item._request.getfixturevalue("world")
+    missing = [need for need in needs if need not in world.store.capabilities]
+    if missing:
+        watched = item.config.stash[_WATCHED]
+        watched.left = pytest.skip.Exception(f"the store does not declare {', '.join(missing)}")
+        raise watched.left
 
 
 def pytest_bdd_before_scenario(scenario: Any) -> None:
@@ -132,7 +222,20 @@ def pytest_runtest_makereport(
     item.config.stash[_WATCHED].seconds += call.duration
     if check := _check(item, call, report):
         put(report, check, item.config)
+        if check.status in (Status.FAILED, Status.HARNESS_ERROR) and report.outcome == "skipped":
+            _redden(report, check)
     return report
+
+
+def _redden(report: pytest.TestReport, check: Check) -> None:
+    """Have pytest see a failure where what is under test raised what pytest takes for a skip.
+
+    A mark of the adopter's own stays what it is.
+    """
+    if hasattr(report, "wasxfail") and "xfail" in report.keywords:
+        return
+    vars(report).pop("wasxfail", None)
+    report.outcome, report.longrepr = "failed", f"{check.status}: {check.reason}"
 
 
 def _check(
@@ -148,13 +251,11 @@ def _check(
 
 
 def _held(item: pytest.Item, watched: Watched) -> Check:
-    return Check(
-        printable(name_of(item)),
-        Status.PASSED,
-        scenario=printable(scenario_of(item)),
-        clauses=clauses_of(item),
+    return attrs.evolve(
+        named_by(case_of(item)),
+        status=Status.PASSED,
+        reason="",
         suites=suites_of(item),
-        feature=printable(feature_of(item)),
         seconds=round(watched.seconds, 6),
         steps=tuple(watched.steps),
     )
@@ -163,19 +264,25 @@ def _held(item: pytest.Item, watched: Watched) -> Check:
 def _broken(
     item: pytest.Item, call: "pytest.CallInfo[None]", report: pytest.TestReport
 ) -> Check | None:
-    assert call.excinfo is not None
-    watched, raised = item.config.stash[_WATCHED], call.excinfo.value
+    watched, raised = item.config.stash[_WATCHED], _raised(call)
+    if raised is watched.left:
+        reason = printable(str(raised))
+        return attrs.evolve(_held(item, watched), status=Status.NOT_APPLICABLE, reason=reason)
     # A step asks for its fixtures before it is called, and with them for what is under test.
     opening = call.when != "teardown" and not watched.called
-    status, skipped = judged(raised, opening=opening, steps_from=watched.steps_from)
-    reason = printable(skipped or _failure(report, call))
+    status = judged(raised, opening=opening, steps_from=watched.steps_from)
+    reason = printable(_failure(report, call))
     check = attrs.evolve(_held(item, watched), status=status, reason=reason)
     if status not in (Status.FAILED, Status.HARNESS_ERROR):
         return check
     compared = watched.compared if isinstance(raised, AssertionError) else ("", "")
     broken = next((step.text for step in watched.steps if step.outcome == Outcome.BROKE), "")
     expected = compared[0] or broken or _EXPECTED[call.when]
-    return attrs.evolve(check, expected=printable(expected), seen=compared[1] or reason)
+    ledger = item.config.stash[LEDGER]
+    calls = () if ledger is None else tuple(map(printable, ledger.told()))
+    return attrs.evolve(
+        check, expected=printable(expected), seen=compared[1] or reason, calls=calls
+    )
 
 
 _MORE = "\n  Use -v to get more diff"
@@ -204,8 +311,16 @@ def _text(step: Any) -> str:
 
 
 def _failure(report: pytest.TestReport, call: "pytest.CallInfo[None]") -> str:
+    raised = _raised(call)
+    if isinstance(raised, Unmet):
+        return str(raised)
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         return str(crash.message).removesuffix(_MORE).strip()
-    assert call.excinfo is not None
-    return call.excinfo.exconly().strip()
+    return named(raised)
+
+
+def _raised(call: "pytest.CallInfo[None]") -> BaseException:
+    if call.excinfo is None:
+        raise LookupError("nothing was raised")
+    return call.excinfo.value

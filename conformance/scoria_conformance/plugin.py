@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from scoria_conformance.blame import Unmet
+from scoria_conformance.catalogue import NEEDS, TAGS, catalogue
 from scoria_conformance.clauses import specification
 from scoria_conformance.gathering import CHECKS as CHECKS
 from scoria_conformance.gathering import note_adapter
 from scoria_conformance.host import Host, InProcessHost, PageFactory
-from scoria_conformance.items import TAGS
 from scoria_conformance.setting import SEED
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
+
+# What steps import and pytest does not; an assert in any other module is none that explains itself.
+pytest.register_assert_rewrite(
+    "scoria_conformance.scenes", "scoria_conformance.crashing", "scoria_conformance.crews"
+)
 
 # In the order in which they import each other: pytest rewrites asserts as it imports.
 pytest_plugins = [
@@ -67,11 +73,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the tags, so that strict markers hold."""
-    for tag, meaning in TAGS.items():
+    """Register the tags, so that strict markers hold. Refuse to run where nothing is asserted."""
+    _refuse_without_asserts(config)
+    limits = {f"seconds-{case.limit:.0f}": "may take so long" for case in catalogue().values()}
+    for tag, meaning in {**TAGS, **NEEDS, **limits}.items():
         config.addinivalue_line("markers", f"{tag}: {meaning}")
     for clause in specification().clauses:
         config.addinivalue_line("markers", f"{clause.id}: {clause.text}")
+
+
+def _refuse_without_asserts(config: pytest.Config) -> None:
+    """Raise `UsageError` where a step would hold whatever it asserts, or not say what it saw."""
+    if not __debug__:
+        raise pytest.UsageError(
+            "the conformance suite checks by assert, which python -O and PYTHONOPTIMIZE turn off: "
+            "run without them"
+        )
+    if config.getoption("assertmode") != "rewrite":
+        raise pytest.UsageError(
+            "the conformance suite tells what it saw by rewritten asserts: run without "
+            "--assert=plain"
+        )
 
 
 @pytest.fixture
@@ -79,7 +101,7 @@ def scoria_target(request: pytest.FixtureRequest) -> Target:
     """Return what is under test, as the command line names it."""
     named = request.config.getoption("--scoria-target")
     if named is None:
-        pytest.fail("nothing to verify: pass --scoria-target or override scoria_store_factory")
+        raise Unmet("nothing to verify: pass --scoria-target or override scoria_store_factory")
     return Target(named)
 
 
@@ -94,7 +116,7 @@ def scoria_page(request: pytest.FixtureRequest) -> PageFactory:
     """Make the evidence page of a facade."""
     named = request.config.getoption("--scoria-page")
     if named is None:
-        pytest.skip("no evidence page to look at: pass --scoria-page")
+        raise Unmet("no evidence page to look at: pass --scoria-page")
     page: PageFactory = Target(named).named()
     return page
 
@@ -132,6 +154,6 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         yield InProcessHost(world.scoria, request.getfixturevalue("scoria_page"))
         return
     if driver is None:
-        pytest.skip("no way to talk to the host: pass --scoria-host")
+        raise Unmet("no way to talk to the host: pass --scoria-host")
     with target.connected() as connected:
         yield connected

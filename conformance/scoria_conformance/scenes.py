@@ -102,7 +102,8 @@ class Scene:
     def _hold(self, begin: Callable[[World, Answer], None]) -> None:
         self._worker = threading.Thread(target=self._work, args=[begin])
         self._worker.start()
-        assert self._entered.wait(PATIENCE), "no handler was called"
+        entered = self._entered.wait(PATIENCE)
+        assert entered, "no handler was called"
         if self._refusal is not None:
             raise self._refusal
 
@@ -120,7 +121,8 @@ class Scene:
             return
         self.world.run_id = run.run_id
         self._entered.set()
-        assert self._go.wait(PATIENCE)
+        told = self._go.wait(PATIENCE)
+        assert told, "the handler was never told to go on"
 
 
 def _request(world: World) -> None:

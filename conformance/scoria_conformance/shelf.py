@@ -4,9 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import attrs
-import pytest
 
-from scoria_conformance.verdict import NOT_APPLICABLE
+from scoria_conformance.blame import SuiteBroken
 from scoria_conformance.world import TENANT, World
 from scoria_core import ScoriaError
 from scoria_core.ports import Capability, Record, RunKey
@@ -85,6 +84,6 @@ class Shelf:
             self.world.error = error
 
     def need(self, capability: Capability) -> None:
-        """Leave the scenario where the store does not declare `capability`."""
+        """Raise `SuiteBroken` where a scenario goes on without what its tags must ask for."""
         if capability not in self.world.store.capabilities:
-            pytest.skip(f"{NOT_APPLICABLE}the store does not declare {capability}")
+            raise SuiteBroken(f"a scenario that needs {capability} is not tagged @{capability}")

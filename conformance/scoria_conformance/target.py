@@ -16,7 +16,7 @@ import httpx
 from scoria_conformance.host import Host
 from scoria_conformance.serving import served
 from scoria_conformance.world import StoreFactory
-from scoria_core.errors import ScoriaError, StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.importing import named
 from scoria_core.stores import checked_url, known_schemes, open_store, scratch_url, store_name
 
@@ -70,9 +70,9 @@ class Target:
         with tempfile.TemporaryDirectory(prefix="scoria-check-") as directory:
             try:
                 factory(Path(directory)).close()
-            except ScoriaError:
+            except (StoreUnavailable, KeyboardInterrupt):
                 raise
-            except Exception as error:
+            except BaseException as error:  # a module may exit, or skip itself
                 problem = f"could not be opened in an empty directory: {shown(error, 200)}"
                 next_move = "give a factory that takes a pathlib.Path and returns a RunStore"
                 raise StoreUnavailable(self.name, problem, next_move) from error
@@ -84,7 +84,9 @@ class Target:
             raise StoreUnavailable(self.name, "is neither a URL nor module:name", next_move)
         try:
             return named(self.text)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may exit, or skip itself
             problem = f"cannot be imported: {shown(error, 200)}"
             raise StoreUnavailable(self.name, problem, next_move) from error
 

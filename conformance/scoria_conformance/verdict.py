@@ -5,6 +5,7 @@ The order of the statuses is decided here and nowhere else. From best to worst:
     not applicable   nothing was promised, so nothing was tried
     passed           it holds
     excluded         it is known not to hold, and a reason and a date say until when
+    partial          it holds, and only a part of the suite was asked: of a run, never of a check
     could not run    what the check needs was not there: a page, a server, a browser
     harness error    the suite itself broke, so nothing is known
     failed           it does not hold
@@ -28,6 +29,7 @@ class Status(StrEnum):
     NOT_APPLICABLE = "not applicable"
     PASSED = "passed"
     EXCLUDED = "excluded"
+    PARTIAL = "partial"
     COULD_NOT_RUN = "could not run"
     HARNESS_ERROR = "harness error"
     FAILED = "failed"
@@ -40,16 +42,13 @@ class Status(StrEnum):
     @property
     def mark(self) -> str:
         """One character that says the same, where colour is not seen."""
-        return "-✓~?!✗"[self.badness]
+        return "-✓~◐?!✗"[self.badness]
 
 
 def worst(statuses: Iterable[Status]) -> Status:
     """Return what a parent of these comes to; of none, that it could not run."""
     return max(statuses, key=lambda status: status.badness, default=Status.COULD_NOT_RUN)
 
-
-NOT_APPLICABLE = "not applicable: "
-"""How a skip says that the adapter did not declare what the scenario is about."""
 
 _EXIT_CODES = {Status.PASSED: 0, Status.EXCLUDED: 0, Status.FAILED: 1}
 
@@ -75,7 +74,9 @@ class Check:
     """One scenario, with one row of its examples, and what became of it.
 
     `reason` says why it did not pass; `clauses` are those it puts to the test, `suites` those it
-    is part of. `expected` and `seen` are what the step that broke wanted and got.
+    is part of. `expected` and `seen` are what the step that broke wanted and got. `id` names it
+    among all checks. `calls` are those of the store that led to a failure, the shortest way that is
+    known, each with its answer.
     """
 
     name: str
@@ -89,6 +90,8 @@ class Check:
     steps: tuple[StepSeen, ...] = ()
     expected: str = ""
     seen: str = ""
+    id: str = ""
+    calls: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -109,7 +112,8 @@ class Verdict:
     """All checks of one verification; `problem` is set where the run itself broke off.
 
     `promised` are the clauses that this run must put to the test: one that no check did could
-    not run.
+    not run. `suite` names the one that was run alone; `part` says how many of its scenarios were,
+    as "1 of 92", where it was not all of them.
     """
 
     target: str
@@ -117,6 +121,8 @@ class Verdict:
     problem: str = ""
     promised: tuple[str, ...] = ()
     setting: Setting = attrs.field(factory=Setting)
+    suite: str = ""
+    part: str = ""
 
     @property
     def status(self) -> Status:
@@ -128,6 +134,8 @@ class Verdict:
         yield from (clause.status for clause in self.clauses)
         if self.problem:
             yield Status.HARNESS_ERROR
+        if self.part:
+            yield Status.PARTIAL
         if not self.count(Status.PASSED):
             yield Status.COULD_NOT_RUN
 
@@ -158,7 +166,11 @@ class Verdict:
     def headline(self) -> str:
         """The status in words that cannot be taken for more than they say."""
         excluded = self.status == Status.EXCLUDED
-        return "passed but for what is excluded" if excluded else self.status.value
+        said = "passed but for what is excluded" if excluded else self.status.value
+        if self.part:
+            partial = f"partial: {self.part}"
+            return partial if self.status == Status.PARTIAL else f"{said}, {partial}"
+        return f"{said}, suite {self.suite}" if self.suite else said
 
     def count(self, status: Status) -> int:
         """Return how many checks have `status`."""

@@ -1,12 +1,17 @@
-"""One verification, in a process of its own: what crashes it cannot pass for a green one."""
+"""One verification: this process demands the outcomes, others run the scenarios.
 
+Nothing of what is under test is run here. A process that ends in a scenario, or is in one for
+longer than that may take, has failed it; another goes on with those that are left.
+"""
+
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -14,18 +19,36 @@ from types import MappingProxyType
 
 import attrs
 
+from scoria_conformance.catalogue import Case, catalogue, chosen, promised
 from scoria_conformance.clauses import specification
+from scoria_conformance.demanding import named_by, outcome
 from scoria_conformance.events import Heard
 from scoria_conformance.exclusions import Exclusions
-from scoria_conformance.setting import SEED, Setting
+from scoria_conformance.setting import SEED, Adapter, Setting
 from scoria_conformance.target import Target
-from scoria_conformance.verdict import Verdict
+from scoria_conformance.verdict import Check, Status, Verdict
+from scoria_core.errors import StoreUnavailable
 
 TIMEOUT = 1_800
 """How many seconds a suite may take; an adapter that hangs has not been verified."""
 
+STARTING = 60
+"""How many seconds a process may take to its first scenario, and from its last to its end."""
+
+MOST_ENDED = 10
+"""How many scenarios may end their process, or hang, before the rest is left out."""
+
 LISTENING = 0.1
 """How many seconds pass between two looks at what the suite says."""
+
+DUMPING = 1.0
+"""How many seconds a process that hangs is given to say where."""
+
+INNERMOST = 6
+"""How many calls of each thread of a process that hangs are told."""
+
+MOST_SAID = 100_000
+"""How many characters of what a process printed are looked at."""
 
 SUITES: Mapping[str, str] = MappingProxyType(
     {
@@ -73,18 +96,26 @@ def verify(
     `StoreUnavailable` where there is nothing at `target` to run the suite against, and
     `ExclusionsRefused` where one of `exclusions` names no scenario.
     """
-    Target(target, host).check()
+    if exclusions is not None:
+        named = {name for case in catalogue().values() for name in (case.scenario, case.name)}
+        exclusions.refuse_unknown(named)
+    is_host, name = Target(target, host).is_host, Target(target).name
+    cases = _demanded(is_host, suite)
     setting = Setting.here(specification().version, seed)
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
-        child = _Child(Path(directory), exclusions, tell)
-        told = [*_selected(Target(target, host), suite), *_told(target, page, host, seed)]
-        told += ["--scoria-deep"] if deep else []
-        child.run([*PYTEST, *pytest_arguments(), "--no-header", "-q", *told])
-    checks = tuple(child.heard.checks.values())
+        told = [*_told(target, page, host, seed), *(["--scoria-deep"] if deep else [])]
+        run = _Run(cases, told, Path(directory), tell)
+        run.all()
+    checks = tuple(outcome(case, run.checks.get(case.id), run.adapter) for case in cases)
     found = exclusions.applied(checks) if exclusions is not None else checks
-    promised = _promised() if not _is_part(Target(target, host), suite) else ()
-    ended = setting.ended(child.heard.adapter)
-    return Verdict(Target(target).name, found, child.problem, promised, ended)
+    is_part = suite is not None or is_host
+    owed, ended = () if is_part else promised(), setting.ended(run.adapter)
+    return Verdict(name, found, run.problem, owed, ended, suite or "")
+
+
+def _demanded(is_host: bool, suite: str | None) -> tuple[Case, ...]:
+    tags = [SUITES[suite]] if suite else []
+    return chosen(*tags, *(["host"] if is_host else []))
 
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
@@ -92,67 +123,205 @@ PYTEST = (sys.executable, "-P", "-m", "pytest")
 
 
 @attrs.define
+class _Run:
+    """The processes of one verification, one after the other, and what became of each scenario."""
+
+    cases: Sequence[Case]
+    told: Sequence[str]
+    directory: Path
+    tell: Tell
+    checks: dict[str, Check] = attrs.field(factory=dict)
+    adapter: Adapter = attrs.field(factory=Adapter)
+    problem: str = ""
+    _ended: int = 0
+    _deadline: float = attrs.field(factory=lambda: time.monotonic() + TIMEOUT)
+
+    def all(self) -> None:
+        """Run every case; where that cannot be done, `problem` says why.
+
+        Raises `StoreUnavailable` where there is nothing to run them against.
+        """
+        while not self.problem and (left := [c for c in self.cases if c.id not in self.checks]):
+            if self._ended >= MOST_ENDED:
+                self._leave_out(left)
+                return
+            self._some(left)
+
+    def _leave_out(self, left: Sequence[Case]) -> None:
+        reason = f"not run: {self._ended} scenarios had ended their process, or hung"
+        self.checks |= {case.id: attrs.evolve(named_by(case), reason=reason) for case in left}
+
+    def _some(self, left: Sequence[Case]) -> None:
+        """Run as many as one process gets through."""
+        place = Path(tempfile.mkdtemp(dir=self.directory))
+        child = _Child(place, {case.id: case for case in left}, self._deadline, self._progress)
+        why = child.run(self.told)
+        heard = child.heard
+        if heard.unavailable and not self.checks:
+            raise StoreUnavailable(**heard.unavailable)
+        self._note_adapter(heard.adapter)
+        self.checks |= {case: heard.checks[case] for case in heard.settled if case in heard.checks}
+        if heard.garbled:
+            self.problem = "somebody else wrote to where the suite says what it does"
+        elif heard.running in child.cases and not child.is_spent:
+            self.checks[heard.running] = _broken(child, why)
+            self._ended += 1
+        elif why:
+            self.problem = why
+
+    def _note_adapter(self, adapter: Adapter) -> None:
+        if self.adapter.name and adapter.name and adapter != self.adapter:
+            self.problem = f"what is under test changed: {self.adapter}, then {adapter}"
+        self.adapter = adapter if adapter.name else self.adapter
+
+    def _progress(self, heard: Heard) -> None:
+        checks = [*self.checks.values(), *(heard.checks[each] for each in heard.checks)]
+        failed = sum(check.status == Status.FAILED for check in checks)
+        total = len(self.cases) if heard.collected or self.checks else 0
+        running = catalogue()[heard.running].name if heard.running in catalogue() else ""
+        self.tell(Progress(len(checks), total, failed, running))
+
+
+def _broken(child: "_Child", why: str) -> Check:
+    """Return the check of the scenario in which a process ended, or had to be ended."""
+    check = child.heard.checks.get(child.heard.running) or named_by(
+        child.cases[child.heard.running]
+    )
+    expected = "the scenario comes to its end"
+    return attrs.evolve(check, status=Status.FAILED, reason=why, expected=expected, seen=why)
+
+
+@attrs.define
 class _Child:
-    """The process that runs the suite: what it says is heard while it runs."""
+    """A process that runs cases: what it says is heard while it runs.
+
+    `is_spent` says that the time of the whole suite is over, which is no scenario's fault.
+    """
 
     directory: Path
-    exclusions: Exclusions | None
-    tell: Tell
+    cases: Mapping[str, Case]
+    deadline: float
+    tell: Callable[[Heard], None]
     heard: Heard = attrs.field(factory=Heard)
-    problem: str = ""
+    is_spent: bool = False
 
-    def run(self, command: list[str]) -> None:
-        """Run it to its end; where it does not come to one, `problem` says so."""
-        events, said = self.directory / "events", self.directory / "said"
-        command = [*command, f"--scoria-events={events}", f"--basetemp={self.directory}/stores"]
+    def run(self, told: Sequence[str]) -> str:
+        """Run it to its end; return why it did not come to a good one, or nothing."""
+        events, said, only = (self.directory / name for name in ("events", "said", "only"))
+        only.write_text(json.dumps([*self.cases]), encoding="utf-8")
+        command = [
+            *(*PYTEST, *pytest_arguments(), "--no-header", "-q", *told),
+            *(f"--scoria-events={events}", f"--scoria-only={only}"),
+            f"--basetemp={self.directory}/stores",
+        ]
         # What hypothesis keeps belongs with the stores, and not where the caller is.
         kept = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{self.directory}/hypothesis"}
-        told = {**environment(), **kept}
         with said.open("wb") as output:
             # A session of its own, so that no process which it began is left behind.
             process = subprocess.Popen(  # noqa: S603 - no shell, and the arguments are made here
-                command, stdout=output, stderr=output, env=told, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**environment(), **kept},
+                start_new_session=True,
             )
         try:
-            ended = self._follow(process, events)
+            late = self._follow(process, events)
+            if late:
+                _dump(process)
         finally:
             _end(process)
-        self.problem = self._problem(process, said) if ended else self._timed_out()
+        return self._why(process.returncode, late, said)
 
-    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> bool:
-        """Listen until the process ends; tell whether it did within its time."""
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
+    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> str:
+        """Listen until the process ends; return what took too long where it has to be ended."""
+        place, since = "", time.monotonic()
+        while True:
             running = process.poll() is None
             self.heard.listen(events)
-            if self.heard.names and self.exclusions is not None:
-                self.exclusions.refuse_unknown(self.heard.names)
-            self.tell(self._progress())
+            self.tell(self.heard)
             if not running:
-                return True
+                return ""
+            now = time.monotonic()
+            if (here := f"{self.heard.running} {len(self.heard.settled)}") != place:
+                place, since = here, now
+            if late := self._late(now, now - since):
+                return late
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LISTENING)
-        return False
 
-    def _progress(self) -> Progress:
-        heard = self.heard
-        return Progress(len(heard.checks), len(heard.collected), heard.failed, heard.running)
+    def _late(self, now: float, seconds: float) -> str:
+        """Return what has taken too long, if anything has."""
+        if now > self.deadline:
+            self.is_spent = True
+            return f"the suite did not end within {TIMEOUT} seconds"
+        case = self.cases.get(self.heard.running)
+        if case is not None:
+            late = seconds > case.limit
+            return f"it did not end within {case.limit:.0f} seconds" if late else ""
+        if seconds <= STARTING:
+            return ""
+        if self.heard.ended:
+            return f"its process did not end within {STARTING} seconds of the last scenario"
+        return f"no scenario began within {STARTING} seconds"
 
-    def _timed_out(self) -> str:
-        return f"the suite did not end within {TIMEOUT} seconds{self._place()}"
+    def _why(self, code: int, late: str, said: Path) -> str:
+        heard, lines = self.heard, _lines(said)
+        if late:
+            return "\n".join([late, *_where(lines)])
+        ended = "\n".join([_code(code), *lines[-15:]]).strip()
+        if heard.running:
+            return f"its process ended ({ended}"
+        if not heard.collected:
+            return f"the suite ran no check ({ended}"
+        for case in self.cases.values():
+            if heard.collected.get(case.id) != case.digest:
+                return f"the suite has not {case.id!r} as it ships: install scoria-kit anew"
+        if code not in (0, 1) or not heard.ended:
+            return f"the suite broke off ({ended}"
+        left = len(self.cases.keys() - ({*heard.settled} & heard.checks.keys()))
+        return f"{left} of {len(self.cases)} collected checks were not reported" if left else ""
 
-    def _problem(self, process: "subprocess.Popen[bytes]", said: Path) -> str:
-        lines = said.read_text("utf-8", "replace").splitlines()
-        last, code = "\n".join(lines[-10:]).strip(), process.returncode
-        if not self.heard.collected:
-            return f"the suite ran no check (exit {code}): {last}"
-        if code not in (0, 1):
-            return f"the suite broke off{self._place()} (exit {code}): {last}"
-        missing, all_ = len(self.heard.missing), len(self.heard.collected)
-        return f"{missing} of {all_} collected checks were not reported" if missing else ""
 
-    def _place(self) -> str:
-        return f" in {self.heard.running!r}" if self.heard.running else ""
+def _code(code: int) -> str:
+    """Return how a process ended, in words, with a bracket that closes."""
+    if code >= 0:
+        return f"exit {code})"
+    with suppress(ValueError):
+        return f"{signal.Signals(-code).name})"
+    return f"signal {-code})"
+
+
+def _lines(said: Path) -> list[str]:
+    """Return the last lines that a process printed."""
+    try:
+        with said.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - MOST_SAID, 0))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _where(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the calls that each thread was in, by what `_dump` had printed, the last first."""
+    shown = 0
+    for line in lines:
+        if "(most recent call first)" in line:
+            shown = INNERMOST
+            yield line
+        elif line.startswith("  File ") and shown:
+            shown -= 1
+            yield line
+
+
+def _dump(process: "subprocess.Popen[bytes]") -> None:
+    """Have a process that hangs say where it is, if it still can: at SIGABRT pytest's does."""
+    if not hasattr(os, "killpg"):
+        return
+    with suppress(OSError, subprocess.TimeoutExpired):
+        process.send_signal(signal.SIGABRT)
+        process.wait(DUMPING)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -163,16 +332,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         else:
             process.kill()
     process.wait()
-
-
-def _is_part(target: Target, suite: str | None) -> bool:
-    return suite is not None or target.is_host
-
-
-def _promised() -> tuple[str, ...]:
-    """Return the clauses that a run of all suites must put to the test."""
-    clauses = specification().clauses
-    return tuple(clause.id for clause in clauses if clause.untestable is None)
 
 
 def _told(target: str, page: str | None, host: str | None, seed: int) -> list[str]:
@@ -196,13 +355,15 @@ def pytest_arguments() -> list[str]:
     ]
 
 
-def _selected(target: Target, suite: str | None) -> list[str]:
-    tags = [SUITES[suite]] if suite else []
-    tags += ["host"] if target.is_host else []
-    return ["-m", " and ".join(tags)] if tags else []
+CHANGING = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
+"""What of Python's own environment would change what a scenario finds, or keep it from ending."""
 
 
 def environment() -> dict[str, str]:
     """Leave out what would change the run: options and plugins of the caller's own pytest."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_") and name not in CHANGING
+    }
     return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

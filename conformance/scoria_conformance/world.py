@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from scoria_conformance.observed import Ledger, Observed, observed_by
 from scoria_core import (
     Completed,
     Identity,
@@ -20,7 +21,7 @@ from scoria_core import (
     ScoriaError,
     Step,
 )
-from scoria_core.ports import Record, RunKey, RunStore
+from scoria_core.ports import Record, RunKey, RunStore, checked_port
 
 StoreFactory = Callable[[Path], RunStore]
 """Opens a store in a directory; called again with the same directory it reopens its data."""
@@ -32,6 +33,9 @@ ARGUMENTS = {"recipient": "customer-42", "amount": 1250, "lines": ["a", "b"]}
 
 PATIENCE = 10
 """How many seconds callers wait for each other."""
+
+MOST_CALLS = 100
+"""How many calls of its handlers a scenario can need."""
 
 Answer = Callable[[Step, RunSummary], Any]
 """A handler of a scenario, which may answer what no `Handler` may."""
@@ -113,15 +117,19 @@ class World:
     calls_before: int = 0
     raced: list[RunSummary | ScoriaError] = attrs.field(factory=list)
     answer: Answer = lambda *_: None
-    store: RunStore = attrs.field(init=False)
+    ledger: Ledger = attrs.field(factory=Ledger)
+    store: Observed = attrs.field(init=False)
     scoria: Scoria = attrs.field(init=False)
+    _open: Callable[[Path], Observed] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.factory = self._open = observed_by(self.ledger, self.factory)
         self.open()
 
     def open(self) -> None:
         """Open the store, or open it again after `close`."""
-        self.store = self.factory(self.directory)
+        self.store = self._open(self.directory)
+        checked_port(self.store.store, RunStore, "store")
         self.scoria = Scoria(self.store, clock=self.clock)
 
     def close(self) -> None:
@@ -136,7 +144,8 @@ class World:
     def handle(self, step: Step, run: RunSummary) -> object:
         """Record the call, then answer as the scenario says."""
         self.calls.append((step, run))
-        assert len(self.calls) < 100, "handlers are called without end"
+        if len(self.calls) >= MOST_CALLS:
+            raise AssertionError("handlers are called without end")
         return self.answer(step, run)
 
     @property

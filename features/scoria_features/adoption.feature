@@ -565,7 +565,7 @@ Feature: Adoption: identity, start, inspect, resume
       | approved |
       | rejected |
 
-  @STORE-14
+  @STORE-14 @durable
   Scenario: What is stored outlives the process
     Given a run that waits for approval
     When the store is closed and opened again

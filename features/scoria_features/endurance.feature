@@ -1,4 +1,4 @@
-@store
+@store @seconds-180
 Feature: A store holds under whatever comes
   What content of any kind, many callers, many runs, and a process that is killed at any moment do
   to a store.
@@ -8,7 +8,7 @@ Feature: A store holds under whatever comes
     Given a run created with 2 records
     Then whatever records are stored read back equal
 
-  @STORE-8 @STORE-14
+  @STORE-8 @STORE-14 @durable
   Scenario: Whatever is stored comes back as it was, from a store that is opened anew
     Given a store that lasts
     Then whatever records are stored read back equal, once it is opened anew
@@ -18,7 +18,7 @@ Feature: A store holds under whatever comes
     Given a run that waits for approval
     Then whatever payload is handed over reads back equal and in its order
 
-  @STORE-19 @STORE-4 @STORE-3 @STORE-6 @STORE-20 @STORE-21 @STORE-24
+  @STORE-19 @STORE-4 @STORE-3 @STORE-6 @STORE-20 @STORE-21
   Scenario Outline: Wherever a caller is stopped, another finds the store right
     When a caller that <acts> is stopped at each point while another makes its calls
     Then each time one order of the calls explains all that both were told
@@ -30,11 +30,15 @@ Feature: A store holds under whatever comes
       | appends to a run              |
       | puts a run off                |
       | takes a run over              |
-      | prunes a run                  |
       | reads a run                   |
       | asks for the head of a run    |
       | lists the runs                |
       | lists the due runs            |
+
+  @STORE-19 @STORE-24 @prunable
+  Scenario: Wherever a caller that prunes is stopped, another finds the store right
+    When a caller that prunes a run is stopped at each point while another makes its calls
+    Then each time one order of the calls explains all that both were told
 
   @STORE-19
   Scenario Outline: What callers are told by a store at once fits one order of their calls
@@ -46,7 +50,7 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
-  @STORE-19
+  @STORE-19 @multi_process
   Scenario Outline: What processes are told by a store at once fits one order of their calls
     When 4 processes write to and read <runs> at once, 40 times each
     Then one order of the calls on each run explains all that they were told
@@ -66,7 +70,7 @@ Feature: A store holds under whatever comes
       | one run |
       | 16 runs |
 
-  @STORE-14 @STORE-37 @STORE-38 @STORE-4 @STORE-25
+  @STORE-14 @STORE-37 @STORE-38 @STORE-4 @STORE-25 @durable
   Scenario Outline: A process that is killed while its threads write and prune leaves every run whole
     When a process in which threads write and one prunes dies at <where>
     Then each time every run is as it was acknowledged, or as the call under way leaves it
@@ -77,7 +81,7 @@ Feature: A store holds under whatever comes
       | a byte of its files |
       | any moment          |
 
-  @STORE-14 @STORE-4
+  @STORE-14 @STORE-4 @durable
   Scenario Outline: Whoever is killed at a write loses nothing that was acknowledged
     When a process that carries a run through is killed <moment> each of its writes
     Then each time the store holds all that was acknowledged, and no part of a write
@@ -89,7 +93,7 @@ Feature: A store holds under whatever comes
       | within |
       | after  |
 
-  @STORE-15 @STORE-14 @STORE-4
+  @STORE-15 @STORE-14 @STORE-4 @durable @multi_process
   Scenario: Of processes that are killed at their writes none takes the others with it
     When 4 processes carry a run each through, and die at another write each
     Then each time the store holds all that was acknowledged, and no part of a write

@@ -9,22 +9,22 @@ Feature: A store keeps records and interprets none of them
     Given a store with nothing in it
     Then any sequence of calls, by one caller, is answered as the reference answers
 
-  @STORE-23 @STORE-24 @STORE-25 @STORE-36
+  @STORE-23 @STORE-24 @STORE-25 @STORE-36 @prunable
   Scenario: Any sequence of calls is answered as the reference answers, with runs pruned in between
     Given a store with nothing in it
     Then any sequence of calls, with runs pruned in between, is answered as the reference answers
 
-  @STORE-3 @STORE-8 @STORE-14 @STORE-20 @STORE-23 @STORE-31 @STORE-33
+  @STORE-3 @STORE-8 @STORE-14 @STORE-20 @STORE-23 @STORE-31 @STORE-33 @durable
   Scenario: Any sequence of calls is answered as the reference answers, on a store opened again
     Given a store with nothing in it
     Then any sequence of calls, closed and opened in between, is answered as the reference answers
 
-  @STORE-15 @STORE-16 @STORE-20 @STORE-23
+  @STORE-15 @STORE-16 @STORE-20 @STORE-23 @multi_process
   Scenario: Any sequence of calls by two handles is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by two handles, is answered as the reference answers
 
-  @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33
+  @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33 @durable
   Scenario: Any sequence of calls by two processes is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by two processes, is answered as the reference answers
@@ -49,14 +49,11 @@ Feature: A store keeps records and interprets none of them
     Then it is refused with "VersionConflict"
     And its records read back equal
 
-
   @STORE-16
   Scenario: What one caller stored, every call after it sees
     Given a run created with 2 records
     When 4 callers take turns to create and append
     Then each of them saw what the ones before it had stored
-
-  @STORE-3
 
   @STORE-9
   Scenario: A listing has at most its limit, and begins before a run
@@ -70,32 +67,37 @@ Feature: A store keeps records and interprets none of them
     When the store is closed, twice
     Then every call is refused with "StoreUnavailable"
 
-  @STORE-14
+  @STORE-14 @durable
   Scenario: What was written outlives a store that is closed
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     When the store is closed and opened anew
     Then its records read back equal
     And at 30 seconds the due runs are those at 10, 10, 20 and 30 seconds
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: Of several processes that append at one version, one succeeds
     Given a run created with 2 records
     When 4 processes append 3 records each at its version at once, 5 times
     Then each time one succeeded and the others were refused with "VersionConflict"
     And its records read back equal
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: Of several processes that create under one key, one gives all of them its run
     When 4 processes create a run of "tenant-1" with the key "order-7" at once
     Then all of them got one run, and no other is stored
 
-  @STORE-15
+  @STORE-15 @multi_process
   Scenario: What one process stored, every other sees
     Given a run created with 2 records
     When 4 processes take turns to create and append
     Then each of them saw what the ones before it had stored
 
   @STORE-26
+  Scenario: A store that is closed while others write refuses them
+    When 8 callers create runs until the store is closed
+    Then each of them was refused with "StoreUnavailable"
+
+  @STORE-26 @durable
   Scenario: A store that is closed while others write lets go of what it holds
     When 8 callers create runs until the store is closed
     Then each of them was refused with "StoreUnavailable"

@@ -14,8 +14,8 @@ from lab.spec_gate.lifecycle_feature import lifecycle_feature_problems
 from lab.spec_gate.pages import NotAClause, read_pages
 from lab.spec_gate.scenarios import NotAFeature, Scenario, read_features
 from lab.spec_gate.trace import Found, governing, matrix, moves, testing
+from scoria_conformance.catalogue import LIMITED, NEEDS, TAGS
 from scoria_conformance.clauses import CLAUSE_ID, ClauseSet
-from scoria_conformance.items import TAGS
 from scoria_conformance.verdict import Status
 from scoria_core.lifecycles import MACHINES, triggers
 
@@ -129,7 +129,8 @@ def _is_there(name: str) -> bool:
 
 def _tagged(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:
     for scenario in scenarios:
-        for tag in sorted(scenario.tags - TAGS.keys() - clauses.by_id.keys()):
+        known = TAGS.keys() | NEEDS.keys() | clauses.by_id.keys()
+        for tag in sorted(tag for tag in scenario.tags - known if not LIMITED.fullmatch(tag)):
             kind = "clause" if CLAUSE_ID.fullmatch(tag) else "tag"
             yield f"{scenario.feature}: {scenario.name}: @{tag} is no {kind}"
         if not scenario.clauses:

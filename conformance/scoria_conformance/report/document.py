@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.clauses import Clause, specification
+from scoria_conformance.explaining import alike, causes, first
 from scoria_conformance.printable import printable
 from scoria_conformance.setting import Adapter
 from scoria_conformance.verdict import Check, Group, Status, Verdict
@@ -61,7 +62,8 @@ class Document:
     `clauses` has those that were put to the test, `untested` the rest of the specification.
     `checks` has a row per scenario and example, with its evidence. `exit_code` is 0 where it
     holds, 1 where it does not, 2 where that could not be told; `problem` says why a run broke off.
-    `started_at` is UTC in ISO 8601, and empty where it is not known.
+    `started_at` is UTC in ISO 8601, and empty where it is not known. `suite` names the one that was
+    run alone, `part` says how many of its scenarios were where it was not all of them: "1 of 92".
     """
 
     schema: int
@@ -83,6 +85,8 @@ class Document:
     clauses: tuple[ClauseRow, ...]
     untested: tuple[Untested, ...]
     checks: tuple[Check, ...]
+    suite: str = ""
+    part: str = ""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Document":
@@ -108,13 +112,23 @@ class Document:
             clauses=tuple(_row(clause) for clause in verdict.clauses),
             untested=tuple(_untested(verdict)),
             checks=tuple(verdict.checks),
+            suite=verdict.suite,
+            part=verdict.part,
         )
         return converter.structure(_printable(converter.unstructure(document)), cls)
 
     @property
     def worst_first(self) -> tuple[ClauseRow, ...]:
-        """The clauses, the worst first."""
-        return tuple(sorted(self.clauses, key=lambda clause: -clause.status.badness))
+        """The clauses, the worst first, and of those the one first whose failure explains most."""
+        place = {check.id or check.name: number for number, check in enumerate(self.telling)}
+        last = len(place)
+
+        def rank(clause: ClauseRow) -> tuple[int, int]:
+            own = [each for each in self.checks if clause.id in each.clauses]
+            places = [place.get(each.id or each.name, last) for each in own]
+            return -clause.status.badness, min(places, default=last)
+
+        return tuple(sorted(self.clauses, key=rank))
 
     @property
     def marked(self) -> tuple[tuple[Status, int], ...]:
@@ -125,10 +139,20 @@ class Document:
 
     @property
     def telling(self) -> tuple[Check, ...]:
-        """The checks that neither passed nor were left out, the worst first."""
+        """The checks that neither passed nor were left out, the one first that explains most."""
         settled = (Status.PASSED, Status.NOT_APPLICABLE, Status.EXCLUDED)
         left = [check for check in self.checks if check.status not in settled]
-        return tuple(sorted(left, key=lambda check: -check.status.badness))
+        return first(left)
+
+    @property
+    def begin_with(self) -> tuple[tuple[Check, int], ...]:
+        """The failure that explains most, where there is one; how many others say the same."""
+        failed = self.with_status(Status.FAILED)
+        return tuple((check, alike(check, failed)) for check in first(failed)[:1])
+
+    def causes(self, check: Check) -> tuple[str, ...]:
+        """Return what commonly breaks the clauses of a check."""
+        return causes(check)
 
     def with_status(self, status: str) -> tuple[Check, ...]:
         """Return the checks with this status."""
@@ -148,7 +172,7 @@ def _by_scenario(checks: Iterable[Check]) -> tuple[Group, ...]:
     by_name: dict[str, list[Check]] = {}
     for check in checks:
         by_name.setdefault(check.scenario or check.name, []).append(check)
-    groups = (Group(name, tuple(found)) for name, found in by_name.items())
+    groups = (Group(name, first(found)) for name, found in by_name.items())
     return tuple(sorted(groups, key=lambda group: -group.status.badness))
 
 

@@ -1,18 +1,29 @@
 """The files of a report, written from templates that escape what they show."""
 
 import json
+import os
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import attrs
 import jinja2
 from markupsafe import Markup, escape
 
 from scoria_conformance.report.document import Document
 from scoria_conformance.verdict import Verdict
 from scoria_core.conversion import converter
+from scoria_core.errors import ScoriaError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 TEMPLATES = ("junit.xml", "report.html", "summary.md", "badge.svg")
 """What is written besides `report.json`, each from the template of its name."""
@@ -31,14 +42,92 @@ def document(verdict: Verdict) -> dict[str, Any]:
     return told
 
 
+@attrs.define
+class FolderInUse(ScoriaError):
+    """Another run writes its report into the same folder."""
+
+    code: ClassVar[str] = "folder_in_use"
+    path: Path
+
+    @property
+    def message(self) -> str:
+        """Name the folder."""
+        return f"another run writes its report to {self.path}: wait for it, or name another folder"
+
+
+@attrs.define
+class Folder:
+    """The folder of a report, which one run holds from its start to its end.
+
+    What is found in it afterwards is the report of that run, whole, or none.
+    """
+
+    path: Path
+    _held: int | None
+    _holder: int = attrs.field(factory=os.getpid)
+
+    @classmethod
+    def taken(cls, path: Path) -> "Folder":
+        """Take the folder, made where it is not there, and empty it of an earlier report.
+
+        Raises `FolderInUse` where another run holds it.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path, _lock(path))
+        for name in FILES:
+            (path / name).unlink(missing_ok=True)
+        return folder
+
+    def write(self, verdict: Verdict) -> None:
+        """Write the report: all files are ready before the first is seen, `report.json` comes last.
+
+        Killed in between, it leaves no file of another run, and no `report.json`.
+        """
+        if os.getpid() != self._holder:
+            return  # a copy of the process, forked by what is under test
+        found = Document.of(verdict)
+        texts = {name: _environment().get_template(name).render(report=found) for name in TEMPLATES}
+        texts["report.json"] = json.dumps(document(verdict), indent=1) + "\n"
+        with tempfile.TemporaryDirectory(prefix=".scoria-", dir=self.path) as new:
+            for name, text in texts.items():
+                (Path(new) / name).write_text(text, encoding="utf-8")
+            for name in texts:
+                (Path(new) / name).replace(self.path / name)
+
+    def leave(self) -> None:
+        """Let another run have it."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+
+@contextmanager
+def taken(path: Path) -> Iterator[Folder]:
+    """Give the folder for as long as a run takes. Raises `FolderInUse`."""
+    folder = Folder.taken(path)
+    try:
+        yield folder
+    finally:
+        folder.leave()
+
+
 def write(verdict: Verdict, directory: Path) -> None:
-    """Write the report into `directory`, which is made where it is not there."""
-    directory.mkdir(parents=True, exist_ok=True)
-    found = json.dumps(document(verdict), indent=1) + "\n"
-    (directory / "report.json").write_text(found, encoding="utf-8")
-    for name in TEMPLATES:
-        shown = _environment().get_template(name).render(report=Document.of(verdict))
-        (directory / name).write_text(shown, encoding="utf-8")
+    """Write the report into `directory`, in place of an earlier one."""
+    with taken(directory) as folder:
+        folder.write(verdict)
+
+
+def _lock(path: Path) -> int | None:
+    """Return what holds a folder until it is closed, or its process ends however it does."""
+    if fcntl is None:
+        return None  # no system call holds a folder here: two runs are not told apart
+    held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise FolderInUse(path) from None
+    return held
 
 
 @cache

@@ -5,7 +5,6 @@ from pathlib import Path
 from random import Random
 
 import attrs
-import pytest
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance import loading
@@ -79,7 +78,7 @@ def _found(shelf: Shelf, ended: list[Fate]) -> Found:
 def _writes(shelf: Shelf) -> int:
     """Return at how many writes a process may be killed: those of one that is not."""
     (whole,) = _turn(shelf, "whole", None).fates
-    assert whole.exit_code == 0, "a process that nobody killed did not get through"
+    assert whole.exit_code == 0, f"a process that nobody killed broke off: {whole.error}"
     assert len(whole.acknowledged) > 1
     return len(whole.acknowledged)
 
@@ -111,7 +110,8 @@ def _(shelf: Shelf, count: int) -> list[Turn]:
 def _(turns: list[Turn]) -> None:
     for turn in turns:
         for fate in turn.fates:
-            assert fate.was_killed, f"a process ended with {fate.exit_code} before it was killed"
+            ended = fate.error or f"exit {fate.exit_code}"
+            assert fate.was_killed, f"a process broke off before it was killed: {ended}"
             _check(fate, turn.found)
 
 
@@ -269,9 +269,9 @@ def _told(found: Kept | None) -> str:
     parsers.parse("a process in which threads write and one prunes dies at {where}"),
     target_fixture="kills",
 )
-def _(request: pytest.FixtureRequest, shelf: Shelf, scoria_seed: int, where: str) -> Kills:
+def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, where: str) -> Kills:
     shelf.need(Capability.DURABLE)
-    count = KILLS_DEEP if request.config.getoption("--deep", default=False) else KILLS
+    count = KILLS_DEEP if scoria_deep else KILLS
     chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
     kills = Kills(shelf, chance)
     shelf.world.close()

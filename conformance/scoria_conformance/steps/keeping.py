@@ -67,7 +67,6 @@ def _(shelf: Shelf) -> None:
     target_fixture="ended",
 )
 def _(shelf: Shelf, count: int) -> list[BaseException]:
-    shelf.need(Capability.DURABLE)
     begun, ended = threading.Barrier(count + 1), list[BaseException]()
 
     def create(caller: int) -> None:

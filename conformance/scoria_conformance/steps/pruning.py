@@ -29,7 +29,8 @@ def _(world: World, shelf: Shelf) -> None:
 @when("that run is pruned")
 def _(world: World) -> None:
     version = world.scoria.get_run(world.run_id).version
-    assert list(_prune(world.store, {world.run_id: version})) == [world.run_id]
+    removed = list(_prune(world.store, {world.run_id: version}))
+    assert removed == [world.run_id]
 
 
 @then(parsers.parse('whatever its host asks of it is refused with "{error}"'))

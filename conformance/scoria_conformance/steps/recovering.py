@@ -51,7 +51,8 @@ class DyingProcess:
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
-        assert self._entered.wait(PATIENCE)
+        entered = self._entered.wait(PATIENCE)
+        assert entered, "its handler was not called"
 
     def end(self) -> None:
         """Let the thread of the dead process go."""
@@ -116,12 +117,13 @@ def _(world: World, processes: list[DyingProcess]) -> None:
         process.end()
     if Capability.MULTI_PROCESS in world.store.capabilities:
         # Its steps may be those of a live process; the first scenario is the one for it.
-        assert world.scoria.recover() == 0
+        recovered = world.scoria.recover()
+        assert recovered == 0
         world.clock.advance(_lease_ends(world) - world.clock.now())
         world.scoria.run_pending()
     else:
-        assert world.scoria.recover() == 1
-        assert world.scoria.recover() == 0
+        both = [world.scoria.recover(), world.scoria.recover()]
+        assert both == [1, 0]
 
 
 @then(parsers.parse("its step was released, and is in its attempt {attempt:d}"))
@@ -284,7 +286,8 @@ def _(world: World) -> bool:
     )
     returned.set()
     world.run_id = run.run_id
-    assert done.wait(PATIENCE)
+    ended = done.wait(PATIENCE)
+    assert ended, "its handler was not called"
     return seen == [True]
 
 

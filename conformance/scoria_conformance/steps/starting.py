@@ -4,14 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-import pytest
 from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.answers import ANSWERS
-from scoria_conformance.verdict import NOT_APPLICABLE
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
 from scoria_core import Approval, StepSpec
-from scoria_core.ports import Capability
 
 
 def start(world: World, answer: Answer = completed, **arguments: Any) -> None:
@@ -220,8 +217,6 @@ def _(world: World, seconds: int) -> None:
 
 @when("the store is closed and opened again", target_fixture="journal_before")
 def _(world: World) -> Any:
-    if Capability.DURABLE not in world.store.capabilities:
-        pytest.skip(f"{NOT_APPLICABLE}the store does not declare {Capability.DURABLE}")
     journal = world.detail.journal
     world.close()
     world.open()

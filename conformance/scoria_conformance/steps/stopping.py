@@ -6,7 +6,6 @@ from itertools import count, groupby
 from typing import TypeVar
 
 import attrs
-import pytest
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.calls import Calls
@@ -206,12 +205,11 @@ def _play(scene: Scene, part: Part) -> None:
     parsers.parse("a caller that {acts} is stopped at each point while another makes its calls"),
     target_fixture="met",
 )
-def _(request: pytest.FixtureRequest, shelf: Shelf, acts: str) -> list[Met]:
-    deep = bool(request.config.getoption("--deep", default=False))
+def _(shelf: Shelf, scoria_deep: bool, acts: str) -> list[Met]:
     store = shelf.world.store
     if acts == "prunes a run":
         shelf.need(Capability.PRUNABLE)
-    with pair(packages(store), deep=deep) as callers:
+    with pair(packages(store), deep=scoria_deep) as callers:
         meetings = Meetings(store, FIRST[acts], acts != "creates a run", callers)
         meetings.meet(seconds_to(acts, prunes=Capability.PRUNABLE in store.capabilities))
     return meetings.met

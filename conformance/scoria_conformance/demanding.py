@@ -1,0 +1,87 @@
+"""One outcome for each case that is demanded: what was not reported could not be told.
+
+What was tested is what the case says, whatever a check says of itself.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from scoria_conformance.catalogue import Case, catalogue
+from scoria_conformance.printable import printable
+from scoria_conformance.setting import Adapter
+from scoria_conformance.verdict import Check, Status
+
+NO_OUTCOME = "no outcome of it was reported"
+
+_OF_A_CHECK = frozenset(Status) - {Status.EXCLUDED, Status.PARTIAL}
+"""What a scenario can come to by itself."""
+
+
+def outcome(case: Case, check: Check | None, adapter: Adapter) -> Check:
+    """Return the check of a case, from the one that was reported with what was then under test."""
+    blank = named_by(case)
+    if check is None:
+        return blank
+    known = {name: getattr(blank, name) for name in _NAMES}
+    if problem := _impossible(case, check, frozenset(adapter.capabilities)):
+        return attrs.evolve(check, **known, status=Status.HARNESS_ERROR, reason=problem)
+    return attrs.evolve(check, **known)
+
+
+def named_by(case: Case) -> Check:
+    """Return the check of a case of which nothing is known yet."""
+    return Check(
+        printable(case.name),
+        Status.COULD_NOT_RUN,
+        NO_OUTCOME,
+        scenario=printable(case.scenario),
+        clauses=case.clauses,
+        suites=case.suites,
+        feature=printable(case.feature),
+        id=printable(case.id),
+    )
+
+
+_NAMES = ("name", "scenario", "clauses", "suites", "feature", "id")
+"""What a check has from its case."""
+
+
+def _impossible(case: Case, check: Check, declared: frozenset[str]) -> str:
+    if check.status not in _OF_A_CHECK:
+        return f"it was reported as {check.status}, which no scenario can come to"
+    if check.status == Status.NOT_APPLICABLE and {*case.needs} <= declared:
+        return "it was reported as not applicable, and the store declares all that it needs"
+    return ""
+
+
+def part(ids: Iterable[str]) -> str:
+    """Return how many of the scenarios that belong together these are; nothing if all of them.
+
+    All scenarios of a suite belong together. Where there is none of the suite, all are missing.
+    """
+    taken = frozenset(ids)
+    suites = {suite for each in taken for suite in catalogue()[each].suites}
+    whole = [suite for suite in suites if _of({suite}) <= taken]
+    if taken and taken == _of(whole):
+        return ""
+    return f"{len(taken)} of {len(_of(suites)) or len(catalogue())}"
+
+
+def is_whole(ids: Iterable[str]) -> bool:
+    """Tell whether these are all scenarios there are."""
+    return catalogue().keys() == {*ids}
+
+
+def _of(suites: Iterable[str]) -> frozenset[str]:
+    wanted = {*suites}
+    return frozenset(each.id for each in catalogue().values() if wanted & {*each.suites})
+
+
+def suite_of(ids: Iterable[str]) -> Iterator[str]:
+    """Yield the suites that these are the whole of, where they are not all of them."""
+    taken = frozenset(ids)
+    if not is_whole(taken):
+        yield from sorted(
+            {s for each in taken for s in catalogue()[each].suites if _of({s}) == taken}
+        )

@@ -1,0 +1,311 @@
+"""A store as the suite holds it: each call is noted, and what no store may do breaks the scenario.
+
+A store speaks through its answers and through errors. Words of the machinery that runs the suite
+are not its own: a skip, an exit or a rejected example that comes out of it is a failure. Its
+answers are of the very types of the port, since a `str` of its own kind may be equal to anything.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from scoria_core import errors
+from scoria_core.errors import shown
+from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
+from scoria_core.visible import visible_line
+
+READING = ("capabilities", "read", "head", "list_runs", "list_due")
+"""The calls that change nothing."""
+
+READS = 3
+"""How many of the last calls are told although they change nothing."""
+
+MOST_TOLD = 24
+"""How many calls of a failure are told."""
+
+KEPT = 200
+"""How many calls that change something are remembered: the last of them."""
+
+ROW = 8
+"""How many rows of a list are shown."""
+
+SHOWN = 300
+"""How many characters of one argument or answer are shown."""
+
+MACHINERY = (
+    "_pytest",
+    "pytest",
+    "pytest_bdd",
+    "pluggy",
+    "unittest",
+    "hypothesis",
+    "scoria_conformance",
+)
+"""Whose exceptions steer the suite, and say nothing of a store."""
+
+
+class PortBroken(AssertionError):
+    """What is under test did what nothing under test may do."""
+
+
+def strays(raised: BaseException) -> bool:
+    """Tell whether an exception out of the code under test would steer the suite.
+
+    So does one that is called as an error of the kit and is another. Ctrl-C is the person's who
+    runs the suite, and is left to be.
+    """
+    if isinstance(raised, BaseExceptionGroup):
+        return any(map(strays, raised.exceptions))
+    if not isinstance(raised, Exception):
+        return not isinstance(raised, KeyboardInterrupt)
+    if isinstance(raised, PortBroken):
+        return False
+    if (of_the_kit := getattr(errors, type(raised).__name__, None)) is not None:
+        return type(raised) is not of_the_kit and isinstance(raised, errors.ScoriaError)
+    return any(kind.__module__.partition(".")[0] in MACHINERY for kind in type(raised).__mro__)
+
+
+@attrs.define(eq=False)
+class Call:
+    """One call of a store: what it was given, and how it ended once it has."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+    number: int = 0
+    ended: str = ""
+    answer: Any = None
+
+    def __str__(self) -> str:
+        """Return the call as Python writes it, with how it ended."""
+        given = [_told(each) for each in self.arguments]
+        given += [f"{name}={_told(each)}" for name, each in self.named.items()]
+        said = self.ended or f"-> {_told(self.answer)}"
+        return f"{self.method}({', '.join(given)}) {said}"
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """The calls of one scenario, and what broke the port: a step may have swallowed that."""
+
+    changes: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=KEPT))
+    reads: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=READS))
+    count: int = 0
+    broken: list[PortBroken] = attrs.field(factory=list)
+
+    def told(self) -> tuple[str, ...]:
+        """Return the calls that led here: those that change something, and the last that read."""
+        led = sorted([*self.changes, *self.reads], key=lambda call: call.number)
+        if len(led) <= MOST_TOLD:
+            return tuple(map(str, led))
+        half = MOST_TOLD // 2
+        left_out = f"... {len(led) - 2 * half} more calls, or more ..."
+        return (*map(str, led[:half]), left_out, *map(str, led[-half:]))
+
+    def breaks(self, problem: str) -> PortBroken:
+        """Return what to raise for something that no store may do."""
+        self.broken.append(PortBroken(problem))
+        return self.broken[-1]
+
+    def made(self, call: Call, ask: Callable[[], Any]) -> Any:
+        """Make a call of what is under test and note how it ends. Raises `PortBroken`."""
+        self.count += 1
+        call.number = self.count
+        (self.reads if call.method in READING else self.changes).append(call)
+        try:
+            answer = ask()
+        except BaseException as error:
+            call.ended = f"raised {named(error)}"
+            if strays(error):
+                problem = f"{call.method} raised {named(error)}, which nothing under test may"
+                raise self.breaks(problem) from error
+            raise
+        call.answer = _kept(answer)
+        return answer
+
+
+@attrs.define(eq=False)
+class Observed:
+    """A store under test, whose calls are noted and whose answers are what the port says."""
+
+    store: RunStore
+    ledger: Ledger
+    _capabilities: frozenset[Capability] | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what the store declared when it was first asked. Raises `PortBroken`."""
+        if self._capabilities is None:
+            call = Call("capabilities", (), {})
+            declared = self.ledger.made(call, lambda: self.store.capabilities)
+            self._capabilities = self._declared(declared)
+        return self._capabilities
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store a new run."""
+        return cast(str, self._call("create", _no_text, key, records, due_at=due_at))
+
+    def append(
+        self,
+        run_id: str,
+        records: Sequence[Record],
+        *,
+        expected_version: int,
+        due_at: datetime | None,
+        **due_by: datetime | None,
+    ) -> None:
+        """Append records; `due_by` is handed on where it was given."""
+        at: dict[str, Any] = {"expected_version": expected_version, "due_at": due_at, **due_by}
+        self._call("append", _no_none, run_id, records, **at)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records of a run."""
+        return cast(Sequence[Record], self._call("read", _no_records, run_id))
+
+    def head(self, run_id: str) -> RunHead | None:
+        """Return what a run is found by."""
+        return cast(RunHead | None, self._call("head", _no_head, run_id))
+
+    def list_runs(self, **asked: Any) -> Sequence[str]:
+        """Return the ids of runs."""
+        return cast(Sequence[str], self._call("list_runs", _no_texts, **asked))
+
+    def list_due(self, **asked: Any) -> Sequence[str]:
+        """Return the ids of runs that are due."""
+        return cast(Sequence[str], self._call("list_due", _no_texts, **asked))
+
+    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
+        """Remove runs."""
+        return cast(Sequence[str], self._call("prune", _no_texts, versions))
+
+    def close(self) -> None:
+        """Close the store."""
+        self._call("close", _no_none)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def _call(self, method: str, wrong: "Wrong", *arguments: Any, **named: Any) -> Any:
+        call = Call(method, tuple(map(_kept, arguments)), named)
+        ask = lambda: getattr(self.store, method)(*arguments, **named)  # noqa: E731
+        answer = self.ledger.made(call, ask)
+        if problem := wrong(answer):
+            raise self.ledger.breaks(f"{method} answered {problem}")
+        return answer
+
+    def _declared(self, declared: object) -> frozenset[Capability]:
+        if type(declared) is not frozenset:
+            raise self.ledger.breaks(f"capabilities is {shown(declared)}, and no frozenset")
+        known = {str(each): each for each in Capability}
+        plain = [each for each in declared if type(each) in (str, Capability)]
+        found = [known[each] for each in plain if each in known]
+        if len(found) < len(declared):
+            unknown = ", ".join(sorted(shown(each) for each in declared if each not in found))
+            raise self.ledger.breaks(
+                f"capabilities has {unknown}, which is no capability: there are {', '.join(known)}"
+            )
+        return frozenset(found)
+
+
+def observed_by(ledger: Ledger, factory: Callable[[Path], RunStore]) -> Callable[[Path], Observed]:
+    """Return a factory whose stores are observed by `ledger`, and it itself."""
+
+    def make(directory: Path) -> Observed:
+        store = ledger.made(Call("open", (), {}), lambda: factory(directory))
+        return Observed(store, ledger)
+
+    return make
+
+
+Wrong = Callable[[object], str]
+"""Says what an answer is that the port does not allow, or nothing."""
+
+
+def _no_none(answer: object) -> str:
+    return "" if answer is None else f"{shown(answer)}, and must answer None"
+
+
+def _no_text(answer: object) -> str:
+    return "" if type(answer) is str else f"{_typed(answer)}, and no str"
+
+
+def _no_texts(answer: object) -> str:
+    return _no_row(answer, _no_text)
+
+
+def _no_records(answer: object) -> str:
+    return _no_row(answer, _no_record)
+
+
+def _no_row(answer: object, wrong: Wrong) -> str:
+    if type(answer) is not list and type(answer) is not tuple:
+        return f"{_typed(answer)}, and neither a list nor a tuple"
+    return next((f"a row with {problem}" for each in answer if (problem := wrong(each))), "")
+
+
+def _no_record(answer: object) -> str:
+    if type(answer) is not Record:
+        return f"{_typed(answer)}, and no Record"
+    return _no_fields(answer, sequence=int, digest=str, body=str)
+
+
+def _no_head(answer: object) -> str:
+    if answer is None:
+        return ""
+    if type(answer) is not RunHead:
+        return f"{_typed(answer)}, and no RunHead"
+    if type(answer.key) is not RunKey:
+        return f"a key of {_typed(answer.key)}, and no RunKey"
+    named = {"run_id": str, "tenant_id": str, "session_id": str}
+    if answer.key.idempotency_key is not None:
+        named["idempotency_key"] = str
+    times = {} if answer.due_at is None else {"due_at": datetime}
+    return _no_fields(answer.key, **named) or _no_fields(answer, version=int, **times)
+
+
+def _no_fields(value: object, **kinds: type) -> str:
+    for name, kind in kinds.items():
+        found = getattr(value, name)
+        if type(found) is not kind:
+            return f"{name} {_typed(found)}, and no {kind.__name__}"
+    return ""
+
+
+def _typed(value: object) -> str:
+    kind = type(value)
+    return f"{shown(value)} of {kind.__module__}.{kind.__qualname__}"
+
+
+def _kept(value: object) -> object:
+    """Return what can be shown later as it is now: a list may be changed meanwhile."""
+    return list(value) if type(value) is list else value
+
+
+def _told(value: object) -> str:
+    """Return a value as it is told: an id is whole, of a long list there is the beginning."""
+    if type(value) is list or type(value) is tuple:
+        some = [_told(each) for each in value[:ROW]]
+        more = [f"... {len(value)} in all"] if len(value) > len(some) else []
+        return f"[{', '.join([*some, *more])}]"
+    if type(value) is Record:
+        return f"Record({value.sequence}, {shown(value.body, 40)})"
+    if type(value) is RunKey:
+        key = "" if value.idempotency_key is None else f", key {shown(value.idempotency_key)}"
+        ids = (value.run_id, value.tenant_id, value.session_id)
+        return f"RunKey({', '.join(shown(each, SHOWN) for each in ids)}{key})"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return shown(value, SHOWN)
+
+
+def named(error: BaseException) -> str:
+    """Return the type of an error and what it says, in a line."""
+    try:
+        said = visible_line(str(error), SHOWN)
+    except Exception:  # noqa: BLE001 - what is under test may raise whatever it likes
+        said = "<it does not say>"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
