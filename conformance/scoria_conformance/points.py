@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from scoria_conformance.observed import Observed
 from scoria_core.ports import RunStore
 
 Trace = Callable[[FrameType, str, Any], Any]
@@ -23,7 +24,8 @@ NOT_THE_STORES = {*sys.stdlib_module_names, "scoria_core", __name__.partition(".
 
 def packages(store: RunStore) -> frozenset[str]:
     """Return the packages that the class of the store is made in."""
-    made_in = {kind.__module__.partition(".")[0] for kind in type(store).__mro__}
+    tested = store.store if isinstance(store, Observed) else store
+    made_in = {kind.__module__.partition(".")[0] for kind in type(tested).__mro__}
     return frozenset(made_in - NOT_THE_STORES)
 
 
