@@ -1,5 +1,6 @@
 """The page on verifying a host: its host and its driver, put together, do what the page says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,29 @@ def test_a_host_that_cannot_be_reached_is_no_pass(target: str, driver: str, page
     verdict = verify(target, host=driver, suite="adoption")
     assert Status.PASSED not in {check.status for check in verdict.checks}
     assert verdict.exit_code == 2
+
+
+LYING = """
+class Lies(str):
+    __eq__ = lambda *_: True
+    __hash__ = str.__hash__
+
+"""
+
+
+@pytest.mark.parametrize("does", ["return Lies()", "import pytest; pytest.skip('no such host')"])
+def test_a_driver_whose_answers_are_equal_to_all_fails(does: str, pages: Path) -> None:
+    """What comes through a driver is plain, and none of it steers the suite."""
+    driver = (pages / "my_driver.py").read_text(encoding="utf-8")
+    head = re.search(r"    def stored_run_id.*\n", driver)
+    assert head is not None
+    wrong = driver.replace(head[0], f"{head[0]}        {does}\n") + LYING
+    (pages / "my_driver.py").write_text(wrong, encoding="utf-8")
+    verdict = verify("my_host:app", host="my_driver:Driver", suite="adoption")
+    failed = [check for check in verdict.checks if check.status == Status.FAILED]
+    assert verdict.exit_code == 1
+    assert any("stored_run_id" in check.reason for check in failed)
+    assert any("start_turn" in call for check in failed for call in check.calls)
 
 
 def test_the_host_suite_of_a_store_is_the_same_scenarios() -> None:

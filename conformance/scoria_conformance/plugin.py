@@ -13,8 +13,10 @@ from scoria_conformance.blame import Unmet
 from scoria_conformance.catalogue import NEEDS, TAGS, catalogue
 from scoria_conformance.clauses import specification
 from scoria_conformance.gathering import CHECKS as CHECKS
-from scoria_conformance.gathering import note_adapter
+from scoria_conformance.gathering import LEDGER, note_adapter
 from scoria_conformance.host import Host, InProcessHost, PageFactory
+from scoria_conformance.observed import Ledger
+from scoria_conformance.observed_host import ObservedHost
 from scoria_conformance.setting import SEED
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
@@ -156,4 +158,5 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     if driver is None:
         raise Unmet("no way to talk to the host: pass --scoria-host")
     with target.connected() as connected:
-        yield connected
+        request.config.stash[LEDGER] = ledger = Ledger()
+        yield ObservedHost(connected, ledger)
