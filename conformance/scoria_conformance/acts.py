@@ -154,9 +154,9 @@ class Visits:
         seen: dict[str, object] = {}
         for label, turn in self.turns.items():
             session = self.sessions[label.partition(", ")[0]]
-            page = session.evidence(turn.run_id)
-            seen[turn.run_id] = label, session.read(turn.run_id), page
-            seen[f"what is stored for {label}"] = session.stored_run_id()
+            looks = (do(session, act, turn.run_id) for act in ("read", "evidence"))
+            seen[turn.run_id] = label, *looks
+            seen[f"what is stored for {label}"] = do(session, "stored_run_id")
         return seen
 
     def changed(self) -> list[str]:

@@ -43,6 +43,9 @@ class Cases:
         traceback: TracebackType | None,
     ) -> None:
         if raised is not None:
+            if self.broken and isinstance(raised, Exception):
+                self.broken.append(f"and then: {shown(raised, VALUE)}")
+                raise AssertionError(self._said()) from raised
             return
         if not self.tried:
             raise SuiteBroken("a step tried no case")

@@ -64,7 +64,7 @@ class StoresTheSessionIdForTheRunId(Around):
         return str(self.session.session_id)
 
 
-@breaks("HOST-2", "it is read as")
+@breaks("HOST-2", "does read to a run that never was")
 class ReadsTheNewestRun(Around):
     def read(self, run_id: str) -> Turn:
         newest: Turn = self.session.read(self.host.scoria.list_runs(limit=1)[0].run_id)
