@@ -64,7 +64,7 @@ class StoresTheSessionIdForTheRunId(Around):
         return str(self.session.session_id)
 
 
-@breaks("HOST-2", "does read to a run that never was")
+@breaks("HOST-2", "it also changed the run of")
 class ReadsTheNewestRun(Around):
     def read(self, run_id: str) -> Turn:
         newest: Turn = self.session.read(self.host.scoria.list_runs(limit=1)[0].run_id)
@@ -141,7 +141,7 @@ class ResumesTheLatestTurn(Around):
         self.session.resume(self.session.stored_run_id())
 
 
-@breaks("HOST-9", "it changed")
+@breaks("HOST-9", "it also changed")
 class ApprovesEveryTurnOfTheSessionAndResumesIt(Around):
     def resume(self, run_id: str) -> None:
         self.session.resume(run_id)
@@ -150,7 +150,7 @@ class ApprovesEveryTurnOfTheSessionAndResumesIt(Around):
             self.session.resume(run.run_id)
 
 
-@breaks("HOST-9", "it changed")
+@breaks("HOST-9", "it also changed")
 class ApprovesEverythingThatWaits(Around):
     def approve(self, run_id: str) -> None:
         self.session.approve(run_id)
@@ -158,7 +158,7 @@ class ApprovesEverythingThatWaits(Around):
             self.session.approve(run.run_id)
 
 
-@breaks("HOST-9", "it changed")
+@breaks("HOST-9", "it also changed")
 class ApprovesTheTurnsBeforeToo(Around):
     def approve(self, run_id: str) -> None:
         self.session.approve(run_id)

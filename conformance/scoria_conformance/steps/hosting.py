@@ -125,7 +125,6 @@ def _(visits: Visits) -> None:
                 if RULES[act].of(who) == REFUSED:
                     for problem in _refusal(visits, act, who, run_id):
                         cases.holds(f"{who} does {act} to a run", problem)
-        for act in ON_A_RUN:
             for who in PEOPLE:
                 if RULES[act].of(who) != REFUSED:
                     run_id = visits.another_run(approved=act == "resume")
@@ -194,7 +193,8 @@ def _changed(visits: Visits, run_id: str) -> str:
     name, changed = visits.name(run_id), visits.changed()
     if name not in changed:
         return "it left the run as it was"
-    return f"it changed {', '.join(changed)}" if changed != [name] else ""
+    others = [each for each in changed if each != name]
+    return f"it also changed {', '.join(others)}" if others else ""
 
 
 def _alone(visits: Visits, who: str, act: str) -> Iterator[str]:
