@@ -306,6 +306,10 @@ def _(door: Door) -> None:
                 after = door.site.ask(scope, attrs.evolve(request, said=said))
                 cases.equal(case, 200, after.status)
                 cases.holds(case, "it is the page of before" if after.body == before.body else "")
+            for who in (STRANGER, VISITOR):
+                answer = door.site.ask(SCOPES[who], request)
+                never = door.site.ask(SCOPES[who], Request(f"/workflows/{UNKNOWN_RUN}"))
+                cases.holds(f"{request} by {who} after it {change}", _difference(never, answer))
             now, cold = door.site.ask(scope, request), door.site.afresh(scope, request)
             cases.holds(f"after it {change}", "" if now == cold else "an app anew shows another")
             before = now
