@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -36,8 +37,12 @@ _BADGES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
+@cache
 def environment() -> Environment:
-    """Return the templates of the page: every value escaped, every name required."""
+    """Return the templates of the page: every value escaped, every name required.
+
+    They are the same for every app, so that they are compiled once.
+    """
     templates = Environment(
         loader=PackageLoader("scoria_web"),
         autoescape=True,

@@ -1,6 +1,7 @@
 """What the suite needs of a host app, and a host in this process for a store without one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import attrs
@@ -157,37 +158,44 @@ class _InProcessSession:
         return self.last_run_id
 
     def read(self, run_id: str) -> Turn:
-        return _turn(self._scoria.get_run(run_id))
+        with _refusing():
+            return _turn(self._scoria.get_run(run_id))
 
     def approve(self, run_id: str) -> None:
-        pending = self._scoria.get_run(run_id).pending_approval
-        if pending is None:
-            raise HostRefused("there is nothing to decide")
-        self._scoria.approve(
-            run_id, approval_id=pending.approval_id, decided_by=self._identity().actor_id
-        )
+        with _refusing():
+            pending = self._scoria.get_run(run_id).pending_approval
+            if pending is None:
+                raise HostRefused("there is nothing to decide")
+            self._scoria.approve(
+                run_id, approval_id=pending.approval_id, decided_by=self._identity().actor_id
+            )
 
     def resume(self, run_id: str) -> None:
-        try:
+        with _refusing():
             self._scoria.resume_run(run_id, handlers={"approval": _wait_for_approval})
-        except ScoriaError as error:
-            raise HostRefused(str(error)) from error
 
     def evidence(self, run_id: str) -> Evidence:
         app = self.host.page(self.host.scoria, lambda _: self.scope)
-        return open_page(app, f"/workflows/{run_id}")
+        return _opened(app, f"/workflows/{run_id}")
 
     def _identity(self) -> Identity:
         return Identity.from_session({**(self.scope or {}), "session_id": self.session_id})
 
 
-def open_page(
-    app: WSGIApp, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
-) -> Evidence:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Tell a refusal of the kit as one of the host."""
+    try:
+        yield
+    except ScoriaError as error:
+        raise HostRefused(str(error)) from error
+
+
+def _opened(app: WSGIApp, path: str) -> Evidence:
     """Ask a WSGI app, mounted under /scoria, for a page."""
     transport = httpx.WSGITransport(app=app, script_name="/scoria")
     with httpx.Client(transport=transport, base_url="http://host.invalid") as client:
-        answer = client.request(method, path, headers=headers)
+        answer = client.get(path)
     return Evidence(answer.status_code, answer.text)
 
 

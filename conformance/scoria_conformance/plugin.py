@@ -43,6 +43,7 @@ pytest_plugins = [
     "scoria_conformance.steps.handing_off",
     "scoria_conformance.steps.hosting",
     "scoria_conformance.steps.showing",
+    "scoria_conformance.steps.asking",
     "scoria_conformance.steps.keeping",
     "scoria_conformance.steps.finding",
     "scoria_conformance.steps.recovering",

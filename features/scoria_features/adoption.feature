@@ -17,30 +17,27 @@ Feature: Adoption: identity, start, inspect, resume
     When the user starts another turn with the prompt "And one more thing"
     Then the second turn has the same session and another run
 
-  @host @HOST-4
-  Scenario: A run that is waiting for a person is not resumed
-    Given a user signed in to the host
-    When the user starts a turn with the prompt "Draft a reply"
-    And the host resumes that run before anyone decides
-    Then the host refuses
-    And the host reads that run back as "waiting_for_approval"
+  @host @HOST-2 @HOST-3 @HOST-4 @HOST-6 @HOST-8 @HOST-9 @TENANT-1
+  Scenario: Each act is open to whom it is for, and to nobody else
+    Given everybody in the host, each with a run that waits for approval
+    Then each act on a run is done for whom it must be, and refused to whom it must be
+    And whoever is signed in starts a turn, and a visitor does nothing of the kind
 
-  @host @HOST-2 @HOST-4 @HOST-5
-  Scenario: A host resumes one turn of a session and leaves the other waiting
-    Given a user signed in to the host
-    When the user starts a turn with the prompt "Draft a reply"
-    And the user starts another turn with the prompt "And another"
-    And a reviewer approves that run
-    And the host resumes that run
-    Then the host reads that run back as "completed"
-    And the host reads the second run back as "waiting_for_approval"
+  @host @HOST-4 @HOST-9 @HOST-10
+  Scenario: An act out of its turn changes nothing
+    Given everybody in the host, each with a run that waits for approval
+    Then an act out of its turn, or sent again, is refused and changes nothing
 
-  @host @HOST-6
-  Scenario: The evidence page does not show a run to someone else
-    Given a user signed in to the host
-    When the user starts a turn with the prompt "Draft a reply"
-    Then the evidence page is not found for a user of another tenant
-    And it is refused to a visitor who is not signed in
+  @host @HOST-2 @HOST-8 @TENANT-1
+  Scenario: An act on what is no run of one's tenant changes nothing
+    Given everybody in the host, each with a run that waits for approval
+    Then an act on what is no run of one's tenant is refused and changes nothing
+
+  @host @HOST-1 @HOST-11 @HOST-12
+  Scenario: What is on record is in the name of who did it
+    Given everybody in the host, each with a run that waits for approval
+    Then each of them has a session of their own, and what is stored for it is its latest run
+    And each run and each decision is in the name of who made it
 
   @IDENTITY-1
   Scenario Outline: An identity names actor, tenant and session

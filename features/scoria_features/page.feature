@@ -1,73 +1,64 @@
 @page
 Feature: Evidence page: an operator reads one run
   A page that shows what a run did and who decided, to those of its tenant that the host lets in.
+  What it shows is tried text by text, in every state that a run can be in. Who may see it is tried
+  request by request: each route that its links lead to, by each method, for everybody.
 
-  @PAGE-1
-  Scenario: The page of a run shows what it waits for
-    Given a run that waits for approval
-    Then its page shows the run, its status and its pending approval
+  @PAGE-1 @PAGE-7
+  Scenario: A page begins with where its run stands, and shows what was delegated
+    Given runs of two tenants in every state that a page shows, each text of them hostile
+    Then the page of each run begins with it, its status and what it waits for
+    And what was handed on is under "Delegated Evidence", each handoff whole
 
-  @PAGE-1
-  Scenario Outline: The page of a run shows where it stands
-    Given <run>
-    Then its page shows the run as "<status>"
+  @PAGE-6 @PAGE-8 @PAGE-9
+  Scenario: Every text of a run is on its page, as text and nothing else
+    Given runs of two tenants in every state that a page shows, each text of them hostile
+    Then every text of a run is on its page
+    And it is text there, as it was written, and nothing else
+    And each character of it that is not seen stands there as its escape
 
-    Examples:
-      | run                      | status    |
-      | a run with a queued step | running   |
-      | a completed run          | completed |
-      | a failed run             | failed    |
-      | a cancelled run          | cancelled |
+  @PAGE-10 @TENANT-2
+  Scenario: A page holds nothing that is not of its run
+    Given runs of two tenants in every state that a page shows, each text of them hostile
+    Then no page of a run holds a text of another run
+    And no list holds a text of another tenant
+    And the page of a run whose journal is damaged holds nothing of it
 
   @PAGE-2
   Scenario: Who has no scope learns nothing from the page
     Given a run that waits for approval
-    Then its page is "403" without a scope, as for a run that never was
+    And its page, which anybody may ask for
+    Then whatever a visitor asks for it is "403", as for a run that never was
 
-  @PAGE-3
-  Scenario Outline: Nothing in a request chooses the tenant of the page
-    Given a run that waits for approval
-    Then its page is "<code>" for <who>, whatever the request says of its tenant
-
-    Examples:
-      | code | who                |
-      | 403  | who has no scope   |
-      | 404  | another tenant     |
-
-  @PAGE-4
+  @PAGE-3 @PAGE-4 @TENANT-2
   Scenario: The page of another tenant's run is that of a run that never was
     Given a run that waits for approval
-    Then its page is "404" for another tenant, as for a run that never was
+    And its page, which anybody may ask for
+    Then whatever a user of another tenant asks for it is "404", as for a run that never was
+    And no list that another tenant asks for has it
+
+  @PAGE-3
+  Scenario: Nothing in a request chooses the tenant of the page
+    Given a run that waits for approval
+    And its page, which anybody may ask for
+    Then nothing that a request of its tenant says shows it another's run, or less than its own
 
   @PAGE-5
-  Scenario Outline: The page answers reading methods only
+  Scenario: The page answers reading methods only
     Given a run that waits for approval
-    Then a "<method>" to its page is "<code>"
-    And nothing changed
+    And its page, which anybody may ask for
+    Then GET shows it, HEAD is that without a body, any other method is 405, and nothing changes
 
-    Examples:
-      | method  | code |
-      | GET     | 200  |
-      | HEAD    | 200  |
-      | POST    | 405  |
-      | PUT     | 405  |
-      | PATCH   | 405  |
-      | DELETE  | 405  |
-      | OPTIONS | 405  |
-      | TRACE   | 405  |
-      | PROPFIND | 405 |
+  @PAGE-11 @PAGE-12
+  Scenario: Each answer says what caches and browsers may do with it
+    Given a run that waits for approval
+    And its page, which anybody may ask for
+    Then no answer may be kept by a shared cache
+    And each answer forbids scripts, and frames of other sites
 
-  @PAGE-6
-  Scenario: What a host or a model wrote is shown as text
-    When a run is started whose payloads hold "<script>alert(1)</script>"
-    Then its page shows that as text
-
-  @PAGE-6
-  Scenario: What a person or an error said is shown as text
-    When a run is approved and fails with "<script>alert(1)</script>"
-    Then its page shows that as text
-
-  @PAGE-7
-  Scenario: The page shows what was delegated
-    When a handoff run is started
-    Then its page shows the handoff under "Delegated Evidence"
+  @PAGE-13
+  Scenario: Each request is answered anew
+    Given a run that waits for approval
+    And its page, which anybody may ask for
+    Then whoever asked before, each is answered as if nobody had
+    And the page follows each change of the run

@@ -3,18 +3,25 @@ Feature: Runtime to handoff: one role gives another a narrow slice of work
   A draft that needs a bounded review branches from the same identity. The host picks the facts;
   Scoria checks, stores and shows them.
 
-  @host @HOST-7
+  @host @HOST-7 @HOST-13
   Scenario: A draft branches into a bounded handoff
     Given a user signed in to the host
-    When the user submits a draft that needs a review
+    When the user starts a turn with the prompt "May I return the blue kettle?"
+    And the user submits a draft that needs a review
     Then the draft started one run and its review another
     And the evidence page of the review shows "Delegated Evidence" from "planner" to "critic"
+    And "Delegated Evidence" has the draft, and nothing of the user, the session or other turns
 
   @host @HOST-7
   Scenario: A draft that needs no review starts one run
     Given a user signed in to the host
     When the user submits a draft that needs no review
     Then the draft started one run and no review
+
+  @host @HOST-7 @HOST-8
+  Scenario: A draft is taken from whoever is signed in
+    Given everybody in the host, each with a run that waits for approval
+    Then whoever is signed in submits a draft, and a visitor does not
 
   @HANDOFF-3 @HANDOFF-8 @HANDOFF-12
   Scenario: A handoff is recorded in the run of its root role

@@ -1,12 +1,41 @@
-"""Steps that speak to a host app, as its users do."""
+"""Steps that speak to a host app, as its users do, and as others do."""
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import attrs
-import pytest
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.host import Evidence, Host, HostRefused, HostSession, Turn
+from scoria_conformance.acts import (
+    ACTORS,
+    COLLEAGUE,
+    DONE,
+    EITHER,
+    OF_ANOTHER,
+    ON_A_RUN,
+    OWNER,
+    PEOPLE,
+    REFUSED,
+    REVIEWER,
+    RULES,
+    SIGNED_IN,
+    STRANGER,
+    TENANT,
+    VISITOR,
+    Outcome,
+    Visits,
+    claims,
+    do,
+)
+from scoria_conformance.cases import Cases
+from scoria_conformance.host import Evidence, Host, HostSession, Turn
+from scoria_conformance.markup import seen
+from scoria_conformance.steps.acting import UNKNOWN_RUN
+from scoria_core.errors import shown
+
+NEEDS_REVIEW = "Our refund policy allows this"
+NEEDS_NONE = "See you on Monday"
 
 
 @attrs.define
@@ -17,7 +46,6 @@ class Visit:
     reviewer: HostSession
     turns: list[Turn] = attrs.field(factory=list)
     review: Turn | None = None
-    refused: HostRefused | None = None
 
     @property
     def run_id(self) -> str:
@@ -27,8 +55,9 @@ class Visit:
 
 @given("a user signed in to the host", target_fixture="visit")
 def _(host: Host) -> Visit:
-    user = host.sign_in(actor_id="user-1", tenant_id="tenant-1")
-    reviewer = host.sign_in(actor_id="reviewer-7", tenant_id="tenant-1", reviewer=True)
+    actor_id, tenant_id = ACTORS[OWNER]
+    user = host.sign_in(actor_id=actor_id, tenant_id=tenant_id)
+    reviewer = host.sign_in(actor_id="reviewer-7", tenant_id=tenant_id, reviewer=True)
     return Visit(user, reviewer)
 
 
@@ -47,13 +76,6 @@ def _(visit: Visit) -> None:
 def _(visit: Visit, status: str) -> None:
     turn = visit.user.read(visit.run_id)
     assert (turn.run_id, turn.status) == (visit.run_id, status)
-
-
-@then(parsers.parse('the host reads the second run back as "{status}"'))
-def _(visit: Visit, status: str) -> None:
-    _, second = visit.turns
-    turn = visit.user.read(second.run_id)
-    assert (turn.run_id, turn.status) == (second.run_id, status)
 
 
 @then("it is still the same run")
@@ -81,18 +103,6 @@ def _(visit: Visit) -> None:
     visit.user.resume(visit.run_id)
 
 
-@when("the host resumes that run before anyone decides")
-def _(visit: Visit) -> None:
-    with pytest.raises(HostRefused) as refused:
-        visit.user.resume(visit.run_id)
-    visit.refused = refused.value
-
-
-@then("the host refuses")
-def _(visit: Visit) -> None:
-    assert visit.refused is not None
-
-
 @then("the second turn has the same session and another run")
 def _(visit: Visit) -> None:
     first, second = visit.turns
@@ -101,36 +111,215 @@ def _(visit: Visit) -> None:
     assert visit.user.stored_run_id() == second.run_id
 
 
-@then("the evidence page is not found for a user of another tenant")
-def _(host: Host, visit: Visit) -> None:
-    stranger = host.sign_in(actor_id="user-2", tenant_id="tenant-2")
-    unknown = stranger.evidence("01900000-0000-7000-8000-000000000000")
-    assert stranger.evidence(visit.run_id) == unknown
-    assert unknown.status_code == 404
+@given("everybody in the host, each with a run that waits for approval", target_fixture="visits")
+def _(host: Host) -> Visits:
+    return Visits.begin(host)
 
 
-@then("it is refused to a visitor who is not signed in")
-def _(host: Host, visit: Visit) -> None:
-    assert host.visit().evidence(visit.run_id).status_code == 403
+@then("each act on a run is done for whom it must be, and refused to whom it must be")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        for act in ON_A_RUN:
+            run_id = visits.another_run(approved=act == "resume")
+            for who in PEOPLE:
+                if RULES[act].of(who) == REFUSED:
+                    for problem in _refusal(visits, act, who, run_id):
+                        cases.holds(f"{who} does {act} to a run", problem)
+            for who in PEOPLE:
+                if RULES[act].of(who) != REFUSED:
+                    run_id = visits.another_run(approved=act == "resume")
+                    for problem in _doing(visits, act, who, run_id, RULES[act].of(who)):
+                        cases.holds(f"{who} does {act} to a run", problem)
+
+
+@then("whoever is signed in starts a turn, and a visitor does nothing of the kind")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        for who in PEOPLE:
+            for problem in _alone(visits, who, "start_turn"):
+                cases.holds(f"{who} does start_turn", problem)
+        told = do(visits.sessions[VISITOR], "stored_run_id")
+        kept = "" if told.how == REFUSED or told.said is None else f"saw {told}"
+        cases.holds("a visitor asks what is stored", kept)
+
+
+def _refusal(visits: Visits, act: str, who: str, run_id: str) -> Iterator[str]:
+    """Yield what is wrong where an act must be refused: as if there were no run, with no effect."""
+    session = visits.sessions[who]
+    outcome = do(session, act, run_id)
+    never, again = (do(session, act, UNKNOWN_RUN).about(UNKNOWN_RUN, run_id) for _ in range(2))
+    yield "" if outcome.how == REFUSED else f"expected that it is refused, saw {_told(outcome)}"
+    if never == again and outcome.about(UNKNOWN_RUN, run_id) != never:
+        yield f"for a run that never was it is {_told(never)}, for this one {_told(outcome)}"
+    if isinstance(outcome.said, Evidence):
+        code = 403 if who == VISITOR else 404
+        yield "" if outcome.said.status_code == code else f"expected {code}, saw {_told(outcome)}"
+    yield _unchanged(visits)
+
+
+def _doing(visits: Visits, act: str, who: str, run_id: str, rule: str) -> Iterator[str]:
+    """Yield what is wrong where an act may or must be done: it does that, to that run alone."""
+    outcome = do(visits.sessions[who], act, run_id)
+    if outcome.how == REFUSED and rule == EITHER:
+        yield _unchanged(visits)
+        return
+    if outcome.how != DONE:
+        yield f"expected that it is done, saw {_told(outcome)}"
+        return
+    now = do(visits.sessions[OWNER], "read", run_id)
+    if act in CHANGES:
+        yield _changed(visits, run_id)
+        right = isinstance(now.said, Turn) and now.said.status in CHANGES[act]
+        yield "" if right else f"the run is then {_told(now)}"
+    else:
+        yield _unchanged(visits)
+    if act == "read":
+        started = attrs.evolve(visits.turns[f"{OWNER}, latest"], status="waiting_for_approval")
+        yield "" if outcome.said == started else f"it is read as {_told(outcome)}, not {started}"
+    if isinstance(outcome.said, Evidence):
+        yield "" if run_id in outcome.said.text else "the page is not that of the run"
+
+
+CHANGES = {"approve": ("waiting_for_approval",), "resume": ("completed",)}
+"""How a run stands after the acts that change it."""
+
+
+def _unchanged(visits: Visits, *but: str) -> str:
+    changed = [each for each in visits.changed() if each not in but]
+    return f"it changed {', '.join(changed)}" if changed else ""
+
+
+def _changed(visits: Visits, run_id: str) -> str:
+    name, changed = visits.name(run_id), visits.changed()
+    if name not in changed:
+        return "it left the run as it was"
+    others = [each for each in changed if each != name]
+    return f"it also changed {', '.join(others)}" if others else ""
+
+
+def _alone(visits: Visits, who: str, act: str) -> Iterator[str]:
+    """Yield what is wrong with an act that needs no run."""
+    visits.look()
+    outcome, rule = do(visits.sessions[who], act, text=NEEDS_REVIEW), RULES[act].of(who)
+    yield "" if outcome.how == rule else f"expected that it is {rule}, saw {_told(outcome)}"
+    yield _unchanged(visits, *(f"what is stored for {each}" for each in (who, f"{who}, latest")))
+
+
+def _told(outcome: Outcome) -> str:
+    said = outcome.said
+    if isinstance(said, Evidence):
+        return f"{outcome.how} with {said.status_code}"
+    return f"{outcome.how} ({shown(said)})" if said else outcome.how
+
+
+@then("an act out of its turn, or sent again, is refused and changes nothing")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        run_id, before = visits.another_run(), "while it waits"
+        for act, who, how, after in IN_TURN:
+            outcome = do(visits.sessions[who], act, run_id)
+            case = f"{who} does {act} {before}"
+            right = outcome.how == how
+            cases.holds(case, "" if right else f"expected that it is {how}, saw {_told(outcome)}")
+            told = _changed(visits, run_id) if how == DONE else _unchanged(visits)
+            cases.holds(case, told)
+            before = after
+        ended = do(visits.sessions[OWNER], "read", run_id)
+        right = isinstance(ended.said, Turn) and ended.said.status == "completed"
+        cases.holds("the run in the end", "" if right else f"it is {_told(ended)}")
+
+
+IN_TURN = (
+    ("resume", OWNER, REFUSED, "while it waits"),
+    ("resume", REVIEWER, REFUSED, "while it waits"),
+    ("approve", REVIEWER, DONE, "once it is approved"),
+    ("approve", REVIEWER, REFUSED, "once it is approved"),
+    ("resume", OWNER, DONE, "once it is completed"),
+    ("resume", OWNER, REFUSED, "once it is completed"),
+    ("approve", REVIEWER, REFUSED, "once it is completed"),
+    ("resume", REVIEWER, REFUSED, "once it is completed"),
+)
+"""What is done to one run, by whom, what comes of it, and where the run then stands."""
+
+
+@then("an act on what is no run of one's tenant is refused and changes nothing")
+def _(visits: Visits) -> None:
+    own, strange = visits.turns[OWNER], visits.turns[STRANGER]
+    actor_id, tenant_id = ACTORS[OWNER]
+    claimed = claims({"actor_id": actor_id, "tenant_id": tenant_id})
+    named = {
+        "a run that never was": (OWNER, UNKNOWN_RUN),
+        "the session of its run": (OWNER, own.session_id),
+        "no run": (OWNER, ""),
+        "a run of another tenant": (OWNER, strange.run_id),
+        "a run of another tenant, to decide": (REVIEWER, strange.run_id),
+        "a run of another tenant, which it claims": (STRANGER, f"{own.run_id}?{claimed}"),
+    }
+    with Cases() as cases:
+        for what, (who, run_id) in named.items():
+            for act in ON_A_RUN:
+                outcome = do(visits.sessions[who], act, run_id)
+                told = "" if outcome.how == REFUSED else f"saw {_told(outcome)}"
+                cases.holds(f"{who} does {act} to {what}", told)
+                cases.holds(f"{who} does {act} to {what}", _unchanged(visits))
+
+
+@then("each run and each decision is in the name of who made it")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        for who, (actor_id, _) in ACTORS.items():
+            reader = COLLEAGUE if who in (OWNER, REVIEWER) else OWNER
+            if who in OF_ANOTHER:
+                continue
+            page = seen(visits.sessions[reader].evidence(visits.turns[who].run_id).text).text
+            others = [
+                each for each, tenant in ACTORS.values() if each not in (actor_id, _of(reader))
+            ]
+            cases.holds(
+                f"the run of {who}", "" if actor_id in page else "its page does not name them"
+            )
+            wrong = [each for each in others if each in page]
+            cases.holds(f"the run of {who}", f"its page names {wrong}" if wrong else "")
+        run_id = visits.another_run()
+        visits.sessions[REVIEWER].approve(run_id)
+        page = seen(visits.sessions[OWNER].evidence(run_id).text).text
+        named = "" if _of(REVIEWER) in page else "its page does not name who decided"
+        cases.holds("an approved run", named)
+
+
+def _of(who: str) -> str:
+    return ACTORS[who][0]
+
+
+@then("each of them has a session of their own, and what is stored for it is its latest run")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        for one, other in combinations(sorted(SIGNED_IN), 2):
+            same = visits.turns[one].session_id == visits.turns[other].session_id
+            cases.holds(f"{one} and {other}", "they have one session" if same else "")
+        for who in sorted(SIGNED_IN):
+            stored = visits.sessions[who].stored_run_id()
+            cases.equal(f"what is stored for {who}", visits.turns[who].run_id, stored)
 
 
 @when("the user submits a draft that needs a review")
 def _(visit: Visit) -> None:
-    turn, visit.review = visit.user.submit_draft("Our refund policy allows this")
+    turn, visit.review = visit.user.submit_draft(NEEDS_REVIEW)
     visit.turns.append(turn)
 
 
 @when("the user submits a draft that needs no review")
 def _(visit: Visit) -> None:
-    turn, visit.review = visit.user.submit_draft("See you on Monday")
+    turn, visit.review = visit.user.submit_draft(NEEDS_NONE)
     visit.turns.append(turn)
 
 
 @then("the draft started one run and its review another")
 def _(visit: Visit) -> None:
+    turn = visit.turns[-1]
     assert visit.review is not None
-    assert visit.review.run_id != visit.run_id
-    assert visit.review.session_id == visit.turns[0].session_id
+    assert visit.review.run_id != turn.run_id
+    assert visit.review.session_id == turn.session_id
 
 
 @then("the draft started one run and no review")
@@ -144,6 +333,33 @@ def _(visit: Visit, section: str, root: str, role: str) -> None:
     assert visit.review is not None
     evidence: Evidence = visit.user.evidence(visit.review.run_id)
     assert evidence.status_code == 200
-    delegated: Any = evidence.text.partition(section)[2]
+    delegated: Any = seen(evidence.text).section(section)
     assert root in delegated
     assert role in delegated
+
+
+@then(
+    parsers.parse('"{section}" has the draft, and nothing of the user, the session or other turns')
+)
+def _(visit: Visit, section: str) -> None:
+    assert visit.review is not None
+    delegated = seen(visit.user.evidence(visit.review.run_id).text).section(section)
+    others = {
+        "the actor_id": _of(OWNER),
+        "the tenant_id": TENANT,
+        "the session_id": visit.review.session_id,
+        "the run of another turn": visit.run_id,
+        "the prompt of another turn": "blue kettle",
+    }
+    with Cases() as cases:
+        cases.holds("the draft", "" if NEEDS_REVIEW in delegated else "it is not there")
+        for what, text in others.items():
+            cases.holds(what, "it is handed on" if text in delegated else "")
+
+
+@then("whoever is signed in submits a draft, and a visitor does not")
+def _(visits: Visits) -> None:
+    with Cases() as cases:
+        for who in PEOPLE:
+            for problem in _alone(visits, who, "submit_draft"):
+                cases.holds(f"{who} does submit_draft", problem)

@@ -1,128 +1,173 @@
-"""Steps that open the evidence page of a run."""
+"""Steps that look at what the evidence page shows, in every state of a run and text by text."""
 
-from typing import Any
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then
 
-from scoria_conformance.host import Evidence, PageFactory, open_page
-from scoria_conformance.steps.acting import UNKNOWN_RUN
-from scoria_conformance.steps.starting import approve, start
-from scoria_conformance.world import KIND, OTHER_TENANT, TENANT, World
-from scoria_core import NeedsApproval, Step, StepSpec
+from scoria_conformance.asking import links_of
+from scoria_conformance.cases import Cases
+from scoria_conformance.gallery import Gallery, Page, gallery
+from scoria_conformance.host import PageFactory
+from scoria_conformance.marking import UNSEEN, UNSEEN_OF_TEXT, Mark, Marks
+from scoria_conformance.markup import words
+from scoria_conformance.world import World
+from scoria_core import RunDetail
+from scoria_core.errors import shown
+from scoria_core.lifecycles import RunStatus, StepStatus
 
-Scope = dict[str, str] | None
-
-SCOPE = {"tenant_id": TENANT, "actor_id": "user-1"}
-OTHER_SCOPE = {"tenant_id": OTHER_TENANT, "actor_id": "user-2"}
-
-SAYS_ITS_TENANT: list[tuple[str, dict[str, str]]] = [
-    ("", {}),
-    (f"?tenant_id={TENANT}&actor_id=user-1", {}),
-    (f"?tenant={TENANT}&scope={TENANT}", {}),
-    ("", {"X-Tenant-Id": TENANT, "X-Scoria-Tenant": TENANT, "Tenant-Id": TENANT}),
-    ("", {"Cookie": f"tenant_id={TENANT}; actor_id=user-1"}),
-    ("", {"Authorization": f"Bearer {TENANT}", "X-Forwarded-User": "user-1"}),
-]
-"""Queries and headers in which a request might claim the tenant of the run."""
-
-
-def page_of(world: World, page: PageFactory, scope: Scope = SCOPE, **request: Any) -> Evidence:
-    """Open the page of the run, as who has `scope` sees it."""
-    query, run_id = request.pop("query", ""), request.pop("run_id", world.run_id)
-    return open_page(page(world.scoria, lambda _: scope), f"/workflows/{run_id}{query}", **request)
+DELEGATED = (
+    "parent_role_id",
+    "delegated_role_id",
+    "delegated_kind",
+    "handoff_input",
+    "projected_context",
+)
+"""What of a handoff its page must show."""
 
 
-@then("its page shows the run, its status and its pending approval")
-def _(world: World, scoria_page: PageFactory) -> None:
-    page = page_of(world, scoria_page)
-    assert page.status_code == 200
-    shown = (world.run_id, "waiting_for_approval", "send_refund", "customer-42", "need a person")
-    for each in shown:
-        assert each in page.text, f"the page does not show {each}"
+@given(
+    "runs of two tenants in every state that a page shows, each text of them hostile",
+    target_fixture="pages",
+)
+def _(world: World, scoria_page: PageFactory) -> Gallery:
+    return gallery(world, scoria_page)
 
 
-@then(parsers.parse('its page shows the run as "{status:w}"'))
-def _(world: World, scoria_page: PageFactory, status: str) -> None:
-    page = page_of(world, scoria_page)
-    assert page.status_code == 200
-    assert world.run_id in page.text
-    assert status in page.text.partition('id="steps"')[0], f"the page does not show {status}"
+@then("the page of each run begins with it, its status and what it waits for")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            if not cases.equal(f"the status code of {page.name}", 200, page.answer.status):
+                continue
+            assert page.detail is not None
+            run, text = page.detail.summary, page.seen.text
+            cases.holds(page.name, "" if run.run_id in text else "it does not show the run_id")
+            first = next(words(text, frozenset(RunStatus)), None)
+            cases.equal(f"the first status on {page.name}", run.status.value, first)
+            for problem in _hides_what_waits(page, page.detail, pages.marks):
+                cases.holds(page.name, problem)
 
 
-@then(parsers.parse('its page is "{code:d}" for another tenant, as for a run that never was'))
-def _(world: World, scoria_page: PageFactory, code: int) -> None:
-    page = page_of(world, scoria_page, OTHER_SCOPE)
-    assert page.status_code == code
-    assert page == page_of(world, scoria_page, OTHER_SCOPE, run_id=UNKNOWN_RUN)
+def _hides_what_waits(page: Page, detail: RunDetail, marks: Marks) -> Iterator[str]:
+    """Yield what of the request that the run waits for does not come before all the others."""
+    waiting = [step for step in detail.steps if step.status == StepStatus.WAITING_FOR_APPROVAL]
+    asked = {step.approval.approval_id for step in waiting if step.approval is not None}
+    places: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
+    for approval in detail.approvals:
+        for part in ("tool_name", "reason", "arguments"):
+            for mark in marks.of(getattr(approval, part)):
+                place = page.seen.text.find(mark.letters)
+                places[approval.approval_id in asked].append((place, part))
+    before = min((place for place, _ in places[False] if place >= 0), default=len(page.seen.text))
+    for place, part in places[True]:
+        if place < 0:
+            yield f"it does not show the {part} that it waits for"
+        elif place > before:
+            yield f"it shows an earlier request before the {part} that it waits for"
 
 
-@then(parsers.parse('its page is "{code:d}" without a scope, as for a run that never was'))
-def _(world: World, scoria_page: PageFactory, code: int) -> None:
-    page = page_of(world, scoria_page, None)
-    assert page.status_code == code
-    assert page == page_of(world, scoria_page, None, run_id=UNKNOWN_RUN)
-    for secret in (world.run_id, TENANT, "send_refund", "session-1"):
-        assert secret not in page.text
+@then("every text of a run is on its page")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            for field, mark in pages.written_in(page):
+                missing = mark.letters not in page.seen.text
+                cases.holds(f"{field} on {page.name}", "it is not shown" if missing else "")
 
 
-@then(parsers.parse('its page is "{code:d}" for {who}, whatever the request says of its tenant'))
-def _(world: World, scoria_page: PageFactory, code: int, who: str) -> None:
-    scope = {"who has no scope": None, "another tenant": OTHER_SCOPE}[who]
-    for query, headers in SAYS_ITS_TENANT:
-        page = page_of(world, scoria_page, scope, query=query, headers=headers)
-        assert page.status_code == code, (query, headers)
-        assert "send_refund" not in page.text
+@then("it is text there, as it was written, and nothing else")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.pages:
+            for problem in _other_than_text(page, pages.marks):
+                cases.holds(page.name, problem)
+        for page in pages.runs:
+            for field, mark in pages.written_in(page):
+                whole = any(written in page.seen.text for written in mark.written)
+                told = "" if whole else "it is not shown as it was written"
+                cases.holds(f"{field} on {page.name}", told)
 
 
-@then(parsers.parse('a "{method}" to its page is "{code:d}"'))
-def _(world: World, scoria_page: PageFactory, method: str, code: int) -> None:
-    world.attempt(lambda: page_of(world, scoria_page, method=method))
-    assert world.returned.status_code == code
+def _other_than_text(page: Page, marks: Marks) -> Iterator[str]:
+    """Yield each place outside the text of a page in which something is that others wrote."""
+    headers = [(f"the header {name}", value) for name, value in page.answer.headers]
+    for place, value in (*page.seen.rest, *headers):
+        for mark in marks.within(unquote(value)):
+            yield f"{place} has the {mark}: {shown(value)}"
+    for link in page.seen.links:
+        for mark in marks.within(unquote(link)):
+            if mark.text not in _ids_in(page, link):
+                yield f"a link has the {mark}: {shown(link)}"
 
 
-@when(parsers.parse("a run is started whose payloads hold {quoted}"), target_fixture="hostile")
-def _(world: World, quoted: str) -> str:
-    hostile = quoted.strip('"')
-    world.answer = lambda *_: {"result": hostile}
-    world.run_id = world.scoria.start_run(
-        world.identity(session_id=hostile, metadata={hostile: hostile}),
-        root_role_id=hostile,
-        initial_step=StepSpec(kind=KIND, role_id=hostile, input={hostile: hostile}),
-        metadata={hostile: [hostile]},
-        handlers=world.handlers,
-    ).run_id
-    return hostile
+def _ids_in(page: Page, link: str) -> list[str]:
+    """Return what a link within the page carries, each in a place of its own."""
+    carried: list[str] = []
+    for request in links_of(page.request, [link]):
+        carried += [value for _, value in parse_qsl(request.query)]
+        carried += [unquote(part) for part in urlsplit(request.path).path.split("/")]
+    return carried
 
 
-@when(parsers.parse("a run is approved and fails with {quoted}"), target_fixture="hostile")
-def _(world: World, quoted: str) -> str:
-    hostile = quoted.strip('"')
-
-    def answer(step: Step, _: object) -> NeedsApproval:
-        if step.approval is not None:
-            raise LookupError(hostile)
-        return NeedsApproval(tool_name=hostile, arguments={hostile: hostile}, reason=hostile)
-
-    start(world, answer)
-    approve(world, decided_by=hostile, note=hostile)
-    world.scoria.resume_run(world.run_id, handlers=world.handlers)
-    return hostile
+@then("each character of it that is not seen stands there as its escape")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.pages:
+            everything = [page.answer.text, page.seen.text, *page.seen.links]
+            text = "".join([*everything, *(value for _, value in page.seen.rest)])
+            for character in UNSEEN + UNSEEN_OF_TEXT:
+                raw = character in text
+                cases.holds(page.name, f"it holds a raw {character!a}" if raw else "")
 
 
-@then("its page shows that as text")
-def _(world: World, scoria_page: PageFactory, hostile: str) -> None:
-    page = page_of(world, scoria_page)
-    assert page.status_code == 200
-    assert hostile not in page.text, "the page has it as markup"
-    assert "&lt;script&gt;" in page.text
+@then(parsers.parse('what was handed on is under "{section}", each handoff whole'))
+def _(pages: Gallery, section: str) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            assert page.detail is not None
+            under = page.seen.section(section)
+            for handoff in page.detail.delegated_handoffs:
+                for field in DELEGATED:
+                    marks = pages.marks.of(getattr(handoff, field))
+                    whole = all(mark.letters in under for mark in marks)
+                    told = "" if whole else f"it is not under {section!r}"
+                    cases.holds(f"the {field} of a handoff on {page.name}", told)
 
 
-@then(parsers.parse('its page shows the handoff under "{section}"'))
-def _(world: World, scoria_page: PageFactory, section: str) -> None:
-    page = page_of(world, scoria_page)
-    assert page.status_code == 200
-    delegated = page.text.partition(section)[2]
-    (handoff,) = world.detail.delegated_handoffs
-    brief, draft = handoff.handoff_input["brief"], handoff.projected_context["draft_answer"]
-    for shown in ("planner", "critic", "review", brief, draft):
-        assert shown in delegated
+@then("no page of a run holds a text of another run")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            for problem in _of_others(page, pages.marks, f"{page.label} of {page.tenant}"):
+                cases.holds(page.name, problem)
+
+
+@then("no list holds a text of another tenant")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.lists:
+            for mark in _on(page, pages.marks):
+                cases.holds(page.name, "" if mark.owner.endswith(page.tenant) else f"it has {mark}")
+
+
+@then("the page of a run whose journal is damaged holds nothing of it")
+def _(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.damaged:
+            if page.request.path == "/":
+                continue
+            refused = page.answer.status >= 400
+            cases.holds(page.name, "" if refused else f"it is {page.answer.status}")
+            for problem in _of_others(page, pages.marks, page.tenant):
+                cases.holds(page.name, problem)
+
+
+def _of_others(page: Page, marks: Marks, owner: str) -> Iterator[str]:
+    for mark in _on(page, marks):
+        yield "" if mark.owner in (owner, page.tenant) else f"it has {mark}"
+
+
+def _on(page: Page, marks: Marks) -> list[Mark]:
+    """Return whose texts are on a page, seen or unseen."""
+    return marks.within(unquote(f"{page.seen.text}{page.answer.text}"))

@@ -1,0 +1,178 @@
+"""Who may do what in a host, as spec/host.md and spec/tenants.md have it, and how it is tried.
+
+The acts are the methods of `HostSession`, and what each takes is read from there: one that is added
+needs a row in `RULES`.
+"""
+
+import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+import attrs
+import pytest
+
+from scoria_conformance.host import Evidence, Host, HostRefused, HostSession, Turn
+from scoria_core.identity import EDGE_NAMES
+
+TENANT, OTHER_TENANT = "tenant-1", "tenant-10"
+
+OWNER = "its user"
+COLLEAGUE = "another user of its tenant"
+REVIEWER = "a reviewer of its tenant"
+STRANGER = "a user of another tenant"
+NAMESAKE = "a user of another tenant who is called as its user"
+JUDGE = "a reviewer of another tenant"
+VISITOR = "a visitor"
+
+OF_THE_TENANT = frozenset({OWNER, COLLEAGUE, REVIEWER})
+OF_ANOTHER = frozenset({STRANGER, NAMESAKE, JUDGE})
+SIGNED_IN = OF_THE_TENANT | OF_ANOTHER
+PEOPLE = (OWNER, COLLEAGUE, REVIEWER, STRANGER, NAMESAKE, JUDGE, VISITOR)
+
+ACTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        OWNER: ("ada-of-the-case", TENANT),
+        COLLEAGUE: ("ben-of-the-case", TENANT),
+        REVIEWER: ("cleo-of-the-case", TENANT),
+        STRANGER: ("dora-of-the-case", OTHER_TENANT),
+        NAMESAKE: ("ada-of-the-case", OTHER_TENANT),
+        JUDGE: ("emil-of-the-case", OTHER_TENANT),
+    }
+)
+"""As whom, and in which tenant, they sign in. One tenant begins as the other does."""
+
+
+@attrs.frozen
+class Rule:
+    """For whom an act must be done, and for whom a host may do it; all others it must refuse."""
+
+    must: frozenset[str]
+    may: frozenset[str] = frozenset()
+
+    def of(self, who: str) -> str:
+        """Return "done", "either" or "refused"."""
+        if who in self.must:
+            return DONE
+        return EITHER if who in self.may else REFUSED
+
+
+DONE, EITHER, REFUSED = "done", "either", "refused"
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "start_turn": Rule(SIGNED_IN),  # HOST-1, HOST-8
+        "submit_draft": Rule(SIGNED_IN),  # HOST-7, HOST-8
+        "stored_run_id": Rule(SIGNED_IN),  # HOST-1, HOST-8
+        "read": Rule(frozenset({OWNER}), OF_THE_TENANT),  # HOST-2, TENANT-1
+        "evidence": Rule(OF_THE_TENANT),  # HOST-3, HOST-6
+        "approve": Rule(frozenset({REVIEWER}), OF_THE_TENANT),  # HOST-4, HOST-8: who decides
+        "resume": Rule(frozenset({OWNER}), OF_THE_TENANT),  # HOST-4, HOST-8
+    }
+)
+"""Each act of a `HostSession`, on a run of the tenant or on none."""
+
+
+def acts() -> Mapping[str, tuple[str, ...]]:
+    """Return the acts that a driver can do, and what each takes."""
+    methods = inspect.getmembers(HostSession, inspect.isfunction)
+    return {
+        name: tuple(inspect.signature(method).parameters)[1:]
+        for name, method in methods
+        if not name.startswith("_")
+    }
+
+
+ON_A_RUN = tuple(name for name, takes in acts().items() if takes == ("run_id",))
+"""The acts on a run that exists."""
+
+
+@attrs.frozen
+class Outcome:
+    """What came of an act: done, refused, or what the driver raised instead; and what was said."""
+
+    how: str
+    said: object = None
+
+    def about(self, run_id: str, other: str) -> "Outcome":
+        """Return the same outcome, told about another run."""
+        said = self.said
+        if isinstance(said, Evidence):
+            said = attrs.evolve(said, text=said.text.replace(run_id, other))
+        return Outcome(self.how, said.replace(run_id, other) if isinstance(said, str) else said)
+
+
+def do(session: HostSession, act: str, run_id: str = "", text: str = "") -> Outcome:
+    """Do an act, on a run where it takes one, and with a text where it takes that."""
+    given = {name: run_id if name == "run_id" else text for name in acts()[act]}
+    try:
+        said = getattr(session, act)(**given)
+    except HostRefused as refused:
+        return Outcome(REFUSED, str(refused))
+    except (Exception, pytest.skip.Exception) as raised:  # noqa: BLE001 - whatever it is, it is told
+        return Outcome(f"raised {type(raised).__name__}: {raised}")
+    refused_page = isinstance(said, Evidence) and said.status_code >= 400
+    return Outcome(REFUSED if refused_page else DONE, said)
+
+
+@attrs.define
+class Visits:
+    """Everybody in one host, each with a run that waits for approval; and what they see of it."""
+
+    host: Host
+    sessions: dict[str, HostSession] = attrs.field(factory=dict)
+    turns: dict[str, Turn] = attrs.field(factory=dict)
+    before: Mapping[str, object] = attrs.field(factory=dict)
+
+    @classmethod
+    def begin(cls, host: Host) -> "Visits":
+        """Have all but the visitor sign in, and start a turn."""
+        visits = cls(host)
+        for who, (actor_id, tenant_id) in ACTORS.items():
+            is_reviewer = who in (REVIEWER, JUDGE)
+            session = host.sign_in(actor_id=actor_id, tenant_id=tenant_id, reviewer=is_reviewer)
+            visits.sessions[who] = session
+            visits.turns[who] = session.start_turn(f"the prompt of {actor_id} in {tenant_id}")
+        visits.sessions[VISITOR] = host.visit()
+        visits.look()
+        return visits
+
+    def another_run(self, *, approved: bool = False) -> str:
+        """Start another turn of the owner, and return its run."""
+        self.turns[f"{OWNER}, latest"] = turn = self.sessions[OWNER].start_turn("another prompt")
+        if approved:
+            self.sessions[REVIEWER].approve(turn.run_id)
+        self.look()
+        return turn.run_id
+
+    def look(self) -> None:
+        """Remember what there is to be seen."""
+        self.before = self.seen()
+
+    def seen(self) -> Mapping[str, object]:
+        """Return what everybody sees of their run and what the host has stored for them."""
+        seen: dict[str, object] = {}
+        for label, turn in self.turns.items():
+            session = self.sessions[label.partition(", ")[0]]
+            looks = (do(session, act, turn.run_id) for act in ("read", "evidence"))
+            seen[turn.run_id] = label, *looks
+            seen[f"what is stored for {label}"] = do(session, "stored_run_id")
+        return seen
+
+    def changed(self) -> list[str]:
+        """Return what is not as it was when it was looked at; from then on it counts as it is."""
+        before, self.before = self.before, self.seen()
+        return [self._name(each) for each in self.before if self.before[each] != before.get(each)]
+
+    def _name(self, seen: str) -> str:
+        labels = {turn.run_id: f"the run of {label}" for label, turn in self.turns.items()}
+        return labels.get(seen, seen)
+
+    def name(self, run_id: str) -> str:
+        """Return what a run is called when something is wrong with it."""
+        return self._name(run_id)
+
+
+def claims(scope: Mapping[str, str]) -> str:
+    """Return a query that claims a tenant and an actor under every name that hosts use for them."""
+    return urlencode({name: scope[field] for field in scope for name in EDGE_NAMES[field]})

@@ -1,0 +1,61 @@
+"""Many cases in one scenario: each of them is tried, and every one that does not hold is told."""
+
+from types import TracebackType
+
+import attrs
+
+from scoria_conformance.blame import SuiteBroken
+from scoria_core.errors import shown
+
+TOLD = 12
+"""How many cases that do not hold are told of in full."""
+
+VALUE = 160
+"""How many characters of an expected or a seen value are shown."""
+
+
+@attrs.define
+class Cases:
+    """The cases of one step, as a context that raises at its end if one of them does not hold."""
+
+    tried: int = 0
+    broken: list[str] = attrs.field(factory=list)
+
+    def equal(self, case: str, expected: object, seen: object) -> bool:
+        """Compare what a case should come to with what it came to; tell whether it holds."""
+        problem = f"expected {shown(expected, VALUE)}, saw {shown(seen, VALUE)}"
+        return self.holds(case, "" if seen == expected else problem)
+
+    def holds(self, case: str, problem: str) -> bool:
+        """Note a case, and what is wrong with it; an empty `problem` says that it holds."""
+        self.tried += 1
+        if problem:
+            self.broken.append(f"{case}: {problem}")
+        return not problem
+
+    def __enter__(self) -> "Cases":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if raised is not None:
+            if self.broken and isinstance(raised, Exception):
+                self.broken.append(f"and then: {shown(raised, VALUE)}")
+                raise AssertionError(self._said()) from raised
+            return
+        if not self.tried:
+            raise SuiteBroken("a step tried no case")
+        if self.broken:
+            raise AssertionError(self._said())
+
+    def _said(self) -> str:
+        # One cause breaks many cases alike; they are told once.
+        different = list(dict.fromkeys(self.broken))
+        lines = [f"{len(self.broken)} of {self.tried} cases do not hold:", *different[:TOLD]]
+        if len(different) > TOLD:
+            lines.append(f"and {len(different) - TOLD} more")
+        return "\n- ".join(lines)

@@ -1,0 +1,416 @@
+"""Runs in every state that a page can show, each text of them hostile and marked, and their pages.
+
+A run is brought there by public calls. Its page is opened where its state is reached, which may be
+while a handler is at work.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from scoria_conformance.asking import Answer, Request, Scope, Site, links_of
+from scoria_conformance.host import PageFactory
+from scoria_conformance.marking import Mark, Marks, Pen, texts_of
+from scoria_conformance.markup import Seen, seen
+from scoria_conformance.world import DamagedStore, World
+from scoria_core import (
+    Completed,
+    Failed,
+    HandOff,
+    NeedsApproval,
+    Retry,
+    RunDetail,
+    RunSummary,
+    Scoria,
+    Step,
+    StepSpec,
+)
+from scoria_core.journal import seal
+from scoria_core.model import DamagedRun
+from scoria_core.ports import Record
+
+Answering = Callable[[Step, RunSummary], Any]
+Forger = Callable[[str], Record]
+"""Makes, after the digest of the entry before it, one of a type that the kit does not write."""
+
+SESSIONS = 2
+"""How many sessions the runs of a tenant are turns of."""
+
+MOST_PAGES = 100
+"""How many pages are opened by following links."""
+
+
+@attrs.frozen
+class Page:
+    """A page as it was opened: of a run with what its detail then held, or a list of runs."""
+
+    request: Request
+    answer: Answer
+    seen: Seen
+    tenant: str
+    label: str = ""
+    detail: RunDetail | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called when something is wrong with it."""
+        return f"the page of {self.label}" if self.label else f"the page at {self.request}"
+
+
+@attrs.define
+class Gallery:
+    """The pages of one store: of its runs in every state, and those that they lead to."""
+
+    marks: Marks
+    runs: list[Page] = attrs.field(factory=list)
+    lists: list[Page] = attrs.field(factory=list)
+    damaged: list[Page] = attrs.field(factory=list)
+    views: list[DamagedRun] = attrs.field(factory=list)
+
+    @property
+    def pages(self) -> list[Page]:
+        """All pages."""
+        return [*self.runs, *self.lists, *self.damaged]
+
+    def held(self) -> Mapping[str, str]:
+        """Return a mark that was seen in each field of a view that held one."""
+        views = [page.detail for page in self.runs] + self.views
+        texts = (each for view in views for each in texts_of(view))
+        return {field: str(found[0]) for field, text in texts if (found := self.marks.within(text))}
+
+    def written_in(self, page: Page) -> list[tuple[str, Mark]]:
+        """Return what others wrote in the run of a page, with the field that it stands in."""
+        texts = {text: field for field, text in texts_of(page.detail)}
+        return [(texts[mark.text], mark) for mark in self.marks.made.values() if mark.text in texts]
+
+
+def gallery(world: World, page: PageFactory) -> Gallery:
+    """Start the runs and open every page: of each run, and whatever they lead to."""
+    made = Gallery(Marks())
+    for tenant, labels in TENANTS.items():
+        ids = {name: made.marks.pen(tenant).name(name) for name in ("tenant_id", "actor_id")}
+        sessions = [made.marks.pen(tenant).name("session_id") for _ in range(SESSIONS)]
+        site = Site(page, world.scoria)
+        for number, label in enumerate(labels):
+            pen, session_id = made.marks.pen(f"{label} of {tenant}"), sessions[number % SESSIONS]
+            stage = _Stage(world, site, ids, session_id, pen, made, label, tenant)
+            stage.tell()
+        _follow_links(made, site, ids, tenant)
+    _open_damaged(made, world, page, ids)
+    return made
+
+
+@attrs.define
+class _Stage:
+    """Where one run is started and brought to its state."""
+
+    world: World
+    site: Site
+    scope: Mapping[str, str]
+    session_id: str
+    pen: Pen
+    gallery: Gallery
+    label: str
+    tenant: str
+    run_id: str = ""
+
+    def tell(self) -> None:
+        """Bring the run to its state and open its page, if it was not opened on the way."""
+        before = len(self.gallery.runs)
+        RUNS[self.label](self)
+        if len(self.gallery.runs) == before:
+            self.show()
+
+    def show(self, *_: object) -> None:
+        """Open the page of the run as it is now."""
+        request = Request(f"/workflows/{self.run_id}")
+        detail = self.scoria.get_run_detail(self.run_id)
+        answer = self.site.ask(self.scope, request)
+        page = Page(request, answer, seen(answer.text), self.tenant, self.label, detail)
+        self.gallery.runs.append(page)
+
+    @property
+    def scoria(self) -> Scoria:
+        """The facade that runs are brought to their state with."""
+        return self.world.scoria
+
+    @property
+    def who(self) -> Any:
+        """The identity that a run is started with."""
+        return self.scoria.identity(
+            actor_id=self.pen.name("actor_id"),
+            tenant_id=self.scope["tenant_id"],
+            session_id=self.session_id,
+            metadata=self.pen.payload("metadata of the identity"),
+        )
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a run is started with besides."""
+        key = self.pen.name("idempotency_key")
+        return {"metadata": self.pen.payload("metadata"), "idempotency_key": key}
+
+    def spec(self, retry: Retry | None = None) -> StepSpec:
+        """Return a step of which each text is marked."""
+        named = self.pen.name("kind"), self.pen.name("role_id")
+        return StepSpec(*named, self.pen.payload("input"), retry)
+
+    def start(self, answer: Answering, retry: Retry | None = None) -> None:
+        """Start a run of one step that a handler answers."""
+        spec = self.spec(retry)
+        root = self.pen.name("root_role_id")
+        self.run_id = self.scoria.start_run(
+            self.who,
+            root_role_id=root,
+            initial_step=spec,
+            handlers={spec.kind: self._handled(answer)},
+            **self.told,
+        ).run_id
+
+    def start_handoff(self, answer: Answering | None) -> None:
+        """Start a run that hands work to a role whose handler answers, or that has none."""
+        kind = self.pen.name("delegated_kind")
+        self.run_id = self.scoria.start_handoff_run(
+            self.who,
+            self.pen.name("delegated_role_id"),
+            root_role_id=self.pen.name("root_role_id"),
+            delegated_kind=kind,
+            handoff_input=self.pen.payload("handoff_input"),
+            projected_context=self.pen.payload("projected_context"),
+            capability_tags=(self.pen.name("first tag"), self.pen.name("second tag")),
+            handlers={kind: self._handled(answer)} if answer else None,
+            **self.told,
+        ).run_id
+
+    def asks(self, *_: object) -> NeedsApproval:
+        """Answer with a request for approval that stays open for a minute."""
+        return NeedsApproval(
+            tool_name=self.pen.name("tool_name"),
+            arguments=self.pen.payload("arguments"),
+            reason=self.pen.text("reason"),
+            expires_in=60,
+        )
+
+    def completes(self, *_: object) -> Completed:
+        """Answer that the step is done."""
+        return Completed(self.pen.payload("result"))
+
+    def fails(self, *_: object) -> Failed:
+        """Answer that the step failed."""
+        return Failed(self.pen.text("reason of the failure"), self.pen.payload("details"))
+
+    def raises(self, *_: object) -> None:
+        """Raise, out of another exception, one whose class is named by somebody hostile."""
+        kind = type(self.pen.name("class of the error"), (Exception,), {})
+        raise kind(self.pen.text("message")) from LookupError(self.pen.text("cause"))
+
+    def hands_on(self, *_: object) -> HandOff:
+        """Answer with a handoff to a role that has no handler."""
+        return HandOff(
+            delegated_role_id=self.pen.name("delegated_role_id"),
+            delegated_kind=self.pen.name("delegated_kind"),
+            handoff_input=self.pen.payload("handoff_input"),
+            projected_context=self.pen.payload("projected_context"),
+            capability_tags=(self.pen.name("tag"),),
+        )
+
+    def shows(self, *_: object) -> Completed:
+        """Open the page while the step is at work."""
+        self.show()
+        return self.completes()
+
+    def decide(self, decide: Callable[..., object]) -> None:
+        """Decide what the run waits for."""
+        asked = self.scoria.get_run(self.run_id).pending_approval
+        assert asked is not None, f"{self.label} waits for nothing"
+        decided_by, note = self.pen.name("decided_by"), self.pen.text("note")
+        decide(self.run_id, approval_id=asked.approval_id, decided_by=decided_by, note=note)
+
+    def go_on(self, go_on: Callable[..., object], answer: Answering) -> None:
+        """Resume or retry the run with a handler that answers."""
+        kind = self.scoria.get_run_detail(self.run_id).steps[-1].kind
+        handlers = {kind: self._handled(answer)}
+        go_on(self.run_id, actor_id=self.pen.name("actor_id of the call"), handlers=handlers)
+
+    def _handled(self, answer: Answering) -> Answering:
+        def handle(step: Step, run: RunSummary) -> Any:
+            self.run_id = run.run_id
+            return answer(step, run)
+
+        return handle
+
+
+def _approved(stage: _Stage) -> None:
+    stage.start(stage.asks)
+    stage.decide(stage.scoria.approve)
+
+
+def _resumed(stage: _Stage) -> None:
+    _approved(stage)
+    stage.go_on(stage.scoria.resume_run, stage.completes)
+
+
+def _asked_again(stage: _Stage) -> None:
+    """Wait for a second decision after the first has been used."""
+    _approved(stage)
+    stage.go_on(stage.scoria.resume_run, stage.asks)
+
+
+def _decided_again(stage: _Stage) -> None:
+    _asked_again(stage)
+    stage.decide(stage.scoria.approve)
+    stage.go_on(stage.scoria.resume_run, stage.asks)
+
+
+def _rejected(stage: _Stage) -> None:
+    stage.start(stage.asks)
+    stage.decide(stage.scoria.reject)
+
+
+def _expired(stage: _Stage) -> None:
+    stage.start(stage.asks)
+    stage.world.clock.advance(timedelta(seconds=61))
+
+
+def _approved_too_early(stage: _Stage) -> None:
+    _approved(stage)
+    stage.world.clock.advance(timedelta(seconds=61))
+
+
+def _cancelled(stage: _Stage) -> None:
+    stage.start(stage.asks)
+    by, reason = stage.pen.name("actor_id of the call"), stage.pen.text("reason to cancel")
+    stage.scoria.cancel_run(stage.run_id, reason=reason, actor_id=by)
+
+
+def _retried(stage: _Stage) -> None:
+    stage.start(stage.fails)
+    stage.go_on(stage.scoria.retry_run, stage.completes)
+
+
+def _queued(stage: _Stage) -> None:
+    spec = stage.spec()
+    stage.run_id = stage.scoria.start_run(
+        stage.who, root_role_id=stage.pen.name("root_role_id"), initial_step=spec
+    ).run_id
+
+
+def _handed_off(stage: _Stage, answer: str | None) -> None:
+    stage.start_handoff(getattr(stage, answer) if answer else None)
+
+
+def _handoff_cancelled(stage: _Stage) -> None:
+    stage.start_handoff(None)
+    stage.scoria.cancel_run(stage.run_id)
+
+
+def _tries_again(stage: _Stage) -> None:
+    stage.start(stage.raises, Retry(max_attempts=2, unless=(stage.pen.name("unless"),)))
+
+
+RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
+    {
+        "a queued run": _queued,
+        "a run at work": lambda stage: stage.start(stage.shows),
+        "a completed run": lambda stage: stage.start(stage.completes),
+        "a run whose step failed": lambda stage: stage.start(stage.fails),
+        "a run whose handler raised": lambda stage: stage.start(stage.raises),
+        "a run that tries again": _tries_again,
+        "a retried run": _retried,
+        "a run that waits for approval": lambda stage: stage.start(stage.asks),
+        "an approved run": _approved,
+        "a resumed run": _resumed,
+        "a run that waits for a second approval": _asked_again,
+        "a run that waits for a third approval": _decided_again,
+        "a rejected run": _rejected,
+        "a run whose request expired": _expired,
+        "a run whose approval expired": _approved_too_early,
+        "a cancelled run": _cancelled,
+        "a run with a pending handoff": lambda stage: _handed_off(stage, None),
+        "a run with a handoff at work": lambda stage: _handed_off(stage, "shows"),
+        "a run with a completed handoff": lambda stage: _handed_off(stage, "completes"),
+        "a run with a failed handoff": lambda stage: _handed_off(stage, "fails"),
+        "a run with a handoff that waits": lambda stage: _handed_off(stage, "asks"),
+        "a run with a handoff of a handoff": lambda stage: _handed_off(stage, "hands_on"),
+        "a run with a cancelled handoff": _handoff_cancelled,
+    }
+)
+"""How a run is brought to each state, by what it is called then."""
+
+TENANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "the second tenant": ("a run that waits for approval", "a run with a completed handoff"),
+        "the first tenant": tuple(RUNS),
+    }
+)
+"""Whose runs there are."""
+
+
+def _is_changed(records: list[Record], _: Forger) -> list[Record]:
+    return [records[0], attrs.evolve(records[1], body=f"{records[1].body} "), *records[2:]]
+
+
+def _is_missing(records: list[Record], _: Forger) -> list[Record]:
+    return records[1:]
+
+
+def _is_forged(records: list[Record], forge: Forger) -> list[Record]:
+    return [records[0], forge(records[0].digest), *records[2:]]
+
+
+DAMAGES: Mapping[str, Callable[[list[Record], Forger], list[Record]]] = MappingProxyType(
+    {
+        "a run with a changed entry": _is_changed,
+        "a run without its first entry": _is_missing,
+        "a run with a forged entry": _is_forged,
+    }
+)
+"""What may be wrong with the journal of a run."""
+
+
+def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
+    """Open the page of the latest run, and what it leads to, once its journal is damaged."""
+    whole = made.runs[-1]
+    assert whole.detail is not None
+    run_id, entry = whole.detail.summary.run_id, whole.detail.journal[1]
+    for label, change in DAMAGES.items():
+        pen = made.marks.pen(label)
+
+        def forge(before: str, pen: Pen = pen) -> Record:
+            return seal(attrs.evolve(entry, type=pen.name("type of the entry")), before)[1]
+
+        store = DamagedStore(world.store, run_id, partial(_damaged, change, forge))
+        scoria = Scoria(store, clock=world.clock)
+        rows = scoria.list_runs_with_damaged(limit=1000)
+        made.views += [row for row in rows if isinstance(row, DamagedRun)]
+        site = Site(page, scoria)
+        for request in (whole.request, Request("/")):
+            answer = site.ask(scope, request)
+            opened = Page(request, answer, seen(answer.text), whole.tenant, label)
+            made.damaged.append(opened)
+
+
+def _damaged(
+    change: Callable[[list[Record], Forger], list[Record]], forge: Forger, records: list[Record]
+) -> list[Record]:
+    return change(records, forge)
+
+
+def _follow_links(made: Gallery, site: Site, scope: Scope, tenant: str) -> None:
+    """Open what the pages of a tenant's runs lead to, and what that leads to."""
+    pages = [page for page in made.runs if page.tenant == tenant]
+    met = {page.request for page in pages}
+    while pages and len(met) < MOST_PAGES:
+        page = pages.pop(0)
+        for request in links_of(page.request, page.seen.links):
+            if request in met:
+                continue
+            met.add(request)
+            answer = site.ask(scope, request)
+            opened = Page(request, answer, seen(answer.text), tenant)
+            pages.append(opened)
+            made.lists.append(opened)

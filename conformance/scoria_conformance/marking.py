@@ -1,0 +1,165 @@
+"""Hostile text for every field that somebody else may write, each of its own, and where it went.
+
+Each text carries a mark, a few letters that stand nowhere else: found in a page, it says whose text
+that is. What surrounds the mark becomes markup, a link or a script where a page lets it, turns the
+direction of reading or is not seen at all.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from scoria_core.visible import visible_block, visible_line
+
+MADE_BY_THE_KIT = frozenset(
+    {
+        *("RunSummary.run_id", "Step.run_id", "Step.step_id", "Step.parent_step_id"),
+        *("Approval.approval_id", "Approval.run_id", "Approval.step_id"),
+        "Approval.arguments_digest",
+        *("DelegatedHandoff.handoff_id", "DelegatedHandoff.parent_step_id"),
+        "DelegatedHandoff.child_step_id",
+        *("JournalEntry.type", "JournalEntry.subject", "JournalEntry.subject_id"),
+        *("JournalEntry.trigger", "JournalEntry.from_state", "JournalEntry.to_state"),
+        "JournalEntry.digest",
+        "DamagedRun.run_id",
+    }
+)
+"""The text fields of the views that nobody but the kit writes: ids, digests and its own words."""
+
+UNSEEN = "\u202e\u2067\u200b\xad"
+"""Characters that are not seen, or that turn the direction of reading."""
+
+UNSEEN_OF_TEXT = "\x1b\x85\u2028\u2029"
+"""Those that a text may have, and a name may not."""
+
+_LETTERS = re.compile("zq[0-9]{3}qz")
+_NAME = (
+    "{m}<b id={m} onclick='{m}'>\"'></pre></style></title><script>{m}</script><!--{m}-->"
+    "&lt;i&gt;&amp;{{7*7}}" + UNSEEN + "javascript:{m} https://{m}.invalid [{m}](/{m})"
+    "../?{m}#{m}=%22;{m}."
+)
+_TEXT = _NAME + "\n\r\n\t" + UNSEEN_OF_TEXT + "[31m{m}."
+
+
+@attrs.frozen
+class Mark:
+    """The letters, the whole text around them, and what was so marked of what."""
+
+    letters: str
+    text: str
+    owner: str
+    what: str
+
+    @property
+    def written(self) -> frozenset[str]:
+        """The text as a page may write it: as it is, or as JSON, and each character seen."""
+        forms = {self.text, _json(self.text, ascii_only=False), _json(self.text, ascii_only=True)}
+        return frozenset(
+            show(form) for form in forms for show in (str, visible_block, visible_line)
+        )
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.owner}"
+
+
+@attrs.define
+class Marks:
+    """The marks that were made, by their letters."""
+
+    made: dict[str, Mark] = attrs.field(factory=dict)
+
+    def pen(self, owner: str) -> "Pen":
+        """Return what marks the texts of one run, or of whom else they are."""
+        return Pen(self, owner)
+
+    def make(self, form: str, owner: str, what: str) -> str:
+        """Return a text that is marked as nothing else is."""
+        letters = f"zq{len(self.made):03d}qz"
+        self.made[letters] = Mark(letters, form.replace("{m}", letters), owner, what)
+        return self.made[letters].text
+
+    def within(self, text: str) -> list[Mark]:
+        """Return the marks that are in `text`."""
+        return [self.made[letters] for letters in dict.fromkeys(_LETTERS.findall(text))]
+
+    def of(self, view: object) -> list[Mark]:
+        """Return the marks in the texts of a view, or of a part of one."""
+        return [mark for _, text in texts_of(view) for mark in self.within(text)]
+
+
+@attrs.frozen
+class Pen:
+    """Marks the texts of one owner."""
+
+    marks: Marks
+    owner: str
+
+    def name(self, what: str) -> str:
+        """Return a name or an id."""
+        return self.marks.make(_NAME, self.owner, what)
+
+    def text(self, what: str) -> str:
+        """Return a text of several lines."""
+        return self.marks.make(_TEXT, self.owner, what)
+
+    def payload(self, what: str) -> dict[str, Any]:
+        """Return a payload, marked in its key and deep in its value."""
+        return {self.text(f"a key of the {what}"): ["so", {"it": self.text(f"the {what}")}]}
+
+
+def texts_of(view: object, field: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each text that a view holds, with the field of the class that it stands in."""
+    kind: type = type(view)
+    if attrs.has(kind):
+        for each in attrs.fields(kind):
+            yield from texts_of(getattr(view, each.name), f"{kind.__name__}.{each.name}")
+    elif isinstance(view, str) and not isinstance(view, Enum):
+        yield field, view
+    elif isinstance(view, Mapping):
+        for key, value in view.items():
+            yield field, key
+            yield from texts_of(value, field)
+    elif isinstance(view, list | tuple):
+        for value in view:
+            yield from texts_of(value, field)
+
+
+def text_fields(view: type) -> frozenset[str]:
+    """Return the fields of a class, and of those it is made of, that may hold a text."""
+    return frozenset(_text_fields(view, set()))
+
+
+def _text_fields(view: type, met: set[type]) -> Iterator[str]:
+    if view in met:
+        return
+    met.add(view)
+    hints = get_type_hints(view)
+    for each in attrs.fields(view):
+        for kind in _kinds(hints[each.name]):
+            if attrs.has(kind):
+                yield from _text_fields(kind, met)
+            elif not _is_textless(kind):
+                yield f"{view.__name__}.{each.name}"
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """Yield what a type hint is made of; a mapping is one thing, and a tuple what it holds."""
+    if get_origin(hint) in (Union, UnionType, tuple):
+        for each in get_args(hint):
+            yield from _kinds(each)
+    elif hint not in (type(None), Ellipsis):
+        yield hint
+
+
+def _is_textless(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, int | float | datetime | Enum)
+
+
+def _json(text: str, *, ascii_only: bool) -> str:
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]

@@ -1,0 +1,144 @@
+"""A page as a browser takes it apart: what a reader sees, and what else is in it."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import attrs
+
+_INLINE = frozenset(
+    {
+        *("a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "i", "kbd", "mark"),
+        *("q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr"),
+    }
+)
+"""Elements in the flow of a text; any other begins and ends a word."""
+
+_UNSEEN = frozenset(
+    {
+        *("head", "iframe", "noscript", "object", "script", "select", "style", "template"),
+        *("textarea", "title"),
+    }
+)
+"""Elements whose text is no part of what a reader sees."""
+
+_VOID = frozenset(
+    {
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
+        *("source", "track", "wbr"),
+    }
+)
+"""Elements that hold nothing and have no end."""
+
+_HEADING = re.compile("h[1-6]")
+
+
+@attrs.frozen
+class Heading:
+    """A heading, and where in the text it stands."""
+
+    rank: int
+    begin: int
+    end: int
+
+
+@attrs.frozen
+class Seen:
+    """What is in a page: the text that is read, the rest of it by its place, the links."""
+
+    text: str
+    rest: tuple[tuple[str, str], ...]
+    links: tuple[str, ...]
+    headings: tuple[Heading, ...]
+
+    def section(self, title: str) -> str:
+        """Return the text under the heading that has `title` in it, or nothing."""
+        for number, heading in enumerate(self.headings):
+            if title in self.text[heading.begin : heading.end]:
+                after = (e.begin for e in self.headings[number + 1 :] if e.rank <= heading.rank)
+                return self.text[heading.end : next(after, len(self.text))]
+        return ""
+
+
+def seen(page: str) -> Seen:
+    """Take a page apart."""
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    return Seen("".join(reader.text), tuple(reader.rest), tuple(reader.links), tuple(reader.found))
+
+
+class _Reader(HTMLParser):
+    """Keeps the text a reader sees apart from all else."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text: list[str] = []
+        self.rest: list[tuple[str, str]] = []
+        self.links: list[str] = []
+        self.found: list[Heading] = []
+        self._at = 0
+        self._unseen: list[str] = []
+        self._headed: list[tuple[str, int]] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._space(tag)
+        self.rest.append(("a tag", tag))
+        for name, value in attributes:
+            if (tag, name) == ("a", "href"):
+                self.links.append(value or "")
+            else:
+                self.rest.append((f"the attribute {name} of <{tag}>", f"{name}={value or ''}"))
+        if tag in _VOID:
+            return
+        hidden = tag in _UNSEEN or any(name == "hidden" for name, _ in attributes)
+        if hidden or tag in self._unseen:
+            self._unseen.append(tag)
+        if _HEADING.fullmatch(tag):
+            self._headed.append((tag, self._at))
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._headed and self._headed[-1][0] == tag:
+            _, begin = self._headed.pop()
+            self.found.append(Heading(int(tag[1]), begin, self._at))
+        self._space(tag)
+        self.rest.append(("a tag", tag))
+        if tag in self._unseen:
+            del self._unseen[max(i for i, each in enumerate(self._unseen) if each == tag) :]
+
+    def handle_data(self, data: str) -> None:
+        if self._unseen:
+            self.rest.append((f"what <{self._unseen[0]}> holds", data))
+        else:
+            self._say(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.rest.append(("a comment", data))
+
+    def handle_decl(self, decl: str) -> None:
+        self.rest.append(("a declaration", decl))
+
+    def handle_pi(self, data: str) -> None:
+        self.rest.append(("an instruction", data))
+
+    def unknown_decl(self, data: str) -> None:
+        self.rest.append(("a declaration", data))
+
+    def _space(self, tag: str) -> None:
+        if tag not in _INLINE and not self._unseen:
+            self._say("\n")
+
+    def _say(self, text: str) -> None:
+        self.text.append(text)
+        self._at += len(text)
+
+
+def words(text: str, known: Iterator[str] | frozenset[str]) -> Iterator[str]:
+    """Yield each of the `known` words in `text`, in the order in which they stand there."""
+    wanted = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
+    for found in re.finditer(rf"(?<!\w)(?:{wanted})(?!\w)", text):
+        yield found[0]
