@@ -285,8 +285,9 @@ class Difference(Exception):
 
     def __str__(self) -> str:
         """Tell the clauses of the method, the calls, and what was expected and seen."""
-        method = self.calls[-1].method
-        clauses, script = ", ".join(clauses_of(method)), "\n  ".join(map(str, self.calls))
+        method, script = self.calls[-1].method, "\n  ".join(map(str, self.calls))
+        is_closed = self.expected.raised == StoreUnavailable.__name__
+        clauses = ", ".join(clauses_of("close" if is_closed else method))
         return (
             f"{method} is not answered as the reference answers ({clauses}):\n  {script}\n"
             f"expected: {self.expected}\nseen:     {self.seen}"
