@@ -31,6 +31,7 @@ from scoria_conformance.unkind import (
     Event,
     Theme,
     Version,
+    crowd,
     events,
     every_call,
     methods,
@@ -136,6 +137,11 @@ class Script:
             events(random, theme, called, setup.handles, LENGTH),
             events(random, theme, after, 1, TAIL),
         )
+
+    @classmethod
+    def crowded(cls, setup: Setup, theme: Theme) -> "Script":
+        """Return the script of a run for each tenant with each key."""
+        return cls(*crowd(theme, setup.handles), ())
 
     @property
     def calls(self) -> tuple[Event, ...]:
@@ -313,13 +319,20 @@ class Driver:
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def search(self, seed: int, count: int) -> Difference | None:
-        """Play so many scripts, and return the difference that the shortest leads to, if any."""
-        for number in range(count):
-            random = Random(f"{seed} {number}")  # noqa: S311 - it picks calls, and keeps no secret
-            script = Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
+        """Play so many drawn scripts, after a crowd of each theme.
+
+        Return the difference that the shortest leads to, if any.
+        """
+        for script in self._scripts(seed, count):
             if (found := self.found(script)) is not None:
                 return self._smallest(script, found)
         return None
+
+    def _scripts(self, seed: int, count: int) -> Iterator[Script]:
+        yield from (Script.crowded(self.setup, theme) for theme in THEMES)
+        for number in range(count):
+            random = Random(f"{seed} {number}")  # noqa: S311 - it picks calls, and keeps no secret
+            yield Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
 
     def _smallest(self, script: Script, found: Difference) -> Difference:
         """Return what is found with as few calls as will do, and those with the plainest values."""

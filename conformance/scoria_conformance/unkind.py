@@ -267,6 +267,33 @@ def events(
     return tuple(drawn[:count])
 
 
+def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
+    """Return a call of `create` for each tenant with each key of a theme, and the theme of those.
+
+    What is drawn seldom has the two that a store takes for one another; here are all of them.
+    """
+    pairs = list(product(range(len(theme.tenants)), range(len(theme.keys))))
+    run_ids = tuple(numbered(100 + number) for number in range(len(pairs)))
+    created = tuple(
+        Event(
+            number % handles,
+            "create",
+            {
+                "key": RunKey(
+                    run_ids[number],
+                    theme.tenants[tenant],
+                    theme.sessions[(tenant + key) % len(theme.sessions)],
+                    theme.keys[key],
+                ),
+                "records": Batch((("0f", TEXTS[0]),)),
+                "due_at": TIMES[number % 3],
+            },
+        )
+        for number, (tenant, key) in enumerate(pairs)
+    )
+    return attrs.evolve(theme, run_ids=run_ids), created
+
+
 def is_asking(method: str) -> bool:
     """Tell whether a method only asks, and can be asked by all values there are."""
     names = () if method == OPEN else tuple(methods()[method].parameters)
