@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from scoria_conformance import Status, verify
 from scoria_core import Scoria, ScoriaError, errors
 from scoria_core.errors import StoreCorrupt, StoreUnavailable
 from scoria_demo import create_app
@@ -203,3 +204,22 @@ def test_a_store_that_fails_is_no_refusal(
     assert ("Retry-After" in answer.headers) == (status == 503)
     if accept == "application/json":
         assert json.loads(answer.text)["code"] == error.code
+
+
+APP = """
+from scoria_core import Scoria
+from scoria_demo import create_app
+app = create_app(Scoria.open("memory://"))
+"""
+
+
+@pytest.mark.slow
+def test_the_demo_host_passes_the_suite_for_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody does every act in it, through its own routes and forms."""
+    (tmp_path / "demo_app.py").write_text(APP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    verdict = verify("demo_app:app", host="scoria_demo.client:connect")
+    assert [check for check in verdict.checks if check.status != Status.PASSED] == []
+    assert len(verdict.checks) >= 8

@@ -13,7 +13,7 @@ from test_write_a_store import ROOT, blocks
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "verify-a-host.md").read_text(encoding="utf-8")
-SCENARIOS = 6
+SCENARIOS = 8
 """How many scenarios a host is put through, at the least."""
 
 SERVE = """

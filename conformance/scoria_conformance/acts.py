@@ -142,7 +142,8 @@ class Visits:
         self.turns[f"{OWNER}, latest"] = turn = self.sessions[OWNER].start_turn("another prompt")
         if approved:
             self.sessions[REVIEWER].approve(turn.run_id)
-        self.look()
+        # What this changed of others' counts against the act that comes next.
+        self.before = {**self.before, **self._seen_of(f"{OWNER}, latest")}
         return turn.run_id
 
     def look(self) -> None:
@@ -152,12 +153,17 @@ class Visits:
     def seen(self) -> Mapping[str, object]:
         """Return what everybody sees of their run and what the host has stored for them."""
         seen: dict[str, object] = {}
-        for label, turn in self.turns.items():
-            session = self.sessions[label.partition(", ")[0]]
-            looks = (do(session, act, turn.run_id) for act in ("read", "evidence"))
-            seen[turn.run_id] = label, *looks
-            seen[f"what is stored for {label}"] = do(session, "stored_run_id")
+        for label in self.turns:
+            if label not in (REVIEWER, JUDGE):  # who have no more to lose than the users
+                seen.update(self._seen_of(label))
         return seen
+
+    def _seen_of(self, label: str) -> Mapping[str, object]:
+        who, turn = label.partition(", ")[0], self.turns[label]
+        session = self.sessions[who]
+        looks = tuple(do(session, act, turn.run_id) for act in ("read", "evidence"))
+        stored = do(session, "stored_run_id")
+        return {turn.run_id: looks, f"what is stored for {who}": stored}
 
     def changed(self) -> list[str]:
         """Return what is not as it was when it was looked at; from then on it counts as it is."""

@@ -226,7 +226,8 @@ class _Stage:
     def decide(self, decide: Callable[..., object]) -> None:
         """Decide what the run waits for."""
         asked = self.scoria.get_run(self.run_id).pending_approval
-        assert asked is not None, f"{self.label} waits for nothing"
+        if asked is None:
+            raise AssertionError(f"{self.label} does not wait for a decision")
         decided_by, note = self.pen.name("decided_by"), self.pen.text("note")
         decide(self.run_id, approval_id=asked.approval_id, decided_by=decided_by, note=note)
 
@@ -375,8 +376,8 @@ DAMAGES: Mapping[str, Callable[[list[Record], Forger], list[Record]]] = MappingP
 def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
     """Open the page of the latest run, and what it leads to, once its journal is damaged."""
     whole = made.runs[-1]
-    assert whole.detail is not None
-    run_id, entry = whole.detail.summary.run_id, whole.detail.journal[1]
+    run_id = whole.request.path.rpartition("/")[2]
+    entry = world.scoria.get_run_detail(run_id).journal[1]
     for label, change in DAMAGES.items():
         pen = made.marks.pen(label)
 
