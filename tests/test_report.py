@@ -746,7 +746,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("scoria-verify-*/events")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("scoria-verify-*/*/events")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left_over(tmp_path)
     process.send_signal(signal.SIGINT)
