@@ -88,6 +88,7 @@ class Shared:
 
     def head(self, run_id):
         with self.connect() as file:
+            file.execute("BEGIN")
             columns = "run_id, tenant, session, key, due"
             for *key, due in file.execute(
                 f"SELECT {columns} FROM runs WHERE run_id = ?", (run_id,)

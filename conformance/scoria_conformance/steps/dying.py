@@ -143,14 +143,11 @@ def _(shelf: Shelf, turns: list[Turn]) -> None:
         assert run.status in ("completed", "cancelled")
 
 
-KILLS = 35
-"""How many kills leave a chance below one in a thousand to miss what one in six of them shows.
+KILLS = {"a line of its code": 35, "a byte of its files": 21, "any moment": 14}
+"""How many kills leave a chance below one in a thousand to miss what was looked for by hand."""
 
-A store without a journal on disk was torn by 11 of 60 kills from outside: (49 / 60) ** 35 < 0.001.
-"""
-
-KILLS_DEEP = 350
-"""How many a deep search has."""
+DEEP = 10
+"""How many times as many a deep search has."""
 
 BEYOND = 0.5
 """Which share of the bytes is beyond the end of a file that grows; the others are written anew."""
@@ -271,7 +268,7 @@ def _told(found: Kept | None) -> str:
 )
 def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, where: str) -> Kills:
     shelf.need(Capability.DURABLE)
-    count = KILLS_DEEP if scoria_deep else KILLS
+    count = KILLS[where] * (DEEP if scoria_deep else 1)
     chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
     kills = Kills(shelf, chance)
     shelf.world.close()

@@ -113,11 +113,11 @@ WRITES = {
 FIRST = {**READS, **CREATES, **WRITES}
 """What the caller does that is stopped."""
 
-CREATE: Part = (Scene.look, Scene.create_again, Scene.create_under_its_key, Scene.look)
-APPEND: Part = (Scene.look, Scene.append_too, Scene.look)
+CREATE: Part = (Scene.look, Scene.create_again, Scene.create_under_its_key)
+APPEND: Part = (Scene.look, Scene.append_too)
 APPEND_AT_ONCE: Part = (Scene.append_too, Scene.look)
 PUT_OFF: Part = (Scene.put_off, Scene.look)
-PRUNE: Part = (Scene.prune, Scene.create_under_its_key, Scene.look)
+PRUNE: Part = (Scene.prune, Scene.create_under_its_key)
 
 
 def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
@@ -132,12 +132,14 @@ def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
 class Met:
     """What two callers were told of one tenant, where the first was stopped.
 
-    The second `had_to_wait` where its first call did not return before the first caller went on.
+    `until_then` is how many answers the second had when the first went on; it `waits` where there
+    were others to come.
     """
 
     point: Point
     history: Sequence[Operation]
-    had_to_wait: bool
+    until_then: int
+    waits: bool
 
 
 @attrs.define
@@ -163,14 +165,16 @@ class Meetings:
     def _meet_at_each(self, points: Sequence[Point], part: Part) -> None:
         """Meet at each point.
 
-        Where the first holds what another had to wait for, some of the points stand for all.
+        Where the first holds what another had to wait for, some of the points stand for all, as
+        long as the second has to wait with its first call.
         """
-        waited = {each.point for each in self.met if each.had_to_wait}
-        for is_held, group in groupby(points, key=waited.__contains__):
+        waited = {each.point: each.until_then for each in self.met if each.waits}
+        for until_then, group in groupby(points, key=waited.get):
             held = list(group)
-            some = {held[0], held[len(held) // 2], held[-1]} if is_held else set(held)
+            stand_for_all = {held[0], held[len(held) // 2], held[-1]}
+            some = set(held) if until_then is None else stand_for_all
             now = [self._meet_at(point, part) for point in held if point in some]
-            if not all(each.had_to_wait for each in now):
+            if any(each.until_then for each in now):
                 now += [self._meet_at(point, part) for point in held if point not in some]
             self.met += now
 
@@ -188,12 +192,12 @@ class Meetings:
         before, first, second, after = (self._scene(tenant) for _ in range(4))
         if self.is_there:
             self.callers.second.submit(before.create).result(PATIENCE)
-        told = self.callers.meet(
+        until_then = self.callers.meet(
             point, lambda: self.first(first), lambda: _play(second, part), second.calls.told
         )
         self.callers.second.submit(after.look).result(PATIENCE)
         history = [each for scene in (before, first, second, after) for each in scene.calls.told]
-        return Met(point, history, told == 0)
+        return Met(point, history, until_then, until_then < len(second.calls.told))
 
 
 def _play(scene: Scene, part: Part) -> None:
