@@ -310,8 +310,8 @@ def test_a_process_that_ended_is_told_by_the_script_that_ended_it(tmp_path: Path
 def test_a_deep_search_is_asked_of_the_suite(deep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only where somebody asks for it: it takes many minutes."""
     commands: list[Sequence[str]] = []
-    monkeypatch.setattr(_Child, "run", lambda _, command: commands.append(command))
-    verify("memory://", suite="store", deep=deep)
+    monkeypatch.setattr(_Child, "run", lambda _, told: commands.append(told))
+    assert verify("memory://", suite="store", deep=deep).problem
     assert ["--scoria-deep" in command for command in commands] == [deep]
 
 

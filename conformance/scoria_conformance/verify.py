@@ -166,8 +166,8 @@ class _Run:
         elif heard.running in child.cases and not child.is_spent:
             self.checks[heard.running] = _broken(child, why)
             self._ended += 1
-        elif why:
-            self.problem = why
+        elif why or not heard.settled:
+            self.problem = why or "the suite ended without a word on any scenario"
 
     def _note_adapter(self, adapter: Adapter) -> None:
         if self.adapter.name and adapter.name and adapter != self.adapter:
