@@ -368,7 +368,7 @@ def test_json_of_the_checks_counts_every_scenario() -> None:
     reasons = {check.reason for check in verdict.checks if check.status == "could not run"}
     assert reasons == {"no evidence page to look at: pass --scoria-page"}
     names = json.dumps([check.name for check in verdict.checks])
-    assert "What a host or a model wrote is shown as text" in names
+    assert "Every text of a run is on its page, as text and nothing else" in names
 
 
 def test_evidence_notices_a_run_moved_to_another_tenant(

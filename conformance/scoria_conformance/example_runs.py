@@ -198,9 +198,8 @@ class ExampleRuns:
         )
 
     def _decide(self, run: RunSummary, decision: str, who: str = "reviewer-7") -> RunSummary:
-        assert run.pending_approval is not None
         decide = getattr(self.scoria, decision)
-        approval_id = run.pending_approval.approval_id
+        approval_id = run.pending_approval.approval_id if run.pending_approval else ""
         decided: RunSummary = decide(
             run.run_id, approval_id=approval_id, decided_by=who, note="seen"
         )

@@ -23,7 +23,10 @@ from scoria_conformance.world import StoreFactory, World
 
 # What steps import and pytest does not; an assert in any other module is none that explains itself.
 pytest.register_assert_rewrite(
-    "scoria_conformance.scenes", "scoria_conformance.crashing", "scoria_conformance.crews"
+    "scoria_conformance.scenes",
+    "scoria_conformance.crashing",
+    "scoria_conformance.crews",
+    "scoria_conformance.loading",
 )
 
 # In the order in which they import each other: pytest rewrites asserts as it imports.

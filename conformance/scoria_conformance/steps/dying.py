@@ -247,7 +247,8 @@ class Kills:
                 head = store.head(run_id)
                 assert head is not None
                 again = attrs.evolve(head.key, run_id=numbered(number))
-                assert store.create(again, [record(1)], due_at=None) == run_id
+                owner = store.create(again, [record(1)], due_at=None)
+                assert owner == run_id
 
 
 def told(error: Exception) -> str:
