@@ -127,21 +127,23 @@ def test_an_author_finds_the_fault_from_the_report(
     """The clause, the calls, expected and seen, and the usual cause, in each format."""
     (tmp_path / "cuts.py").write_text(CUTS)
     monkeypatch.chdir(tmp_path)
-    only = ("store: A run is due at its microsecond, and not before",)
+    only = ("store: Any sequence of calls is answered as the reference answers",)
     cases = tuple(catalogue()[each] for each in only)
     monkeypatch.setattr(sys.modules["scoria_conformance.verify"], "_demanded", lambda *_: cases)
     verdict = verify("cuts:make", suite="store")
     ((told, others),) = Document.of(verdict).begin_with
-    assert (told.clauses, others, told.seen) == (("STORE-11",), 0, "[]")
-    assert told.expected == f"['{numbered(2)}']"
-    assert told.calls[-1].startswith(
-        "list_due(tenant_id=None, until=2026-01-05T12:00:00.000001+00:"
+    assert (told.blamed[0], others, told.seen) == ("STORE-11", 0, "[]")
+    assert told.expected == f"['{numbered(100)}']"
+    opened, created, asked = told.calls
+    assert (opened, created.partition("(")[0]) == ("store = open()", "store.create")
+    assert asked.startswith(
+        "store.list_due(tenant_id=None, until=datetime.datetime(2026, 1, 5, 11,"
     )
-    assert told.calls[-1].endswith(", limit=100) -> []")
+    assert "limit=1000, in_turns=False)" in asked
     write(verdict, tmp_path / "D")
     for name in ("report.html", "summary.md", "junit.xml", "report.json"):
         said = (tmp_path / "D" / name).read_text("utf-8").replace("&#95;", "_")
-        assert "list_due(tenant_id=None, until=2026-01-05T12:00:00.000001+00:00, limit=100" in said
+        assert "list_due(tenant_id=None, until=datetime.datetime(2026, 1, 5, 11, 59" in said
     assert "Commonest cause" in (tmp_path / "D" / "report.html").read_text("utf-8")
 
 

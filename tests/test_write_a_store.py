@@ -104,7 +104,7 @@ def test_the_wrong_line_fails_as_the_page_says(
     written(tmp_path, store_of_the_page().replace(right, wrong))
     verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
-    (said,) = blocks("text")
+    said = blocks("text")[0]
     assert {line.removeprefix("✗ ") for line in said.splitlines()} <= failed
     assert verdict.exit_code == 1
 

@@ -197,7 +197,9 @@ def report(out: Console, verdict: Verdict) -> None:
 def _begin_with(out: Console, failed: Sequence[Check]) -> None:
     """Print what is known of the failure that explains the others."""
     for check in first(failed)[:1]:
-        _line(out, check.status, f"begin with: {check.name}", ", ".join(check.clauses))
+        _line(
+            out, check.status, f"begin with: {check.name}", ", ".join(check.blamed or check.clauses)
+        )
         told = [("expected", check.expected), ("seen", check.seen)]
         told += [("call", call) for call in check.calls]
         told += [("commonest cause", cause) for cause in causes(check)]

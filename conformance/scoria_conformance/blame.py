@@ -39,6 +39,22 @@ UNUSABLE = (TypeError, AttributeError, LookupError, ValueError)
 _SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception, unittest.SkipTest)
 
 
+class Told(AssertionError):
+    """A failure that tells the shortest way to it, and what it is about."""
+
+    def __init__(
+        self,
+        said: str,
+        *,
+        clauses: tuple[str, ...],
+        calls: tuple[str, ...],
+        expected: str,
+        seen: str,
+    ) -> None:
+        super().__init__(said)
+        self.clauses, self.calls, self.expected, self.seen = clauses, calls, expected, seen
+
+
 class SuiteBroken(Exception):
     """The suite says of itself that a scenario of it cannot tell anything."""
 

@@ -289,13 +289,18 @@ class Difference(Exception):
     expected: Answer
     seen: Answer
 
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses that govern the method that was answered otherwise."""
+        is_closed = self.expected.raised == StoreUnavailable.__name__
+        return clauses_of("close" if is_closed else self.calls[-1].method)
+
     def __str__(self) -> str:
         """Tell the clauses of the method, the calls, and what was expected and seen."""
         method, script = self.calls[-1].method, "\n  ".join(map(str, self.calls))
-        is_closed = self.expected.raised == StoreUnavailable.__name__
-        clauses = ", ".join(clauses_of("close" if is_closed else method))
         return (
-            f"{method} is not answered as the reference answers ({clauses}):\n  {script}\n"
+            f"{method} is not answered as the reference answers "
+            f"({', '.join(self.clauses)}):\n  {script}\n"
             f"expected: {self.expected}\nseen:     {self.seen}"
         )
 

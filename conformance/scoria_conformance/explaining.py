@@ -68,12 +68,13 @@ def alike(check: Check, checks: Iterable[Check]) -> int:
 
 def causes(check: Check) -> tuple[str, ...]:
     """Return what commonly breaks the clauses of `check`."""
-    return tuple(CAUSES[clause] for clause in check.clauses if clause in CAUSES)
+    return tuple(CAUSES[clause] for clause in check.blamed or check.clauses if clause in CAUSES)
 
 
-def _depth(check: Check) -> tuple[int, bool, int]:
+def _depth(check: Check) -> tuple[int, bool, bool, int]:
     layers = [LAYERS.index(suite) for suite in check.suites if suite in LAYERS]
-    return min(layers, default=len(LAYERS)), check.id.startswith(CROWDED), len(check.calls)
+    layer, is_crowded = min(layers, default=len(LAYERS)), check.id.startswith(CROWDED)
+    return layer, is_crowded, not check.blamed, len(check.calls)
 
 
 def _words(check: Check) -> str:

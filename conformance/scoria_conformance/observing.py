@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
-from scoria_conformance.blame import SuiteBroken, Unmet, judged
+from scoria_conformance.blame import SuiteBroken, Told, Unmet, judged
 from scoria_conformance.clauses import specification
 from scoria_conformance.demanding import named_by
 from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, LEDGER, Keeper, put
@@ -275,6 +275,15 @@ def _broken(
     check = attrs.evolve(_held(item, watched), status=status, reason=reason)
     if status not in (Status.FAILED, Status.HARNESS_ERROR):
         return check
+    if isinstance(raised, Told):
+        return attrs.evolve(
+            check,
+            reason=printable(str(raised)),
+            expected=printable(raised.expected),
+            seen=printable(raised.seen),
+            calls=tuple(map(printable, raised.calls)),
+            blamed=raised.clauses,
+        )
     compared = watched.compared if isinstance(raised, AssertionError) else ("", "")
     broken = next((step.text for step in watched.steps if step.outcome == Outcome.BROKE), "")
     expected = compared[0] or broken or _EXPECTED[call.when]

@@ -76,7 +76,8 @@ class Check:
     `reason` says why it did not pass; `clauses` are those it puts to the test, `suites` those it
     is part of. `expected` and `seen` are what the step that broke wanted and got. `id` names it
     among all checks. `calls` are those of the store that led to a failure, the shortest way that is
-    known, each with its answer.
+    known, each with its answer. `blamed` are the clauses that a failure is about, where that is
+    told more closely than by `clauses`.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Check:
     seen: str = ""
     id: str = ""
     calls: tuple[str, ...] = ()
+    blamed: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import attrs
 from pytest_bdd import given, parsers, then
 
+from scoria_conformance.blame import Told
 from scoria_conformance.driving import Driver, Here, Setup, another_process
 from scoria_conformance.shelf import Shelf
 from scoria_conformance.world import StoreFactory
@@ -74,6 +75,10 @@ def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, way: str) -> None:
     with chosen.driver(world.factory, world.directory, world.store.capabilities) as driver:
         found = driver.search(scoria_seed, chosen.scripts * (DEEP if scoria_deep else 1))
     if found is not None:
-        expected, seen = str(found.expected), str(found.seen)
-        assert seen == expected, str(found)
-        raise AssertionError(f"{found}\nThey read alike, and are not equal.")
+        raise Told(
+            str(found),
+            clauses=found.clauses,
+            calls=tuple(map(str, found.calls)),
+            expected=str(found.expected),
+            seen=str(found.seen),
+        )
