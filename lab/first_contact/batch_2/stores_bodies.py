@@ -1,0 +1,121 @@
+"""Stores that are wrong about the records that they give back."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lab.first_contact.batch_2.common import key, recs, sqlite
+from lab.first_contact.wrong import Wrong
+from scoria_core.ports import Record, RunKey
+from scoria_sqlite import PrunableSQLiteStore
+
+Make = Callable[[Path], Any]
+
+
+class Jsonb(PrunableSQLiteStore):
+    """Reads bodies back from a column of JSON: the same value, written anew."""
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records with their bodies as this language writes them."""
+        return [attrs.evolve(each, body=_anew(each.body)) for each in super().read(run_id)]
+
+
+def _anew(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        return body
+
+
+def jsonb(directory: Path) -> Jsonb:
+    """Return the store with a column of JSON."""
+    return Jsonb(directory / "runs.sqlite")
+
+
+def show_jsonb(make: Make, directory: Path) -> None:
+    """A body has a number and a key as another language writes them."""
+    store = make(directory)
+    body = '{"limit":1E2,"a":1,"a":2}'
+    store.create(key("r1"), recs(body=body), due_at=None)
+    assert store.read("r1")[0].body == body, "written anew"
+
+
+class Beside(PrunableSQLiteStore):
+    """Keeps big bodies in text files beside, which are read with universal newlines."""
+
+    def _kept(self, records: Sequence[Record]) -> list[Record]:
+        kept = []
+        for each in records:
+            body = each.body
+            if len(body) > 4096:
+                name = f"{hashlib.sha256(body.encode()).hexdigest()}.body"
+                self._file.path.with_name(name).write_text(body, "utf-8")
+                body = f"file:{name}"
+            kept.append(attrs.evolve(each, body=body))
+        return kept
+
+    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+        """Store the run, its big bodies beside."""
+        return super().create(key, self._kept(records), due_at=due_at)
+
+    def append(self, run_id: str, records: Sequence[Record], **asked: Any) -> None:
+        """Append, big bodies beside."""
+        super().append(run_id, self._kept(records), **asked)
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records, big bodies from their files."""
+        return [
+            attrs.evolve(e, body=self._file.path.with_name(e.body[5:]).read_text("utf-8"))
+            if e.body.startswith("file:")
+            else e
+            for e in super().read(run_id)
+        ]
+
+
+def beside(directory: Path) -> Beside:
+    """Return the store with files beside."""
+    return Beside(directory / "runs.sqlite")
+
+
+def show_beside(make: Make, directory: Path) -> None:
+    """A big body has the line ends of another system."""
+    store = make(directory)
+    body = "line\r\n" * 1000
+    store.create(key("r1"), recs(body=body), due_at=None)
+    assert store.read("r1")[0].body == body, "other line ends"
+
+
+class TextSequence(PrunableSQLiteStore):
+    """Orders records by their numbers as texts, as the keys of a document come."""
+
+    def read(self, run_id: str) -> Sequence[Record]:
+        """Return the records in the order of their keys."""
+        return sorted(super().read(run_id), key=lambda each: str(each.sequence))
+
+
+def text_sequence(directory: Path) -> TextSequence:
+    """Return the store with keys of text."""
+    return TextSequence(directory / "runs.sqlite")
+
+
+def show_text_sequence(make: Make, directory: Path) -> None:
+    """A run has more than nine records."""
+    store = make(directory)
+    store.create(key("r1"), recs(1, 11), due_at=None)
+    assert [each.sequence for each in store.read("r1")] == list(range(1, 12)), "1, 10, 11, 2"
+
+
+def _wrong(name: str, clause: str, make: Make, show: Callable[..., None], right: Make) -> Wrong:
+    return Wrong(name, clause, "store", make, show, right)
+
+
+WRONG: list[Wrong] = [
+    _wrong("bodies in a column of JSON", "STORE-8", jsonb, show_jsonb, sqlite),
+    _wrong("big bodies in text files", "STORE-8", beside, show_beside, sqlite),
+    _wrong("records ordered as text", "STORE-7", text_sequence, show_text_sequence, sqlite),
+]
