@@ -22,6 +22,8 @@ from scoria_core.stores import checked_url, known_schemes, open_store, scratch_u
 
 _NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
+_NEXT_MOVE = "name it as module:name, importable from here"
+
 
 @attrs.frozen
 class Target:
@@ -42,6 +44,16 @@ class Target:
     def is_host(self) -> bool:
         """Tell whether a host is named, and no store."""
         return self._is_running_host or self._is_app
+
+    def read(self) -> None:
+        """Raise `StoreUnavailable` where it can be neither a URL nor `module:name`.
+
+        Nothing of what is under test is imported.
+        """
+        if "://" in self.text:
+            checked_url(self.text)
+        elif not _NAMED.fullmatch(self.text):
+            raise StoreUnavailable(self.name, "is neither a URL nor module:name", _NEXT_MOVE)
 
     def check(self) -> None:
         """Raise `StoreUnavailable` where the store does not open, or the host does not answer."""
@@ -79,16 +91,15 @@ class Target:
 
     def named(self) -> Any:
         """Return what `module:name` names; `StoreUnavailable` where it cannot be imported."""
-        next_move = "name it as module:name, importable from here"
         if not _NAMED.fullmatch(self.text):
-            raise StoreUnavailable(self.name, "is neither a URL nor module:name", next_move)
+            raise StoreUnavailable(self.name, "is neither a URL nor module:name", _NEXT_MOVE)
         try:
             return named(self.text)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module may exit, or skip itself
             problem = f"cannot be imported: {shown(error, 200)}"
-            raise StoreUnavailable(self.name, problem, next_move) from error
+            raise StoreUnavailable(self.name, problem, _NEXT_MOVE) from error
 
     @contextmanager
     def connected(self) -> Iterator[Host]:

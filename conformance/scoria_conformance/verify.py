@@ -99,6 +99,7 @@ def verify(
     if exclusions is not None:
         named = {name for case in catalogue().values() for name in (case.scenario, case.name)}
         exclusions.refuse_unknown(named)
+    Target(target, host).read()
     is_host, name = Target(target, host).is_host, Target(target).name
     cases = _demanded(is_host, suite)
     setting = Setting.here(specification().version, seed)
