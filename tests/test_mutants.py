@@ -117,8 +117,8 @@ def test_each_mutant_can_be_made() -> None:
     [
         ("before is inclusive", "A listing has at most its limit, and begins before a run: "),
         ("loses the last entry on reopen", "What was written outlives a store that is closed: "),
-        ("forgets to escape", "the page has it as markup"),
-        ("resumes the latest turn", "A host resumes one turn of a session"),
+        ("forgets to escape", "Every text of a run is on its page"),
+        ("resumes the latest turn", "Each act is open to whom it is for"),
         ("a run with open work is completed", "A run with open work is not completed"),
         ("run: completed -cancel-> cancelled made legal", "A run refuses what its lifecycle"),
     ],

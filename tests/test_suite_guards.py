@@ -145,7 +145,7 @@ def test_a_fixture_that_hides_one_of_the_suites_is_refused(name: str, tmp_path: 
 
 def test_every_fixture_of_the_suite_is_guarded_or_offered() -> None:
     """What no adopter is meant to define is refused: no fixture is left out."""
-    offered = {"scoria_target", "scoria_store_factory", "scoria_page", "scoria_seed"}
+    offered = {"scoria_target", "scoria_store_factory", "scoria_page", "scoria_seed", "scoria_deep"}
     defined = {
         name
         for module in ["scoria_conformance.plugin", *suite_modules]
@@ -153,6 +153,16 @@ def test_every_fixture_of_the_suite_is_guarded_or_offered() -> None:
         if isinstance(value, FixtureFunctionDefinition) and not name.startswith("pytestbdd_")
     }
     assert defined == offered | set(FIXTURES)
+
+
+def test_a_test_of_the_adopter_may_skip_itself(tmp_path: Path) -> None:
+    """What steers pytest is a failure in a scenario of the suite, and nowhere else."""
+    own = "import pytest\n\n\ndef test_own():\n    pytest.skip('no browser here')\n"
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_own.py").write_text(own)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_own.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "1 skipped" in ran.stdout) == (0, True), ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,8 @@ def pytest_runtest_makereport(
     item.config.stash[_WATCHED].seconds += call.duration
     if check := _check(item, call, report):
         put(report, check, item.config)
-        if check.status in (Status.FAILED, Status.HARNESS_ERROR) and report.outcome == "skipped":
+        is_wrong = check.status in (Status.FAILED, Status.HARNESS_ERROR)
+        if is_wrong and report.outcome == "skipped" and is_of_the_suite(item):
             _redden(report, check)
     return report
 

@@ -83,7 +83,10 @@ class LastingStore:
     def write(self, written: Written) -> None:
         """Make a write last; what is written is there though the process be killed."""
         os.ftruncate(self.log.fileno(), self.end)
-        self.end += self.log.write(lined(written))
+        left = lined(written)
+        while left:  # a file that may not grow takes a part, and says so only by this number
+            count = self.log.write(left)
+            self.end, left = self.end + count, left[count:]
 
     def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""

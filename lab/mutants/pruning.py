@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.mutants import stores
 from lab.mutants.lasting import LastingStore, Written
-from lab.mutants.stores import SAID, STOPPED, Around
+from lab.mutants.stores import SAID, Around
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import Record, RunKey
@@ -129,7 +129,7 @@ class ARunThatWentOnIsPruned(Around):
         return found
 
 
-@breaks("STORE-24", STOPPED)
+@breaks("STORE-24", "Wherever a caller that prunes is stopped")
 class TheVersionIsLookedUpBeforeTheRunIsPruned(Around):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         right = [run_id for run_id, at in versions.items() if self.version(run_id) == at > 0]

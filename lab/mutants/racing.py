@@ -96,7 +96,7 @@ class TheKeyIsLookedUpOutsideTheLock(MemoryStore):
         return owner
 
 
-@breaks("STORE-24", STOPPED)
+@breaks("STORE-24", "Wherever a caller that prunes is stopped")
 class TheVersionIsComparedBeforeTheLockOfAPrune(MemoryStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         found = [each for each, at in versions.items() if len(self.read(each)) == at > 0]
