@@ -1,12 +1,15 @@
 """The wrong implementation that the environment names, as `scoria verify` takes its target."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab.first_contact.wrong import BATCH, NAME, named
+from scoria_core import Scoria
 from scoria_core.ports import RunStore
 from scoria_memory import MemoryStore
+from scoria_web import Scope
 
 _wrong = named(os.environ[BATCH], os.environ[NAME])
 if _wrong.kind == "kit":
@@ -19,9 +22,14 @@ def open_store(directory: Path) -> RunStore:
     return store
 
 
-def make_page(*arguments: Any) -> Any:
-    """Make the wrong page."""
-    return _wrong.make(*arguments)
+def make_page(scoria: Scoria, scope_of: Any) -> Any:
+    """Make the wrong page; `scope_of(environ)` gives the facts of a scope, or None."""
+
+    def scope(environ: Mapping[str, Any]) -> Scope | None:
+        facts = scope_of(environ)
+        return None if facts is None else Scope(**facts)
+
+    return _wrong.make(scoria, scope)
 
 
 def __getattr__(name: str) -> Any:
