@@ -1,60 +1,17 @@
 """Journals whose digests were computed anew: each value, changed to what is none of ours."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from scoria_conformance.steps.examples import published
+from scoria_conformance.tampering import paths, sealed, with_value
 from scoria_core import Identity, Scoria, StepSpec
 from scoria_core.errors import StoreCorrupt
-from scoria_core.journal import _sha256, genesis
-from scoria_core.ports import Record
 from scoria_core.run import Run
 from scoria_memory import MemoryStore
 
 ODD = [float("nan"), "", " ", "\x1b[2J", 7, -1, True, None, [], {}, [1], {"x": 1}, "zz", 1e400]
-
-PAYLOADS = {
-    *("arguments", "input", "metadata", "result", "details", "handoff_input"),
-    "projected_context",
-}
-"""What a host or a model says: any JSON object, which nobody can tell from another."""
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of each value of an entry, but what is inside of a payload."""
-    if path:
-        yield path
-    if path and path[-1] in PAYLOADS:
-        return
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from places(each, (*path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from places(each, (*path, index))
-
-
-def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """Return a copy with another value at a path."""
-    copy: Any = json.loads(json.dumps(value))
-    at = copy
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = new
-    return copy
-
-
-def sealed(run_id: str, entries: list[Any]) -> list[Record]:
-    """Chain the entries as whoever can write to the database does."""
-    digest, records = genesis(run_id), []
-    for number, entry in enumerate(entries, start=1):
-        body = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
-        digest = _sha256(digest, body)
-        records.append(Record(number, digest, body))
-    return records
 
 
 @pytest.mark.parametrize("name", published())
@@ -65,12 +22,12 @@ def test_a_value_that_is_none_of_ours_is_refused_or_shown(name: str) -> None:
     entries = [json.loads(record["body"]) for record in example["records"]]
     tried = refused = 0
     for number, entry in enumerate(entries):
-        for place in places(entry):
+        for place in paths(entry):
             for odd in ODD:
-                forged = [*entries[:number], changed(entry, place, odd), *entries[number + 1 :]]
+                forged = [*entries[:number], with_value(entry, place, odd), *entries[number + 1 :]]
                 tried += 1
                 try:
-                    run = Run.replay(run_id, sealed(run_id, forged))
+                    run = Run.replay(run_id, sealed(run_id, forged, renumber=False))
                 except StoreCorrupt:
                     refused += 1
                     continue

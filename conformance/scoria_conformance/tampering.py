@@ -21,7 +21,8 @@ Entry = dict[str, Any]
 
 PAYLOADS = frozenset(
     {
-        *("arguments", "input", "metadata", "result", "handoff_input", "projected_context"),
+        *("arguments", "input", "metadata", "result", "details", "handoff_input"),
+        "projected_context",
     }
 )
 """What a host or a model says: any JSON object."""
@@ -151,9 +152,9 @@ def forged_values(
     known = _values_by_key(entries)
     for number in numbers:
         before, entry, after = entries[: number - 1], entries[number - 1], entries[number:]
-        for path in _paths(entry):
+        for path in paths(entry):
             for new in _instead(_at(entry, path), known[str(path[-1])]):
-                changed = _with(entry, path, new)
+                changed = with_value(entry, path, new)
                 where = ".".join(map(str, path))
                 what = "nothing" if new is _ABSENT else json.dumps(new, ensure_ascii=False)
                 yield Forgery(
@@ -180,7 +181,7 @@ def _sha256(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def paths(value: Any, path: Path = ()) -> Iterator[Path]:
     """Yield the path of each value, but not what is inside of a payload."""
     if path:
         yield path
@@ -188,17 +189,17 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
         return
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _paths(each, (*path, key))
+            yield from paths(each, (*path, key))
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _paths(each, (*path, index))
+            yield from paths(each, (*path, index))
 
 
 def _values_by_key(entries: Sequence[Entry]) -> Mapping[str, list[Any]]:
     """Return every value that the journal has under a key: likely forgeries of each other."""
     found: dict[str, list[Any]] = {}
     for entry in entries:
-        for path in _paths(entry):
+        for path in paths(entry):
             values = found.setdefault(str(path[-1]), [])
             value = _at(entry, path)
             if value not in values:
@@ -239,7 +240,8 @@ def _at(entry: Any, path: Path) -> Any:
     return entry
 
 
-def _with(entry: Entry, path: Path, new: Any) -> Entry:
+def with_value(entry: Entry, path: Path, new: Any) -> Entry:
+    """Return a copy of an entry with another value at a path."""
     copy: Entry = json.loads(json.dumps(entry))
     inner = _at(copy, path[:-1])
     if new is _ABSENT:
