@@ -319,6 +319,23 @@ Feature: Adoption: identity, start, inspect, resume
       | a cancelled run | adds a step to it         |
       | a cancelled run | runs what is queued in it |
 
+  @RUN-13
+  Scenario Outline: A run that ends early leaves none of its steps open
+    Given <run>
+    When a step is added behind the others
+    And its host <call>
+    Then nothing of it is open
+
+    Examples:
+      | run                              | call       |
+      | a run that waits for approval    | rejects it |
+      | a run that waits for approval    | cancels it |
+      | an approved run                  | cancels it |
+      | a run whose step is "queued"     | cancels it |
+      | a run whose step is "running"    | cancels it |
+      | a run whose handoff is "pending" | cancels it |
+      | a run whose handoff is "running" | cancels it |
+
   @RUN-16
   Scenario: The same idempotency key starts one run
     When a run is started with the idempotency key "order-7"
@@ -477,6 +494,15 @@ Feature: Adoption: identity, start, inspect, resume
     And it is approved
     Then it is refused with "ApprovalNotPending"
     And nothing changed
+
+  @APPROVAL-18 @APPROVAL-16
+  Scenario: A yes that expired for a host whose clock is ahead has expired for all
+    Given a run that waits for approval for 60 seconds
+    When "reviewer-7" approves it with the note "ok"
+    And a host whose clock is 61 seconds ahead adds a step to it
+    Then the approval is "expired"
+    When the run is resumed
+    Then the handler saw the approval as "expired"
 
   @APPROVAL-12
   Scenario Outline: The journal tells of an approval that expired with the next call that is accepted

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytest_bdd import parsers, then, when
 
-from scoria_conformance.steps.starting import pending
+from scoria_conformance.steps.starting import UNSERVED, pending
 from scoria_conformance.world import ARGUMENTS, KIND, SettableClock, World
 from scoria_core import RunSummary, Scoria, ScoriaError, StepSpec
 from scoria_core.payloads import digest
@@ -209,7 +209,7 @@ def _(world: World, seconds: int) -> None:
     clock = SettableClock()
     clock.advance(world.clock.now() - clock.now() + timedelta(seconds=seconds))
     host = Scoria(world.store, clock=clock)
-    host.add_step(world.run_id, StepSpec(kind="unserved", role_id="executor"))
+    host.add_step(world.run_id, UNSERVED)
 
 
 @when(parsers.parse("the clock is set back by {seconds:d} seconds"))

@@ -10,6 +10,9 @@ from scoria_conformance.answers import ANSWERS
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
 from scoria_core import Approval, StepSpec
 
+UNSERVED = StepSpec(kind="unserved", role_id="executor")
+"""A step that no handler serves."""
+
 
 def start(world: World, answer: Answer = completed, **arguments: Any) -> None:
     """Start a run of one step that a handler answers."""
@@ -105,6 +108,11 @@ def _other_run(world: World, answer: Answer) -> str:
 def _(world: World) -> None:
     start(world, asks())
     reject(world)
+
+
+@when("a step is added behind the others")
+def _(world: World) -> None:
+    world.scoria.add_step(world.run_id, UNSERVED)
 
 
 @given("a resumed run")
