@@ -40,6 +40,9 @@ Forger = Callable[[str], Record]
 SESSIONS = 2
 """How many sessions the runs of a tenant are turns of."""
 
+LONG = 30_000
+"""How long each text is that a run of the second tenant holds: more than a page likes to show."""
+
 MOST_PAGES = 100
 """How many pages are opened by following links."""
 
@@ -96,7 +99,8 @@ def gallery(world: World, page: PageFactory) -> Gallery:
         sessions = [made.marks.pen(tenant).name("session_id") for _ in range(SESSIONS)]
         site = Site(page, world.scoria)
         for number, label in enumerate(labels):
-            pen, session_id = made.marks.pen(f"{label} of {tenant}"), sessions[number % SESSIONS]
+            pen = made.marks.pen(f"{label} of {tenant}", LONG if tenant == SECOND else 0)
+            session_id = sessions[number % SESSIONS]
             stage = _Stage(world, site, ids, session_id, pen, made, label, tenant)
             stage.tell()
         _follow_links(made, site, ids, tenant)
@@ -342,10 +346,12 @@ RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
 )
 """How a run is brought to each state, by what it is called then."""
 
+FIRST, SECOND = "the first tenant", "the second tenant"
+
 TENANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "the second tenant": ("a run that waits for approval", "a run with a completed handoff"),
-        "the first tenant": tuple(RUNS),
+        SECOND: ("a run that waits for a second approval", "a run with a failed handoff"),
+        FIRST: tuple(RUNS),
     }
 )
 """Whose runs there are."""

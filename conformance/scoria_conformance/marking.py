@@ -45,6 +45,7 @@ _NAME = (
     "../?{m}#{m}=%22;{m}."
 )
 _TEXT = _NAME + "\n\r\n\t" + UNSEEN_OF_TEXT + "[31m{m}."
+_FILLER = " and so on"
 
 
 @attrs.frozen
@@ -74,9 +75,9 @@ class Marks:
 
     made: dict[str, Mark] = attrs.field(factory=dict)
 
-    def pen(self, owner: str) -> "Pen":
-        """Return what marks the texts of one run, or of whom else they are."""
-        return Pen(self, owner)
+    def pen(self, owner: str, length: int = 0) -> "Pen":
+        """Return what marks the texts of one run, or of whom else they are, each at least so long."""
+        return Pen(self, owner, length)
 
     def make(self, form: str, owner: str, what: str) -> str:
         """Return a text that is marked as nothing else is."""
@@ -99,14 +100,16 @@ class Pen:
 
     marks: Marks
     owner: str
+    length: int = 0
 
     def name(self, what: str) -> str:
         """Return a name or an id."""
         return self.marks.make(_NAME, self.owner, what)
 
     def text(self, what: str) -> str:
-        """Return a text of several lines."""
-        return self.marks.make(_TEXT, self.owner, what)
+        """Return a text of several lines, whose end is marked as well."""
+        filler = _FILLER * (self.length // len(_FILLER))
+        return self.marks.make(f"{_TEXT}{filler} {{m}}.", self.owner, what)
 
     def payload(self, what: str) -> dict[str, Any]:
         """Return a payload, marked in its key and deep in its value."""
