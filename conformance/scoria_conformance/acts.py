@@ -7,13 +7,11 @@ needs a row in `RULES`.
 import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlencode
 
 import attrs
 import pytest
 
 from scoria_conformance.host import Evidence, Host, HostRefused, HostSession, Turn
-from scoria_core.identity import EDGE_NAMES
 
 TENANT, OTHER_TENANT = "tenant-1", "tenant-10"
 
@@ -28,6 +26,9 @@ VISITOR = "a visitor"
 OF_THE_TENANT = frozenset({OWNER, COLLEAGUE, REVIEWER})
 OF_ANOTHER = frozenset({STRANGER, NAMESAKE, JUDGE})
 SIGNED_IN = OF_THE_TENANT | OF_ANOTHER
+ACTED_ON = f"{OWNER}, in question"
+"""The run that an act is tried on."""
+
 PEOPLE = (OWNER, COLLEAGUE, REVIEWER, STRANGER, NAMESAKE, JUDGE, VISITOR)
 
 ACTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -138,13 +139,14 @@ class Visits:
         return visits
 
     def another_run(self, *, approved: bool = False) -> str:
-        """Start another turn of the owner, and return its run."""
-        self.turns[f"{OWNER}, latest"] = turn = self.sessions[OWNER].start_turn("another prompt")
-        if approved:
-            self.sessions[REVIEWER].approve(turn.run_id)
-        # What this changed of others' counts against the act that comes next.
-        self.before = {**self.before, **self._seen_of(f"{OWNER}, latest")}
-        return turn.run_id
+        """Start a turn of the owner, between two that stand as it does, and return its run."""
+        for label in (f"{OWNER}, before", ACTED_ON, f"{OWNER}, latest"):
+            self.turns[label] = turn = self.sessions[OWNER].start_turn("another prompt")
+            if approved:
+                self.sessions[REVIEWER].approve(turn.run_id)
+            # What this changed of others' counts against the act that comes next.
+            self.before = {**self.before, **self._seen_of(label)}
+        return self.turns[ACTED_ON].run_id
 
     def look(self) -> None:
         """Remember what there is to be seen."""
@@ -177,8 +179,3 @@ class Visits:
     def name(self, run_id: str) -> str:
         """Return what a run is called when something is wrong with it."""
         return self._name(run_id)
-
-
-def claims(scope: Mapping[str, str]) -> str:
-    """Return a query that claims a tenant and an actor under every name that hosts use for them."""
-    return urlencode({name: scope[field] for field in scope for name in EDGE_NAMES[field]})

@@ -76,7 +76,7 @@ class Marks:
     made: dict[str, Mark] = attrs.field(factory=dict)
 
     def pen(self, owner: str, length: int = 0) -> "Pen":
-        """Return what marks the texts of one run, or of whom else they are, each at least so long."""
+        """Return what marks the texts of one run, or of whom else, each at least so long."""
         return Pen(self, owner, length)
 
     def make(self, form: str, owner: str, what: str) -> str:

@@ -17,6 +17,7 @@ from scoria_conformance.gathering import LEDGER, note_adapter
 from scoria_conformance.host import Host, InProcessHost, PageFactory
 from scoria_conformance.observed import Ledger
 from scoria_conformance.observed_host import ObservedHost
+from scoria_conformance.relay import RelayedHost, relayed
 from scoria_conformance.setting import SEED
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
@@ -45,6 +46,7 @@ pytest_plugins = [
     "scoria_conformance.steps.handling",
     "scoria_conformance.steps.handing_off",
     "scoria_conformance.steps.hosting",
+    "scoria_conformance.steps.relaying",
     "scoria_conformance.steps.showing",
     "scoria_conformance.steps.asking",
     "scoria_conformance.steps.keeping",
@@ -151,16 +153,40 @@ def world(
 
 
 @pytest.fixture
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Return the host under test, or the guide's host in this process over the store under test."""
+def host_target(request: pytest.FixtureRequest) -> Target | None:
+    """Return the host under test; None where a store is, and no host."""
     driver = request.config.getoption("--scoria-host")
     target = Target(request.config.getoption("--scoria-target") or "", driver)
     if not target.is_host or not target.text:
+        return None
+    if driver is None:
+        raise Unmet("no way to talk to the host: pass --scoria-host")
+    return target
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, host_target: Target | None) -> Iterator[Host]:
+    """Return the host under test, or the guide's host in this process over the store under test."""
+    if host_target is None:
         world: World = request.getfixturevalue("world")
         yield InProcessHost(world.scoria, request.getfixturevalue("scoria_page"))
         return
-    if driver is None:
-        raise Unmet("no way to talk to the host: pass --scoria-host")
-    with target.connected() as connected:
-        request.config.stash[LEDGER] = ledger = Ledger()
-        yield ObservedHost(connected, ledger)
+    with host_target.served() as base_url:
+        yield _observed(host_target, base_url, request.config)
+
+
+@pytest.fixture
+def relayed_host(
+    request: pytest.FixtureRequest, host_target: Target | None
+) -> Iterator[RelayedHost | None]:
+    """Return the host under test behind a relay; None for the one in this process, without HTTP."""
+    if host_target is None:
+        yield None
+        return
+    with host_target.served() as base_url, relayed(base_url) as relay:
+        yield RelayedHost(relay, _observed(host_target, relay.url, request.config))
+
+
+def _observed(target: Target, base_url: str, config: pytest.Config) -> Host:
+    config.stash[LEDGER] = ledger = Ledger()
+    return ObservedHost(target.connect(base_url), ledger)

@@ -102,14 +102,18 @@ class Target:
             raise StoreUnavailable(self.name, problem, _NEXT_MOVE) from error
 
     @contextmanager
-    def connected(self) -> Iterator[Host]:
-        """Give the host as its driver connects to it; an app is served for as long."""
-        connect = Target(str(self.driver)).named()
+    def served(self) -> Iterator[str]:
+        """Give the base URL of the host; an app is served for as long."""
         if self._is_running_host:
-            yield connect(self.text)
+            yield self.text
             return
         with served(self.named()) as base_url:
-            yield connect(base_url)
+            yield base_url
+
+    def connect(self, base_url: str) -> Host:
+        """Return the host at `base_url` as its driver connects to it."""
+        host: Host = Target(str(self.driver)).named()(base_url)
+        return host
 
     def store_factory(self) -> StoreFactory:
         """Return what opens the store under test in a directory.

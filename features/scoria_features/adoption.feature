@@ -33,6 +33,17 @@ Feature: Adoption: identity, start, inspect, resume
     Given everybody in the host, each with a run that waits for approval
     Then an act on what is no run of one's tenant is refused and changes nothing
 
+  @host @HOST-8 @HOST-9 @TENANT-1
+  Scenario: What a user sends to a host is worth nothing from another tenant
+    Given everybody in a host whose requests are overheard
+    Then what changes a run changes nothing where another tenant sends it
+    And what shows a run shows nothing of it where another tenant sends it
+
+  @host @HOST-12
+  Scenario: Who signs in where another was has a session of their own
+    Given one browser of a host
+    Then who signs in where another is signed in has a session and runs of their own
+
   @host @HOST-1 @HOST-11 @HOST-12
   Scenario: What is on record is in the name of who did it
     Given everybody in the host, each with a run that waits for approval

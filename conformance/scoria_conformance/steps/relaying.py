@@ -1,0 +1,150 @@
+"""Steps in which a host is sent, by others, what its users send; and shared by two in a browser."""
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+from pytest_bdd import given, then
+
+from scoria_conformance.acts import (
+    ACTED_ON,
+    ACTORS,
+    COLLEAGUE,
+    JUDGE,
+    NAMESAKE,
+    OWNER,
+    REVIEWER,
+    RULES,
+    STRANGER,
+    VISITOR,
+    Visits,
+    do,
+)
+from scoria_conformance.cases import Cases
+from scoria_conformance.host import Host
+from scoria_conformance.relay import Relay, RelayedHost, Sent
+from scoria_conformance.steps.acting import UNKNOWN_RUN
+from scoria_core.identity import EDGE_NAMES
+
+OTHERS = (STRANGER, NAMESAKE, JUDGE, VISITOR)
+"""Who sends what they should not."""
+
+CHANGING = {"approve": REVIEWER, "resume": OWNER}
+SHOWING = {"read": OWNER, "evidence": OWNER}
+"""Who does an act for others to send again."""
+
+
+@attrs.frozen
+class Overheard:
+    """Everybody in a host behind a relay, and what each sent for each act on a run of their own."""
+
+    relay: Relay
+    visits: Visits
+    claims: Mapping[str, str]
+    own: Mapping[tuple[str, str], list[Sent]] = attrs.field(factory=dict)
+
+    @classmethod
+    def begin(cls, behind: RelayedHost) -> "Overheard":
+        """Have all sign in, and learn under which names the host takes a tenant and a user."""
+        visits = Visits.begin(behind.host)
+        actor_id, tenant_id = ACTORS[OWNER]
+        known = {"actor_id": actor_id, "tenant_id": tenant_id}
+        claims = {name: known[field] for field in known for name in EDGE_NAMES[field]}
+        for sent in behind.relay.sent:
+            fields = sent.fields or {}
+            claims |= {name: value for name, value in fields.items() if value in known.values()}
+        overheard = cls(behind.relay, visits, claims)
+        own = {
+            (who, act): overheard.sent(who, act, visits.turns[who].run_id)
+            for who in OTHERS
+            for act in (*SHOWING, *CHANGING)
+            if who != VISITOR
+        }
+        own |= {(VISITOR, act): overheard.sent(VISITOR, act, UNKNOWN_RUN) for act in RULES}
+        return attrs.evolve(overheard, own=own)
+
+    def sent(self, who: str, act: str, run_id: str, held_from: int | None = None) -> list[Sent]:
+        """Return what somebody sends for an act; from one of them on, it is held on its way."""
+        self.relay.sent.clear()
+        self.relay.held_from = held_from
+        do(self.visits.sessions[who], act, run_id)
+        self.relay.held_from = None
+        return list(self.relay.sent)
+
+    def forged(self, request: Sent, who: str, act: str) -> Iterator[Sent]:
+        """Yield the request as somebody could send it who has done the act with their own run."""
+        theirs = self.own[who, act]
+        like = [each for each in theirs if each.method == request.method] or theirs
+        if like:
+            yield from request.as_by(like[-1], self.claims)
+
+
+@given("everybody in a host whose requests are overheard", target_fixture="overheard")
+def _(relayed_host: RelayedHost | None) -> Overheard | None:
+    return None if relayed_host is None else Overheard.begin(relayed_host)
+
+
+@then("what changes a run changes nothing where another tenant sends it")
+def _(overheard: Overheard | None) -> None:
+    if overheard is None:  # the host in this process is not spoken to in requests
+        return
+    visits = overheard.visits
+    with Cases() as cases:
+        for act, doer in CHANGING.items():
+            approved = act == "resume"
+            run_id = visits.another_run(approved=approved)
+            overheard.sent(doer, act, run_id)
+            for number in range(len(overheard.relay.changing)):
+                run_id = visits.another_run(approved=approved)
+                held = overheard.sent(doer, act, run_id, held_from=number)[-1]
+                visits.look()
+                for who in OTHERS:
+                    for request in overheard.forged(held, who, act):
+                        overheard.relay.send(request)
+                    changed = visits.changed()
+                    told = f"it changed {', '.join(changed)}" if changed else ""
+                    cases.holds(f"{who} sends what {doer} sends to {act}", told)
+
+
+@then("what shows a run shows nothing of it where another tenant sends it")
+def _(overheard: Overheard | None) -> None:
+    if overheard is None:
+        return
+    visits = overheard.visits
+    with Cases() as cases:
+        for act, doer in SHOWING.items():
+            run_id = visits.another_run()
+            for number, request in enumerate(overheard.sent(doer, act, run_id)):
+                for who in OTHERS:
+                    for forged in overheard.forged(request, who, act):
+                        answer = overheard.relay.send(forged)
+                        shows = visits.turns[ACTED_ON].session_id in answer.text
+                        told = f"{answer.status_code}, with the session of the run"
+                        case = f"{who} sends the request {number + 1} with which {doer} does {act}"
+                        cases.holds(case, told if shows else "")
+
+
+@given("one browser of a host", target_fixture="shared")
+def _(relayed_host: RelayedHost | None) -> Host | None:
+    if relayed_host is None:
+        return None
+    relayed_host.relay.is_one_browser = True
+    return relayed_host.host
+
+
+@then("who signs in where another is signed in has a session and runs of their own")
+def _(shared: Host | None) -> None:
+    if shared is None:
+        return
+    met: dict[object, str] = {}
+    with Cases() as cases:
+        for who in (OWNER, COLLEAGUE, STRANGER):
+            actor_id, tenant_id = ACTORS[who]
+            session = shared.sign_in(actor_id=actor_id, tenant_id=tenant_id)
+            stored = do(session, "stored_run_id").said
+            turn = session.start_turn("a prompt")
+            if actor_id not in session.evidence(turn.run_id).text:
+                continue  # a host need not let a second user sign in before the first signs out
+            for what, seen in {"stored run": stored, "session": turn.session_id}.items():
+                told = f"it is that of {met[seen]}" if seen in met else ""
+                cases.holds(f"the {what} of {who}", told)
+            met |= {turn.run_id: who, turn.session_id: who}
