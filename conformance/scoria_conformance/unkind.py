@@ -59,8 +59,7 @@ ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)
 TIMES = (*INSTANTS, *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 3, strict=True)))
 """A microsecond apart, on both sides of a second, in a hundred years; each in two zones."""
 
-BIG = "b" * 400_001
-TEXTS = (
+SHORT = (
     "{}",
     "",
     " two ",
@@ -69,10 +68,10 @@ TEXTS = (
     'it\'s "said" \\n %s $1 ? ; -- \x01\x1f\x7f',
     "\U0001f30b \U00020bb7 \ufeff\uffff",
     "[null, 0.10, 1e400]",
-    f"{BIG}{BIG}",
-    f"{BIG}\u00e9\U0001f30b end",
 )
-"""Texts of records; the last are longer than any that a store may have thought of."""
+ALL_SHORT = "".join(SHORT)
+TEXTS = (*SHORT, *(ALL_SHORT * (size // len(ALL_SHORT) + 1) for size in (5_000, 70_000, 800_000)))
+"""Texts of records; the last are all of them, repeated until a store may keep them otherwise."""
 
 LIMITS = (1_000, 1, 2, 3, 0, 2**31 - 1, 2**63 - 1)
 
