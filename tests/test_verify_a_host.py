@@ -126,3 +126,23 @@ def test_a_store_takes_no_driver() -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "TARGET is a store" in ran.stderr
+
+
+def test_a_host_that_asks_for_the_tenant_only_where_it_reads_fails(pages: Path) -> None:
+    """Its driver reads a run before it approves it, and so never comes to what is wrong."""
+    _edit(pages / "my_host.py", "pending = runs.get_run", "pending = scoria.get_run")
+    _edit(pages / "my_host.py", "runs.approve(", "scoria.approve(")
+    _edit(
+        pages / "my_driver.py",
+        'self.send(f"approve',
+        'self.read(run_id)\n        self.send(f"approve',
+    )
+    verdict = verify("my_host:app", host="my_driver:Driver")
+    failed = [check.name for check in verdict.checks if check.status == Status.FAILED]
+    assert failed == ["What a user sends to a host is worth nothing from another tenant"]
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
