@@ -249,6 +249,9 @@ OPEN = "open"
 WEIGHTS: Mapping[str, int] = {"create": 6, "append": 8, "list_runs": 3, "list_due": 2, "prune": 3}
 """How often a method is called, where it is not once in so often."""
 
+AGAIN = 0.2
+"""How likely a call that stores is one that was made before."""
+
 
 def events(
     random: Random, theme: Theme, names: Sequence[str], handles: int, count: int
@@ -259,11 +262,24 @@ def events(
     drawn: list[Event] = []
     for name in random.choices(names, weights, k=count):
         handle = random.randrange(handles)
-        drawn.append(Event(handle, name, _drawn(random, theme, name)))
+        before = [each for each in drawn if each.method == name]
+        if before and name not in asking and random.random() < AGAIN:
+            arguments = _as_before(random.choice(before))
+        else:
+            arguments = _drawn(random, theme, name)
+        drawn.append(Event(handle, name, arguments))
         if handles > 1 and name not in asking:
             name = random.choice(asking)
             drawn.append(Event(1 - handle, name, _drawn(random, theme, name)))
     return tuple(drawn[:count])
+
+
+def _as_before(event: Event) -> Mapping[str, Any]:
+    """Return what a call was given, for it to be made again as if its answer had been lost."""
+    if event.method != "append":
+        return event.arguments
+    stored = len(event.arguments["records"].texts)
+    return {**event.arguments, "expected_version": Version(-stored)}
 
 
 def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
