@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import click
 
-from lab.first_contact.wrong import BATCH, KINDS, NAME, Wrong, batch, named
+from lab.first_contact.wrong import BATCH, KINDS, NAME, SIDE, Wrong, batch, named
 from scoria_conformance.verdict import Status
 from scoria_conformance.verify import Progress, verify
 
@@ -113,8 +113,24 @@ def meet(name: str, only: str, at_once: int) -> None:
         click.echo(line)
 
 
-def _met(name: str, wrong: Wrong) -> Meeting:
-    ended = _run("one", name, wrong.name)
+@main.command()
+@click.argument("name")
+@click.option("--only", default="", help="Those with this in their kind or name.")
+def control(name: str, only: str) -> None:
+    """Put what each is without its fault to the suite, by the same road: all of it must pass."""
+    rights = {wrong.right: wrong for wrong in _asked(name, only)}
+    bad = 0
+    for wrong in rights.values():
+        meeting = _met(name, wrong, "right")
+        bad += meeting.status != Status.PASSED
+        told = f"{meeting.status} {meeting.failed}"
+        click.echo(f"{wrong.kind:5} {wrong.name}, without the fault: {told}")
+    click.echo(f"{len(rights)} put to the suite, {bad} not passed")
+    sys.exit(bool(bad))
+
+
+def _met(name: str, wrong: Wrong, side: str = "make") -> Meeting:
+    ended = _run("one", name, wrong.name, side)
     if ended.returncode != 0:
         return Meeting(wrong, f"exit {ended.returncode}: {ended.stderr[-300:]}", "")
     return Meeting(wrong, **json.loads(ended.stdout.splitlines()[-1]))
@@ -123,7 +139,8 @@ def _met(name: str, wrong: Wrong) -> Meeting:
 @main.command()
 @click.argument("name")
 @click.argument("wrong")
-def one(name: str, wrong: str) -> None:
+@click.argument("side", type=click.Choice(["right", "make"]))
+def one(name: str, wrong: str, side: str) -> None:  # noqa: ARG001 - the target reads it
     """Put one to the suite in this process; print what became of it."""
     found, here = named(name, wrong), "lab.first_contact.target"
     failed: list[str] = []
@@ -160,7 +177,7 @@ def _asked(name: str, only: str) -> list[Wrong]:
 
 
 def _run(*words: str, timeout: float | None = None) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, BATCH: words[1], NAME: words[2]}
+    environment = {**os.environ, BATCH: words[1], NAME: words[2], SIDE: words[3]}
     command = [sys.executable, "-m", "lab.first_contact", *words]
     return subprocess.run(  # noqa: S603 - the words are those of a batch
         command, capture_output=True, text=True, timeout=timeout, env=environment, check=False

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-BATCH, NAME = "SCORIA_BATCH", "SCORIA_WRONG"
-"""What names the wrong implementation to the processes of its suite."""
+BATCH, NAME, SIDE = "SCORIA_BATCH", "SCORIA_WRONG", "SCORIA_SIDE"
+"""What names the implementation to the processes of its suite: `SIDE` is `make` or `right`."""
 
 KINDS = ("store", "page", "host", "kit")
 
