@@ -44,8 +44,8 @@ from scoria_core.ports import Record
 LENGTH, TAIL = 40, 5
 """How many events a script has, and how many calls come when the store is closed."""
 
-ELSEWHERE = "XYZ-05:45"
-"""The time zone of the other process."""
+ELSEWHERE = "XYZ-05:45XYS,M3.5.0,M10.5.0/3"
+"""A time zone where no process runs: with quarters of an hour, and an hour that comes twice."""
 
 PAGE = "store.md"
 """The page of the specification that a store is held to."""
@@ -53,7 +53,7 @@ PAGE = "store.md"
 LOST = "nothing"
 """What is raised by a handle that cannot be asked any more."""
 
-SAID, TOLD = 300, 4_000
+SAID, APART = 300, 1_200
 """How many characters are shown of what an error says, and of a value."""
 
 
@@ -256,13 +256,25 @@ def another_process(factory: StoreFactory) -> Iterator[There]:
 
 def _serve(factory: StoreFactory, theirs: Connection, ours: Connection) -> None:
     theirs.close()
-    os.environ["TZ"] = ELSEWHERE
-    time.tzset()
     here = Here(factory)
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError), elsewhere():
         while True:
             method, arguments = ours.recv()
             ours.send(here.open(**arguments) if method == OPEN else here.ask(method, arguments))
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Be in the time zone `ELSEWHERE` for a while."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = ELSEWHERE
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ")
+        os.environ.update({} if before is None else {"TZ": before})
+        time.tzset()
 
 
 @attrs.frozen
@@ -301,7 +313,7 @@ class Difference(Exception):
         return (
             f"{method} is not answered as the reference answers "
             f"({', '.join(self.clauses)}):\n  {script}\n"
-            f"expected: {self.expected}\nseen:     {self.seen}"
+            "expected: {}\nseen:     {}".format(*told_apart(self.expected, self.seen))
         )
 
 
@@ -494,9 +506,32 @@ class _Played:
 
 
 _ALIKE = re.compile(r"(.)\1{19,}")
+_QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\]|\\.){300,})\1""")
 
 
 def told(value: Any) -> str:
-    """Return `value` as it is written in Python, whole but for characters that repeat."""
-    text = _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", repr(value))
-    return text if len(text) <= TOLD else f"{text[:TOLD]}... ({len(text)} characters)"
+    """Return `value` as it is written in Python, but for what repeats or is long."""
+    return _clipped(_QUOTED.sub(_shortened, repr(value)), 0)
+
+
+def told_apart(expected: Answer, seen: Answer) -> tuple[str, str]:
+    """Return what was expected and what was seen, long ones from where they begin to differ."""
+    texts = [repr(each.returned) if not each.raised else str(each) for each in (expected, seen)]
+    if max(map(len, texts)) <= APART:
+        return texts[0], texts[1]
+    pairs = enumerate(zip(*texts, strict=False))
+    differ = next((at for at, (one, other) in pairs if one != other), min(map(len, texts)))
+    one, other = (_clipped(text, max(0, differ - APART // 4)) for text in texts)
+    return one, other
+
+
+def _shortened(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2][:60]}{found[1]}... ({len(found[2])} characters)"
+
+
+def _clipped(text: str, start: int) -> str:
+    """Return a part of a text, and how much of it there is."""
+    part = _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", text[start:])
+    dots = "... " if start else ""
+    rest = f"... ({len(text)} characters)" if len(part) > APART else ""
+    return f"{dots}{part[:APART]}{rest}"

@@ -6,7 +6,7 @@ here by its name. A parameter without values is an error, so that none can be fo
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from itertools import product
 from random import Random
@@ -51,13 +51,16 @@ THEMES = (
 )
 """In case, Unicode, blanks, wildcards, lengths, separators, kinds, quotes, and beyond the BMP."""
 
-INSTANTS = tuple(
-    NOON + timedelta(microseconds=microseconds)
-    for microseconds in (0, 1, -1, 999_999, 1_000_000, 3_155_760_000_000_001)
+INSTANTS = (
+    *(NOON + timedelta(microseconds=number) for number in (0, 1, -1, 999_999, 1_000_000)),
+    datetime(2026, 10, 24, 19, 45, tzinfo=UTC),
+    datetime(2026, 10, 24, 20, 45, tzinfo=UTC),
+    NOON + timedelta(days=36_525, microseconds=1),
 )
+"""A microsecond apart, on both sides of a second, at one time of two clocks, in a hundred years."""
+
 ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)))
-TIMES = (*INSTANTS, *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 3, strict=True)))
-"""A microsecond apart, on both sides of a second, in a hundred years; each in two zones."""
+TIMES = (*INSTANTS, *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True)))
 
 SHORT = (
     "{}",
@@ -69,9 +72,11 @@ SHORT = (
     "\U0001f30b \U00020bb7 \ufeff\uffff",
     "[null, 0.10, 1e400]",
 )
+"""Texts of records."""
+
 ALL_SHORT = "".join(SHORT)
-TEXTS = (*SHORT, *(ALL_SHORT * (size // len(ALL_SHORT) + 1) for size in (5_000, 70_000, 800_000)))
-"""Texts of records; the last are all of them, repeated until a store may keep them otherwise."""
+LONG_TEXTS = tuple(ALL_SHORT * (size // len(ALL_SHORT) + 1) for size in (5_000, 70_000, 800_000))
+"""All of these, repeated until a store may keep them otherwise, or not at all."""
 
 LIMITS = (1_000, 1, 2, 3, 0, 2**31 - 1, 2**63 - 1)
 
@@ -115,7 +120,7 @@ class Values:
 
 
 def _batches(least: int) -> Values:
-    digests, bodies = ("0f", "0F", *TEXTS[:-2]), (*TEXTS[:-2] * 3, *TEXTS[-2:])
+    digests, bodies = ("0f", "0F", *SHORT), (*SHORT * 3, *LONG_TEXTS)
 
     def drawn(random: Random) -> Batch:
         count = random.choice((least, 1, 1, 2, 3, 12))
@@ -158,7 +163,7 @@ VALUES: Mapping[str, Callable[[Theme], Values]] = {
     "RunKey.idempotency_key": lambda theme: Values.of(None, None, *theme.keys),
     "create.records": lambda _: _batches(1),
     "append.records": lambda _: _batches(0),
-    "due_at": lambda _: Values.of(None, *TIMES, *TIMES[:6]),
+    "due_at": lambda _: Values.of(None, *TIMES, *INSTANTS),
     "run_id": lambda theme: Values.of(*theme.run_ids),
     "expected_version": lambda _: _VERSIONS,
     "due_by": lambda _: Values.of(None, None, None, *TIMES),
@@ -300,7 +305,7 @@ def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
                     theme.sessions[(tenant + key) % len(theme.sessions)],
                     theme.keys[key],
                 ),
-                "records": Batch((("0f", TEXTS[0]),)),
+                "records": Batch((("0f", SHORT[0]),)),
                 "due_at": TIMES[number % 3],
             },
         )

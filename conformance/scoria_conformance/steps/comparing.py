@@ -9,7 +9,7 @@ import attrs
 from pytest_bdd import given, parsers, then
 
 from scoria_conformance.blame import Told
-from scoria_conformance.driving import Driver, Here, Setup, another_process
+from scoria_conformance.driving import Driver, Here, Setup, another_process, elsewhere, told_apart
 from scoria_conformance.shelf import Shelf
 from scoria_conformance.world import StoreFactory
 from scoria_core.ports import Capability
@@ -26,6 +26,8 @@ class Way:
     handles: int = 1
     is_elsewhere: bool = False
     """The second handle is in another process."""
+    is_abroad: bool = False
+    """The store is driven in another time zone."""
     reopens: bool = False
     prunes: bool = True
     needs: frozenset[Capability] = frozenset()
@@ -45,14 +47,16 @@ class Way:
             forgets=not is_shared,
         )
         here = Here(factory, "other")
-        with another_process(factory) if self.is_elsewhere else nullcontext(here) as other:
+        other_process = another_process(factory) if self.is_elsewhere else nullcontext(here)
+        zone = elsewhere() if self.is_abroad else nullcontext()
+        with other_process as other, zone:
             yield Driver(setup, [Here(factory), other][: self.handles], directory)
 
 
 _LASTS, _IS_SHARED = frozenset({Capability.DURABLE}), frozenset({Capability.MULTI_PROCESS})
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
-        "by one caller": Way(39, prunes=False),
+        "by one caller": Way(39, is_abroad=True, prunes=False),
         "with runs pruned in between": Way(26, needs=frozenset({Capability.PRUNABLE})),
         "closed and opened in between": Way(26, reopens=True, needs=_LASTS),
         "by two handles": Way(26, reopens=True, handles=2, needs=_IS_SHARED),
@@ -75,10 +79,6 @@ def _(shelf: Shelf, scoria_seed: int, scoria_deep: bool, way: str) -> None:
     with chosen.driver(world.factory, world.directory, world.store.capabilities) as driver:
         found = driver.search(scoria_seed, chosen.scripts * (DEEP if scoria_deep else 1))
     if found is not None:
-        raise Told(
-            str(found),
-            clauses=found.clauses,
-            calls=tuple(map(str, found.calls)),
-            expected=str(found.expected),
-            seen=str(found.seen),
-        )
+        expected, seen = told_apart(found.expected, found.seen)
+        calls = tuple(map(str, found.calls))
+        raise Told(str(found), clauses=found.clauses, calls=calls, expected=expected, seen=seen)
