@@ -24,6 +24,7 @@ from scoria_conformance.driving import (
     answered,
     clauses_of,
     told,
+    told_apart,
 )
 from scoria_conformance.reference import Reference
 from scoria_conformance.setting import SEED
@@ -329,7 +330,17 @@ def test_what_a_store_raises_is_an_answer() -> None:
     assert answered("list_runs", lambda: None) != answered("list_runs", list)
 
 
-def test_long_texts_are_told_whole_and_short() -> None:
-    """Characters that repeat are counted."""
-    assert told("a" * 400_000 + "b") == "'{a * 400000}b'"
-    assert len(told([*range(10_000)])) < 5_000
+def test_long_texts_are_told_short() -> None:
+    """By how they begin and how long they are; characters that repeat are counted."""
+    assert told("a" * 200) == "'{a * 200}'"
+    assert told("ab" * 1_000) == f"'{'ab' * 30}'... (2000 characters)"
+    assert len(told([*range(10_000)])) < 2_000
+
+
+def test_long_answers_are_told_from_where_they_differ() -> None:
+    """Each with a little of what they share."""
+    expected, seen = told_apart(Answer("x" * 5_000 + "right"), Answer("x" * 5_000 + "wrong"))
+    assert expected.endswith("right'")
+    assert seen.endswith("wrong'")
+    assert max(len(expected), len(seen)) < 500
+    assert told_apart(Answer(1), Answer(2)) == ("1", "2")

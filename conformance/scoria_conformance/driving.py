@@ -310,10 +310,10 @@ class Difference(Exception):
     def __str__(self) -> str:
         """Tell the clauses of the method, the calls, and what was expected and seen."""
         method, script = self.calls[-1].method, "\n  ".join(map(str, self.calls))
+        expected, seen = told_apart(self.expected, self.seen)
         return (
             f"{method} is not answered as the reference answers "
-            f"({', '.join(self.clauses)}):\n  {script}\n"
-            "expected: {}\nseen:     {}".format(*told_apart(self.expected, self.seen))
+            f"({', '.join(self.clauses)}):\n  {script}\nexpected: {expected}\nseen:     {seen}"
         )
 
 

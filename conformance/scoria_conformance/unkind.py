@@ -290,10 +290,12 @@ def _as_before(event: Event) -> Mapping[str, Any]:
 def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
     """Return a call of `create` for each tenant with each key of a theme, and the theme of those.
 
-    What is drawn seldom has the two that a store takes for one another; here are all of them.
+    What is drawn seldom has the two that a store takes for one another; here are all of them, and
+    so are the ids of the runs.
     """
     pairs = list(product(range(len(theme.tenants)), range(len(theme.keys))))
-    run_ids = tuple(numbered(100 + number) for number in range(len(pairs)))
+    others = (numbered(100 + number) for number in range(len(pairs) - len(theme.tenants)))
+    run_ids = (*others, *theme.tenants)
     created = tuple(
         Event(
             number % handles,
