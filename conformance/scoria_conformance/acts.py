@@ -17,24 +17,26 @@ TENANT, OTHER_TENANT = "tenant-1", "tenant-10"
 
 OWNER = "its user"
 COLLEAGUE = "another user of its tenant"
+NEWCOMER = "a user of its tenant who has started nothing"
 REVIEWER = "a reviewer of its tenant"
 STRANGER = "a user of another tenant"
 NAMESAKE = "a user of another tenant who is called as its user"
 JUDGE = "a reviewer of another tenant"
 VISITOR = "a visitor"
 
-OF_THE_TENANT = frozenset({OWNER, COLLEAGUE, REVIEWER})
+OF_THE_TENANT = frozenset({OWNER, COLLEAGUE, NEWCOMER, REVIEWER})
 OF_ANOTHER = frozenset({STRANGER, NAMESAKE, JUDGE})
 SIGNED_IN = OF_THE_TENANT | OF_ANOTHER
 ACTED_ON = f"{OWNER}, in question"
 """The run that an act is tried on."""
 
-PEOPLE = (OWNER, COLLEAGUE, REVIEWER, STRANGER, NAMESAKE, JUDGE, VISITOR)
+PEOPLE = (OWNER, COLLEAGUE, NEWCOMER, REVIEWER, STRANGER, NAMESAKE, JUDGE, VISITOR)
 
 ACTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         OWNER: ("ada-of-the-case", TENANT),
         COLLEAGUE: ("ben-of-the-case", TENANT),
+        NEWCOMER: ("nora-of-the-case", TENANT),
         REVIEWER: ("cleo-of-the-case", TENANT),
         STRANGER: ("dora-of-the-case", OTHER_TENANT),
         NAMESAKE: ("ada-of-the-case", OTHER_TENANT),
@@ -127,13 +129,14 @@ class Visits:
 
     @classmethod
     def begin(cls, host: Host) -> "Visits":
-        """Have all but the visitor sign in, and start a turn."""
+        """Have all but the visitor sign in, and all but them and the newcomer start a turn."""
         visits = cls(host)
         for who, (actor_id, tenant_id) in ACTORS.items():
             is_reviewer = who in (REVIEWER, JUDGE)
             session = host.sign_in(actor_id=actor_id, tenant_id=tenant_id, reviewer=is_reviewer)
             visits.sessions[who] = session
-            visits.turns[who] = session.start_turn(f"the prompt of {actor_id} in {tenant_id}")
+            if who != NEWCOMER:
+                visits.turns[who] = session.start_turn(f"the prompt of {actor_id} in {tenant_id}")
         visits.sessions[VISITOR] = host.visit()
         visits.look()
         return visits

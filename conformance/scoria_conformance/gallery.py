@@ -380,7 +380,7 @@ DAMAGES: Mapping[str, Callable[[list[Record], Forger], list[Record]]] = MappingP
 
 
 def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
-    """Open the page of the latest run, and what it leads to, once its journal is damaged."""
+    """Open the page of the latest run, which was seen before, once its journal is damaged."""
     whole = made.runs[-1]
     run_id = whole.request.path.rpartition("/")[2]
     entry = world.scoria.get_run_detail(run_id).journal[1]
@@ -390,11 +390,13 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
         def forge(before: str, pen: Pen = pen) -> Record:
             return seal(attrs.evolve(entry, type=pen.name("type of the entry")), before)[1]
 
-        store = DamagedStore(world.store, run_id, partial(_damaged, change, forge))
+        store = DamagedStore(world.store, run_id)
         scoria = Scoria(store, clock=world.clock)
+        site = Site(page, scoria)
+        site.ask(scope, whole.request)
+        store.change = partial(_damaged, change, forge)
         rows = scoria.list_runs_with_damaged(limit=1000)
         made.views += [row for row in rows if isinstance(row, DamagedRun)]
-        site = Site(page, scoria)
         for request in (whole.request, Request("/")):
             answer = site.ask(scope, request)
             opened = Page(request, answer, seen(answer.text), whole.tenant, label)

@@ -44,7 +44,7 @@ _NAME = (
     "&lt;i&gt;&amp;{{7*7}}" + UNSEEN + "javascript:{m} https://{m}.invalid [{m}](/{m})"
     "../?{m}#{m}=%22;{m}."
 )
-_TEXT = _NAME + "\n\r\n\t" + UNSEEN_OF_TEXT + "[31m{m}."
+_TEXT = _NAME + "\n\r\n\t" + UNSEEN_OF_TEXT + "[31m  {m}   end  "
 _FILLER = " and so on"
 
 

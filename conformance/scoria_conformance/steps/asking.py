@@ -1,6 +1,6 @@
 """Steps in which everybody asks for a page, by every method and with whatever a request may say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import permutations, product
 from types import MappingProxyType
@@ -12,11 +12,13 @@ from pytest_bdd import given, parsers, then
 
 from scoria_conformance.asking import Answer, Request, Scope, Site, links_of
 from scoria_conformance.cases import Cases
+from scoria_conformance.gallery import Answering
 from scoria_conformance.host import PageFactory
 from scoria_conformance.markup import seen
 from scoria_conformance.steps.acting import UNKNOWN_RUN
-from scoria_conformance.steps.starting import approve, start
-from scoria_conformance.world import OTHER_TENANT, TENANT, World, asks
+from scoria_conformance.steps.starting import approve, reject, start
+from scoria_conformance.world import OTHER_TENANT, TENANT, World, asks, completed, raises
+from scoria_core import RunSummary, Step
 from scoria_core.identity import EDGE_NAMES
 
 OWNER, STRANGER, VISITOR = "a user of its tenant", "a user of another tenant", "a visitor"
@@ -294,35 +296,61 @@ def _(door: Door) -> None:
 @then("the page follows each change of the run")
 def _(door: Door) -> None:
     world, scope = door.world, SCOPES[OWNER]
-    start(world, asks(expires_in=60))
-    request = Request(f"/workflows/{world.run_id}")
-    changes: dict[str, Any] = {
-        "is approved": lambda: approve(world),
-        "is resumed, and asks again": lambda: _ask_again(world),
-        "has a request that expired": lambda: world.clock.advance(timedelta(seconds=61)),
-        "is cancelled": lambda: world.scoria.cancel_run(world.run_id),
-    }
-    before = door.site.ask(scope, request)
     with Cases() as cases:
-        for change, make in changes.items():
-            make()
-            for said in _conditions(before):
-                case = f"the page after the run {change}, {said}" if said else f"after it {change}"
-                after = door.site.ask(scope, attrs.evolve(request, said=said))
-                cases.equal(case, 200, after.status)
-                cases.holds(case, "it is the page of before" if after.body == before.body else "")
-            for who in (STRANGER, VISITOR):
-                answer = door.site.ask(SCOPES[who], request)
-                never = door.site.ask(SCOPES[who], Request(f"/workflows/{UNKNOWN_RUN}"))
-                cases.holds(f"{request} by {who} after it {change}", _difference(never, answer))
-            now, cold = door.site.ask(scope, request), door.site.afresh(scope, request)
-            cases.holds(f"after it {change}", "" if now == cold else "an app anew shows another")
-            before = now
+        for changes in _lives(world):
+            start(world, asks(expires_in=60))
+            request = Request(f"/workflows/{world.run_id}")
+            before = door.site.ask(scope, request)
+            for change, make in changes.items():
+                make()
+                for case, problem in _behind(door, before, change):
+                    cases.holds(case, problem)
+                before = door.site.ask(scope, request)
 
 
-def _ask_again(world: World) -> None:
-    world.answer = lambda step, run: asks(expires_in=60)(attrs.evolve(step, approval=None), run)
+def _behind(door: Door, before: Answer, change: str) -> Iterator[tuple[str, str]]:
+    """Yield where the page is not as it must be after a change, before which it was answered so."""
+    request, scope = Request(f"/workflows/{door.world.run_id}"), SCOPES[OWNER]
+    for said in _conditions(before):
+        case = f"the page after the run {change}, {said}" if said else f"after it {change}"
+        after = door.site.ask(scope, attrs.evolve(request, said=said))
+        yield case, "" if after.status == 200 else f"expected 200, saw {after}"
+        yield case, "it is the page of before" if after.body == before.body else ""
+    for who in (STRANGER, VISITOR):
+        answer = door.site.ask(SCOPES[who], request)
+        never = door.site.ask(SCOPES[who], Request(f"/workflows/{UNKNOWN_RUN}"))
+        yield f"{request} by {who} after it {change}", _difference(never, answer)
+    now, cold = door.site.ask(scope, request), door.site.afresh(scope, request)
+    yield f"after it {change}", "" if now == cold else "an app anew shows another"
+
+
+def _lives(world: World) -> list[dict[str, Callable[[], object]]]:
+    """Return what becomes of each of some runs that wait for approval, change by change."""
+    return [
+        {
+            "is approved": lambda: approve(world),
+            "is resumed, and asks again": lambda: _go_on(world, _asks_anew),
+            "has a request that expired": lambda: world.clock.advance(timedelta(seconds=61)),
+            "is resumed, and fails": lambda: _go_on(world, raises),
+            "is retried, and completes": lambda: _retry(world),
+        },
+        {"is cancelled": lambda: world.scoria.cancel_run(world.run_id)},
+        {"is rejected": lambda: reject(world)},
+    ]
+
+
+def _asks_anew(step: Step, run: RunSummary) -> Any:
+    return asks(expires_in=60)(attrs.evolve(step, approval=None), run)
+
+
+def _go_on(world: World, answer: Answering) -> None:
+    world.answer = answer
     world.scoria.resume_run(world.run_id, handlers=world.handlers)
+
+
+def _retry(world: World) -> None:
+    world.answer = completed
+    world.scoria.retry_run(world.run_id, handlers=world.handlers)
 
 
 def _conditions(before: Answer) -> Iterator[tuple[tuple[str, str], ...]]:

@@ -20,7 +20,6 @@ from scoria_conformance.acts import (
     REFUSED,
     REVIEWER,
     RULES,
-    SIGNED_IN,
     STRANGER,
     TENANT,
     VISITOR,
@@ -264,10 +263,8 @@ def _(visits: Visits) -> None:
 @then("each run and each decision is in the name of who made it")
 def _(visits: Visits) -> None:
     with Cases() as cases:
-        for who, (actor_id, _) in ACTORS.items():
-            reader = COLLEAGUE if who in (OWNER, REVIEWER) else OWNER
-            if who in OF_ANOTHER:
-                continue
+        for who in sorted(visits.turns.keys() - OF_ANOTHER):
+            actor_id, reader = _of(who), COLLEAGUE if who in (OWNER, REVIEWER) else OWNER
             page = seen(visits.sessions[reader].evidence(visits.turns[who].run_id).text).text
             others = [
                 each for each, tenant in ACTORS.values() if each not in (actor_id, _of(reader))
@@ -291,10 +288,10 @@ def _of(who: str) -> str:
 @then("each of them has a session of their own, and what is stored for it is its latest run")
 def _(visits: Visits) -> None:
     with Cases() as cases:
-        for one, other in combinations(sorted(SIGNED_IN), 2):
+        for one, other in combinations(sorted(visits.turns), 2):
             same = visits.turns[one].session_id == visits.turns[other].session_id
             cases.holds(f"{one} and {other}", "they have one session" if same else "")
-        for who in sorted(SIGNED_IN):
+        for who in sorted(visits.turns):
             stored = visits.sessions[who].stored_run_id()
             cases.equal(f"what is stored for {who}", visits.turns[who].run_id, stored)
 
