@@ -90,6 +90,15 @@ ON_A_RUN = tuple(name for name, takes in acts().items() if takes == ("run_id",))
 """The acts on a run that exists."""
 
 
+WAITING, APPROVED, COMPLETED = "that waits", "that is approved", "that is completed"
+
+STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"approve": (WAITING,), "resume": (APPROVED,)}
+    | dict.fromkeys(("read", "evidence"), (WAITING, APPROVED, COMPLETED))
+)
+"""How a run may stand where an act on it can be done."""
+
+
 @attrs.frozen
 class Outcome:
     """What came of an act: done, refused, or what the driver raised instead; and what was said."""
@@ -141,12 +150,14 @@ class Visits:
         visits.look()
         return visits
 
-    def another_run(self, *, approved: bool = False) -> str:
+    def another_run(self, stage: str = WAITING) -> str:
         """Start a turn of the owner, between two that stand as it does, and return its run."""
         for label in (f"{OWNER}, before", ACTED_ON, f"{OWNER}, latest"):
             self.turns[label] = turn = self.sessions[OWNER].start_turn("another prompt")
-            if approved:
+            if stage != WAITING:
                 self.sessions[REVIEWER].approve(turn.run_id)
+            if stage == COMPLETED:
+                self.sessions[OWNER].resume(turn.run_id)
             # What this changed of others' counts against the act that comes next.
             self.before = {**self.before, **self._seen_of(label)}
         return self.turns[ACTED_ON].run_id

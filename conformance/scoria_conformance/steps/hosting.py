@@ -11,6 +11,7 @@ from scoria_conformance.acts import (
     ACTED_ON,
     ACTORS,
     COLLEAGUE,
+    COMPLETED,
     DONE,
     EITHER,
     OF_ANOTHER,
@@ -20,6 +21,7 @@ from scoria_conformance.acts import (
     REFUSED,
     REVIEWER,
     RULES,
+    STAGES,
     STRANGER,
     TENANT,
     VISITOR,
@@ -118,17 +120,18 @@ def _(host: Host) -> Visits:
 @then("each act on a run is done for whom it must be, and refused to whom it must be")
 def _(visits: Visits) -> None:
     with Cases() as cases:
-        for act in ON_A_RUN:
-            run_id = visits.another_run(approved=act == "resume")
+        for act, stage in [(each, stage) for each in ON_A_RUN for stage in STAGES[each]]:
+            case = f"does {act} to a run {stage}"
+            run_id = visits.another_run(stage)
             for who in PEOPLE:
                 if RULES[act].of(who) == REFUSED:
                     for problem in _refusal(visits, act, who, run_id):
-                        cases.holds(f"{who} does {act} to a run", problem)
+                        cases.holds(f"{who} {case}", problem)
             for who in PEOPLE:
                 if RULES[act].of(who) != REFUSED:
-                    run_id = visits.another_run(approved=act == "resume")
-                    for problem in _doing(visits, act, who, run_id, RULES[act].of(who)):
-                        cases.holds(f"{who} does {act} to a run", problem)
+                    run_id = visits.another_run(stage)
+                    for problem in _doing(visits, act, who, run_id, stage):
+                        cases.holds(f"{who} {case}", problem)
 
 
 @then("whoever is signed in starts a turn, and a visitor does nothing of the kind")
@@ -156,10 +159,10 @@ def _refusal(visits: Visits, act: str, who: str, run_id: str) -> Iterator[str]:
     yield _unchanged(visits)
 
 
-def _doing(visits: Visits, act: str, who: str, run_id: str, rule: str) -> Iterator[str]:
+def _doing(visits: Visits, act: str, who: str, run_id: str, stage: str) -> Iterator[str]:
     """Yield what is wrong where an act may or must be done: it does that, to that run alone."""
     outcome = do(visits.sessions[who], act, run_id)
-    if outcome.how == REFUSED and rule == EITHER:
+    if outcome.how == REFUSED and RULES[act].of(who) == EITHER:
         yield _unchanged(visits)
         return
     if outcome.how != DONE:
@@ -173,7 +176,8 @@ def _doing(visits: Visits, act: str, who: str, run_id: str, rule: str) -> Iterat
     else:
         yield _unchanged(visits)
     if act == "read":
-        started = attrs.evolve(visits.turns[ACTED_ON], status="waiting_for_approval")
+        status = "completed" if stage == COMPLETED else "waiting_for_approval"
+        started = attrs.evolve(visits.turns[ACTED_ON], status=status)
         yield "" if outcome.said == started else f"it is read as {_told(outcome)}, not {started}"
     if isinstance(outcome.said, Evidence):
         yield "" if run_id in outcome.said.text else "the page is not that of the run"

@@ -14,6 +14,7 @@ from scoria_conformance.acts import (
     OWNER,
     REVIEWER,
     RULES,
+    STAGES,
     STRANGER,
     VISITOR,
     Visits,
@@ -90,11 +91,11 @@ def _(overheard: Overheard | None) -> None:
     visits = overheard.visits
     with Cases() as cases:
         for act, doer in CHANGING.items():
-            approved = act == "resume"
-            run_id = visits.another_run(approved=approved)
+            (stage,) = STAGES[act]
+            run_id = visits.another_run(stage)
             overheard.sent(doer, act, run_id)
             for number in range(len(overheard.relay.changing)):
-                run_id = visits.another_run(approved=approved)
+                run_id = visits.another_run(stage)
                 held = overheard.sent(doer, act, run_id, held_from=number)[-1]
                 visits.look()
                 for who in OTHERS:
