@@ -28,6 +28,7 @@ Feature: A store holds under whatever comes
       | creates a run                 |
       | creates another under its key |
       | appends to a run              |
+      | appends many records          |
       | puts a run off                |
       | takes a run over              |
       | reads a run                   |

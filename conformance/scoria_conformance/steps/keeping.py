@@ -1,16 +1,17 @@
 """Steps that speak to a store itself, as the port in `scoria_core.ports` has it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import pytest
 from pytest_bdd import given, parsers, then, when
 
+from scoria_conformance.observed import Observed
 from scoria_conformance.shelf import NOON, Shelf, numbered, record
 from scoria_conformance.steps.refusing import check_refusal
-from scoria_conformance.world import OTHER_TENANT, World
-from scoria_core.ports import Capability, PrunableStore, RunKey
+from scoria_conformance.world import OTHER_TENANT, PATIENCE, World
+from scoria_core.ports import Capability, PrunableStore, Record, RunKey
 
 
 @pytest.fixture
@@ -90,6 +91,61 @@ def _(shelf: Shelf, count: int) -> list[BaseException]:
         caller.join(60)
     assert len(ended) == count
     return ended
+
+
+class Lingering(list[Record]):
+    """Records that a caller is slow to give: whoever goes through them waits for the event."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        super().__init__(records)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give the records once the event is there."""
+        self.asked.set()
+        self.go_on.wait(PATIENCE)
+        return super().__iter__()
+
+
+@when(
+    "the store is closed while it takes the records of a caller, who then goes on",
+    target_fixture="told",
+)
+def _(shelf: Shelf) -> list[BaseException]:
+    shelf.create([record(1)])
+    (run_id,), told = shelf.kept, list[BaseException]()
+    records = Lingering([record(2)])
+    store = shelf.world.store
+    tested = store.store if isinstance(store, Observed) else store
+
+    def append() -> None:
+        try:
+            tested.append(run_id, records, expected_version=1, due_at=None)
+            shelf.kept[run_id] += [record(2)]
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario must hear of it
+            told.append(error)
+        records.asked.set()  # also where the store does not go through them one by one
+
+    caller = threading.Thread(target=append, daemon=True)
+    closer = threading.Thread(target=shelf.world.close, daemon=True)
+    caller.start()
+    records.asked.wait(PATIENCE)
+    closer.start()
+    closer.join(CLOSING)  # it may wait for the caller, as it should
+    records.go_on.set()
+    for each in (caller, closer):
+        each.join(PATIENCE)
+        assert not each.is_alive(), "the call, or the closing, does not come to an end"
+    return told
+
+
+CLOSING = 0.3
+"""How many seconds a store is given to be closed although a call is under way."""
+
+
+@then("the caller was told that its records are stored")
+def _(told: list[BaseException]) -> None:
+    assert not told, f"a call that was under way was told {told[0]!r}"
 
 
 @then(parsers.parse('each of them was refused with "{error}"'))

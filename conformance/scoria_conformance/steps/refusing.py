@@ -71,7 +71,7 @@ def _start_again(world: World, key: str, *, identity: Any = None, **changes: Any
     world.attempt(lambda: world.scoria.start_run(world.identity(**(identity or {})), **arguments))
 
 
-TWO_LINES = "first\nsecond"
+TWO_LINES = "one\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029two"
 
 TWO_LINES_AS: dict[str, Callable[[World], object]] = {
     "the run_id": lambda world: world.scoria.get_run(TWO_LINES),

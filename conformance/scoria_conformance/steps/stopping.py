@@ -20,6 +20,12 @@ from scoria_core.ports import Capability, RunStore
 LATER = NOON + timedelta(seconds=60)
 KEY = "order-7"
 
+MANY = 1_001
+"""How many records are many."""
+
+OFTEN = 3
+"""How often a caller is stopped at one place in a call; later times are as the last of these."""
+
 R = TypeVar("R")
 
 
@@ -52,6 +58,11 @@ class Scene:
     def append(self) -> None:
         """Append records to the run at its version, and leave nothing to do."""
         new = [record(number, "appended") for number in (3, 4, 5)]
+        self.calls.append(self.run_id, 2, new, None)
+
+    def append_many(self) -> None:
+        """Append as many records to the run as a store may like to take in parts."""
+        new = [record(number, "appended") for number in range(3, 3 + MANY)]
         self.calls.append(self.run_id, 2, new, None)
 
     def append_too(self) -> None:
@@ -106,6 +117,7 @@ CREATES = {
 }
 WRITES = {
     "appends to a run": Scene.append,
+    "appends many records": Scene.append_many,
     "puts a run off": Scene.put_off,
     "takes a run over": Scene.take_over,
     "prunes a run": Scene.prune,
@@ -124,6 +136,8 @@ def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
     """Return what another does meanwhile, whoever it is."""
     if acts == "creates a run":
         return [CREATE]
+    if acts == "appends many records":
+        return [APPEND]
     pruning = [PRUNE] if prunes else []
     return [APPEND_AT_ONCE, *pruning] if acts in READS else [APPEND, PUT_OFF, *pruning]
 
@@ -156,7 +170,8 @@ class Meetings:
     def meet(self, parts: Sequence[Part]) -> None:
         """Have the second caller, with each of these parts, meet the first at each point."""
         # What a caller does once only, such as to connect, it has done by then.
-        points = [self._alone(self.callers.points, (self.first,)) for _ in range(2)][-1]
+        all_points = [self._alone(self.callers.points, (self.first,)) for _ in range(2)][-1]
+        points = [each for each in all_points if each.time <= OFTEN]
         for part in parts:
             for _ in range(2):
                 self._alone(self.callers.listen, part)
