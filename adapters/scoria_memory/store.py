@@ -1,10 +1,11 @@
 """A store in memory, gone with the process."""
 
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, Record, RunHead, RunKey
@@ -23,6 +24,8 @@ class MemoryStore:
         self._journals: dict[str, list[Record]] = {}
         self._due: dict[str, datetime] = {}
         self._idempotent: dict[tuple[str, str | None], str] = {}
+        # What is due of each tenant that a listing may ask for, longest due first.
+        self._queues: defaultdict[str | None, list[tuple[datetime, str]]] = defaultdict(list)
         # The run ids of each (tenant, session) filter that a listing may ask for, in order.
         self._listings: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
 
@@ -95,13 +98,10 @@ class MemoryStore:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._lock:
             self._check_open()
-            due = sorted(
-                (due_at, run_id)
-                for run_id, due_at in self._due.items()
-                if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
-            )
-            run_ids = [run_id for _, run_id in due]
-            return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
+            queue = self._queues[tenant_id]
+            due = bisect_right(queue, until, key=itemgetter(0))
+            run_ids = [run_id for _, run_id in queue[: due if in_turns else min(due, limit)]]
+            return self._in_turns(run_ids)[:limit] if in_turns else run_ids
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
@@ -127,9 +127,9 @@ class MemoryStore:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
 
     def _remove(self, run_id: str) -> None:
+        self._set_due(run_id, None)
         key = self._keys.pop(run_id)
         del self._journals[run_id]
-        self._due.pop(run_id, None)
         self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
         for tenant_id in (None, key.tenant_id):
             for session_id in (None, key.session_id):
@@ -144,10 +144,15 @@ class MemoryStore:
         return sorted(run_ids, key=turns.__getitem__)
 
     def _set_due(self, run_id: str, due_at: datetime | None) -> None:
-        if due_at is None:
-            self._due.pop(run_id, None)
-        else:
+        before = self._due.pop(run_id, None)
+        if due_at is not None:
             self._due[run_id] = due_at
+        for tenant_id in (None, self._keys[run_id].tenant_id):
+            queue = self._queues[tenant_id]
+            if before is not None:
+                del queue[bisect_left(queue, (before, run_id))]
+            if due_at is not None:
+                insort(queue, (due_at, run_id))
 
 
 def open_store(url: str) -> MemoryStore:

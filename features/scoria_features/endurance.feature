@@ -105,3 +105,4 @@ Feature: A store holds under whatever comes
   Scenario: The thousandth run costs what the first did
     When 1000 runs are put into a store
     Then no call costs several times what it cost at first
+    And one page of each listing holds them all

@@ -36,6 +36,8 @@ Feature: Evidence page: an operator reads one run
     And its page, which anybody may ask for
     Then whatever a user of another tenant asks for it is "404", as for a run that never was
     And no list that another tenant asks for has it
+    And one whose tenant is called alike is answered as for a run that never was
+    And another tenant is answered so also where its journal is damaged
 
   @PAGE-3
   Scenario: Nothing in a request chooses the tenant of the page

@@ -119,6 +119,33 @@ def _(door: Door, who: str, code: int) -> None:
             cases.holds(case, door.leaks(answer) and f"it shows {door.leaks(answer)}")
 
 
+@then("one whose tenant is called alike is answered as for a run that never was")
+def _(door: Door) -> None:
+    request = Request(f"/workflows/{door.world.run_id}")
+    with Cases() as cases:
+        for tenant in (
+            TENANT.upper(),
+            TENANT.title(),
+            TENANT[:-1],
+            f"{TENANT}1",
+            f"{TENANT}\u0301",
+        ):
+            scope = {"tenant_id": tenant, "actor_id": "user-1"}
+            answer = door.site.ask(scope, request)
+            never = door.site.ask(scope, door.never_was(request))
+            cases.holds(f"a user of {tenant}", _difference(never, answer))
+
+
+@then("another tenant is answered so also where its journal is damaged")
+def _(door: Door) -> None:
+    request = Request(f"/workflows/{door.world.run_id}")
+    door.world.damage(lambda records: records[1:])
+    site, scope = Site(door.site.page, door.world.scoria), SCOPES[STRANGER]
+    assert site.ask(SCOPES[OWNER], request).status >= 400, "the damage is not noticed"
+    difference = _difference(site.ask(scope, door.never_was(request)), site.ask(scope, request))
+    assert not difference, difference
+
+
 def _in_every_way(door: Door) -> Iterator[tuple[Request, Request]]:
     """Yield each request for the run, with whatever it may say besides; and for one that is not."""
     for (route, never), method in product(door.to_the_run, METHODS):

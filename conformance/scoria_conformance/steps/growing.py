@@ -29,8 +29,8 @@ AGAIN = 4
 OLD = numbered(11)
 """A run at which a page of a listing ends."""
 
-DUE = 5
-"""How many of the runs are due."""
+DUE, LATER = 5, 86_400
+"""How many of the runs are due now, and in how many seconds the others are."""
 
 Costs = Mapping[str, float]
 """What each call costs, in seconds."""
@@ -40,7 +40,7 @@ def _measured(shelf: Shelf, rounds: int) -> Costs:
     """Return what each call costs while so many more runs are created."""
     calls: dict[str, Callable[[], object]] = {
         "create": lambda: _create(shelf),
-        "append": lambda: shelf.append(_newest(shelf), 1),
+        "append": lambda: shelf.append(_newest(shelf), 1, LATER),
         "read": lambda: shelf.world.store.read(_newest(shelf)),
         "list_runs": lambda: shelf.listed(TENANT, "session-1", 10),
         "list_runs before an old run": lambda: shelf.listed(TENANT, "session-1", 10, OLD),
@@ -56,7 +56,7 @@ def _newest(shelf: Shelf) -> str:
 
 def _create(shelf: Shelf) -> None:
     number = len(shelf.kept)
-    due_in = 0 if number < DUE else None
+    due_in = 0 if number < DUE else LATER
     shelf.create([record(1)], due_in=due_in, idempotency_key=f"order-{number}")
 
 
@@ -94,3 +94,10 @@ def _(costs: tuple[Costs, Costs]) -> None:
         for call in _dear(first, last)
     }
     assert not told, f"calls that cost more the more runs there are: {told}"
+
+
+@then("one page of each listing holds them all")
+def _(shelf: Shelf) -> None:
+    count = len(shelf.kept)
+    assert len(shelf.listed(TENANT, "session-1", count)) == count
+    assert len(shelf.due_at(LATER, count, TENANT)) == count
