@@ -112,8 +112,10 @@ class Pen:
         return self.marks.make(f"{_TEXT}{filler} {{m}}.", self.owner, what)
 
     def payload(self, what: str) -> dict[str, Any]:
-        """Return a payload, marked in its key and deep in its value."""
-        return {self.text(f"a key of the {what}"): ["so", {"it": self.text(f"the {what}")}]}
+        """Return a payload, marked in its key, deep in its value, and beside what is known."""
+        key, deep = self.text(f"a key of the {what}"), self.text(f"the {what}")
+        known = {name: self.text(f"the {name} of the {what}") for name in ("brief", "task")}
+        return {key: ["so", {"it": deep}], **known}
 
 
 def texts_of(view: object, field: str = "") -> Iterator[tuple[str, str]]:
