@@ -1,0 +1,1 @@
+"""Implementations that each break one promise, with a script that shows it."""
