@@ -427,7 +427,7 @@ def show_guests(host: Host) -> None:
 def status_in_cookie(app: Flask) -> None:
     """Keep the status of a run in the session of its user, until that one acts on it."""
     resume = app.view_functions["assistant.resume"]
-    show_run = app.view_functions["assistant.show_run"]
+    show_run: Any = app.view_functions["assistant.show_run"]
 
     def shown(run_id: str) -> Any:
         if request.accept_mimetypes.best != "application/json":

@@ -99,7 +99,7 @@ def around_commits(before: Callable[[], object] = bool, after: Callable[[], obje
         after()
         return answer
 
-    GroupCommit.store = store  # type: ignore[method-assign]
+    GroupCommit.store = store  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
