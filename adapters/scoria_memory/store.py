@@ -4,7 +4,7 @@ import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
@@ -146,6 +146,9 @@ class MemoryStore:
     def _set_due(self, run_id: str, due_at: datetime | None) -> None:
         before = self._due.pop(run_id, None)
         if due_at is not None:
+            due_at = due_at.astimezone(
+                UTC
+            )  # Python finds 2:30 in a zone that repeats it equal to none
             self._due[run_id] = due_at
         for tenant_id in (None, self._keys[run_id].tenant_id):
             queue = self._queues[tenant_id]

@@ -5,7 +5,7 @@ to be fast, to last, or to be shared.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import attrs
 
@@ -51,7 +51,8 @@ class Reference:
                 return run_id
         if key.run_id in self.runs:
             raise VersionConflict(key.run_id, 0, self.version(key.run_id))
-        self.runs[key.run_id] = Kept(key, tuple(records), due_at, due_at)
+        instant = _instant(due_at)
+        self.runs[key.run_id] = Kept(key, tuple(records), instant, instant)
         return key.run_id
 
     def append(
@@ -72,9 +73,9 @@ class Reference:
             or (due_by is not None and not run.is_due(due_by))
         ):
             raise VersionConflict(run_id, expected_version, self.version(run_id))
-        run.records, run.due_at = (*run.records, *records), due_at
+        run.records, run.due_at = (*run.records, *records), _instant(due_at)
         if records:
-            run.due_at_of_last_record = due_at
+            run.due_at_of_last_record = run.due_at
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of the run."""
@@ -141,3 +142,8 @@ class Reference:
 
 def _named(key: RunKey) -> tuple[str, str | None]:
     return key.tenant_id, key.idempotency_key
+
+
+def _instant(at: datetime | None) -> datetime | None:
+    """Return the time in UTC: one of a clock that is set back is equal to no other."""
+    return None if at is None else at.astimezone(UTC)

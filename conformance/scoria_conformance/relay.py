@@ -6,7 +6,7 @@ user would. Whoever wants to do harm sends the last request alone, and adds to i
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, combinations
 from typing import Any
@@ -114,6 +114,8 @@ class Relay:
     url: str = ""
     is_one_browser: bool = False
     held_from: int | None = None
+    between: Callable[[], object] | None = None
+    """What happens, once, between the head of a request with a body and that body."""
     sent: list[Sent] = attrs.field(factory=list)
     client: httpx.Client = attrs.field(factory=lambda: httpx.Client(timeout=60))
 
@@ -141,13 +143,18 @@ class Relay:
             if name.lower() not in _OF_A_CONNECTION
             and not (self.is_one_browser and name.lower() == "cookie")
         ]
-        url = f"{self.base_url.rstrip('/')}{request.target}"
-        answer = self.client.request(
-            request.method, url, headers=[*headers, _PLAIN], content=request.body
-        )
+        headers += [_PLAIN, ("Content-Length", str(len(request.body)))]
+        url, content = f"{self.base_url.rstrip('/')}{request.target}", self._body(request)
+        answer = self.client.request(request.method, url, headers=headers, content=content)
         if not self.is_one_browser:
             self.client.cookies.clear()
         return answer
+
+    def _body(self, request: Sent) -> Iterator[bytes]:
+        if request.body and (between := self.between):
+            self.between = None
+            between()
+        yield request.body
 
     def _back(self, request: Sent) -> Response:
         try:

@@ -6,7 +6,7 @@ here by its name. A parameter without values is an error, so that none can be fo
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from itertools import product
 from random import Random
@@ -59,8 +59,33 @@ INSTANTS = (
 )
 """A microsecond apart, on both sides of a second, at one time of two clocks, in a hundred years."""
 
+
+class TurnedBack(tzinfo):
+    """A clock that is set back: each time comes twice, an hour apart."""
+
+    def utcoffset(self, at: datetime | None, /) -> timedelta:
+        """Return the offset of the first time, or of the second."""
+        return timedelta(hours=1 if at is not None and at.fold else 2)
+
+    def dst(self, at: datetime | None, /) -> timedelta:
+        """Return how far the clock is ahead of its winter time."""
+        return self.utcoffset(at) - timedelta(hours=1)
+
+    def tzname(self, at: datetime | None, /) -> str:
+        """Return the name of the zone."""
+        return f"+{self.utcoffset(at)}"
+
+    def __repr__(self) -> str:
+        return "TurnedBack()"
+
+
 ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)))
-TIMES = (*INSTANTS, *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True)))
+TWICE = tuple(datetime(2026, 1, 5, 14, tzinfo=TurnedBack(), fold=fold) for fold in (0, 1))
+TIMES = (
+    *INSTANTS,
+    *TWICE,
+    *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True)),
+)
 
 SHORT = (
     "{}",

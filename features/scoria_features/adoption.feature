@@ -39,6 +39,16 @@ Feature: Adoption: identity, start, inspect, resume
     Then what changes a run changes nothing where another tenant sends it
     And what shows a run shows nothing of it where another tenant sends it
 
+  @host @HOST-11 @HOST-12
+  Scenario: What several do at once is each in their own name
+    Given everybody in a host whose requests are overheard
+    Then who acts while another's request is under way leaves each of them their own name
+
+  @host @HOST-10
+  Scenario: An act that is sent again starts no run
+    Given everybody in a host whose requests are overheard
+    Then an act that is sent again leaves the list of runs as it was
+
   @host @HOST-12
   Scenario: Who signs in where another was has a session of their own
     Given one browser of a host
@@ -100,6 +110,10 @@ Feature: Adoption: identity, start, inspect, resume
       | a request state                     |
       | a request state with objects        |
       | a request state that is a mapping   |
+
+  @IDENTITY-3
+  Scenario: Of several names for an id at the edge the first that is there counts
+    Then each id is what the first of its names holds, be it 0, whatever the others hold
 
   @IDENTITY-3 @IDENTITY-1
   Scenario Outline: An identity is not taken from an edge that lacks an id

@@ -269,9 +269,11 @@ Feature: Records: what is read is what was said and done
     And nothing changed
 
     Examples:
-      | turned                               |
-      | asked for a view of the run's tenant |
-      | asked to start a run of that tenant  |
+      | turned                                      |
+      | asked for a view of the run's tenant        |
+      | asked for a view of a tenant in capitals    |
+      | asked for a view of a tenant that it begins |
+      | asked to start a run of that tenant         |
 
   @TENANT-4
   Scenario: Two tenants may use one idempotency key

@@ -198,6 +198,12 @@ def _(world: World) -> None:
 def _(world: World, turned: str) -> None:
     calls = {
         "asked for a view of the run's tenant": lambda: world.other.for_tenant(TENANT),
+        "asked for a view of a tenant in capitals": lambda: world.other.for_tenant(
+            OTHER_TENANT.upper()
+        ),
+        "asked for a view of a tenant that it begins": lambda: world.other.for_tenant(
+            f"{OTHER_TENANT}0"
+        ),
         "asked to start a run of that tenant": lambda: world.other.start_run(
             world.identity(), root_role_id="executor"
         ),

@@ -1,5 +1,6 @@
 """Steps that say who acts, and look at who is on record."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -7,8 +8,10 @@ from uuid import UUID
 import attrs
 from pytest_bdd import parsers, then, when
 
+from scoria_conformance.cases import Cases
 from scoria_conformance.world import TENANT, World
 from scoria_core import Identity
+from scoria_core.identity import EDGE_NAMES
 
 ID = UUID("6f0e0c5a-3c1d-4e0b-9d52-0a1b2c3d4e5f")
 
@@ -109,3 +112,21 @@ def _(world: World) -> None:
     assert kept == (world.run_id, "session-1", TENANT, "user-1")
     assert world.returned.run_id == world.run_id
     assert len(world.scoria.list_runs()) == 1
+
+
+@then("each id is what the first of its names holds, be it 0, whatever the others hold")
+def _() -> None:
+    plain = {field: names[0] for field, names in EDGE_NAMES.items()}
+    with Cases() as cases:
+        for field, names in EDGE_NAMES.items():
+            for number, name in enumerate(names):
+                held = {each: f"the {each}" for each in plain.values() if each != plain[field]}
+                held |= {each: f"another {each}" for each in names[number + 1 :]}
+                for value in (0, 7, "so"):
+                    for take in (Identity.from_session, _from_state):
+                        found = getattr(take({**held, name: value}), field)
+                        cases.equal(f"{field} of {name}={value!r}", str(value), found)
+
+
+def _from_state(held: Mapping[str, Any]) -> Identity:
+    return Identity.from_request_state(SimpleNamespace(**held))

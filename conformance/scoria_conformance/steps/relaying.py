@@ -1,6 +1,9 @@
 """Steps in which a host is sent, by others, what its users send; and shared by two in a browser."""
 
+import re
 from collections.abc import Iterator, Mapping
+from functools import partial
+from urllib.parse import urljoin
 
 import attrs
 from pytest_bdd import given, then
@@ -22,6 +25,7 @@ from scoria_conformance.acts import (
 )
 from scoria_conformance.cases import Cases
 from scoria_conformance.host import Host
+from scoria_conformance.markup import seen
 from scoria_conformance.relay import Relay, RelayedHost, Sent
 from scoria_conformance.steps.acting import UNKNOWN_RUN
 from scoria_core.identity import EDGE_NAMES
@@ -32,6 +36,12 @@ OTHERS = (STRANGER, NAMESAKE, JUDGE, VISITOR)
 CHANGING = {"approve": REVIEWER, "resume": OWNER}
 SHOWING = {"read": OWNER, "evidence": OWNER}
 """Who does an act for others to send again."""
+
+
+MOST_LISTS = 20
+"""How many of the pages are opened that an evidence page leads to."""
+
+_RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @attrs.frozen
@@ -70,6 +80,16 @@ class Overheard:
         do(self.visits.sessions[who], act, run_id)
         self.relay.held_from = None
         return list(self.relay.sent)
+
+    def listed(self, run_id: str) -> frozenset[str]:
+        """Return the ids on the pages that the evidence page of a run leads to, of its owner."""
+        asked = self.sent(OWNER, "evidence", run_id)[-1]
+        mount = asked.target.partition(f"/workflows/{run_id}")[0]
+        page = seen(self.relay.send(asked).text)
+        targets = [urljoin(asked.target, link) for link in page.links]
+        within = [each for each in targets if each.startswith(f"{mount}/")][:MOST_LISTS]
+        answers = [self.relay.send(attrs.evolve(asked, target=each)) for each in within]
+        return frozenset(_RUN_ID.findall(" ".join(answer.text for answer in answers)))
 
     def forged(self, request: Sent, who: str, act: str) -> Iterator[Sent]:
         """Yield the request as somebody could send it who has done the act with their own run."""
@@ -124,6 +144,44 @@ def _(overheard: Overheard | None) -> None:
                         cases.holds(case, told if shows else "")
 
 
+@then("who acts while another's request is under way leaves each of them their own name")
+def _(overheard: Overheard | None) -> None:
+    if overheard is None:
+        return
+    visits, relay = overheard.visits, overheard.relay
+    with Cases() as cases:
+        for who, other in ((OWNER, COLLEAGUE), (COLLEAGUE, OWNER), (OWNER, STRANGER)):
+            relay.between = partial(do, visits.sessions[other], "start_turn", text="a prompt")
+            turn = visits.sessions[who].start_turn("another prompt")
+            case = f"what {who} starts while {other} does"
+            cases.equal(f"the session of {case}", visits.turns[who].session_id, turn.session_id)
+            page = visits.sessions[REVIEWER].evidence(turn.run_id).text
+            named = ACTORS[who][0] in page and ACTORS[other][0] not in page
+            cases.holds(case, "" if named else "its page names another")
+        run_id = visits.another_run()
+        relay.between = partial(do, visits.sessions[JUDGE], "read", visits.turns[JUDGE].run_id)
+        visits.sessions[REVIEWER].approve(run_id)
+        page = visits.sessions[OWNER].evidence(run_id).text
+        named = ACTORS[REVIEWER][0] in page and ACTORS[JUDGE][0] not in page
+        cases.holds("what a reviewer approves", "" if named else "its page names another")
+
+
+@then("an act that is sent again leaves the list of runs as it was")
+def _(overheard: Overheard | None) -> None:
+    if overheard is None:
+        return
+    visits = overheard.visits
+    with Cases() as cases:
+        for act, doer in CHANGING.items():
+            run_id = visits.another_run(*STAGES[act])
+            do(visits.sessions[doer], act, run_id)
+            before = overheard.listed(run_id)
+            do(visits.sessions[doer], act, run_id)
+            more = sorted(overheard.listed(run_id) - before)
+            told = f"it lists {', '.join(more)} more" if more else ""
+            cases.holds(f"{doer} does {act} twice", told)
+
+
 @given("one browser of a host", target_fixture="shared")
 def _(relayed_host: RelayedHost | None) -> Host | None:
     if relayed_host is None:
@@ -145,7 +203,7 @@ def _(shared: Host | None) -> None:
             turn = session.start_turn("a prompt")
             if actor_id not in session.evidence(turn.run_id).text:
                 continue  # a host need not let a second user sign in before the first signs out
-            for what, seen in {"stored run": stored, "session": turn.session_id}.items():
-                told = f"it is that of {met[seen]}" if seen in met else ""
+            for what, now in {"stored run": stored, "session": turn.session_id}.items():
+                told = f"it is that of {met[now]}" if now in met else ""
                 cases.holds(f"the {what} of {who}", told)
             met |= {turn.run_id: who, turn.session_id: who}
