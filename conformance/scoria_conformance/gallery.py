@@ -184,11 +184,16 @@ class _Stage:
             root_role_id=self.pen.name("root_role_id"),
             delegated_kind=kind,
             handoff_input=self.pen.payload("handoff_input"),
-            projected_context=self.pen.payload("projected_context"),
+            projected_context=self.context(),
             capability_tags=(self.pen.name("first tag"), self.pen.name("second tag")),
             handlers={kind: self._handled(answer)} if answer else None,
             **self.told,
         ).run_id
+
+    def context(self) -> dict[str, Any]:
+        """Return a context, in which no name may sound like a secret."""
+        pen = attrs.evolve(self.pen, known=("task", "draft_answer"))
+        return pen.payload("projected_context")
 
     def asks(self, *_: object) -> NeedsApproval:
         """Answer with a request for approval that stays open for a minute."""
@@ -218,7 +223,7 @@ class _Stage:
             delegated_role_id=self.pen.name("delegated_role_id"),
             delegated_kind=self.pen.name("delegated_kind"),
             handoff_input=self.pen.payload("handoff_input"),
-            projected_context=self.pen.payload("projected_context"),
+            projected_context=self.context(),
             capability_tags=(self.pen.name("tag"),),
         )
 
@@ -313,6 +318,25 @@ def _handoff_cancelled(stage: _Stage) -> None:
     stage.scoria.cancel_run(stage.run_id)
 
 
+def _handed_off_twice(stage: _Stage) -> None:
+    """Hand two pieces of work to one role, one after the other."""
+    stage.run_id = stage.scoria.start_run(
+        stage.who, root_role_id=stage.pen.name("root_role_id"), **stage.told
+    ).run_id
+    first = stage.hands_on()
+    for answer in (first, attrs.evolve(first, handoff_input=stage.pen.payload("second input"))):
+        spec, kind = stage.spec(), answer.delegated_kind
+        handlers: dict[str, Answering] = {
+            spec.kind: partial(_given, answer),
+            kind: stage.completes,
+        }
+        stage.scoria.add_step(stage.run_id, spec, handlers=handlers)
+
+
+def _given(answer: Any, *_: object) -> Any:
+    return answer
+
+
 def _tries_again(stage: _Stage) -> None:
     stage.start(stage.raises, Retry(max_attempts=2, unless=(stage.pen.name("unless"),)))
 
@@ -341,6 +365,7 @@ RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
         "a run with a failed handoff": lambda stage: _handed_off(stage, "fails"),
         "a run with a handoff that waits": lambda stage: _handed_off(stage, "asks"),
         "a run with a handoff of a handoff": lambda stage: _handed_off(stage, "hands_on"),
+        "a run with two handoffs to one role": _handed_off_twice,
         "a run with a cancelled handoff": _handoff_cancelled,
     }
 )

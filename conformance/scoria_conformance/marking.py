@@ -101,6 +101,8 @@ class Pen:
     marks: Marks
     owner: str
     length: int = 0
+    known: tuple[str, ...] = ("brief", "password", "max_tokens")
+    """Names that a page may treat in a way of its own."""
 
     def name(self, what: str) -> str:
         """Return a name or an id."""
@@ -112,9 +114,9 @@ class Pen:
         return self.marks.make(f"{_TEXT}{filler} {{m}}.", self.owner, what)
 
     def payload(self, what: str) -> dict[str, Any]:
-        """Return a payload, marked in its key, deep in its value, and beside what is known."""
+        """Return a payload, marked in its key, deep in its value, and under known names."""
         key, deep = self.text(f"a key of the {what}"), self.text(f"the {what}")
-        known = {name: self.text(f"the {name} of the {what}") for name in ("brief", "task")}
+        known = {name: self.text(f"the {name} of the {what}") for name in self.known}
         return {key: ["so", {"it": deep}], **known}
 
 

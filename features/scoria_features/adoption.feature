@@ -23,10 +23,11 @@ Feature: Adoption: identity, start, inspect, resume
     Then each act on a run is done for whom it must be, and refused to whom it must be
     And whoever is signed in starts a turn, and a visitor does nothing of the kind
 
-  @host @HOST-4 @HOST-9 @HOST-10
+  @host @HOST-2 @HOST-4 @HOST-9 @HOST-10
   Scenario: An act out of its turn changes nothing
     Given everybody in the host, each with a run that waits for approval
     Then an act out of its turn, or sent again, is refused and changes nothing
+    And what its user reads is how the run stands, whoever changed it since
 
   @host @HOST-2 @HOST-8 @TENANT-1
   Scenario: An act on what is no run of one's tenant changes nothing

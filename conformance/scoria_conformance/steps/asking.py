@@ -21,11 +21,13 @@ from scoria_conformance.world import OTHER_TENANT, TENANT, World, asks, complete
 from scoria_core import RunSummary, Step
 from scoria_core.identity import EDGE_NAMES
 
-OWNER, STRANGER, VISITOR = "a user of its tenant", "a user of another tenant", "a visitor"
+OWNER, COLLEAGUE = "a user of its tenant", "another user of its tenant"
+STRANGER, VISITOR = "a user of another tenant", "a visitor"
 
 SCOPES: Mapping[str, Scope] = MappingProxyType(
     {
         OWNER: {"tenant_id": TENANT, "actor_id": "user-1"},
+        COLLEAGUE: {"tenant_id": TENANT, "actor_id": "user-2"},
         STRANGER: {"tenant_id": OTHER_TENANT, "actor_id": "user-1"},
         VISITOR: None,
     }
@@ -311,7 +313,7 @@ def _(door: Door) -> None:
         for request in requests
     }
     with Cases() as cases:
-        for order in permutations(SCOPES):
+        for order in permutations(SCOPES, 2):
             site = attrs.evolve(door.site)
             for who, request in product(order, requests):
                 answer, expected = site.ask(SCOPES[who], request), cold[who, request]

@@ -232,6 +232,22 @@ def _(visits: Visits) -> None:
         cases.holds("the run in the end", "" if right else f"it is {_told(ended)}")
 
 
+@then("what its user reads is how the run stands, whoever changed it since")
+def _(visits: Visits) -> None:
+    owner, run_id = visits.sessions[OWNER], visits.another_run()
+    read = [(do(owner, "read", run_id), do(owner, "evidence", run_id))]
+    with Cases() as cases:
+        for who, act in ((REVIEWER, "approve"), (REVIEWER, "resume"), (OWNER, "resume")):
+            if do(visits.sessions[who], act, run_id).how != DONE:
+                continue  # a reviewer need not resume, and the user does not once they have
+            read.append((do(owner, "read", run_id), do(owner, "evidence", run_id)))
+            same = read[-1][1] == read[-2][1]
+            cases.holds(f"the page after {act}", "it is that of before" if same else "")
+        (last, _), ended = read[-1], "completed"
+        right = isinstance(last.said, Turn) and last.said.status == ended
+        cases.holds("the run in the end", "" if right else f"it is read as {_told(last)}")
+
+
 IN_TURN = (
     ("resume", OWNER, REFUSED, "while it waits"),
     ("resume", REVIEWER, REFUSED, "while it waits"),
