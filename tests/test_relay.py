@@ -78,6 +78,18 @@ def test_what_is_held_does_not_arrive(relay: Relay) -> None:
     assert [each.target for each in relay.changing] == ["/a", "/c"]
 
 
+def test_another_request_comes_between_a_head_and_its_body(relay: Relay) -> None:
+    """Once, and only where there is a body."""
+    met: list[str] = []
+    relay.between = lambda: met.append(httpx.get(f"{relay.base_url}/other").json()["path"])
+    with httpx.Client(base_url=relay.url) as browser:
+        browser.get("/first")
+        assert met == []
+        for _ in range(2):
+            assert said(browser.post("/act", data={"b": "2"}))["form"] == {"b": "2"}
+    assert met == ["/other?"]
+
+
 def test_a_host_that_does_not_answer_is_said_to(relay: Relay) -> None:
     """The driver gets an answer that tells it."""
     relay.base_url = "http://127.0.0.1:1"

@@ -6,6 +6,7 @@ user would. Whoever wants to do harm sends the last request alone, and adds to i
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, combinations
@@ -30,6 +31,9 @@ _OF_AN_ANSWER = frozenset({"content-length", "connection", "transfer-encoding", 
 
 _BOUND = re.compile(r";\s*(secure|domain=[^;]*)(?=;|$)", re.IGNORECASE)
 """What keeps a cookie from going through the relay, which has another name and no TLS."""
+
+AT_LEAST = 5
+"""How many seconds a request is kept open for what happens between its head and its body."""
 
 _MOST_TAKEN = 3
 """How many fields of a form are tried both as the one sent them and as the other."""
@@ -153,7 +157,9 @@ class Relay:
     def _body(self, request: Sent) -> Iterator[bytes]:
         if request.body and (between := self.between):
             self.between = None
-            between()
+            other = threading.Thread(target=between, daemon=True)
+            other.start()
+            other.join(AT_LEAST)  # a host that serves one request at a time makes the other wait
         yield request.body
 
     def _back(self, request: Sent) -> Response:
