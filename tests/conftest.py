@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from postgres import server_wheel as server_wheel
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.leases import HEART
 from scoria_core.ports import RunStore
+from scoria_core.testing import CountedIds, SettableClock
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
@@ -66,51 +67,27 @@ def _process() -> Mapping[str, object]:
     }
 
 
-class FakeClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        """Return the time that was set."""
-        return self.time
-
-    def advance(self, **duration: float) -> None:
-        """Move on by a duration, as `timedelta` takes it."""
-        self.time += timedelta(**duration)
-
-
-class SequentialIds:
-    """Ids shaped as UUIDv7 that count up from 1."""
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def new_id(self) -> str:
-        """Return the next id."""
-        with self._lock:
-            self._last += 1
-            return f"00000000-0000-7000-8000-{self._last:012x}"
+def noon_clock() -> SettableClock:
+    """Return a clock that stands at noon until a test moves it."""
+    return SettableClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
 
 
 @pytest.fixture
-def make_clock() -> type[FakeClock]:
+def make_clock() -> Callable[[], SettableClock]:
     """Make clocks, for a test that needs one per example."""
-    return FakeClock
+    return noon_clock
 
 
 @pytest.fixture
-def clock() -> FakeClock:
+def clock() -> SettableClock:
     """Return the clock of the test."""
-    return FakeClock()
+    return noon_clock()
 
 
 @pytest.fixture
-def ids() -> SequentialIds:
+def ids() -> CountedIds:
     """Return the ids of the test."""
-    return SequentialIds()
+    return CountedIds()
 
 
 @pytest.fixture(params=sorted(STORES))
@@ -152,14 +129,14 @@ def make_scoria_of(make_store_of: Callable[[str], RunStore]) -> Callable[..., Sc
 
     def make(scheme: str, **options: Any) -> Scoria:
         return Scoria(
-            make_store_of(scheme), **{"clock": FakeClock(), "ids": SequentialIds(), **options}
+            make_store_of(scheme), **{"clock": noon_clock(), "ids": CountedIds(), **options}
         )
 
     return make
 
 
 @pytest.fixture
-def make_scoria(store: RunStore, clock: FakeClock, ids: SequentialIds) -> Callable[..., Scoria]:
+def make_scoria(store: RunStore, clock: SettableClock, ids: CountedIds) -> Callable[..., Scoria]:
     """Make facades over the one store of the test, with its clock and its ids."""
 
     def make(**options: Any) -> Scoria:

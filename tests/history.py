@@ -6,25 +6,15 @@ from typing import Any
 import attrs
 
 from scoria_core import Failed, RunSummary, Scoria, StepSpec
+from scoria_core.testing import SettableClock
 from scripted import HANDOFF, needs, scripted
 
 RUBBISH = {"n": 10**400, "f": 1e-7, "text": "é\u2028\x00 \U0001f30b 'quoted' \\n", "empty": {}}
 """What a payload may hold and a format may lose."""
 
 
-@attrs.define
-class Clock:
-    """A clock that is moved."""
-
-    time: datetime
-
-    def now(self) -> datetime:
-        """Return the time it was set to."""
-        return self.time
-
-    def advance(self, minutes: float) -> None:
-        """Move on."""
-        self.time += timedelta(minutes=minutes)
+def _a_month_ago() -> SettableClock:
+    return SettableClock(datetime.now(UTC) - timedelta(days=30))
 
 
 @attrs.define
@@ -32,7 +22,9 @@ class History:
     """A host, and what it did from a month ago on."""
 
     url: str
-    clock: Clock = attrs.field(factory=lambda: Clock(datetime.now(UTC) - timedelta(days=30)))
+    clock: SettableClock = attrs.field(
+        factory=lambda: SettableClock(datetime.now(UTC) - timedelta(days=30))
+    )
     host: Scoria = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -58,7 +50,7 @@ class History:
     def decided(self, tool_name: str, minutes: float, by: str, decision: str = "approve") -> None:
         """Have a person decide after so many minutes, and the run go on where it can."""
         run = self.asked(tool_name)
-        self.clock.advance(minutes)
+        self.clock.advance(minutes=minutes)
         assert run.pending_approval is not None
         approval_id = run.pending_approval.approval_id
         decide = getattr(self.host, decision)
@@ -75,7 +67,7 @@ class History:
         handlers = {"review": handler, "draft": handler}
         run = self.host.start_handoff_run(identity, handlers=handlers, **{**HANDOFF, **more})
         for _ in answers[1:]:
-            self.clock.advance(1)
+            self.clock.advance(minutes=1)
             run = self.host.retry_run(run.run_id, handlers=handlers)
         return run
 

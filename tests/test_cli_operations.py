@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import FakeClock
+from conftest import noon_clock
 from scoria_cli.doctor import Finding, Visit
 from scoria_cli.times import length
 from scoria_core import NeedsApproval, Retry, Scoria, StepSpec
@@ -312,7 +312,7 @@ def test_a_doctor_names_a_step_that_is_too_long_at_work() -> None:
 def test_a_doctor_knows_the_time_limit_of_a_step() -> None:
     """Past it a step is too long at work, whatever others may take."""
     now = datetime.now(UTC)
-    store, clock = MemoryStore(), FakeClock()
+    store, clock = MemoryStore(), noon_clock()
     clock.time = now - timedelta(seconds=60)
     with Scoria(store, clock=clock, lease=3600) as host:
         seen: list[list[Finding]] = []

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from conftest import FakeClock
 from scoria_core import Identity, Retry, RunSummary, Scoria, Step, StepSpec
 from scoria_core.dispatch import Threads
 from scoria_core.errors import CloseRefused, InvalidPayload
 from scoria_core.leases import HEART
 from scoria_core.ports import RunStore
+from scoria_core.testing import SettableClock
 from scripted import WORK, in_memory, scripted
 
 PATIENCE = 30
@@ -96,7 +96,7 @@ def test_without_a_thread_to_renew_its_claim_a_step_stays_queued(
 
 
 def test_a_thread_that_did_not_start_once_is_started_later(
-    store: RunStore, clock: FakeClock, no_threads: Callable[[str, int], None]
+    store: RunStore, clock: SettableClock, no_threads: Callable[[str, int], None]
 ) -> None:
     """After that leases are renewed as ever, and a long step runs once."""
     entered = []

@@ -115,7 +115,7 @@ def test_only_what_ended_before_the_date_goes(tmp_path: Path) -> None:
     past = History(url)
     old = past.started({"done": True})
     late = past.asked("send_refund")
-    past.clock.advance(60 * 24 * 10)
+    past.clock.advance(days=10)
     past.host.cancel_run(late.run_id)
     past.host.close()
     date = (past.clock.time - timedelta(days=1)).date().isoformat()

@@ -9,11 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import FakeClock, SequentialIds
+from conftest import noon_clock
 from scoria_core import Identity, Scoria, Step, StepSpec
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.evidence import verified
 from scoria_core.stores import open_store
+from scoria_core.testing import CountedIds
 from scripted import WORK
 
 SQLITE = {
@@ -62,7 +63,7 @@ CASES = [(scheme, name) for scheme, (_, each) in CHANGES.items() for name in eac
 
 def host_of(url: str) -> Scoria:
     """Open the store with a clock and ids of the test."""
-    return Scoria(open_store(url), clock=FakeClock(), ids=SequentialIds())
+    return Scoria(open_store(url), clock=noon_clock(), ids=CountedIds())
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-RUN_ID = "00000000-0000-7000-8000-000000000001"
+RUN_ID = "01900000-0000-7000-8000-000000000001"
 
 
 def check(url: str) -> None:

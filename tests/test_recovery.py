@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from conftest import FakeClock
 from scoria_core import Completed, Failed, NeedsApproval, Retry, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import InvalidPayload, StoreUnavailable, VersionConflict
 from scoria_core.ports import RunStore
+from scoria_core.testing import SettableClock
 
 KIND = "work"
 WORK = StepSpec(kind=KIND, role_id="executor")
@@ -32,7 +32,7 @@ def abandoned() -> Iterator[Callable[..., RunSummary]]:
     lives: list[threading.Thread] = []
 
     def abandon(
-        store: RunStore, clock: FakeClock, step: StepSpec = WORK, **options: Any
+        store: RunStore, clock: SettableClock, step: StepSpec = WORK, **options: Any
     ) -> RunSummary:
         died = threading.Event()
 
@@ -71,7 +71,7 @@ def only_step(scoria: Scoria, run_id: str) -> Step:
 
 
 def test_a_lease_that_ended_gives_the_step_to_another(
-    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+    store: RunStore, clock: SettableClock, abandoned: Callable[..., RunSummary]
 ) -> None:
     """A step whose process died is carried out by another, once its lease has ended."""
     run = abandoned(store, clock, lease=30)
@@ -87,7 +87,7 @@ def test_a_lease_that_ended_gives_the_step_to_another(
 
 
 def test_a_step_fails_when_its_workers_died_too_often(
-    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+    store: RunStore, clock: SettableClock, abandoned: Callable[..., RunSummary]
 ) -> None:
     """A step that takes its processes with it is not tried for ever."""
     run = abandoned(store, clock, lease=30)
@@ -104,7 +104,7 @@ def test_a_step_fails_when_its_workers_died_too_often(
     assert scoria.retry_run(run.run_id).status == "completed"
 
 
-def test_a_handler_at_work_keeps_its_lease(store: RunStore, clock: FakeClock) -> None:
+def test_a_handler_at_work_keeps_its_lease(store: RunStore, clock: SettableClock) -> None:
     """A handler that takes much longer than the lease is entered once."""
     entered = []
     scoria = Scoria(store, clock=clock, lease=0.4)
@@ -129,7 +129,7 @@ def test_a_handler_at_work_keeps_its_lease(store: RunStore, clock: FakeClock) ->
 
 
 def test_a_late_result_is_refused_and_said_so(
-    store: RunStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    store: RunStore, clock: SettableClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who was taken for dead and comes back finds that another attempt has the step."""
     scoria = Scoria(store, clock=clock, lease=30)
@@ -145,7 +145,7 @@ def test_a_late_result_is_refused_and_said_so(
 
 
 def test_a_renewed_lease_is_not_taken(
-    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+    store: RunStore, clock: SettableClock, abandoned: Callable[..., RunSummary]
 ) -> None:
     """The store refuses a take-over that was decided before the lease was renewed."""
     run = abandoned(store, clock, lease=30)
@@ -161,7 +161,7 @@ def test_a_renewed_lease_is_not_taken(
 
 
 def test_another_change_does_not_shorten_a_lease(
-    store: RunStore, clock: FakeClock, abandoned: Callable[..., RunSummary]
+    store: RunStore, clock: SettableClock, abandoned: Callable[..., RunSummary]
 ) -> None:
     """A step added while a handler is at work does not make its claim look abandoned."""
     run = abandoned(store, clock, lease=30)
@@ -183,7 +183,7 @@ def test_the_name_of_a_worker_is_in_the_journal(store: RunStore) -> None:
     assert claim.data == {"lease": {"seconds": 5.0, "worker_id": "worker-1"}}
 
 
-def test_an_exception_is_tried_again_after_a_while(store: RunStore, clock: FakeClock) -> None:
+def test_an_exception_is_tried_again_after_a_while(store: RunStore, clock: SettableClock) -> None:
     """A step that declares it is tried again with growing waits, under one idempotency key."""
     keys = []
 
@@ -211,7 +211,7 @@ def test_an_exception_is_tried_again_after_a_while(store: RunStore, clock: FakeC
     ]
 
 
-def test_the_last_attempt_fails_the_step(store: RunStore, clock: FakeClock) -> None:
+def test_the_last_attempt_fails_the_step(store: RunStore, clock: SettableClock) -> None:
     """After its last attempt the step fails, and its run."""
 
     def broken(*_: object) -> None:
@@ -251,7 +251,7 @@ def test_a_retry_that_cannot_be_is_refused(store: RunStore, field: str, value: o
     assert scoria.list_runs() == []
 
 
-def test_an_expired_request_is_asked_anew(store: RunStore, clock: FakeClock) -> None:
+def test_an_expired_request_is_asked_anew(store: RunStore, clock: SettableClock) -> None:
     """Who has a handler for it runs a step again whose request has expired; nobody else does."""
 
     def asks(step: Step, _: RunSummary) -> NeedsApproval:
@@ -318,7 +318,7 @@ def test_an_option_that_cannot_be_is_refused(option: str, value: object) -> None
         Scoria.open("memory://", **{option: value})
 
 
-def test_tenants_take_turns(store: RunStore, clock: FakeClock) -> None:
+def test_tenants_take_turns(store: RunStore, clock: SettableClock) -> None:
     """A tenant with much to do does not keep the others waiting."""
     scoria = Scoria(store, clock=clock, dispatch="queue")
     runs = []

@@ -22,6 +22,7 @@ from scoria_core import Completed, Failed, HandOff, NeedsApproval, Scoria, StepS
 from scoria_core.errors import InvalidIdentity, StoreCorrupt
 from scoria_core.model import RunSummary, Step
 from scoria_core.ports import Record
+from scoria_core.testing import SettableClock
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 from valid_html import faults
@@ -33,17 +34,6 @@ METHODS = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW")
 NOTHING_THERE = "/workflows/01900000-0000-7000-8000-000000000000"
 
 Handler = Callable[[Step, RunSummary], object]
-
-
-class StoppedClock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        """Return the time that was set."""
-        return self.time
 
 
 class Damaged(MemoryStore):
@@ -67,7 +57,7 @@ class Page:
 
     scoria: Scoria
     store: Damaged
-    clock: StoppedClock
+    clock: SettableClock
     mount: str = "/scoria"
     scope: Callable[[dict[str, Any]], Any] = attrs.field(default=lambda _: Scope(TENANT, "op-1"))
 
@@ -132,7 +122,7 @@ def refund(**more: Any) -> NeedsApproval:
 @pytest.fixture
 def page() -> Page:
     """Return an app over an empty store, mounted under /scoria."""
-    store, clock = Damaged(), StoppedClock()
+    store, clock = Damaged(), SettableClock(datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
     return Page(Scoria(store, clock=clock), store, clock)
 
 

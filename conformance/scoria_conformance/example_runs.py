@@ -26,6 +26,7 @@ from scoria_core import (
 )
 from scoria_core.conversion import converter
 from scoria_core.ports import RunStore
+from scoria_core.testing import CountedIds, SettableClock
 
 STEP = StepSpec("work", "executor", {"n": 1, "text": "Grüße ✓", "big": 10**30})
 REVIEW = StepSpec("review", "critic", {"draft": "v2"})
@@ -50,29 +51,6 @@ class CountingClock:
         """Return the next second."""
         self.at += timedelta(seconds=1)
         return self.at
-
-
-@attrs.frozen
-class FixedClock:
-    """A clock that stands still."""
-
-    at: datetime
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return self.at
-
-
-class CountingIds:
-    """Ids that count."""
-
-    def __init__(self) -> None:
-        self.last = 0
-
-    def new_id(self) -> str:
-        """Return the next id."""
-        self.last += 1
-        return f"01900000-0000-7000-8000-{self.last:012x}"
 
 
 @attrs.define
@@ -133,7 +111,7 @@ class ExampleRuns:
     """Makes the example runs in a store, in the same order each time."""
 
     def __init__(self, store: RunStore) -> None:
-        self.store, self.clock, self.ids = store, CountingClock(), CountingIds()
+        self.store, self.clock, self.ids = store, CountingClock(), CountedIds()
         self.scoria = Scoria(store, clock=self.clock, ids=self.ids)
         self._given: list[Any] = []
 
@@ -149,7 +127,7 @@ class ExampleRuns:
     def _example(self, make: Callable[[], RunSummary]) -> dict[str, Any]:
         self._given = []
         run_id, read_at = make().run_id, self.clock.now()
-        reader = Scoria(self.store, clock=FixedClock(read_at))
+        reader = Scoria(self.store, clock=SettableClock(read_at))
         return {
             "run_id": run_id,
             "records": [attrs.asdict(record) for record in self.store.read(run_id)],

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from scoria_core import (
     Step,
 )
 from scoria_core.ports import Record, RunKey, RunStore, checked_port
+from scoria_core.testing import SettableClock
 
 StoreFactory = Callable[[Path], RunStore]
 """Opens a store in a directory; called again with the same directory it reopens its data."""
@@ -39,21 +40,6 @@ MOST_CALLS = 100
 
 Answer = Callable[[Step, RunSummary], Any]
 """A handler of a scenario, which may answer what no `Handler` may."""
-
-
-class SettableClock:
-    """A clock that stands still until a scenario moves it."""
-
-    def __init__(self) -> None:
-        self._now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        """Return the time it was set to."""
-        return self._now
-
-    def advance(self, by: timedelta) -> None:
-        """Move on."""
-        self._now += by
 
 
 @attrs.define

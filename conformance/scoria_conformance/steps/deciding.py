@@ -6,9 +6,10 @@ from typing import Any
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.starting import UNSERVED, pending
-from scoria_conformance.world import ARGUMENTS, KIND, SettableClock, World
+from scoria_conformance.world import ARGUMENTS, KIND, World
 from scoria_core import RunSummary, Scoria, ScoriaError, StepSpec
 from scoria_core.payloads import digest
+from scoria_core.testing import SettableClock
 
 
 @when(parsers.parse('"{who}" approves it with the note "{note}"'))

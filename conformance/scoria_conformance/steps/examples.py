@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from pytest_bdd import given, then, when
 
-from scoria_conformance.example_runs import ExampleRuns, FixedClock, as_json
+from scoria_conformance.example_runs import ExampleRuns, as_json
 from scoria_conformance.tampering import (
     StoreWithJournal,
     changed_records,
@@ -23,6 +23,7 @@ from scoria_conformance.world import World
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import StoreCorrupt
 from scoria_core.ports import Record, RunStore
+from scoria_core.testing import SettableClock
 
 Examples = Mapping[str, dict[str, Any]]
 
@@ -61,7 +62,7 @@ class Reader:
     def detail(self, records: Sequence[Record]) -> RunDetail:
         """Return the run that these records tell of. Raises `StoreCorrupt` where they cannot."""
         store: Any = StoreWithJournal(self.store, self.example["run_id"], records)
-        clock = FixedClock(datetime.fromisoformat(self.example["read_at"]))
+        clock = SettableClock(datetime.fromisoformat(self.example["read_at"]))
         return Scoria(store, clock=clock).get_run_detail(self.example["run_id"])
 
     def accepts(self, records: Sequence[Record]) -> bool:
