@@ -130,6 +130,7 @@ def test_every_method_has_clauses_to_name() -> None:
 # --- right stores -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stores_that_share_a_file_in_one_process_are_one_store(tmp_path: Path) -> None:
     """DuckDB opens a file once in a process; the suite asks for it of no other store."""
 

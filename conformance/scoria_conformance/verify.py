@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import attrs
 
-from scoria_conformance.catalogue import Case, catalogue, chosen, promised
+from scoria_conformance.catalogue import TAGS, Case, catalogue, chosen, promised
 from scoria_conformance.clauses import specification
 from scoria_conformance.demanding import named_by, outcome
 from scoria_conformance.events import Heard
@@ -50,16 +50,7 @@ INNERMOST = 6
 MOST_SAID = 100_000
 """How many characters of what a process printed are looked at."""
 
-SUITES: Mapping[str, str] = MappingProxyType(
-    {
-        "adoption": "adoption",
-        "runtime-to-handoff": "runtime_to_handoff",
-        "lifecycles": "lifecycles",
-        "store": "store",
-        "page": "page",
-        "host": "host",
-    }
-)
+SUITES: Mapping[str, str] = MappingProxyType({tag.replace("_", "-"): tag for tag in TAGS})
 """The suites by name, and the tag that each one runs."""
 
 
