@@ -1,7 +1,8 @@
 """Which failure to look at first, and what its like commonly comes from.
 
 Most failures of a broken store are echoes: what a host asks rests on what a store promises. The
-one to begin with is that of the lowest layer which needed the fewest calls, one after the other.
+one to begin with is that of the lowest layer which needed the fewest calls, one after the other;
+of those in which much happens at once, the one that stands first in its feature.
 """
 
 import re
@@ -74,7 +75,7 @@ def causes(check: Check) -> tuple[str, ...]:
 def _depth(check: Check) -> tuple[int, bool, bool, int]:
     layers = [LAYERS.index(suite) for suite in check.suites if suite in LAYERS]
     layer, is_crowded = min(layers, default=len(LAYERS)), check.id.startswith(CROWDED)
-    return layer, is_crowded, not check.blamed, len(check.calls)
+    return layer, is_crowded, not check.blamed, 0 if is_crowded else len(check.calls)
 
 
 def _words(check: Check) -> str:

@@ -106,3 +106,9 @@ Feature: A store holds under whatever comes
     When 1000 runs are put into a store
     Then no call costs several times what it cost at first
     And one page of each listing holds them all
+
+  @STORE-26
+  Scenario: A call that is under way when its store is closed comes to its end
+    Given a store with nothing in it
+    When the store is closed while it takes the records of a caller, who then goes on
+    Then the caller was told that its records are stored

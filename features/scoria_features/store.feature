@@ -103,12 +103,6 @@ Feature: A store keeps records and interprets none of them
     Then each of them was refused with "StoreUnavailable"
     And when the store is opened anew it has every run that was acknowledged, and no other
 
-  @STORE-26
-  Scenario: A call that is under way when its store is closed comes to its end
-    Given a store with nothing in it
-    When the store is closed while it takes the records of a caller, who then goes on
-    Then the caller was told that its records are stored
-
   @STORE-30
   Scenario Outline: What a URL keeps secret is in no message
     When a store is opened by the URL <url>
