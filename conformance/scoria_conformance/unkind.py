@@ -95,7 +95,7 @@ SHORT = (
     "a\u2028b\u0085c\r\nd\re\tf",
     'it\'s "said" \\n %s $1 ? ; -- \x01\x1f\x7f',
     "\U0001f30b \U00020bb7 \ufeff\uffff",
-    "[null, 0.10, 1e400]",
+    '{"n": 9007199254740993, "f": [null, 0.10, 1e400, -0.0]}',
 )
 """Texts of records."""
 
