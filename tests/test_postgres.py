@@ -40,7 +40,7 @@ def records(first: int, count: int = 1) -> list[Record]:
 def test_it_passes_the_whole_suite(postgres_url: str) -> None:
     """Durable, and for several processes: nothing is left out."""
     verdict = verify(postgres_url, page="scoria_cli.page:page")
-    assert {check.status for check in verdict.checks} == {Status.PASSED}
+    assert [check for check in verdict.checks if check.status != Status.PASSED] == []
     assert len(verdict.checks) > 600
 
 

@@ -13,7 +13,7 @@ from pytest_bdd.steps import step_function_context_registry
 from scoria_conformance.items import is_of_the_suite
 
 _STEPS = "scoria_conformance.steps."
-FIXTURES = ("world", "host", "shelf", "scene", "processes")
+FIXTURES = ("world", "host", "host_target", "relayed_host", "shelf", "scene", "processes")
 """What the steps of the suite ask for, and no adopter defines."""
 
 
