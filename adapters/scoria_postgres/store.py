@@ -3,11 +3,13 @@
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from importlib.resources import files
 from itertools import count
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 import psycopg
@@ -18,6 +20,9 @@ from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
 from scoria_postgres.migrate import migrate
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PATIENCE = 10
 """For how many seconds a call waits for a connection, and tries again what failed in passing."""
@@ -53,6 +58,19 @@ class _Answer:
     is_repeated: bool
 
 
+def _finished(
+    method: Callable[Concatenate["PostgresStore", P], R],
+) -> Callable[Concatenate["PostgresStore", P], R]:
+    """Have `close` wait for a call of this method, and refuse one that comes later."""
+
+    @wraps(method)
+    def call(store: "PostgresStore", /, *arguments: P.args, **named: P.kwargs) -> R:
+        with store._under_way():
+            return method(store, *arguments, **named)
+
+    return call
+
+
 class PostgresStore:
     """A `RunStore` in the PostgreSQL database that the libpq URI `url` names.
 
@@ -66,11 +84,13 @@ class PostgresStore:
         self._target = target(url)
         self._name = self._target.name
         self._closed = False
+        self._calls: set[tuple[int, object]] = set()
         with translated(self._name), connected(url) as connection:
             migrate(connection, self._name)
         self._pid = os.getpid()
         self._pool = self._new_pool()
 
+    @_finished
     def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         row = {
@@ -91,6 +111,7 @@ class PostgresStore:
             raise VersionConflict(key.run_id, 0, self._version(key.run_id))
         return key.run_id
 
+    @_finished
     def append(
         self,
         run_id: str,
@@ -116,17 +137,19 @@ class PostgresStore:
             return
         raise VersionConflict(run_id, expected_version, self._version(run_id))
 
+    @_finished
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
-        rows = self._rows("journal", {"run_id": run_id}).rows
-        return unpacked(run_id, [records for (records,) in rows])
+        return self._read(run_id)
 
+    @_finished
     def head(self, run_id: str) -> RunHead | None:
         """Return what the run is found by."""
         for *key, version, due_at in self._rows("head", {"run_id": run_id}).rows:
             return RunHead(RunKey(*key), version, due_at and due_at.astimezone(UTC))
         return None
 
+    @_finished
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
     ) -> Sequence[str]:
@@ -134,6 +157,7 @@ class PostgresStore:
         asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
         return self._run_ids("scoria_run", asked, "run_id DESC", limit)
 
+    @_finished
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
     ) -> Sequence[str]:
@@ -144,6 +168,7 @@ class PostgresStore:
         due: dict[str, object] = {"tenant_id =": tenant_id, "due_at <=": until}
         return self._run_ids("scoria_head", due, "due_at, run_id", limit)
 
+    @_finished
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions; autovacuum gives their room to new ones."""
         given = {"run_ids": list(versions), "versions": list(versions.values())}
@@ -154,10 +179,33 @@ class PostgresStore:
         return [run_id for (run_id,) in removed.rows]
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Wait for the calls under way, and give back the connections."""
         self._closed = True
+        ends = time.monotonic() + PATIENCE
+        while self._has_calls() and time.monotonic() < ends:
+            time.sleep(WAIT)
         if self._pid == os.getpid():
             self._pool.close()
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        # No lock is needed: who closes says so before it looks for calls, and a call looks whether
+        # that was said once it can be seen. A forked process has no part in its parent's calls.
+        call = os.getpid(), object()
+        self._calls.add(call)
+        try:
+            if self._closed:
+                raise StoreUnavailable(self._name, "is closed", "open it again")
+            yield
+        finally:
+            self._calls.discard(call)
+
+    def _has_calls(self) -> bool:
+        return any(process == os.getpid() for process, _ in tuple(self._calls))
+
+    def _read(self, run_id: str) -> Sequence[Record]:
+        rows = self._rows("journal", {"run_id": run_id}).rows
+        return unpacked(run_id, [records for (records,) in rows])
 
     def _run_ids(
         self, table: str, asked: Mapping[str, object], order: str, limit: int
@@ -177,7 +225,7 @@ class PostgresStore:
 
     def _is_stored(self, run_id: str, record: Record) -> bool:
         """Tell whether the try before, whose answer was lost, has stored what it was given."""
-        return record in self.read(run_id)
+        return record in self._read(run_id)
 
     def _rows(self, statement: str, parameters: Mapping[str, Any]) -> _Answer:
         return self._execute(_SQL[statement], parameters)
@@ -205,8 +253,6 @@ class PostgresStore:
         raise AssertionError
 
     def _open_pool(self) -> ConnectionPool:
-        if self._closed:
-            raise StoreUnavailable(self._name, "is closed", "open it again")
         if self._pid != os.getpid():
             # The connections belong to the process that this one was forked from.
             self._pid, self._pool = os.getpid(), self._new_pool()
