@@ -53,7 +53,7 @@ class StoreFile:
         file that was open before must be the same still.
         """
         if self._seen:
-            self.check_identity()
+            self._check("")  # until this opens it, who has it open may close it: the log goes then
         try:
             found = self.path.stat()
         except FileNotFoundError as error:
@@ -79,15 +79,8 @@ class StoreFile:
         before that is acknowledged. A file beside it counts from when it is first seen. Where
         `is_sealed` says that it was opened as one that nobody writes, no change at all is allowed.
         """
-        for suffix, path in self._paths.items():
-            identity = _identity(path, with_time=self.is_sealed)
-            if suffix in self._seen:
-                if identity != self._seen[suffix]:
-                    raise self._lost(path, identity)
-            elif identity is not None:
-                if self.is_sealed and suffix:
-                    raise self._lost(path, identity)
-                self._seen[suffix] = identity
+        for suffix in self._paths:
+            self._check(suffix)
 
     def is_beside(self, suffix: str) -> bool:
         """Tell whether the file of that suffix is there."""
@@ -103,6 +96,17 @@ class StoreFile:
         return os.access(self.path, os.F_OK) and not (
             os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         )
+
+    def _check(self, suffix: str) -> None:
+        path = self._paths[suffix]
+        identity = _identity(path, with_time=self.is_sealed)
+        if suffix in self._seen:
+            if identity != self._seen[suffix]:
+                raise self._lost(path, identity)
+        elif identity is not None:
+            if self.is_sealed and suffix:
+                raise self._lost(path, identity)
+            self._seen[suffix] = identity
 
     def _lost(self, path: str, found: Identity | None) -> StoreUnavailable:
         changed = "was written" if self.is_sealed else "was replaced by another"

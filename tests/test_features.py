@@ -11,8 +11,6 @@ DUCKDB, SQLITE = "duckdb:///runs.duckdb", "sqlite:///runs.db"
     ("target", "suite"),
     [
         ("memory://", None),
-        (DUCKDB, "adoption"),
-        (SQLITE, "adoption"),
         pytest.param(DUCKDB, None, marks=pytest.mark.slow),
         pytest.param(SQLITE, None, marks=pytest.mark.slow),
     ],

@@ -255,6 +255,25 @@ def test_threads_share_a_store(store: SQLiteStore) -> None:
 
 
 @forks
+def test_a_store_is_opened_after_a_fork_where_its_parent_has_closed_it(path: Path) -> None:
+    """Whoever closes a file last removes its log: to the child that is no loss."""
+    code = """
+    store = SQLiteStore(path)
+    create(store, "before")
+    if os.fork() == 0:
+        while not path.with_suffix(".closed").exists():
+            pass
+        say(len(store.read("before")))
+        sys.exit(0)
+    store.close()
+    path.with_suffix(".closed").touch()
+    os.wait()
+    """
+    with child(path, code) as process:
+        assert said(process) == "1"
+
+
+@forks
 def test_a_store_outlives_a_fork(path: Path) -> None:
     """A store opened before a fork serves both processes: neither loses what the other stored."""
     code = """

@@ -485,3 +485,19 @@ def test_a_conflict_is_no_reason_to_lose_a_close(tmp_path: Path) -> None:
         thread.join(60)
     with closing(STORES["duckdb"](tmp_path / "runs")) as again:
         assert len(again.read("r")) == 1
+
+
+def test_a_file_beside_counts_from_when_this_has_opened_it(tmp_path: Path) -> None:
+    """Before, whoever else has the database open may close it, and its log goes with that."""
+    path, log = tmp_path / "runs.db", tmp_path / "runs.db-wal"
+    path.touch()
+    file = StoreFile(path, ("-wal",))
+    file.check_identity()
+    log.touch()
+    file.check_place()
+    log.rename(tmp_path / "gone")
+    log.touch()
+    file.check_identity()
+    log.rename(tmp_path / "gone too")
+    with pytest.raises(StoreUnavailable, match="lost its file"):
+        file.check_identity()
