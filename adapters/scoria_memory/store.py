@@ -146,9 +146,8 @@ class MemoryStore:
     def _set_due(self, run_id: str, due_at: datetime | None) -> None:
         before = self._due.pop(run_id, None)
         if due_at is not None:
-            due_at = due_at.astimezone(
-                UTC
-            )  # Python finds 2:30 in a zone that repeats it equal to none
+            # Python calls a time that a zone has twice unequal to any time of another zone.
+            due_at = due_at.astimezone(UTC)
             self._due[run_id] = due_at
         for tenant_id in (None, self._keys[run_id].tenant_id):
             queue = self._queues[tenant_id]

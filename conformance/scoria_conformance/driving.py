@@ -272,8 +272,9 @@ def elsewhere() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop("TZ")
-        os.environ.update({} if before is None else {"TZ": before})
+        del os.environ["TZ"]
+        if before is not None:
+            os.environ["TZ"] = before
         time.tzset()
 
 

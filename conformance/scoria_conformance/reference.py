@@ -145,5 +145,7 @@ def _named(key: RunKey) -> tuple[str, str | None]:
 
 
 def _instant(at: datetime | None) -> datetime | None:
-    """Return the time in UTC: one of a clock that is set back is equal to no other."""
-    return None if at is None else at.astimezone(UTC)
+    """Return the time in UTC; Python calls a time that a zone has twice unequal to any other."""
+    if at is None:
+        return None
+    return at.astimezone(UTC)

@@ -32,7 +32,7 @@ _OF_AN_ANSWER = frozenset({"content-length", "connection", "transfer-encoding", 
 _BOUND = re.compile(r";\s*(secure|domain=[^;]*)(?=;|$)", re.IGNORECASE)
 """What keeps a cookie from going through the relay, which has another name and no TLS."""
 
-AT_LEAST = 5
+AT_MOST = 5
 """How many seconds a request is kept open for what happens between its head and its body."""
 
 _MOST_TAKEN = 3
@@ -159,7 +159,7 @@ class Relay:
             self.between = None
             other = threading.Thread(target=between, daemon=True)
             other.start()
-            other.join(AT_LEAST)  # a host that serves one request at a time makes the other wait
+            other.join(AT_MOST)  # a host that serves one request at a time makes the other wait
         yield request.body
 
     def _back(self, request: Sent) -> Response:

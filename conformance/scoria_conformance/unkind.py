@@ -81,11 +81,8 @@ class TurnedBack(tzinfo):
 
 ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)))
 TWICE = tuple(datetime(2026, 1, 5, 14, tzinfo=TurnedBack(), fold=fold) for fold in (0, 1))
-TIMES = (
-    *INSTANTS,
-    *TWICE,
-    *(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True)),
-)
+ABROAD = tuple(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True))
+TIMES = (*INSTANTS, *TWICE, *ABROAD)
 
 SHORT = (
     "{}",
