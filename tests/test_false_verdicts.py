@@ -19,7 +19,6 @@ from scoria_conformance.catalogue import LIMITED, NEEDS, Case, catalogue, chosen
 from scoria_conformance.clauses import FEATURES
 from scoria_conformance.demanding import outcome, part
 from scoria_conformance.plugin import pytest_plugins
-from scoria_conformance.setting import Adapter
 
 VERIFY: ModuleType = sys.modules["scoria_conformance.verify"]
 
@@ -396,14 +395,14 @@ def test_no_clause_that_every_store_must_keep_needs_a_capability() -> None:
 
 def test_a_missing_outcome_could_not_run() -> None:
     """And so is a scenario that says it does not apply where the store declares all it needs."""
-    stored, lasts = catalogue()[STORED], catalogue()[LASTS]
+    stored, lasts, none = catalogue()[STORED], catalogue()[LASTS], frozenset[str]()
     said = Check("x", Status.NOT_APPLICABLE)
-    missing, spared = outcome(stored, None, Adapter("x")), outcome(lasts, said, Adapter("x"))
+    missing, spared = outcome(stored, None, none), outcome(lasts, said, none)
     assert (missing.status, missing.reason) == ("could not run", "no outcome of it was reported")
     assert (spared.status, spared.name) == ("not applicable", lasts.name)
-    assert outcome(lasts, said, Adapter("x", ("durable",))).status == "harness error"
+    assert outcome(lasts, said, frozenset({"durable"})).status == "harness error"
     for status in (Status.NOT_APPLICABLE, Status.EXCLUDED, Status.PARTIAL):
-        assert outcome(stored, Check("x", status), Adapter("x")).status == "harness error"
+        assert outcome(stored, Check("x", status), none).status == "harness error"
 
 
 @pytest.mark.slow

@@ -312,8 +312,16 @@ def test_a_process_that_ended_is_told_by_the_script_that_ended_it(tmp_path: Path
 def test_a_deep_search_is_asked_of_the_suite(deep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only where somebody asks for it: it takes many minutes."""
     commands: list[Sequence[str]] = []
-    monkeypatch.setattr(_Child, "run", lambda _, told: commands.append(told))
-    assert verify("memory://", suite="store", deep=deep).problem
+
+    class Stopped(Exception): ...
+
+    def note(*arguments: Any) -> None:
+        commands.append(arguments[2])
+        raise Stopped
+
+    monkeypatch.setattr(_Child, "begun", note)
+    with pytest.raises(Stopped):
+        verify("memory://", suite="store", deep=deep)
     assert ["--scoria-deep" in command for command in commands] == [deep]
 
 

@@ -1,5 +1,6 @@
 """`scoria verify`: the suite against a store or a host."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -39,6 +40,14 @@ EVERY = 10
 """How many seconds pass between two lines of progress where nobody watches a terminal."""
 
 MAX_SEED = 2**63 - 1
+
+MAX_JOBS = 64
+
+
+def _jobs() -> int:
+    """Return how many processes there is a processor for; beyond 4 the slowest scenario counts."""
+    return min(os.cpu_count() or 1, 4)
+
 
 _STYLES = {
     Status.PASSED: "green",
@@ -81,6 +90,13 @@ _STYLES = {
     help="What random examples come from.",
 )
 @click.option("--deep", is_flag=True, help="Try far more random examples; takes many minutes.")
+@click.option(
+    "--jobs",
+    type=Whole(1, MAX_JOBS),
+    default=_jobs,
+    show_default="the processors, at most 4",
+    help="Processes that share the scenarios of a store.",
+)
 @json_option
 def verify(
     target: str,
@@ -90,6 +106,7 @@ def verify(
     directory: Path | None,
     seed: int,
     deep: bool,
+    jobs: int,
     as_json: bool,
 ) -> int:
     """Put TARGET through the guide's checks.
@@ -116,6 +133,7 @@ def verify(
                 host=_driver(target, driver),
                 seed=seed,
                 deep=deep,
+                jobs=jobs,
                 exclusions=exclusions,
                 tell=watch,
             )

@@ -26,8 +26,13 @@ TAGS = {
 }
 """The suites, by the tag of their features."""
 
-NEEDS = {each.value: f"applies to a store that declares {each.value}" for each in Capability}
-"""What a scenario needs a store to declare, by the tag that says so."""
+SERVED = "served"
+
+NEEDS = {
+    **{each.value: f"applies to a store that declares {each.value}" for each in Capability},
+    SERVED: "applies to a host that is served, and not to the one in the process of the suite",
+}
+"""What a scenario needs of what is under test, by the tag that says so."""
 
 LIMIT = 60.0
 """How many seconds a scenario may take that says nothing else."""
@@ -41,7 +46,7 @@ class Case:
     """A scenario with one row of its examples, as it is to be run.
 
     `id` names it among all; `digest` covers its tags and every line that it runs. `needs` are the
-    capabilities without which it does not apply, and `limit` the seconds it may take.
+    tags of what it applies to alone, and `limit` the seconds it may take.
     """
 
     id: str

@@ -9,7 +9,6 @@ import attrs
 
 from scoria_conformance.catalogue import Case, catalogue
 from scoria_conformance.printable import printable
-from scoria_conformance.setting import Adapter
 from scoria_conformance.verdict import Check, Status
 
 NO_OUTCOME = "no outcome of it was reported"
@@ -18,13 +17,13 @@ _OF_A_CHECK = frozenset(Status) - {Status.EXCLUDED, Status.PARTIAL}
 """What a scenario can come to by itself."""
 
 
-def outcome(case: Case, check: Check | None, adapter: Adapter) -> Check:
-    """Return the check of a case, from the one that was reported with what was then under test."""
+def outcome(case: Case, check: Check | None, declared: frozenset[str]) -> Check:
+    """Return the check of a case, from the one that was reported of what declares this."""
     blank = named_by(case)
     if check is None:
         return blank
     known = {name: getattr(blank, name) for name in _NAMES}
-    if problem := _impossible(case, check, frozenset(adapter.capabilities)):
+    if problem := _impossible(case, check, declared):
         return attrs.evolve(check, **known, status=Status.HARNESS_ERROR, reason=problem)
     return attrs.evolve(check, **known)
 
@@ -51,7 +50,7 @@ def _impossible(case: Case, check: Check, declared: frozenset[str]) -> str:
     if check.status not in _OF_A_CHECK:
         return f"it was reported as {check.status}, which no scenario can come to"
     if check.status == Status.NOT_APPLICABLE and {*case.needs} <= declared:
-        return "it was reported as not applicable, and the store declares all that it needs"
+        return "it was reported as not applicable, and what is under test has all that it needs"
     return ""
 
 

@@ -138,11 +138,15 @@ class Keeper:
 
     def _verdict(self, exitstatus: int) -> Verdict:
         checks = self.config.stash[CHECKS]
-        told = self.config.getoption("--scoria-target")
-        target = Target(told).name if told else self.adapter.name or "not named"
+        told = self.config.getoption("--scoria-target") or ""
+        target = Target(told, self.config.getoption("--scoria-host"))
         ours = {*self.collected.values()} - {""}
         found = [
-            outcome(catalogue()[case], checks.get(node), self.adapters.get(node, Adapter()))
+            outcome(
+                catalogue()[case],
+                checks.get(node),
+                target.declared(self.adapters.get(node, Adapter())),
+            )
             for node, case in sorted(self.collected.items())
             if case
         ]
@@ -152,7 +156,7 @@ class Keeper:
             if self.collected.get(node, "not collected") == ""
         ]
         return Verdict(
-            target,
+            target.name if told else self.adapter.name or "not named",
             (*found, *theirs),
             self._broke_off(exitstatus),
             promised() if is_whole(ours) else (),

@@ -7,7 +7,7 @@ that writes the report.
 import inspect
 import json
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import attrs
 import pytest
 
 from scoria_conformance.blame import SuiteBroken, Told, Unmet, judged
+from scoria_conformance.catalogue import SERVED
 from scoria_conformance.clauses import specification
 from scoria_conformance.demanding import named_by
 from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, LEDGER, Keeper, put
@@ -153,16 +154,24 @@ def _steady(item: pytest.Item) -> Iterator[None]:
 
 
 def _leave_if_not_applicable(item: pytest.Item) -> None:
-    """Skip a scenario that needs what the store does not declare, as the suite has read it."""
+    """Skip a scenario that needs what is not under test, as the suite has read it."""
     needs = case_of(item).needs
     if not needs or not isinstance(item, pytest.Function):
         return
-    world: World = item._request.getfixturevalue("world")
-    missing = [need for need in needs if need not in world.store.capabilities]
-    if missing:
+    if reason := _not_applicable(needs, item._request):
         watched = item.config.stash[_WATCHED]
-        watched.left = pytest.skip.Exception(f"the store does not declare {', '.join(missing)}")
+        watched.left = pytest.skip.Exception(reason)
         raise watched.left
+
+
+def _not_applicable(needs: Collection[str], request: pytest.FixtureRequest) -> str:
+    if request.getfixturevalue("host_target") is not None:
+        return ""
+    if SERVED in needs:
+        return "the host is not served: it is in the process of the suite, over the store"
+    world: World = request.getfixturevalue("world")
+    missing = [need for need in needs if need not in world.store.capabilities]
+    return f"the store does not declare {', '.join(missing)}" if missing else ""
 
 
 def pytest_bdd_before_scenario(scenario: Any) -> None:

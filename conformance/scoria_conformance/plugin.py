@@ -157,7 +157,7 @@ def host_target(request: pytest.FixtureRequest) -> Target | None:
     """Return the host under test; None where a store is, and no host."""
     driver = request.config.getoption("--scoria-host")
     target = Target(request.config.getoption("--scoria-target") or "", driver)
-    if not target.is_host or not target.text:
+    if not target.is_host:
         return None
     if driver is None:
         raise Unmet("no way to talk to the host: pass --scoria-host")
@@ -178,11 +178,10 @@ def host(request: pytest.FixtureRequest, host_target: Target | None) -> Iterator
 @pytest.fixture
 def relayed_host(
     request: pytest.FixtureRequest, host_target: Target | None
-) -> Iterator[RelayedHost | None]:
-    """Return the host under test behind a relay; None for the one in this process, without HTTP."""
+) -> Iterator[RelayedHost]:
+    """Return the host under test behind a relay, where one is served."""
     if host_target is None:
-        yield None
-        return
+        raise Unmet("the host in this process is not spoken to in requests")
     with host_target.served() as base_url, relayed(base_url) as relay:
         yield RelayedHost(relay, _observed(host_target, relay.url, request.config))
 

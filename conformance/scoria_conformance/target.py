@@ -13,8 +13,10 @@ from typing import Any
 import attrs
 import httpx
 
+from scoria_conformance.catalogue import SERVED
 from scoria_conformance.host import Host
 from scoria_conformance.serving import served
+from scoria_conformance.setting import Adapter
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import StoreUnavailable, shown
 from scoria_core.importing import named
@@ -43,7 +45,11 @@ class Target:
     @property
     def is_host(self) -> bool:
         """Tell whether a host is named, and no store."""
-        return self._is_running_host or self._is_app
+        return self._is_running_host or (bool(self.text) and self._is_app)
+
+    def declared(self, adapter: Adapter) -> frozenset[str]:
+        """Return what it has of what a scenario may need, `adapter` being the store it opened."""
+        return frozenset([SERVED] if self.is_host else adapter.capabilities)
 
     def read(self) -> None:
         """Raise `StoreUnavailable` where it can be neither a URL nor `module:name`.

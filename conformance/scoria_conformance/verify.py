@@ -1,7 +1,8 @@
 """One verification: this process demands the outcomes, others run the scenarios.
 
-Nothing of what is under test is run here. A process that ends in a scenario, or is in one for
-longer than that may take, has failed it; another goes on with those that are left.
+Nothing of what is under test is run here. Each of the others runs a share of the scenarios. One
+that ends in a scenario, or is in it for longer than that may take, has failed it; another goes on
+with what is left of its share.
 """
 
 import json
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
+from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
 
@@ -75,6 +77,7 @@ def verify(
     host: str | None = None,
     seed: int = SEED,
     deep: bool = False,
+    jobs: int = 1,
     exclusions: Exclusions | None = None,
     tell: Tell = lambda _: None,
 ) -> Verdict:
@@ -83,9 +86,10 @@ def verify(
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
     makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
     URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from; with
-    `deep` many times as many are tried. `tell` hears how far it is, several times a second. Raises
-    `StoreUnavailable` where there is nothing at `target` to run the suite against, and
-    `ExclusionsRefused` where one of `exclusions` names no scenario.
+    `deep` many times as many are tried. `jobs` processes share the scenarios of a store; a host is
+    spoken to by one, as there may be only one of it. `tell` hears how far it is, several times a
+    second. Raises `StoreUnavailable` where there is nothing at `target` to run the suite against,
+    and `ExclusionsRefused` where one of `exclusions` names no scenario.
     """
     if exclusions is not None:
         named = {name for case in catalogue().values() for name in (case.scenario, case.name)}
@@ -97,8 +101,9 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
         told = [*_told(target, page, host, seed), *(["--scoria-deep"] if deep else [])]
         run = _Run(cases, told, Path(directory), tell)
-        run.all()
-    checks = tuple(outcome(case, run.checks.get(case.id), run.adapter) for case in cases)
+        run.all(1 if is_host else jobs)
+    declared = Target(target, host).declared(run.adapter)
+    checks = tuple(outcome(case, run.checks.get(case.id), declared) for case in cases)
     found = exclusions.applied(checks) if exclusions is not None else checks
     is_part = suite is not None or is_host
     owed, ended = () if is_part else promised(), setting.ended(run.adapter)
@@ -116,7 +121,7 @@ PYTEST = (sys.executable, "-P", "-m", "pytest")
 
 @attrs.define
 class _Run:
-    """The processes of one verification, one after the other, and what became of each scenario."""
+    """The processes of one verification, and what became of each scenario."""
 
     cases: Sequence[Case]
     told: Sequence[str]
@@ -125,90 +130,129 @@ class _Run:
     checks: dict[str, Check] = attrs.field(factory=dict)
     adapter: Adapter = attrs.field(factory=Adapter)
     problem: str = ""
+    _running: "list[_Child]" = attrs.field(factory=list)
     _ended: int = 0
     _deadline: float = attrs.field(factory=lambda: time.monotonic() + TIMEOUT)
 
-    def all(self) -> None:
-        """Run every case; where that cannot be done, `problem` says why.
+    def all(self, jobs: int) -> None:
+        """Run every case, `jobs` processes at once; where that cannot be done, `problem` says why.
 
         Raises `StoreUnavailable` where there is nothing to run them against.
         """
-        while not self.problem and (left := [c for c in self.cases if c.id not in self.checks]):
-            if self._ended >= MOST_ENDED:
-                self._leave_out(left)
-                return
-            self._some(left)
+        try:
+            for share in _shares(self.cases, jobs):
+                self._begin(share)
+            while self._running and not self.problem and self._ended < MOST_ENDED:
+                time.sleep(LISTENING)
+                for child in [each for each in self._running if each.has_ended()]:
+                    self._running.remove(child)
+                    self._take(child)
+                    if left := [
+                        case for case in child.cases.values() if case.id not in self.checks
+                    ]:
+                        self._begin(left)
+                self._tell()
+        finally:
+            for child in self._running:
+                child.end()
+                self._keep(child)
+        if self._ended >= MOST_ENDED:
+            self._leave_out()
 
-    def _leave_out(self, left: Sequence[Case]) -> None:
+    def _begin(self, cases: Sequence[Case]) -> None:
+        place = Path(tempfile.mkdtemp(dir=self.directory))
+        child = _Child.begun(place, {case.id: case for case in cases}, self.told, self._deadline)
+        self._running.append(child)
+
+    def _leave_out(self) -> None:
         reason = f"not run: {self._ended} scenarios had ended their process, or hung"
+        left = [case for case in self.cases if case.id not in self.checks]
         self.checks |= {case.id: attrs.evolve(named_by(case), reason=reason) for case in left}
 
-    def _some(self, left: Sequence[Case]) -> None:
-        """Run as many as one process gets through."""
-        place = Path(tempfile.mkdtemp(dir=self.directory))
-        child = _Child(place, {case.id: case for case in left}, self._deadline, self._progress)
-        why = child.run(self.told)
+    def _take(self, child: "_Child") -> None:
+        """Take what a process that has ended came to."""
         heard = child.heard
         if heard.unavailable and not self.checks:
             raise StoreUnavailable(**heard.unavailable)
-        self._note_adapter(heard.adapter)
-        self.checks |= {case: heard.checks[case] for case in heard.settled if case in heard.checks}
+        self._keep(child)
         if heard.garbled:
             self.problem = "somebody else wrote to where the suite says what it does"
         elif heard.running in child.cases and not child.is_spent:
-            self.checks[heard.running] = _broken(child, why)
+            self.checks[heard.running] = _broken(child)
             self._ended += 1
-        elif why or not heard.settled:
-            self.problem = why or "the suite ended without a word on any scenario"
+        elif child.why or not heard.settled:
+            self.problem = child.why or "the suite ended without a word on any scenario"
 
-    def _note_adapter(self, adapter: Adapter) -> None:
+    def _keep(self, child: "_Child") -> None:
+        """Keep the checks of what a process ran to its end, and what it had under test."""
+        adapter, heard = child.heard.adapter, child.heard
         if self.adapter.name and adapter.name and adapter != self.adapter:
             self.problem = f"what is under test changed: {self.adapter}, then {adapter}"
         self.adapter = adapter if adapter.name else self.adapter
+        self.checks |= {case: heard.checks[case] for case in heard.settled if case in heard.checks}
 
-    def _progress(self, heard: Heard) -> None:
-        checks = [*self.checks.values(), *(heard.checks[each] for each in heard.checks)]
+    def _tell(self) -> None:
+        heard = [child.heard for child in self._running]
+        checks = [
+            *self.checks.values(),
+            *(check for each in heard for check in each.checks.values()),
+        ]
         failed = sum(check.status == Status.FAILED for check in checks)
-        total = len(self.cases) if heard.collected or self.checks else 0
-        running = catalogue()[heard.running].name if heard.running in catalogue() else ""
-        self.tell(Progress(len(checks), total, failed, running))
+        total = len(self.cases) if self.checks or any(each.collected for each in heard) else 0
+        running = [catalogue()[each.running].name for each in heard if each.running in catalogue()]
+        self.tell(Progress(len(checks), total, failed, next(iter(running), "")))
 
 
-def _broken(child: "_Child", why: str) -> Check:
+def _shares(cases: Sequence[Case], jobs: int) -> list[list[Case]]:
+    """Deal the cases out, those that may take longest first, there and back; none is empty."""
+    shares: list[list[Case]] = [[] for _ in range(min(jobs, len(cases)))]
+    turns = cycle([*shares, *reversed(shares)])
+    for case, share in zip(sorted(cases, key=lambda case: -case.limit), turns, strict=False):
+        share.append(case)
+    return shares
+
+
+def _broken(child: "_Child") -> Check:
     """Return the check of the scenario in which a process ended, or had to be ended."""
-    check = child.heard.checks.get(child.heard.running) or named_by(
-        child.cases[child.heard.running]
-    )
+    case, why = child.cases[child.heard.running], child.why
+    check = child.heard.checks.get(case.id) or named_by(case)
     expected = "the scenario comes to its end"
     return attrs.evolve(check, status=Status.FAILED, reason=why, expected=expected, seen=why)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Child:
     """A process that runs cases: what it says is heard while it runs.
 
-    `is_spent` says that the time of the whole suite is over, which is no scenario's fault.
+    Once it has ended, `why` says why it did not come to a good end, and `is_spent` that the time
+    of the whole suite is over, which is no scenario's fault.
     """
 
     directory: Path
     cases: Mapping[str, Case]
     deadline: float
-    tell: Callable[[Heard], None]
+    process: "subprocess.Popen[bytes]"
     heard: Heard = attrs.field(factory=Heard)
+    why: str = ""
     is_spent: bool = False
+    _place: str = ""
+    _since: float = attrs.field(factory=time.monotonic)
 
-    def run(self, told: Sequence[str]) -> str:
-        """Run it to its end; return why it did not come to a good one, or nothing."""
-        events, said, only = (self.directory / name for name in ("events", "said", "only"))
-        only.write_text(json.dumps([*self.cases]), encoding="utf-8")
+    @classmethod
+    def begun(
+        cls, directory: Path, cases: Mapping[str, Case], told: Sequence[str], deadline: float
+    ) -> "_Child":
+        """Start a process that runs these cases, and keeps what it needs in `directory`."""
+        only = directory / "only"
+        only.write_text(json.dumps([*cases]), encoding="utf-8")
         command = [
             *(*PYTEST, *pytest_arguments(), "--no-header", "-q", *told),
-            *(f"--scoria-events={events}", f"--scoria-only={only}"),
-            f"--basetemp={self.directory}/stores",
+            *(f"--scoria-events={directory}/events", f"--scoria-only={only}"),
+            f"--basetemp={directory}/stores",
         ]
         # What hypothesis keeps belongs with the stores, and not where the caller is.
-        kept = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{self.directory}/hypothesis"}
-        with said.open("wb") as output:
+        kept = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{directory}/hypothesis"}
+        with (directory / "said").open("wb") as output:
             # A session of its own, so that no process which it began is left behind.
             process = subprocess.Popen(  # noqa: S603 - no shell, and the arguments are made here
                 command,
@@ -218,33 +262,36 @@ class _Child:
                 env={**environment(), **kept},
                 start_new_session=True,
             )
-        try:
-            late = self._follow(process, events)
-            if late:
-                _dump(process)
-        finally:
-            _end(process)
-        return self._why(process.returncode, late, said)
+        return cls(directory, cases, deadline, process)
 
-    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> str:
-        """Listen until the process ends; return what took too long where it has to be ended."""
-        place, since = "", time.monotonic()
-        while True:
-            running = process.poll() is None
-            self.heard.listen(events)
-            self.tell(self.heard)
-            if not running:
-                return ""
-            now = time.monotonic()
-            if (here := f"{self.heard.running} {len(self.heard.settled)}") != place:
-                place, since = here, now
-            if late := self._late(now, now - since):
-                return late
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(LISTENING)
+    def has_ended(self) -> bool:
+        """Listen to it, and end it where something takes too long; tell whether it has ended."""
+        ended = self.process.poll() is not None
+        self.heard.listen(self.directory / "events")
+        late = "" if ended else self._late()
+        if not ended and not late:
+            return False
+        if late:
+            _dump(self.process)
+        self.end()
+        self.why = self._why(late)
+        return True
 
-    def _late(self, now: float, seconds: float) -> str:
+    def end(self) -> None:
+        """End it and all that it began."""
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+        self.process.wait()
+
+    def _late(self) -> str:
         """Return what has taken too long, if anything has."""
+        now = time.monotonic()
+        if (place := f"{self.heard.running} {len(self.heard.settled)}") != self._place:
+            self._place, self._since = place, now
+        seconds = now - self._since
         if now > self.deadline:
             self.is_spent = True
             return f"the suite did not end within {TIMEOUT} seconds"
@@ -258,8 +305,9 @@ class _Child:
             return f"its process did not end within {STARTING} seconds of the last scenario"
         return f"no scenario began within {STARTING} seconds"
 
-    def _why(self, code: int, late: str, said: Path) -> str:
-        heard, lines = self.heard, _lines(said)
+    def _why(self, late: str) -> str:
+        heard, lines = self.heard, _lines(self.directory / "said")
+        code = self.process.returncode
         if late:
             return "\n".join([late, *_where(lines)])
         ended = "\n".join([_code(code), *lines[-15:]]).strip()
@@ -314,16 +362,6 @@ def _dump(process: "subprocess.Popen[bytes]") -> None:
     with suppress(OSError, subprocess.TimeoutExpired):
         process.send_signal(signal.SIGABRT)
         process.wait(DUMPING)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all that it began."""
-    with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
 
 
 def _told(target: str, page: str | None, host: str | None, seed: int) -> list[str]:

@@ -34,23 +34,23 @@ Feature: Adoption: identity, start, inspect, resume
     Given everybody in the host, each with a run that waits for approval
     Then an act on what is no run of one's tenant is refused and changes nothing
 
-  @host @HOST-8 @HOST-9 @TENANT-1
+  @host @served @HOST-8 @HOST-9 @TENANT-1
   Scenario: What a user sends to a host is worth nothing from another tenant
     Given everybody in a host whose requests are overheard
     Then what changes a run changes nothing where another tenant sends it
     And what shows a run shows nothing of it where another tenant sends it
 
-  @host @HOST-11 @HOST-12
+  @host @served @HOST-11 @HOST-12
   Scenario: What several do at once is each in their own name
     Given everybody in a host whose requests are overheard
     Then who acts while another's request is under way leaves each of them their own name
 
-  @host @HOST-10
+  @host @served @HOST-10
   Scenario: An act that is sent again starts no run
     Given everybody in a host whose requests are overheard
     Then an act that is sent again leaves the list of runs as it was
 
-  @host @HOST-12
+  @host @served @HOST-12
   Scenario: Who signs in where another was has a session of their own
     Given one browser of a host
     Then who signs in where another is signed in has a session and runs of their own

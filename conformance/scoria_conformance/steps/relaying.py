@@ -103,14 +103,12 @@ class Overheard:
 
 
 @given("everybody in a host whose requests are overheard", target_fixture="overheard")
-def _(relayed_host: RelayedHost | None) -> Overheard | None:
-    return None if relayed_host is None else Overheard.begin(relayed_host)
+def _(relayed_host: RelayedHost) -> Overheard:
+    return Overheard.begin(relayed_host)
 
 
 @then("what changes a run changes nothing where another tenant sends it")
-def _(overheard: Overheard | None) -> None:
-    if overheard is None:  # the host in this process is not spoken to in requests
-        return
+def _(overheard: Overheard) -> None:
     visits = overheard.visits
     with Cases() as cases:
         for act, doer in CHANGING.items():
@@ -130,9 +128,7 @@ def _(overheard: Overheard | None) -> None:
 
 
 @then("what shows a run shows nothing of it where another tenant sends it")
-def _(overheard: Overheard | None) -> None:
-    if overheard is None:
-        return
+def _(overheard: Overheard) -> None:
     visits = overheard.visits
     with Cases() as cases:
         for act, doer in SHOWING.items():
@@ -148,9 +144,7 @@ def _(overheard: Overheard | None) -> None:
 
 
 @then("who acts while another's request is under way leaves each of them their own name")
-def _(overheard: Overheard | None) -> None:
-    if overheard is None:
-        return
+def _(overheard: Overheard) -> None:
     visits, relay = overheard.visits, overheard.relay
     with Cases() as cases:
         for who, other in ((OWNER, COLLEAGUE), (COLLEAGUE, OWNER), (OWNER, STRANGER)):
@@ -170,9 +164,7 @@ def _(overheard: Overheard | None) -> None:
 
 
 @then("an act that is sent again leaves the list of runs as it was")
-def _(overheard: Overheard | None) -> None:
-    if overheard is None:
-        return
+def _(overheard: Overheard) -> None:
     visits = overheard.visits
     with Cases() as cases:
         for act, doer in CHANGING.items():
@@ -186,17 +178,13 @@ def _(overheard: Overheard | None) -> None:
 
 
 @given("one browser of a host", target_fixture="shared")
-def _(relayed_host: RelayedHost | None) -> Host | None:
-    if relayed_host is None:
-        return None
+def _(relayed_host: RelayedHost) -> Host:
     relayed_host.relay.is_one_browser = True
     return relayed_host.host
 
 
 @then("who signs in where another is signed in has a session and runs of their own")
-def _(shared: Host | None) -> None:
-    if shared is None:
-        return
+def _(shared: Host) -> None:
     met: dict[object, str] = {}
     with Cases() as cases:
         for who in (OWNER, COLLEAGUE, STRANGER):
