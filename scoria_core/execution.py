@@ -16,8 +16,9 @@ from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.handlers import Handler
+from scoria_core.heartbeat import HEARTBEAT, Renewal
 from scoria_core.interrupts import SignalHandlers, interrupts_seen, is_exiting, is_stop
-from scoria_core.leases import HEART, Hold, Lease
+from scoria_core.leases import Lease
 from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
 from scoria_core.model import RunSummary, Step, StepError
@@ -36,7 +37,9 @@ _ENTERED: ContextVar[tuple[tuple[RunStore, _Key], ...]] = ContextVar("_ENTERED",
 
 def entered_handler(store: RunStore) -> _Key | None:
     """Return the step of `store` whose handler makes this call, or None."""
-    calling = (key for of_store, key in _ENTERED.get() if of_store is store and HEART.holds(key))
+    calling = (
+        key for of_store, key in _ENTERED.get() if of_store is store and HEARTBEAT.is_renewing(key)
+    )
     return next(calling, None)
 
 
@@ -73,7 +76,7 @@ class Execution:
     ends_at_exit: bool = False
     claimed: Claim | None = None
     _concluding: Claim | None = None
-    _beats: bool = False
+    _is_renewing: bool = False
 
     @contextmanager
     def begun(self) -> Iterator[None]:
@@ -81,7 +84,7 @@ class Execution:
         if not self.handlers:
             yield
             return
-        with HEART.beating(self.lease) as self._beats:
+        with HEARTBEAT.running(self.lease) as self._is_renewing:
             try:
                 yield
             except ScoriaError:
@@ -95,7 +98,7 @@ class Execution:
         self.claimed = None
         if self._is_stopping():
             return
-        if self.handlers and not self._beats:
+        if self.handlers and not self._is_renewing:
             logger.warning("no thread could be started to renew claims: steps stay queued")
             return
         step = decisions.claim_next(change, self.handlers, self.lease)
@@ -112,11 +115,11 @@ class Execution:
         step, summary = claimed.step, run.summary(self.repository.now())
         self.repository.kept.keep(run)  # others may change it while its handler is at work
         _tell("claimed", step, summary)
-        with self._holding(step) as hold:
+        with self._renewing(step) as renewal:
             try:
                 if not self._is_stopping():
                     with _entering(self.repository.store, step):
-                        claimed.outcome = self._outcome(step, summary, hold)
+                        claimed.outcome = self._outcome(step, summary, renewal)
             except BaseException:
                 self._let_go()
                 raise
@@ -183,8 +186,8 @@ class Execution:
     def _is_exiting(self) -> bool:
         return self.ends_at_exit and is_exiting()
 
-    def _holding(self, step: Step) -> AbstractContextManager[Hold]:
-        return HEART.holding(
+    def _renewing(self, step: Step) -> AbstractContextManager[Renewal]:
+        return HEARTBEAT.renewing(
             key_of(step),
             self.lease,
             lambda: self._renew(step),
@@ -222,7 +225,9 @@ class Execution:
             )
         return True
 
-    def _outcome(self, step: Step, summary: RunSummary, hold: Hold) -> Outcome | Raised | None:
+    def _outcome(
+        self, step: Step, summary: RunSummary, renewal: Renewal
+    ) -> Outcome | Raised | None:
         """Return what the handler answered or raised; None where its step is to be released.
 
         A stop passes through.
@@ -230,7 +235,10 @@ class Execution:
         with interrupts_seen() as known:
             try:
                 answer = handlers.call(
-                    self.handlers[step.kind], step, summary, lambda: hold.put_off(CANCEL_GRACE)
+                    self.handlers[step.kind],
+                    step,
+                    summary,
+                    lambda: renewal.extend_limit(CANCEL_GRACE),
                 )
             except BaseException as error:
                 if is_stop(error, known):

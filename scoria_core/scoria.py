@@ -34,8 +34,9 @@ from scoria_core.errors import (
 )
 from scoria_core.execution import Execution, entered_handler, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
+from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.identity import Identity, checked_id
-from scoria_core.leases import HEART, checked_lease
+from scoria_core.leases import checked_lease
 from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
@@ -163,7 +164,7 @@ class Scoria:
         if left:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
-            HEART.rest()
+            HEARTBEAT.stop_if_idle()
         self._runs.store.close()
 
     def stop(self) -> None:
@@ -439,7 +440,7 @@ class Scoria:
         def decide(change: Change) -> bool:
             step = change.run.active_step()
             # This process may have opened the store twice.
-            at_work = step is not None and HEART.holds(key_of(step))
+            at_work = step is not None and HEARTBEAT.is_renewing(key_of(step))
             return not at_work and decisions.recover(change, self._max_attempts)
 
         try:

@@ -18,7 +18,7 @@ from postgres import postgres_scratch as postgres_scratch  # fixtures of all tes
 from postgres import postgres_url as postgres_url
 from postgres import server_wheel as server_wheel
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
-from scoria_core.leases import HEART
+from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.ports import RunStore
 from scoria_core.testing import CountedIds, SettableClock
 from scoria_duckdb import DuckDBStore
@@ -47,10 +47,10 @@ def _leaves_the_process_alone() -> Iterator[None]:
     before = _process()
     yield
     ends = time.monotonic() + 60
-    while (HEART.is_beating() or HEART._users) and time.monotonic() < ends:
+    while (HEARTBEAT.is_active() or HEARTBEAT._users) and time.monotonic() < ends:
         time.sleep(0.01)
-    assert not HEART.is_beating(), "a handler of this test is still at work"
-    assert not HEART._users, "a call of this test has not ended"
+    assert not HEARTBEAT.is_active(), "a handler of this test is still at work"
+    assert not HEARTBEAT._users, "a call of this test has not ended"
     assert _process() == before
 
 

@@ -18,7 +18,7 @@ import pytest
 from scoria_core import Identity, Retry, RunSummary, Scoria, Step, StepSpec
 from scoria_core.dispatch import Threads
 from scoria_core.errors import CloseRefused, InvalidPayload
-from scoria_core.leases import HEART
+from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.ports import RunStore
 from scoria_core.testing import SettableClock
 from scripted import WORK, in_memory, scripted
@@ -74,7 +74,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """Have the next threads of a name not start."""
 
     def refuse(name: str, times: int) -> None:
-        HEART.rest()  # a thread that is there need not be started
+        HEARTBEAT.stop_if_idle()  # a thread that is there need not be started
         refusing = NoThreads(name, times)
         monkeypatch.setattr(threading.Thread, "start", lambda thread: refusing(thread))
 
@@ -87,7 +87,7 @@ def test_without_a_thread_to_renew_its_claim_a_step_stays_queued(
     """A claim that nobody renews would be given to another while its handler is at work."""
     handler = scripted(None)
     scoria = Scoria(store, handlers={"work": handler})
-    no_threads("scoria-heart", 1)
+    no_threads("scoria-heartbeat", 1)
     run = begin(scoria)
     assert (run.status, handler.steps) == ("running", [])
     assert scoria.get_run_detail(run.run_id).steps[0].status == "queued"
@@ -114,7 +114,7 @@ def test_a_thread_that_did_not_start_once_is_started_later(
             until(is_renewed)
             assert other.run_pending() == []
 
-    no_threads("scoria-heart", 1)
+    no_threads("scoria-heartbeat", 1)
     begin(scoria, handlers={"work": slow})
     assert entered == []
     assert [run.status for run in scoria.run_pending(handlers={"work": slow})] == ["completed"]
@@ -435,4 +435,4 @@ def test_closing_ends_the_heart_at_once(make_store_of: Callable[[str], RunStore]
     for _ in range(50):
         with Scoria(make_store_of("memory"), handlers={"work": lambda *_: None}) as scoria:
             begin(scoria)
-        assert "scoria-heart" not in [thread.name for thread in threading.enumerate()]
+        assert "scoria-heartbeat" not in [thread.name for thread in threading.enumerate()]

@@ -11,7 +11,7 @@ import pytest
 
 from scoria_core import Identity, Retry, RunSummary, Scoria, Step, StepSpec, execution
 from scoria_core.errors import InvalidPayload
-from scoria_core.leases import HEART
+from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.ports import RunStore
 from scripted import in_memory, scripted
 
@@ -152,7 +152,7 @@ def test_a_step_whose_handler_hangs_fails(
     caller.start()
     until(lambda: [run.status for run in Scoria(store).list_runs()] == ["failed"])
     assert caller.is_alive()
-    assert HEART.is_beating()  # a worker that is told to end still finds it at work
+    assert HEARTBEAT.is_active()  # a worker that is told to end still finds it at work
     go.set()
     caller.join(PATIENCE)
     (run,) = returned

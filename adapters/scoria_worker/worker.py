@@ -11,7 +11,7 @@ import attrs
 
 from scoria_core import Scoria
 from scoria_core.errors import ScoriaError, StoreUnavailable
-from scoria_core.leases import HEART
+from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.logs import logger_of
 
 logger = logger_of("scoria.worker")
@@ -128,7 +128,7 @@ def stopping(worker: Worker, grace: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))
 
     def break_off(*_: object) -> None:
-        if HEART.is_beating():
+        if HEARTBEAT.is_active():
             raise SystemExit(0)
 
     handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {

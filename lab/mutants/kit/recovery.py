@@ -65,13 +65,13 @@ breaks.add(
     "the heart does not beat",
     "STEP-19",
     LIVE_ONE,
-    [("leases:Heart._attend", "self._renew(hold)", "pass")],
+    [("heartbeat:Heartbeat._attend", "if not renewal.renew():", "if False:")],
 )
 breaks.add(
     "the heart beats once",
     "STEP-19",
     LIVE_ONE,
-    [("leases:Heart._renew", "if not kept:", "if kept:")],
+    [("heartbeat:Heartbeat._attend", "if not renewal.renew():", "if renewal.renew():")],
 )
 breaks.add(
     "a lease is renewed to when it would have ended",

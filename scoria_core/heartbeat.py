@@ -1,0 +1,203 @@
+"""Renews the claims of the steps that handlers of this process work on.
+
+A claim lasts for its lease. While its handler runs, one thread renews it; when the process dies,
+nothing renews it, and after the lease another may take the step. A handler that returns within a
+fraction of its lease is never renewed.
+"""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from scoria_core.leases import Lease
+from scoria_core.logs import logger_of
+
+logger = logger_of("scoria")
+
+RENEWALS_PER_LEASE = 4
+"""How often a lease is renewed within its length: one or two renewals may be late."""
+
+_IDLE_SECONDS = 5.0
+"""How many seconds the thread waits for the next step before it ends."""
+
+
+@attrs.define(eq=False)
+class Renewal:
+    """A step that a handler of this process works on, and what the heartbeat does for it."""
+
+    key: tuple[str, str, int]
+    every: float
+    renew: Callable[[], bool]
+    overdue: Callable[[], bool]
+    renew_at: float
+    """When to renew next, on the monotonic clock; never where it is infinite."""
+
+    limit_at: float = math.inf
+    """When the handler has been at work for too long."""
+
+    @property
+    def wakes_at(self) -> float:
+        """When the heartbeat has something to do for it."""
+        return min(self.renew_at, self.limit_at)
+
+    def extend_limit(self, seconds: float) -> None:
+        """Give the handler so many seconds more, as something else is ending it."""
+        self.limit_at += seconds
+
+    def stop(self) -> None:
+        """Do nothing more for it: the claim is lost."""
+        self.renew_at = self.limit_at = math.inf
+
+
+class Heartbeat:
+    """Renews claims, and ends steps that take too long, from one thread.
+
+    The thread runs while steps are carried out, and ends when it finds that none are.
+    """
+
+    def __init__(self) -> None:
+        self._renewals: set[Renewal] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._users: set[object] = set()
+        self._stops = 0
+        self._wakes_at = math.inf
+
+    @contextmanager
+    def running(self, lease: Lease) -> Iterator[bool]:
+        """Keep the thread running within this block; yield whether it runs.
+
+        It does not where the system cannot start a thread. Then nothing may be claimed: nobody
+        would renew the claim, and another would carry the step out while its handler is at work.
+        """
+        user = object()
+        try:  # around all of it: an interrupt anywhere leaves nobody behind
+            with self._changed:
+                self._users.add(user)
+                runs = self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
+                if self._stops:
+                    self._changed.notify_all()
+            yield runs
+        finally:
+            with self._changed:
+                self._users.discard(user)
+
+    @contextmanager
+    def renewing(
+        self,
+        key: tuple[str, str, int],
+        lease: Lease,
+        renew: Callable[[], bool],
+        time_limit: float | None = None,
+        overdue: Callable[[], bool] = bool,
+    ) -> Iterator[Renewal]:
+        """Renew a claim within this block, or until `renew` returns False: the claim is lost.
+
+        `key` is the run, the step and its attempt. `overdue` is called after `time_limit` seconds,
+        and again until it returns True: it has ended the step.
+        """
+        now, every = time.monotonic(), lease.seconds / RENEWALS_PER_LEASE
+        renewal = Renewal(key, every, renew, overdue, now + every)
+        if time_limit is not None:
+            renewal.limit_at = now + time_limit
+        try:
+            with self._changed:
+                self._renewals.add(renewal)
+                self._wake(renewal.wakes_at)
+            yield renewal
+        finally:
+            with self._changed:
+                self._renewals.discard(renewal)
+
+    def is_renewing(self, key: tuple[str, str, int]) -> bool:
+        """Tell whether a handler of this process works on that attempt of a step."""
+        with self._changed:
+            return any(renewal.key == key for renewal in self._renewals)
+
+    def is_active(self) -> bool:
+        """Tell whether a handler of this process works on a step."""
+        return bool(self._renewals)
+
+    def stop_if_idle(self) -> None:
+        """End the thread now if no step is carried out."""
+        with self._changed:
+            thread = self._thread
+            if thread is None or thread is threading.current_thread():
+                return
+            self._stops += 1
+            self._changed.notify_all()
+            while self._thread is thread and not self._users:
+                self._changed.wait()
+            self._stops -= 1
+            ended = self._thread is not thread
+        if ended:
+            thread.join()
+
+    def _wake(self, wakes_at: float) -> bool:
+        """Have the thread look again no later than that, and tell whether there is one."""
+        if self._thread is not None:
+            if wakes_at < self._wakes_at:
+                self._wakes_at = wakes_at
+                self._changed.notify_all()
+            return True
+        thread = threading.Thread(target=self._beat, name="scoria-heartbeat", daemon=True)
+        self._wakes_at = wakes_at
+        try:
+            thread.start()
+        except RuntimeError:
+            return False  # the next step tries again
+        self._thread = thread
+        return True
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                if not self._stops:
+                    self._changed.wait(self._patience())
+                if not self._users and not self._renewals:
+                    self._thread = None
+                    self._changed.notify_all()
+                    return
+                now = time.monotonic()
+                due = [renewal for renewal in self._renewals if renewal.wakes_at <= now]
+            for renewal in due:
+                self._attend(renewal)
+            with self._changed:
+                self._wakes_at = min(
+                    (renewal.wakes_at for renewal in self._renewals), default=now + _IDLE_SECONDS
+                )
+
+    def _patience(self) -> float:
+        return min(max(self._wakes_at - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+
+    def _attend(self, renewal: Renewal) -> None:
+        try:
+            if renewal.limit_at <= time.monotonic() and renewal.overdue():
+                renewal.stop()
+                return
+            if not renewal.renew():
+                renewal.stop()
+        except Exception:
+            # The store may be back before the lease ends; the next renewal tries again.
+            logger.warning("the lease of step %s was not renewed", renewal.key[1], exc_info=True)
+        renewal.renew_at = time.monotonic() + renewal.every
+        if renewal.limit_at <= time.monotonic():
+            renewal.limit_at = renewal.renew_at
+
+
+HEARTBEAT = Heartbeat()
+"""The heartbeat of this process; there is one."""
+
+
+def _after_fork() -> None:
+    # The handlers go on in the parent, and so does the thread that renews their leases.
+    HEARTBEAT.__init__()  # type: ignore[misc]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
