@@ -23,7 +23,7 @@ class _Fields:
 _FIELDS: dict[type, _Fields] = {}
 
 
-def replaced(value: T, **changes: Any) -> T:
+def evolve(value: T, **changes: Any) -> T:
     """Return a frozen value with other values in some of its fields, as `attrs.evolve` does.
 
     It reads the fields of a class once, and `evolve` each time: here that is most of a call.

@@ -29,7 +29,7 @@ from scoria_core.lifecycles import (
     event_type,
     initial,
     is_terminal,
-    target,
+    next_state,
 )
 from scoria_core.model import Approval, Step, StepError
 from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
@@ -80,7 +80,7 @@ class Change:
     def move(self, subject: str, subject_id: str, trigger: str, **data: Any) -> None:
         """Add the entry of one transition, or raise `TransitionRefused`; `data` is JSON."""
         state = self.run.state(subject, subject_id)
-        reached = target(subject, subject_id, state, trigger)
+        reached = next_state(subject, subject_id, state, trigger)
         self._add(subject, subject_id, trigger, state, reached, data)
 
     def _add(
@@ -285,7 +285,7 @@ def retry(change: Change) -> None:
 def cancel(change: Change, reason: str | None) -> None:
     """End the run, its open steps and handoffs; a pending request for approval is withdrawn."""
     run = change.run
-    target("run", run.run_id, run.status, "cancel")
+    next_state("run", run.run_id, run.status, "cancel")
     _expire_overdue(change)
     if (approval := run.open_request()) is not None:
         change.move("approval", approval.approval_id, "withdraw")
@@ -296,7 +296,7 @@ def cancel(change: Change, reason: str | None) -> None:
 def complete_run(change: Change) -> None:
     """Complete a run that the host drives itself; a step still open must end first."""
     run = change.run
-    target("run", run.run_id, run.status, "complete")
+    next_state("run", run.run_id, run.status, "complete")
     open_steps = [step for step in run.uncompleted_steps() if not is_terminal("step", step.status)]
     if open_steps:
         raise TransitionRefused(

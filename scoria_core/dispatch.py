@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import attrs
 
-from scoria_core.errors import InvalidPayload, shown
+from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.interrupts import is_exiting
 from scoria_core.logs import logger_of
 
@@ -41,14 +41,16 @@ def checked_dispatch(value: object) -> Dispatch:
     try:
         return Dispatch(value)  # type: ignore[arg-type]
     except ValueError:
-        problem = f"is {shown(value)}; pass one of {', '.join(Dispatch)}"
+        problem = f"is {safe_repr(value)}; pass one of {', '.join(Dispatch)}"
         raise InvalidPayload("dispatch", problem) from None
 
 
 def checked_threads(value: object) -> int:
     """Return how many threads there may be, or raise `InvalidPayload` naming `threads`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
-        raise InvalidPayload("threads", f"is {shown(value)}; pass an int from 1 to {MAX_THREADS}")
+        raise InvalidPayload(
+            "threads", f"is {safe_repr(value)}; pass an int from 1 to {MAX_THREADS}"
+        )
     return value
 
 
@@ -84,7 +86,7 @@ class Threads:
         self._idle = 0
         self._at_work = 0
 
-    def give(self, call: Callable[[], object], wait: float = 0.0) -> None:
+    def submit(self, call: Callable[[], object], wait: float = 0.0) -> None:
         """Have `call` done, now or after `wait` seconds; after `finish` it is left undone."""
         with self._changed:
             if self._finished:
@@ -94,7 +96,7 @@ class Threads:
                 self._start_one()
             self._changed.notify()
 
-    def finish(self, timeout: float | None = None, *, drain: bool = True) -> int:
+    def shutdown(self, timeout: float | None = None, *, drain: bool = True) -> int:
         """Wait until all that was given has been done, and return how much is still under way.
 
         What waits for its time is left undone; without `drain` all is that has not begun. After
@@ -175,7 +177,7 @@ def _after_fork() -> None:
 
 def _at_exit() -> None:
     for threads in list(_ALL):
-        threads.finish(drain=False)
+        threads.shutdown(drain=False)
 
 
 atexit.register(_at_exit)

@@ -31,7 +31,7 @@ import attrs
 from scoria_core.visible import visible_line
 
 
-def shown(value: object, limit: int = 80) -> str:
+def safe_repr(value: object, limit: int = 80) -> str:
     """Return `value` as Python writes it, in one short line of what can be seen."""
     try:
         text = repr(value)
@@ -190,10 +190,10 @@ class RunNotFound(ScoriaError):
             )
         if self.is_session:
             return (
-                f"no run {shown(self.run_id)}: that is a session_id, which groups runs; "
+                f"no run {safe_repr(self.run_id)}: that is a session_id, which groups runs; "
                 "find the run with list_runs_for_session and pass its run_id"
             )
-        return f"no run {shown(self.run_id)}; pass the run_id that start_run returned"
+        return f"no run {safe_repr(self.run_id)}; pass the run_id that start_run returned"
 
 
 _ENDED = "it has ended; start a new run in the same session"
@@ -297,7 +297,7 @@ class IdempotencyConflict(ScoriaError):
     def message(self) -> str:
         """Name the run that has the key."""
         return (
-            f"idempotency_key {shown(self.idempotency_key)} started run {self.run_id} "
+            f"idempotency_key {safe_repr(self.idempotency_key)} started run {self.run_id} "
             "with other arguments; repeat those exactly, or use a new key"
         )
 

@@ -7,7 +7,7 @@ queues and finds runs by. Where that was changed, a run is hidden, or starts twi
 from collections.abc import Iterator
 from itertools import product
 
-from scoria_core.errors import RunNotFound, StoreCorrupt, shown
+from scoria_core.errors import RunNotFound, StoreCorrupt, safe_repr
 from scoria_core.lifecycles import StepStatus
 from scoria_core.payloads import name_problem
 from scoria_core.ports import RunHead, RunStore
@@ -53,7 +53,7 @@ def _contradictions(run: Run, head: RunHead | None) -> Iterator[tuple[int, str]]
     for name, value in told.items():
         found = getattr(head.key, name)
         if found != value:
-            yield 1, f"says {name} {shown(value)}, and the store finds it by {shown(found)}"
+            yield 1, f"says {name} {safe_repr(value)}, and the store finds it by {safe_repr(found)}"
     if head.version != run.version:
         yield run.version, f"is the last one, and the store says that entry {head.version} is"
     due_at, found_at = run.due_at(run.journal[-1].at), head.due_at

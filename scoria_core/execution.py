@@ -12,7 +12,6 @@ from contextvars import ContextVar
 import attrs
 
 from scoria_core import decisions, handlers
-from scoria_core.checks import Checks
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.handlers import Handler
@@ -26,6 +25,7 @@ from scoria_core.outcomes import Outcome
 from scoria_core.ports import RunStore
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
+from scoria_core.validation import Validator
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
@@ -69,7 +69,7 @@ class Execution:
     """
 
     repository: RunRepository
-    checks: Checks
+    validator: Validator
     handlers: Mapping[str, Handler]
     lease: Lease
     is_stopping: Callable[[], bool] = bool
@@ -113,7 +113,7 @@ class Execution:
 
     def _carry_out_one(self, claimed: Claim, run: Run) -> Run:
         step, summary = claimed.step, run.summary(self.repository.now())
-        self.repository.kept.keep(run)  # others may change it while its handler is at work
+        self.repository.cache.put_back(run)  # others may change it while its handler is at work
         _tell("claimed", step, summary)
         with self._renewing(step) as renewal:
             try:
@@ -247,7 +247,7 @@ class Execution:
                     return None  # what it uses may be gone already: that is no failure of the work
                 return _raised(error, step, known)
             try:
-                return self.checks.outcome(answer)
+                return self.validator.outcome(answer)
             except BaseException as error:
                 if is_stop(error, known):
                     raise

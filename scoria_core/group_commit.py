@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from scoria_core.shield import shielded
+from scoria_core.uninterruptible import uninterruptible
 
 PATIENCE = 0.5
 """For how long others are waited for, as a share of the last commit."""
@@ -62,7 +62,7 @@ class GroupCommit(Generic[W, R]):
 
         Where the main thread is interrupted while it waits, the write is stored all the same.
         """
-        return shielded(lambda: self._store(_Waiting(write, _closed_gate())))
+        return uninterruptible(lambda: self._store(_Waiting(write, _closed_gate())))
 
     def _store(self, own: _Waiting[W, R]) -> R:
         with self._arriving:

@@ -15,7 +15,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
-from scoria_core.errors import InvalidPayload, UnknownHandler, shown
+from scoria_core.errors import InvalidPayload, UnknownHandler, safe_repr
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import DoNotRetry, Outcome, Retry, TimeLimitExceeded, class_name
 from scoria_core.payloads import MAX_NAME, checked_name
@@ -58,7 +58,7 @@ def _kind(kind: object) -> str:
     try:
         return checked_name(kind, "kind")
     except InvalidPayload as error:
-        problem = f"are for kinds, and {shown(kind)} is none: it {error.problem}"
+        problem = f"are for kinds, and {safe_repr(kind)} is none: it {error.problem}"
         raise UnknownHandler("", problem) from None
 
 
@@ -73,11 +73,11 @@ def _resolved(kind: str, handler: Any) -> Handler:
 
 def _named(kind: str, name: str) -> object:
     if ":" not in name:
-        raise UnknownHandler(kind, f"is {shown(name)}, which has no ':'")
+        raise UnknownHandler(kind, f"is {safe_repr(name)}, which has no ':'")
     try:
         return pkgutil.resolve_name(name)
     except Exception as error:
-        found = f"names {shown(name)}, which cannot be imported: {shown(error, 160)}"
+        found = f"names {safe_repr(name)}, which cannot be imported: {safe_repr(error, 160)}"
         raise UnknownHandler(kind, found) from error
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import attrs
 
-from scoria_core.errors import InvalidIdentity, shown
+from scoria_core.errors import InvalidIdentity, safe_repr
 from scoria_core.payloads import MAX_INT_BITS, checked_payload, name_problem, plain_str
 
 EDGE_NAMES = MappingProxyType(
@@ -35,7 +35,7 @@ def checked_id(value: object, name: str) -> str:
     try:
         plain = _id_of(value)
     except Exception as error:
-        raise InvalidIdentity(name, f"has an id that cannot be read: {shown(error)}") from error
+        raise InvalidIdentity(name, f"has an id that cannot be read: {safe_repr(error)}") from error
     if plain is None:
         raise InvalidIdentity(name, "is missing")
     if isinstance(plain, bool) or not isinstance(plain, str | int | UUID):

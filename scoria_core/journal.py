@@ -16,7 +16,7 @@ import attrs
 
 from scoria_core.conversion import converter
 from scoria_core.entries import has_its_data, is_moment, is_name
-from scoria_core.errors import StoreCorrupt, shown
+from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.payloads import compact
 from scoria_core.ports import Record
 
@@ -76,7 +76,7 @@ def unseal(
     previous = genesis(run_id) if previous_digest is None else previous_digest
     for number, record in enumerate(records, start=version + 1):
         if type(record.sequence) is not int or record.sequence != number:
-            found = shown(record.sequence)
+            found = safe_repr(record.sequence)
             raise StoreCorrupt(run_id, number, f"is missing (found entry {found} there)")
         if not (isinstance(record.digest, str) and isinstance(record.body, str)):
             raise StoreCorrupt(run_id, number, "is no text")
@@ -107,7 +107,7 @@ def _read(run_id: str, record: Record) -> JournalEntry:
     if entry.sequence != record.sequence:
         raise StoreCorrupt(run_id, record.sequence, f"says it is entry {entry.sequence}")
     if not is_as_written or not _is_sound(entry):
-        problem = f"is no {shown(entry.type)} as the kit writes it"
+        problem = f"is no {safe_repr(entry.type)} as the kit writes it"
         raise StoreCorrupt(run_id, record.sequence, problem)
     return entry
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 
-from scoria_core.errors import InvalidPayload, shown
+from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.payloads import checked_name
 
 MAX_SECONDS = 86_400
@@ -29,6 +29,8 @@ def checked_lease(seconds: object, worker_id: object) -> Lease:
     name = None if worker_id is None else checked_name(worker_id, "worker_id")
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not 0 < float(seconds) <= MAX_SECONDS:  # type: ignore[arg-type]
-        problem = f"is {shown(seconds)}; pass a number of seconds above 0, at most {MAX_SECONDS}"
+        problem = (
+            f"is {safe_repr(seconds)}; pass a number of seconds above 0, at most {MAX_SECONDS}"
+        )
         raise InvalidPayload("lease", problem)
     return Lease(float(seconds), name)  # type: ignore[arg-type]

@@ -193,7 +193,7 @@ def is_terminal(subject: str, state: str) -> bool:
     return state not in _LEAVING[subject]
 
 
-def target(subject: str, subject_id: str, state: str, trigger: str) -> str:
+def next_state(subject: str, subject_id: str, state: str, trigger: str) -> str:
     """Return the state that `trigger` leads to from `state`.
 
     Raises `TransitionRefused` where the machine of `subject` declares no such transition.

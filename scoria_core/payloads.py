@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from scoria_core.errors import InvalidPayload, shown
+from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.ways_out import object_way_out, way_out
 
 MAX_BYTES = 256 * 1024
@@ -56,7 +56,7 @@ def name_problem(value: str) -> str | None:
     if len(value) > MAX_NAME:
         return f"has {len(value)} characters, more than {MAX_NAME}"
     if any(unicodedata.category(character) in _LINE_BREAKING for character in value):
-        return f"has a control character: {shown(value)}"
+        return f"has a control character: {safe_repr(value)}"
     return text_problem(value)
 
 
@@ -119,7 +119,7 @@ def child_path(path: str, key: object) -> str:
     """Return the path of the value under `key` of the object at `path`."""
     if isinstance(key, str) and key.isidentifier() and len(key) <= MAX_NAME:
         return f"{path}.{key}"
-    return f"{path}[{shown(key)}]"
+    return f"{path}[{safe_repr(key)}]"
 
 
 def _check_size(size: int, path: str, max_bytes: int) -> None:
@@ -215,7 +215,7 @@ def _plain_float(value: float, path: str) -> float:
 
 def _plain_key(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise InvalidPayload(path, f"has the {type(key).__name__} key {shown(key)}; use a str")
+        raise InvalidPayload(path, f"has the {type(key).__name__} key {safe_repr(key)}; use a str")
     if problem := text_problem(key):
         raise InvalidPayload(path, f"has a key that {problem}; replace it")
     return plain_str(key)

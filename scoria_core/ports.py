@@ -144,11 +144,11 @@ class RunStore(Protocol):
         tenant_id: str | None,
         until: datetime,
         limit: int,
-        in_turns: bool = False,
+        fair: bool = False,
     ) -> Sequence[str]:
         """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
 
-        Ordered by `due_at`, then `run_id`. None does not filter. `in_turns` lets the tenants take
+        Ordered by `due_at`, then `run_id`. None does not filter. `fair` lets the tenants take
         turns: first comes the run longest due of each, then the second of each, and so on; within
         a turn the order is the same.
         """

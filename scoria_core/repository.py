@@ -1,8 +1,8 @@
 """Runs in a store: read and replayed, changed at the version they were read at.
 
-A run that was replayed is kept for the next call. A command decides on it as it is: the store
+A run that was replayed is cached for the next call. A command decides on the cached run: the store
 takes what was decided only at that very version, and otherwise the run is read and decided anew. A
-read always reads the whole journal, and what is kept counts only as far as it is the same.
+read always reads the whole journal, and uses the cached run only as far as it is the same.
 """
 
 import threading
@@ -14,7 +14,7 @@ from typing import TypeVar
 import attrs
 
 from scoria_core.decisions import Change
-from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict, shown
+from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict, safe_repr
 from scoria_core.journal import tenant_of
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun
@@ -31,24 +31,24 @@ T = TypeVar("T")
 MAX_CONFLICTS = 100
 """How often a change is decided anew; each conflict means that another caller got on."""
 
-MAX_KEPT_BYTES = 32 * 1024 * 1024
+MAX_CACHE_BYTES = 32 * 1024 * 1024
 """How much memory the runs take that are kept, all together."""
 
 
-class KeptRuns:
-    """The runs used last, each given to one call at a time; a call keeps it when it is done."""
+class RunCache:
+    """The runs used last; a call checks one out, so that it alone has it, and puts it back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: Recent[Run] = Recent(MAX_KEPT_BYTES)
+        self._runs: Recent[Run] = Recent(MAX_CACHE_BYTES)
 
-    def take(self, run_id: str) -> Run | None:
-        """Take a run out, or None where it is not here."""
+    def check_out(self, run_id: str) -> Run | None:
+        """Take a run out, or return None where it is not here."""
         with self._lock:
             return self._runs.pop(run_id)
 
-    def keep(self, run: Run) -> None:
-        """Put a run in, unless it is too large; those not used for longest go for it."""
+    def put_back(self, run: Run) -> None:
+        """Put a run in, unless it is too large; those used least recently make room for it."""
         with self._lock:
             self._runs.keep(run.run_id, run, run.size)
 
@@ -66,10 +66,10 @@ class RunRepository:
     clock: Clock
     ids: IdSource
     tenant_id: str | None = None
-    kept: KeptRuns = attrs.field(factory=KeptRuns)
+    cache: RunCache = attrs.field(factory=RunCache)
 
     def load(self, run_id: str) -> Run:
-        """Read a run, which then belongs to the caller, until it gives it to `kept`.
+        """Read a run, which then belongs to the caller, until it puts it back into `cache`.
 
         Raises `RunNotFound` for a run that is not in view, and `StoreCorrupt` for one whose
         journal does not check out.
@@ -108,34 +108,34 @@ class RunRepository:
         while the run is due, and it is not.
         """
         refused_at: tuple[int, int] | None = None
-        for run, is_kept in self._as_it_is(run_id):
+        for run, is_cached in self._as_it_is(run_id):
             change, version = self._change(run, actor_id), run.version
             if refused_at is not None and refused_at[0] == version != refused_at[1]:
                 problem = (
-                    f"is its last, and the store has the run at version {shown(refused_at[1])}"
+                    f"is its last, and the store has the run at version {safe_repr(refused_at[1])}"
                 )
                 raise StoreCorrupt(run_id, version, problem)
             try:
                 decided = decide(change)
-                # What is kept may be old: a refusal, or nothing to do, needs what is stored.
-                if change.records or not is_kept:
+                # The cached run may be old: a refusal, or nothing to do, rests on what is stored.
+                if change.records or not is_cached:
                     self._append(change, version)
                     return change.run, decided
             except VersionConflict as error:
                 if change.only_if_due and error.actual == version:
                     raise
                 conflict = error
-                refused_at = None if is_kept else (version, error.actual)
+                refused_at = None if is_cached else (version, error.actual)
             except ScoriaError:
-                if not is_kept:
+                if not is_cached:
                     raise
         raise conflict
 
     def _as_it_is(self, run_id: str) -> Iterator[tuple[Run, bool]]:
-        """Yield the run that is kept, where one is, then the run as it is read, again and again."""
-        kept = self.kept.take(run_id)
-        if kept is not None and self.tenant_id in (None, kept.tenant_id):
-            yield kept, True
+        """Yield the cached run, where there is one, then the run as it is read, again and again."""
+        cached = self.cache.check_out(run_id)
+        if cached is not None and self.tenant_id in (None, cached.tenant_id):
+            yield cached, True
         for _ in range(MAX_CONFLICTS):
             yield self.load(run_id), False
 
@@ -163,7 +163,7 @@ class RunRepository:
         for _ in range(MAX_CONFLICTS):
             run = self.load(run_id)
             held, version, due_at = is_held(run), run.version, run.due_at(self.now())
-            self.kept.keep(run)
+            self.cache.put_back(run)
             if not held:
                 return False
             with suppress(VersionConflict):
@@ -171,16 +171,14 @@ class RunRepository:
                 return True
         return False
 
-    def due(
-        self, limit: int, until: datetime | None = None, *, in_turns: bool = False
-    ) -> list[str]:
+    def due(self, limit: int, until: datetime | None = None, *, fair: bool = False) -> list[str]:
         """Return the ids of the runs in view that have work to do, now or until then."""
         return list(
             self.store.list_due(
                 tenant_id=self.tenant_id,
                 until=until or self.now(),
                 limit=limit,
-                in_turns=in_turns,
+                fair=fair,
             )
         )
 
@@ -189,11 +187,11 @@ class RunRepository:
         return self.clock.now()
 
     def _replayed(self, run_id: str, records: Sequence[Record]) -> Run:
-        kept = self.kept.take(run_id)
-        if kept is None or not kept.begins(records):
+        cached = self.cache.check_out(run_id)
+        if cached is None or not cached.is_prefix_of(records):
             return Run.replay(run_id, records)
-        kept.catch_up(records[kept.version :])
-        return kept
+        cached.catch_up(records[cached.version :])
+        return cached
 
     def _listed_run(self, run_id: str) -> Run | DamagedRun | None:
         try:

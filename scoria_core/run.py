@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import attrs
 
-from scoria_core.conversion import converter, replaced
+from scoria_core.conversion import converter, evolve
 from scoria_core.errors import StoreCorrupt
 from scoria_core.history import impossible, unfinished
 from scoria_core.identity import Identity
@@ -109,7 +109,7 @@ class Run:
             problem = f"is missing: the journal breaks off in {change}"
             raise StoreCorrupt(self.run_id, self.version + 1, problem)
 
-    def begins(self, records: Sequence[Record]) -> bool:
+    def is_prefix_of(self, records: Sequence[Record]) -> bool:
         """Tell whether `records` begin with exactly those of this run."""
         return list(records[: len(self.records)]) == self.records
 
@@ -227,7 +227,7 @@ class Run:
             and self._approval_of[approval.step_id] == approval.approval_id
             and self.steps[approval.step_id].status in _YET_TO_RUN
         ):
-            return replaced(approval, status=ApprovalStatus.EXPIRED)
+            return evolve(approval, status=ApprovalStatus.EXPIRED)
         return approval
 
     def handoff_to(self, step_id: str) -> DelegatedHandoff | None:
@@ -261,7 +261,7 @@ class Run:
             steps=tuple(self.step_view(step_id, now) for step_id in self.steps),
             approvals=tuple(self.as_of(approval, now) for approval in self.approvals.values()),
             delegated_handoffs=tuple(
-                replaced(handoff, child_status=self.steps[handoff.child_step_id].status)
+                evolve(handoff, child_status=self.steps[handoff.child_step_id].status)
                 for handoff in self.handoffs.values()
             ),
             journal=tuple(self.journal),
@@ -271,7 +271,7 @@ class Run:
         """Return a step with its latest approval as it is at `now`."""
         approval = self.approval_of(step_id)
         step = self.steps[step_id]
-        return replaced(
+        return evolve(
             step,
             input=copied(step.input),
             projected_context=copied(step.projected_context),
@@ -353,7 +353,7 @@ class Run:
         table = self._table(entry.subject)
         record = table[entry.subject_id]
         changes = _CHANGE[entry.subject](record, entry)
-        table[entry.subject_id] = replaced(
+        table[entry.subject_id] = evolve(
             record, status=type(record.status)(entry.to_state), **changes
         )
         if entry.subject == "step":
@@ -369,11 +369,11 @@ class Run:
 
 
 def _copied_error(error: StepError | None) -> StepError | None:
-    return error and replaced(error, details=copied(error.details))
+    return error and evolve(error, details=copied(error.details))
 
 
 def _handed_out(approval: Approval) -> Approval:
-    return replaced(approval, arguments=copied(approval.arguments))
+    return evolve(approval, arguments=copied(approval.arguments))
 
 
 def _new_step(run_id: str, entry: JournalEntry) -> Step:

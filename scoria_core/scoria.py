@@ -15,7 +15,6 @@ from uuid import UUID
 import attrs
 
 from scoria_core import decisions
-from scoria_core.checks import Checks, handoff_name
 from scoria_core.conversion import converter
 from scoria_core.decisions import Change
 from scoria_core.dispatch import Dispatch, Threads, checked_dispatch, checked_threads
@@ -30,7 +29,7 @@ from scoria_core.errors import (
     StoreCorrupt,
     StoreUnavailable,
     VersionConflict,
-    shown,
+    safe_repr,
 )
 from scoria_core.execution import Execution, entered_handler, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
@@ -48,6 +47,7 @@ from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
 from scoria_core.stores import open_store
 from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
+from scoria_core.validation import Validator, handoff_name
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
@@ -109,7 +109,7 @@ class Scoria:
     ) -> None:
         self._handlers = resolve(handlers)
         max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
-        self._checks = Checks(ContextPolicy(unsafe_context_names), max_bytes)
+        self._validator = Validator(ContextPolicy(unsafe_context_names), max_bytes)
         steady = PROCESS_CLOCK
         if clock is not None:
             steady = SteadyClock(checked_port(clock, Clock, "clock"))
@@ -160,7 +160,7 @@ class Scoria:
         patience = None if timeout is None else _seconds(timeout, "timeout")
         if (entered := entered_handler(self._runs.store)) is not None:
             raise CloseRefused(*entered[:2])
-        left = self._threads.finish(patience)
+        left = self._threads.shutdown(patience)
         if left:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
@@ -226,7 +226,7 @@ class Scoria:
         that fails. A repeated `idempotency_key` of the tenant returns the run it started; with
         other arguments it is `IdempotencyConflict`.
         """
-        steps = [] if initial_step is None else [self._checks.spec(initial_step, "initial_step")]
+        steps = [] if initial_step is None else [self._validator.spec(initial_step, "initial_step")]
 
         def queue(change: Change) -> None:
             for spec in steps:
@@ -265,7 +265,7 @@ class Scoria:
         `UnsafeProjectedContext` names the path of a key that carries runtime state or a secret.
         """
         role = handoff_name(root_role_id, "root_role_id")
-        handoff = self._checks.handoff(
+        handoff = self._validator.handoff(
             delegated_role_id=delegated_role_id,
             delegated_kind=delegated_kind,
             handoff_input=handoff_input,
@@ -371,7 +371,7 @@ class Scoria:
 
         `TransitionRefused` where the run has failed or ended.
         """
-        spec = self._checks.spec(step, "step")
+        spec = self._validator.spec(step, "step")
         return self._carry_on(
             run_id, lambda change: decisions.add_step(change, spec), handlers, actor_id
         )
@@ -385,7 +385,7 @@ class Scoria:
         self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
     ) -> RunSummary:
         """End a run that has not ended; what a handler still answers is not recorded."""
-        text = self._checks.optional_text(reason, "reason")
+        text = self._validator.optional_text(reason, "reason")
         run, _ = self._runs.change(
             _run_id(run_id), lambda change: decisions.cancel(change, text), _actor(actor_id)
         )
@@ -422,7 +422,7 @@ class Scoria:
 
         The tenants take turns: the run longest due of each, then the second of each, and so on.
         """
-        return self._runs.due(_limit(limit), in_turns=True)
+        return self._runs.due(_limit(limit), fair=True)
 
     def recover(self) -> int:
         """Take the steps that a dead process left running, and return how many these were.
@@ -482,10 +482,10 @@ class Scoria:
         if self._dispatch != Dispatch.THREAD or not self._handlers:
             return
         for run_id in self._runs.due(sys.maxsize, until=datetime.max.replace(tzinfo=UTC)):
-            self._give(run_id, self._handlers)
+            self._submit(run_id, self._handlers)
 
-    def _give(self, run_id: str, handlers: Mapping[str, Handler], wait: float = 0.0) -> None:
-        self._threads.give(lambda: self._work_on_thread(run_id, handlers), wait)
+    def _submit(self, run_id: str, handlers: Mapping[str, Handler], wait: float = 0.0) -> None:
+        self._threads.submit(lambda: self._work_on_thread(run_id, handlers), wait)
 
     def _work_on_thread(self, run_id: str, handlers: Mapping[str, Handler]) -> None:
         if self._stopping.is_set():
@@ -503,7 +503,7 @@ class Scoria:
             if wait is not None and worked is None:
                 wait = max(wait, 1.0)  # it was due, and could not be claimed
         if wait is not None:
-            self._give(run_id, handlers, wait)
+            self._submit(run_id, handlers, wait)
 
     def _until_next_look(self, run: Run, handlers: Mapping[str, Handler]) -> float | None:
         """Return after how many seconds a thread can do something for the run; None for never."""
@@ -538,7 +538,7 @@ class Scoria:
             RunFacts(
                 identity=self._identity(identity),
                 root_role_id=root_role_id,
-                metadata=self._checks.payload({} if metadata is None else metadata, "metadata"),
+                metadata=self._validator.payload({} if metadata is None else metadata, "metadata"),
                 driven_by=driven_by,
                 idempotency_key=idempotency_key,
             ),
@@ -569,7 +569,7 @@ class Scoria:
         note: str | None,
     ) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")
-        text = self._checks.optional_text(note, "note")
+        text = self._validator.optional_text(note, "note")
         named = _approval_id(approval_id)
         run, _ = self._runs.change(
             _run_id(run_id), lambda change: decision(change, named, text), actor_id
@@ -602,7 +602,7 @@ class Scoria:
     ) -> Execution:
         return Execution(
             self._runs,
-            self._checks,
+            self._validator,
             handlers,
             self._lease,
             self._stopping.is_set,
@@ -614,7 +614,7 @@ class Scoria:
 
     def _carried_out(self, execution: Execution, run: Run, handlers: Mapping[str, Handler]) -> Run:
         if self._dispatch == Dispatch.THREAD:
-            self._give(run.run_id, handlers)
+            self._submit(run.run_id, handlers)
         return execution.carry_out(run)
 
     def _warn_of_other_kinds(
@@ -664,7 +664,7 @@ class Scoria:
     def _summary(self, run: Run) -> RunSummary:
         """Return where the run stands, and give it back."""
         summary = run.summary(self._runs.now())
-        self._runs.kept.keep(run)
+        self._runs.cache.put_back(run)
         return summary
 
     def _handlers_for(self, handlers: Handlers | None) -> Mapping[str, Handler]:
@@ -678,7 +678,7 @@ class Scoria:
             next_move = "start it on the facade of its own tenant"
             raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
         return attrs.evolve(
-            identity, metadata=self._checks.payload(identity.metadata, "identity.metadata")
+            identity, metadata=self._validator.payload(identity.metadata, "identity.metadata")
         )
 
 
@@ -695,14 +695,14 @@ def _approval_id(value: object) -> str:
     text = str(value) if isinstance(value, UUID) else value
     if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
         return plain_str(text)
-    return shown(value)
+    return safe_repr(value)
 
 
 def _run_id(value: object) -> str:
     if isinstance(value, str):
         return plain_str(value)
     if not isinstance(value, UUID):
-        raise RunNotFound(shown(value), type_name=type(value).__name__)
+        raise RunNotFound(safe_repr(value), type_name=type(value).__name__)
     return str(value)
 
 
@@ -712,20 +712,20 @@ def _actor(value: object) -> str | None:
 
 def _positive(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidPayload(name, f"is {shown(value)}; pass an int of 1 or more")
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass an int of 1 or more")
     return value
 
 
 def _seconds(value: object, name: str) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= float(value) <= threading.TIMEOUT_MAX:  # type: ignore[arg-type]
-        raise InvalidPayload(name, f"is {shown(value)}; pass a number of seconds, 0 or more")
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass a number of seconds, 0 or more")
     return float(value)  # type: ignore[arg-type]
 
 
 def _limit(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PAGE:
-        raise InvalidPayload("limit", f"is {shown(value)}; pass an int from 1 to {MAX_PAGE}")
+        raise InvalidPayload("limit", f"is {safe_repr(value)}; pass an int from 1 to {MAX_PAGE}")
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
-from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.ports import RunStore, checked_port
 from scoria_core.visible import visible_line
 
@@ -127,12 +127,12 @@ def _opener(url: str) -> Callable[[str], RunStore]:
     named = [*entry_points(group=GROUP, name=scheme)]
     if not named:
         next_move = f"use a scheme that is installed: {', '.join(known_schemes()) or 'none'}"
-        problem = f"has the unknown scheme {shown(scheme)}"
+        problem = f"has the unknown scheme {safe_repr(scheme)}"
         raise StoreUnavailable(store_name(url), problem, next_move)
     try:
         opener: Callable[[str], RunStore] = named[0].load()
     except ImportError as error:
-        problem = f"cannot be opened without {shown(error.name)}"
+        problem = f"cannot be opened without {safe_repr(error.name)}"
         next_move = f"pip install 'scoria-kit[{EXTRAS.get(scheme, scheme)}]'"
         raise StoreUnavailable(store_name(url), problem, next_move) from error
     return opener

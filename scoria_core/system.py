@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
-from scoria_core.errors import InvalidPayload, shown
+from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.ports import Clock
 
 
@@ -30,7 +30,7 @@ class SteadyClock:
         """Return the present time, or the latest that was returned if the clock was set back."""
         now = self._clock.now()
         if not isinstance(now, datetime) or now.utcoffset() != timedelta(0):
-            problem = f"returned {shown(now)}; return an aware datetime in UTC from now()"
+            problem = f"returned {safe_repr(now)}; return an aware datetime in UTC from now()"
             raise InvalidPayload("clock", problem)
         # Of two threads at once either may write last. What is stored never goes back all the
         # same: an entry is at least as late as the one before it.

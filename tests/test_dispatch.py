@@ -141,7 +141,7 @@ def test_closing_does_not_wait_for_threads_that_never_were(
     scoria = Scoria(store, dispatch="thread", handlers={"work": lambda *_: None})
     no_threads("scoria-step", 9)
     run = begin(scoria)
-    assert scoria._threads.finish(PATIENCE) == 0
+    assert scoria._threads.shutdown(PATIENCE) == 0
     assert scoria.get_run_detail(run.run_id).steps[0].status == "queued"
 
 
@@ -161,7 +161,7 @@ def test_the_number_of_threads_is_set(store: RunStore, go: threading.Event, thre
     until(lambda: len(at_work) == threads)
     assert len(scoria._threads._threads) == threads
     go.set()
-    scoria._threads.finish()
+    scoria._threads.shutdown()
     assert len(at_work) == threads + 2
 
 
@@ -411,7 +411,7 @@ def test_a_facade_that_stopped_does_not_look_again(store: RunStore) -> None:
     scoria = Scoria(Looking(), dispatch="thread", handlers={"work": lambda *_: None})  # type: ignore[arg-type]
     scoria.stop()
     begin(scoria)
-    scoria._threads.finish()
+    scoria._threads.shutdown()
     assert looks == []
 
 
@@ -423,10 +423,10 @@ def test_threads_survive_what_they_are_given(caplog: pytest.LogCaptureFixture) -
         raise SystemExit("no")
 
     with caplog.at_level(logging.ERROR, "scoria"):
-        threads.give(raises)
-        threads.give(done.set)
+        threads.submit(raises)
+        threads.submit(done.set)
         assert done.wait(PATIENCE)
-    assert threads.finish(PATIENCE) == 0
+    assert threads.shutdown(PATIENCE) == 0
     assert "SystemExit" in caplog.text
 
 

@@ -139,7 +139,7 @@ def test_an_author_finds_the_fault_from_the_report(
     assert asked.startswith(
         "store.list_due(tenant_id=None, until=datetime.datetime(2026, 1, 5, 11,"
     )
-    assert "limit=1000, in_turns=False)" in asked
+    assert "limit=1000, fair=False)" in asked
     write(verdict, tmp_path / "D")
     for name in ("report.html", "summary.md", "junit.xml", "report.json"):
         said = (tmp_path / "D" / name).read_text("utf-8").replace("&#95;", "_")

@@ -7,7 +7,7 @@ from types import FrameType
 
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.handlers import Handlers
-from scoria_core.repository import MAX_KEPT_BYTES
+from scoria_core.repository import MAX_CACHE_BYTES
 from scoria_memory import MemoryStore
 
 NOTE = StepSpec("note", "executor")
@@ -53,7 +53,7 @@ def spent(scoria: Scoria, run_id: str, call: Callable[[], object]) -> list[int]:
             for _ in range(10):
                 call()
         made.append(lines_of(call))
-    assert 0 < scoria._runs.kept.size < MAX_KEPT_BYTES
+    assert 0 < scoria._runs.cache.size < MAX_CACHE_BYTES
     return made
 
 

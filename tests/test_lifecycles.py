@@ -135,11 +135,11 @@ def test_target_answers_as_the_machine_does(subject: str, state: str, trigger: s
     found = lifecycles.reached(subject, state, trigger)
     assert found == (declared[0].dest if declared else None)
     if declared:
-        assert lifecycles.target(subject, "id-1", state, trigger) == declared[0].dest
+        assert lifecycles.next_state(subject, "id-1", state, trigger) == declared[0].dest
         assert len(declared) == 1
         return
     with pytest.raises(TransitionRefused) as refusal:
-        lifecycles.target(subject, "id-1", state, trigger)
+        lifecycles.next_state(subject, "id-1", state, trigger)
     error = refusal.value
     assert (error.subject, error.subject_id, error.state, error.trigger) == (
         subject,
@@ -165,9 +165,9 @@ def test_what_is_created_is_in_its_first_state_and_comes_from_none(subject: str)
 def test_an_unknown_trigger_or_state_is_refused(subject: str) -> None:
     """What the machine has never heard of is refused like any other move."""
     with pytest.raises(TransitionRefused):
-        lifecycles.target(subject, "id-1", lifecycles.initial(subject), "to_completed")
+        lifecycles.next_state(subject, "id-1", lifecycles.initial(subject), "to_completed")
     with pytest.raises(TransitionRefused):
-        lifecycles.target(subject, "id-1", "nonsense", lifecycles.triggers(subject)[0])
+        lifecycles.next_state(subject, "id-1", "nonsense", lifecycles.triggers(subject)[0])
 
 
 def test_every_event_has_a_name_of_its_own() -> None:

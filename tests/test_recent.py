@@ -32,7 +32,7 @@ def test_a_value_that_is_too_large_is_not_kept() -> None:
 @pytest.fixture
 def scoria(monkeypatch: pytest.MonkeyPatch) -> Scoria:
     """Return a facade that keeps runs of a megabyte."""
-    monkeypatch.setattr(scoria_core.repository, "MAX_KEPT_BYTES", 1_000_000)
+    monkeypatch.setattr(scoria_core.repository, "MAX_CACHE_BYTES", 1_000_000)
     return Scoria(MemoryStore(), handlers={"work": lambda *_: {"text": "x" * 200_000}})
 
 
@@ -45,7 +45,7 @@ def start(scoria: Scoria, kind: str = "work") -> RunSummary:
 def test_large_runs_are_kept_by_their_bytes(scoria: Scoria) -> None:
     """A few of them are as many as thousands of small ones."""
     runs = [start(scoria).run_id for _ in range(10)]
-    kept = scoria._runs.kept
+    kept = scoria._runs.cache
     assert 400_000 < kept.size <= 1_000_000
     for run_id in runs:
         scoria.get_run(run_id)
@@ -57,7 +57,7 @@ def test_large_runs_are_kept_by_their_bytes(scoria: Scoria) -> None:
 def test_a_run_that_grows_too_large_is_not_kept(scoria: Scoria) -> None:
     """It is read again for each call, and goes on."""
     run_id, small = start(scoria, "waits").run_id, start(scoria, "waits").run_id
-    kept = scoria._runs.kept
+    kept = scoria._runs.cache
     before = kept.size
     assert 0 < before < 20_000
     for _ in range(6):
@@ -73,5 +73,5 @@ def test_many_small_entries_count_too(scoria: Scoria) -> None:
     run_id = start(scoria, "waits").run_id
     for _ in range(700):
         scoria.add_step(run_id, StepSpec("waits", "r"))
-    assert scoria._runs.kept.size <= 1_000_000
+    assert scoria._runs.cache.size <= 1_000_000
     assert scoria._runs.load(run_id).size > 1_000_000

@@ -325,9 +325,9 @@ def test_tenants_take_turns(store: RunStore, clock: SettableClock) -> None:
     for tenant_id in ("tenant-1", "tenant-1", "tenant-1", "tenant-2", "tenant-2", "tenant-3"):
         runs.append(start(scoria, tenant_id=tenant_id).run_id)
         clock.advance(seconds=1)
-    in_turns = [runs[each] for each in (0, 3, 5, 1, 4, 2)]
-    assert scoria.list_pending() == in_turns
-    assert scoria.list_pending(limit=4) == in_turns[:4]
+    fair = [runs[each] for each in (0, 3, 5, 1, 4, 2)]
+    assert scoria.list_pending() == fair
+    assert scoria.list_pending(limit=4) == fair[:4]
     assert scoria.for_tenant("tenant-2").list_pending() == runs[3:5]
 
 

@@ -111,8 +111,8 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
                 ),
             ]
         for tenant_id in (None, "acme"):
-            for in_turns in (False, True):
-                due = store.list_due(tenant_id=tenant_id, until=LONG, limit=9, in_turns=in_turns)
+            for fair in (False, True):
+                due = store.list_due(tenant_id=tenant_id, until=LONG, limit=9, fair=fair)
                 assert whole in due
                 assert all(isinstance(each, str) for each in due)
             for session_id in (None, "session-1"):

@@ -107,8 +107,8 @@ class Shared:
             )
             return [row[0] for row in found]
 
-    def list_due(self, *, tenant_id, until, limit, in_turns=False):
-        turn = "row_number() OVER (PARTITION BY tenant ORDER BY due, run_id), " if in_turns else ""
+    def list_due(self, *, tenant_id, until, limit, fair=False):
+        turn = "row_number() OVER (PARTITION BY tenant ORDER BY due, run_id), " if fair else ""
         with self.connect() as file:
             found = file.execute(
                 "SELECT run_id FROM runs WHERE (?1 IS NULL OR tenant = ?1) AND due <= ?2 "

@@ -9,7 +9,7 @@ import unicodedata
 
 import pytest
 
-from scoria_core.errors import ScoriaError, StoreCorrupt, TransitionRefused, shown
+from scoria_core.errors import ScoriaError, StoreCorrupt, TransitionRefused, safe_repr
 from scoria_core.logs import VisibleFormatter, logger_of
 from scoria_core.visible import visible_block, visible_line, visible_pieces
 
@@ -92,7 +92,7 @@ class Speaks:
 @pytest.mark.parametrize("value", [Speaks(), HOSTILE, {HOSTILE: HOSTILE}])
 def test_a_value_in_a_message_is_one_visible_line(value: object) -> None:
     """Also where its own repr writes escapes and lines."""
-    assert shown(value, 500) == visible_line(shown(value, 500))
+    assert safe_repr(value, 500) == visible_line(safe_repr(value, 500))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import click
 
 from scoria_cli.console import err_line, out_document
 from scoria_cli.moves import missing, told
-from scoria_core.errors import ScoriaError, shown
+from scoria_core.errors import ScoriaError, safe_repr
 from scoria_core.logs import logger_of
 
 COMMANDS = {
@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _refuse("stopped")
     except UnicodeEncodeError as error:  # Python could not read an argument
-        refused = f"{shown(error.object)} is no Unicode text here"
+        refused = f"{safe_repr(error.object)} is no Unicode text here"
         return _refuse(f"{refused}; set PYTHONUTF8=1, or a locale such as C.UTF-8")
     except OSError as error:
         return _refuse(f"{error.strerror or error}: check the address, or the path, and try again")

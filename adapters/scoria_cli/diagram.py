@@ -9,7 +9,7 @@ import click
 from transitions import Machine
 
 from scoria_cli.console import out_document
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 from scoria_core.importing import named
 from scoria_core.lifecycles import MACHINES
 from scoria_core.visible import visible_block
@@ -49,7 +49,7 @@ def _lifecycles(subject: str) -> Sequence[Lifecycle]:
     if ":" in subject:
         return [lifecycle_of(subject.partition(":")[2], _named(subject))]
     known = ", ".join([*MACHINES, "all"])
-    raise click.UsageError(f"no lifecycle {shown(subject)}: name {known}, or a module:name")
+    raise click.UsageError(f"no lifecycle {safe_repr(subject)}: name {known}, or a module:name")
 
 
 def _named(subject: str) -> object:
@@ -63,7 +63,7 @@ def _named(subject: str) -> object:
             next_move = f"have {made_there} in its module, and name {place}"
         made = found() if callable(found) and not isinstance(found, Machine) else found
     except (Exception, SystemExit) as error:
-        raise NotDrawable(subject, f"cannot be read: {shown(error, 200)}", next_move) from error
+        raise NotDrawable(subject, f"cannot be read: {safe_repr(error, 200)}", next_move) from error
     if not isinstance(made, Machine):
         _refuse_owner(subject, made)
     return made
@@ -82,7 +82,7 @@ def _refuse_owner(subject: str, made: object) -> None:
         model = known[0] if known else kind.__name__.lower()
         place = f"{module}:{model}.{machines[0]}"
         where = "" if known else f", where {model} = {kind.__name__}()"
-    problem = f"is no machine, but has one: {shown(machines[0])}"
+    problem = f"is no machine, but has one: {safe_repr(machines[0])}"
     raise NotDrawable(subject, problem, f"type scoria diagram {place}{where}")
 
 

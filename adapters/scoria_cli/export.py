@@ -19,7 +19,7 @@ from scoria_cli.console import err_line
 from scoria_cli.options import run_ids
 from scoria_cli.place import beside, publish, refused
 from scoria_cli.rows import COLUMNS, rows
-from scoria_core.errors import StoreCorrupt, shown
+from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
@@ -92,9 +92,9 @@ class Selection:
 
     def _tell_of_none(self, listed: bool, unseen: Iterable[str]) -> None:
         if self.tenant_id is not None and not listed:
-            err_line(f"scoria: --tenant {shown(self.tenant_id)} has no run here")
+            err_line(f"scoria: --tenant {safe_repr(self.tenant_id)} has no run here")
         for run_id in unseen:
-            err_line(f"scoria: --without {shown(run_id)} names no run that is here")
+            err_line(f"scoria: --without {safe_repr(run_id)} names no run that is here")
 
     def _whole(self, run_id: str) -> Run | None:
         try:

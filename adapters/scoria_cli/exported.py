@@ -12,7 +12,7 @@ from typing import IO, Any
 from scoria_cli.export import named, need_duckdb
 from scoria_cli.place import PARQUET
 from scoria_cli.rows import COLUMNS, Row, rows
-from scoria_core.errors import StoreCorrupt, shown
+from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.payloads import compact, name_problem
 from scoria_core.ports import Record
 from scoria_core.run import Run
@@ -125,7 +125,7 @@ def _check_columns(path: Path, found: Mapping[str, str]) -> None:
     for name in {**COLUMNS, **found}:
         if found.get(name) not in TYPES.get(COLUMNS.get(name, ""), ()):
             says = f"is {found[name]} there" if name in found else "is not there"
-            raise _broken(path, f"has other columns than an export: {shown(name)} {says}")
+            raise _broken(path, f"has other columns than an export: {safe_repr(name)} {says}")
 
 
 def _of_columns(path: Path, row: Row, number: int) -> Row:
@@ -147,9 +147,9 @@ def _checked(path: Path, row: Any, number: int) -> Row:
         raise _broken(path, f"has no entry in its row {number}")
     run_id = row["run_id"]
     if name_problem(run_id) or not run_id.isprintable():
-        raise _broken(path, f"has no run of the id {shown(run_id)}, as its row {number} says")
+        raise _broken(path, f"has no run of the id {safe_repr(run_id)}, as its row {number} says")
     return dict(row)
 
 
 def _broken(path: Path, problem: str) -> StoreCorrupt:
-    return StoreCorrupt(f"export {shown(str(path))}", 0, problem)
+    return StoreCorrupt(f"export {safe_repr(str(path))}", 0, problem)

@@ -15,7 +15,7 @@ from scoria_core.errors import (
     ScoriaError,
     TransitionRefused,
     VersionConflict,
-    shown,
+    safe_repr,
 )
 from scoria_core.lifecycles import RunStatus
 
@@ -61,10 +61,10 @@ def told(error: ScoriaError) -> str:
     """Return the message of a refusal; where it names a call of the facade, a command instead."""
     match error:
         case RunNotFound(run_id=run_id, is_session=True):
-            find = f"find its runs with scoria runs list --session {shown(run_id)}"
-            return f"no run {shown(run_id)}: that is a session_id, which groups runs; {find}"
+            find = f"find its runs with scoria runs list --session {safe_repr(run_id)}"
+            return f"no run {safe_repr(run_id)}: that is a session_id, which groups runs; {find}"
         case RunNotFound(run_id=run_id):
-            return f"no run {shown(run_id)}; see which there are with scoria runs list"
+            return f"no run {safe_repr(run_id)}; see which there are with scoria runs list"
         case VersionConflict(run_id=run_id):
             return f"run {run_id} was changed by another meanwhile; {_show(run_id)}, and try again"
         case InvalidIdentity(name=name, problem=problem):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from scoria_core import Scoria
-from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.files import path_name
 from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
@@ -71,7 +71,9 @@ class Moment(click.DateTime):
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
             moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{shown(value)} is no date; write 2026-01-31, or with a time", param, ctx)
+            self.fail(
+                f"{safe_repr(value)} is no date; write 2026-01-31, or with a time", param, ctx
+            )
         if moment > datetime.now(UTC):
             self.fail(f"{value} has not come yet; name a day that has", param, ctx)
         return moment
@@ -85,7 +87,7 @@ def _ascii(
 ) -> Any:
     """Return a number as it was typed; the digits of other scripts are a mistake, not a number."""
     if isinstance(value, str) and not value.isascii():
-        kind.fail(f"{shown(value)} is no number; write it in the digits 0 to 9", param, ctx)
+        kind.fail(f"{safe_repr(value)} is no number; write it in the digits 0 to 9", param, ctx)
     return value
 
 

@@ -10,7 +10,7 @@ import click
 from scoria_cli.console import out_line
 from scoria_cli.options import Amount, Whole, store_option
 from scoria_core import Scoria
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 from scoria_core.handlers import Handlers
 from scoria_core.importing import named
 from scoria_worker import Worker, stopping
@@ -97,7 +97,7 @@ def _handlers(name: str) -> Handlers:
         found = named(name)
         handlers: object = found() if callable(found) else found
     except (Exception, SystemExit) as error:
-        problem = f"{name} cannot be had: {shown(error, 200)}; name a mapping as module:name"
+        problem = f"{name} cannot be had: {safe_repr(error, 200)}; name a mapping as module:name"
         raise click.BadParameter(problem, param_hint="--handlers") from error
     if not isinstance(handlers, Mapping) or not handlers:
         problem = f"{name} is no mapping of step kinds to handlers; name one as module:name"

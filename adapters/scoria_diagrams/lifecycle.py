@@ -7,7 +7,7 @@ import attrs
 from transitions import Machine
 from transitions.extensions.nesting import HierarchicalMachine
 
-from scoria_core.errors import ScoriaError, shown
+from scoria_core.errors import ScoriaError, safe_repr
 from scoria_core.lifecycles import MACHINES
 
 
@@ -23,7 +23,7 @@ class NotDrawable(ScoriaError):
     @property
     def message(self) -> str:
         """Name the machine, what is wrong with it and what to do."""
-        return f"{shown(self.name)} {self.problem}; {self.next_move}"
+        return f"{safe_repr(self.name)} {self.problem}; {self.next_move}"
 
 
 @attrs.frozen
@@ -98,7 +98,7 @@ def lifecycle_of(name: str, machine: object) -> Lifecycle:
 
 def _flat(name: str, machine: object) -> Machine:
     if not isinstance(machine, Machine):
-        raise NotDrawable(name, f"is no machine but {shown(machine)}")
+        raise NotDrawable(name, f"is no machine but {safe_repr(machine)}")
     if isinstance(machine, HierarchicalMachine):
         raise NotDrawable(name, "is hierarchical")
     if machine.initial is None:
@@ -110,7 +110,9 @@ def _check(lifecycle: Lifecycle) -> None:
     for move in lifecycle.transitions:
         for state in (move.source, move.dest):
             if state not in lifecycle.states:
-                problem = f"has a transition {shown(move.trigger)} with no state {shown(state)}"
+                problem = (
+                    f"has a transition {safe_repr(move.trigger)} with no state {safe_repr(state)}"
+                )
                 raise NotDrawable(lifecycle.name, problem, "declare the state")
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import attrs
 
-from scoria_core.errors import ScoriaError, shown
+from scoria_core.errors import ScoriaError, safe_repr
 from scoria_diagrams import dot
 from scoria_diagrams.lifecycle import Lifecycle
 
@@ -45,6 +45,6 @@ def _drawn(graph: str) -> str:
         [command, "-Tsvg"], input=graph.encode(), capture_output=True, check=False
     )
     if ran.returncode != 0:
-        said = shown(ran.stderr.decode(errors="replace"), 200)
+        said = safe_repr(ran.stderr.decode(errors="replace"), 200)
         raise DotUnavailable(f"failed: {said}", "try --format dot and look at the graph")
     return ran.stdout.decode()

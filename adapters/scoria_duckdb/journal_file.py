@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from typing import Any, ClassVar
 import attrs
 import duckdb
 
+from scoria_core.batches import decode_batch, encode_batch
 from scoria_core.errors import (
     SchemaTooNew,
     ScoriaError,
@@ -28,9 +28,9 @@ from scoria_core.errors import (
     StoreUnavailable,
     VersionConflict,
 )
+from scoria_core.fairness import fair_order
 from scoria_core.files import StoreFile, path_name
 from scoria_core.group_commit import GroupCommit
-from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Record, RunHead, RunKey
 from scoria_core.recent import Recent
 from scoria_duckdb.compaction import compact
@@ -116,7 +116,7 @@ class _Write:
         found_by: tuple[str | None, ...] = (None, None, None)
         if self.key is not None:
             found_by = (self.key.tenant_id, self.key.session_id, self.key.idempotency_key)
-        return (self.run_id, self.due_at, packed(self.records), *found_by)
+        return (self.run_id, self.due_at, encode_batch(self.records), *found_by)
 
 
 class JournalFile:
@@ -289,9 +289,7 @@ class JournalFile:
                 rows = self._rows("runs_of_session", session_id=session_id, **asked)
             return [run_id for (run_id,) in rows]
 
-    def list_due(
-        self, tenant_id: str | None, until: datetime, limit: int, in_turns: bool
-    ) -> list[str]:
+    def list_due(self, tenant_id: str | None, until: datetime, limit: int, fair: bool) -> list[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._using():
             self._settle()
@@ -302,15 +300,9 @@ class JournalFile:
                 if due_at <= now and tenant_id in (None, owner)
             )
             run_ids = [run_id for _, run_id in due]
-            return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
-
-    def _in_turns(self, run_ids: list[str]) -> list[str]:
-        before: Counter[str] = Counter()
-        turns: dict[str, int] = {}
-        for run_id in run_ids:
-            tenant_id, _ = self._due[run_id]
-            turns[run_id], before[tenant_id] = before[tenant_id], before[tenant_id] + 1
-        return sorted(run_ids, key=turns.__getitem__)
+            return (fair_order(run_ids, lambda run_id: self._due[run_id][0]) if fair else run_ids)[
+                :limit
+            ]
 
     def _is_due(self, run_id: str, due_by: datetime | None) -> bool:
         if due_by is None:
@@ -341,7 +333,7 @@ class JournalFile:
             return kept
         rows = [] if self._is_new(run_id) else self._rows("journal", run_id=run_id)
         journal = _Journal(rows[0][0] if rows else "")
-        journal.extend(unpacked(run_id, [row[1] for row in rows]))
+        journal.extend(decode_batch(run_id, [row[1] for row in rows]))
         if rows:
             self._keep(run_id, journal)
         return journal

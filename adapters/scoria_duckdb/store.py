@@ -7,8 +7,8 @@ from pathlib import Path
 from scoria_core.errors import StoreUnavailable
 from scoria_core.files import path_name
 from scoria_core.ports import Capability, Record, RunHead, RunKey
-from scoria_core.shield import shielded
 from scoria_core.stores import file_path
+from scoria_core.uninterruptible import uninterruptible
 from scoria_duckdb.journal_file import JournalFile
 
 
@@ -29,7 +29,7 @@ class DuckDBStore:
 
     def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        return shielded(lambda: self._open_file().create(key, records, due_at))
+        return uninterruptible(lambda: self._open_file().create(key, records, due_at))
 
     def append(
         self,
@@ -41,39 +41,41 @@ class DuckDBStore:
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        shielded(
+        uninterruptible(
             lambda: self._open_file().append(run_id, records, expected_version, due_at, due_by)
         )
 
     def read(self, run_id: str) -> Sequence[Record]:
         """Return the records of a run."""
-        return shielded(lambda: self._open_file().read(run_id))
+        return uninterruptible(lambda: self._open_file().read(run_id))
 
     def head(self, run_id: str) -> RunHead | None:
         """Return what the run is found by."""
-        return shielded(lambda: self._open_file().head(run_id))
+        return uninterruptible(lambda: self._open_file().head(run_id))
 
     def list_runs(
         self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
     ) -> Sequence[str]:
         """Return run ids, newest first."""
-        return shielded(lambda: self._open_file().list_runs(tenant_id, session_id, limit, before))
+        return uninterruptible(
+            lambda: self._open_file().list_runs(tenant_id, session_id, limit, before)
+        )
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        return shielded(lambda: self._open_file().list_due(tenant_id, until, limit, in_turns))
+        return uninterruptible(lambda: self._open_file().list_due(tenant_id, until, limit, fair))
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
-        return shielded(lambda: self._open_file().prune(versions))
+        return uninterruptible(lambda: self._open_file().prune(versions))
 
     def close(self) -> None:
         """Give the file back; the last store of the process to do so closes it."""
         file, self._file = self._file, None
         if file is not None:
-            shielded(file.leave)
+            uninterruptible(file.leave)
 
     def _open_file(self) -> JournalFile:
         if self._file is None:

@@ -2,12 +2,13 @@
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
+from scoria_core.fairness import fair_order
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_core.stores import store_name
 
@@ -93,15 +94,17 @@ class MemoryStore:
             return listing[max(0, end - limit) : end][::-1]
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._lock:
             self._check_open()
             queue = self._queues[tenant_id]
             due = bisect_right(queue, until, key=itemgetter(0))
-            run_ids = [run_id for _, run_id in queue[: due if in_turns else min(due, limit)]]
-            return self._in_turns(run_ids)[:limit] if in_turns else run_ids
+            run_ids = [run_id for _, run_id in queue[: due if fair else min(due, limit)]]
+            if fair:
+                run_ids = fair_order(run_ids, lambda run_id: self._keys[run_id].tenant_id)
+            return run_ids[:limit]
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
@@ -134,14 +137,6 @@ class MemoryStore:
         for tenant_id in (None, key.tenant_id):
             for session_id in (None, key.session_id):
                 self._listings[tenant_id, session_id].remove(run_id)
-
-    def _in_turns(self, run_ids: list[str]) -> list[str]:
-        before: Counter[str] = Counter()
-        turns: dict[str, int] = {}
-        for run_id in run_ids:
-            tenant_id = self._keys[run_id].tenant_id
-            turns[run_id], before[tenant_id] = before[tenant_id], before[tenant_id] + 1
-        return sorted(run_ids, key=turns.__getitem__)
 
     def _set_due(self, run_id: str, due_at: datetime | None) -> None:
         before = self._due.pop(run_id, None)

@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from scoria_core.errors import ScoriaError, StoreCorrupt, StoreUnavailable, shown
+from scoria_core.errors import ScoriaError, StoreCorrupt, StoreUnavailable, safe_repr
 from scoria_core.visible import visible_line
 
 CONNECT_TIMEOUT = 5
@@ -177,7 +177,7 @@ def _translation(name: str, error: psycopg.Error) -> ScoriaError:
     said = _said(error)
     match error:
         case PoolClosed() | PoolTimeout():
-            return StoreUnavailable(name, f"gives no connection: {shown(error, 200)}")
+            return StoreUnavailable(name, f"gives no connection: {safe_repr(error, 200)}")
         case errors.DataCorrupted() | errors.IndexCorrupted():
             return StoreCorrupt(f"store {name}", 0, f"cannot be read: {said}")
         case errors.UndefinedTable() | errors.UndefinedColumn():

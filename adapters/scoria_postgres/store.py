@@ -15,8 +15,8 @@ import attrs
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from scoria_core.batches import decode_batch, encode_batch
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.packing import packed, unpacked
 from scoria_core.ports import Capability, Record, RunHead, RunKey
 from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
 from scoria_postgres.migrate import migrate
@@ -39,7 +39,7 @@ _SQL = {
     for name in (
         "append",
         "create",
-        "due_in_turns",
+        "due_fairly",
         "head",
         "journal",
         "owner",
@@ -100,7 +100,7 @@ class PostgresStore:
             "idempotency_key": key.idempotency_key,
             "version": len(records),
             "due_at": due_at,
-            "records": packed(records),
+            "records": encode_batch(records),
         }
         created = self._rows("create", row)
         if created.rows:
@@ -128,7 +128,7 @@ class PostgresStore:
             "version": expected_version + len(records),
             "due_at": due_at,
             "due_by": due_by,
-            "records": packed(records),
+            "records": encode_batch(records),
         }
         appended = self._rows("append" if records else "postpone", row)
         if appended.rows or (
@@ -159,12 +159,12 @@ class PostgresStore:
 
     @_finished
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        if in_turns:
+        if fair:
             asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
-            return [run_id for (run_id,) in self._rows("due_in_turns", asked).rows]
+            return [run_id for (run_id,) in self._rows("due_fairly", asked).rows]
         due: dict[str, object] = {"tenant_id =": tenant_id, "due_at <=": until}
         return self._run_ids("scoria_head", due, "due_at, run_id", limit)
 
@@ -205,7 +205,7 @@ class PostgresStore:
 
     def _read(self, run_id: str) -> Sequence[Record]:
         rows = self._rows("journal", {"run_id": run_id}).rows
-        return unpacked(run_id, [records for (records,) in rows])
+        return decode_batch(run_id, [records for (records,) in rows])
 
     def _run_ids(
         self, table: str, asked: Mapping[str, object], order: str, limit: int

@@ -86,11 +86,11 @@ class SQLiteStore:
         return self._run_ids(asked, "run_id DESC", limit)
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
-        order = f"{TURN}, due_at, run_id" if in_turns else "due_at, run_id"
+        order = f"{TURN}, due_at, run_id" if fair else "due_at, run_id"
         return self._run_ids(asked, order, limit)
 
     def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:

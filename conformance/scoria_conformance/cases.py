@@ -5,7 +5,7 @@ from types import TracebackType
 import attrs
 
 from scoria_conformance.blame import SuiteBroken
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 
 TOLD = 12
 """How many cases that do not hold are told of in full."""
@@ -23,7 +23,7 @@ class Cases:
 
     def equal(self, case: str, expected: object, seen: object) -> bool:
         """Compare what a case should come to with what it came to; tell whether it holds."""
-        problem = f"expected {shown(expected, VALUE)}, saw {shown(seen, VALUE)}"
+        problem = f"expected {safe_repr(expected, VALUE)}, saw {safe_repr(seen, VALUE)}"
         return self.holds(case, "" if seen == expected else problem)
 
     def holds(self, case: str, problem: str) -> bool:
@@ -44,7 +44,7 @@ class Cases:
     ) -> None:
         if raised is not None:
             if self.broken and isinstance(raised, Exception):
-                self.broken.append(f"and then: {shown(raised, VALUE)}")
+                self.broken.append(f"and then: {safe_repr(raised, VALUE)}")
                 raise AssertionError(self._said()) from raised
             return
         if not self.tried:

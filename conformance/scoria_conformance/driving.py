@@ -38,7 +38,7 @@ from scoria_conformance.unkind import (
     plainest,
 )
 from scoria_conformance.world import PATIENCE, StoreFactory
-from scoria_core.errors import StoreUnavailable, VersionConflict, shown
+from scoria_core.errors import StoreUnavailable, VersionConflict, safe_repr
 from scoria_core.ports import Record
 
 LENGTH, TAIL = 40, 5
@@ -79,9 +79,9 @@ def answered(method: str, call: Callable[[], Any]) -> Answer:
     except VersionConflict as error:
         return Answer(raised=told(error))
     except StoreUnavailable as error:
-        return Answer(raised=type(error).__name__, said=shown(error.problem, SAID))
+        return Answer(raised=type(error).__name__, said=safe_repr(error.problem, SAID))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what the store answers
-        return Answer(raised=type(error).__name__, said=shown(error, SAID))
+        return Answer(raised=type(error).__name__, said=safe_repr(error, SAID))
 
 
 def _plain(method: str, returned: Any) -> Any:

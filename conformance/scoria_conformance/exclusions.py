@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 from scoria_conformance.verdict import Check, Status
-from scoria_core.errors import ScoriaError, shown
+from scoria_core.errors import ScoriaError, safe_repr
 
 FURTHEST = timedelta(days=90)
 """How far ahead an exclusion may last: by then somebody has looked at it again."""
@@ -75,7 +75,7 @@ class Exclusions:
     def refuse_unknown(self, names: Collection[str]) -> None:
         """Raise `ExclusionsRefused` where an entry names no scenario and no row of one."""
         lines = [
-            f"{each.place}: no scenario is called {shown(each.scenario)}; "
+            f"{each.place}: no scenario is called {safe_repr(each.scenario)}; "
             "copy the name from the report, with its example in brackets for one row"
             for each in self.entries
             if each.scenario not in names
@@ -147,7 +147,7 @@ def _wrong(entry: object, today: date) -> str:
         days = FURTHEST.days
         return f"until is more than {days} days ahead; give a day through {today + FURTHEST}"
     more = sorted({*entry} - {*FIELDS})
-    return f"{shown(more[0])} is not known; keep to {', '.join(FIELDS)}" if more else ""
+    return f"{safe_repr(more[0])} is not known; keep to {', '.join(FIELDS)}" if more else ""
 
 
 def _repeated(found: Sequence[tuple[str, Any]]) -> Iterator[str]:
@@ -155,5 +155,5 @@ def _repeated(found: Sequence[tuple[str, Any]]) -> Iterator[str]:
     for place, entry in found:
         name = entry.get("scenario") if isinstance(entry, dict) else None
         if isinstance(name, str) and name in seen:
-            yield f"{place}: {shown(name)} is excluded twice; keep one entry"
+            yield f"{place}: {safe_repr(name)} is excluded twice; keep one entry"
         seen.add(str(name))

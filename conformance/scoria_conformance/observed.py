@@ -14,7 +14,7 @@ from typing import Any, cast
 import attrs
 
 from scoria_core import errors
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
 from scoria_core.visible import visible_line
 
@@ -204,12 +204,12 @@ class Observed:
 
     def _declared(self, declared: object) -> frozenset[Capability]:
         if type(declared) is not frozenset:
-            raise self.ledger.breaks(f"capabilities is {shown(declared)}, and no frozenset")
+            raise self.ledger.breaks(f"capabilities is {safe_repr(declared)}, and no frozenset")
         known = {str(each): each for each in Capability}
         plain = [each for each in declared if type(each) in (str, Capability)]
         found = [known[each] for each in plain if each in known]
         if len(found) < len(declared):
-            unknown = ", ".join(sorted(shown(each) for each in declared if each not in found))
+            unknown = ", ".join(sorted(safe_repr(each) for each in declared if each not in found))
             raise self.ledger.breaks(
                 f"capabilities has {unknown}, which is no capability: there are {', '.join(known)}"
             )
@@ -231,7 +231,7 @@ Wrong = Callable[[object], str]
 
 
 def _no_none(answer: object) -> str:
-    return "" if answer is None else f"{shown(answer)}, and must answer None"
+    return "" if answer is None else f"{safe_repr(answer)}, and must answer None"
 
 
 def _no_text(answer: object) -> str:
@@ -282,7 +282,7 @@ def mistyped(answer: object, kind: type, **fields: type) -> str:
 
 def _typed(value: object) -> str:
     kind = type(value)
-    return f"{shown(value)} of {kind.__module__}.{kind.__qualname__}"
+    return f"{safe_repr(value)} of {kind.__module__}.{kind.__qualname__}"
 
 
 def _kept(value: object) -> object:
@@ -297,14 +297,14 @@ def _told(value: object) -> str:
         more = [f"... {len(value)} in all"] if len(value) > len(some) else []
         return f"[{', '.join([*some, *more])}]"
     if type(value) is Record:
-        return f"Record({value.sequence}, {shown(value.body, 40)})"
+        return f"Record({value.sequence}, {safe_repr(value.body, 40)})"
     if type(value) is RunKey:
-        key = "" if value.idempotency_key is None else f", key {shown(value.idempotency_key)}"
+        key = "" if value.idempotency_key is None else f", key {safe_repr(value.idempotency_key)}"
         ids = (value.run_id, value.tenant_id, value.session_id)
-        return f"RunKey({', '.join(shown(each, SHOWN) for each in ids)}{key})"
+        return f"RunKey({', '.join(safe_repr(each, SHOWN) for each in ids)}{key})"
     if isinstance(value, datetime):
         return value.isoformat()
-    return shown(value, SHOWN)
+    return safe_repr(value, SHOWN)
 
 
 def named(error: BaseException) -> str:

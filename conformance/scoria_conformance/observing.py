@@ -27,7 +27,7 @@ from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.target import Target
 from scoria_conformance.verdict import Check, Outcome, Status, StepSeen
 from scoria_conformance.world import World
-from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable, safe_repr
 
 VALUE = 1_000
 """How many characters of a compared value are shown."""
@@ -217,8 +217,8 @@ def pytest_assertrepr_compare(
     config: pytest.Config, op: str, left: object, right: object
 ) -> list[str] | None:
     """Note what was expected and seen; pytest explains it as ever."""
-    expected = shown(right, VALUE) if op == "==" else f"{op} {shown(right, VALUE)}"
-    config.stash[_WATCHED].compared = (expected, shown(left, VALUE))
+    expected = safe_repr(right, VALUE) if op == "==" else f"{op} {safe_repr(right, VALUE)}"
+    config.stash[_WATCHED].compared = (expected, safe_repr(left, VALUE))
     return None
 
 

@@ -98,7 +98,7 @@ class Reference:
         return sorted(older, reverse=True)[:limit]
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of the runs that are due, longest due first, or the tenants in turns."""
         self._check_open()
@@ -108,7 +108,7 @@ class Reference:
             if run.due_at is not None and run.is_due(until) and run.is_of(tenant_id)
         )
         run_ids = [run_id for _, run_id in due]
-        return (self._in_turns(run_ids) if in_turns else run_ids)[:limit]
+        return (self._fair_order(run_ids) if fair else run_ids)[:limit]
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove each run that is at its version."""
@@ -126,7 +126,7 @@ class Reference:
         """Return the version of a run, which is 0 for one that is unknown."""
         return self.runs[run_id].version if run_id in self.runs else 0
 
-    def _in_turns(self, run_ids: list[str]) -> list[str]:
+    def _fair_order(self, run_ids: list[str]) -> list[str]:
         seen: list[str] = []
         turns: list[tuple[int, int, str]] = []
         for place, run_id in enumerate(run_ids):

@@ -18,7 +18,7 @@ from scoria_conformance.host import Host
 from scoria_conformance.serving import served
 from scoria_conformance.setting import Adapter
 from scoria_conformance.world import StoreFactory
-from scoria_core.errors import StoreUnavailable, shown
+from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.importing import named
 from scoria_core.stores import checked_url, known_schemes, open_store, scratch_url, store_name
 
@@ -80,7 +80,7 @@ class Target:
         try:
             httpx.get(checked_url(self.text))
         except httpx.HTTPError as error:
-            problem = f"does not answer: {shown(error, 200)}"
+            problem = f"does not answer: {safe_repr(error, 200)}"
             raise StoreUnavailable(self.name, problem, "start the host first") from error
 
     def _check_store(self) -> None:
@@ -91,7 +91,7 @@ class Target:
             except (StoreUnavailable, KeyboardInterrupt):
                 raise
             except BaseException as error:  # a module may exit, or skip itself
-                problem = f"could not be opened in an empty directory: {shown(error, 200)}"
+                problem = f"could not be opened in an empty directory: {safe_repr(error, 200)}"
                 next_move = "give a factory that takes a pathlib.Path and returns a RunStore"
                 raise StoreUnavailable(self.name, problem, next_move) from error
 
@@ -104,7 +104,7 @@ class Target:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module may exit, or skip itself
-            problem = f"cannot be imported: {shown(error, 200)}"
+            problem = f"cannot be imported: {safe_repr(error, 200)}"
             raise StoreUnavailable(self.name, problem, _NEXT_MOVE) from error
 
     @contextmanager

@@ -194,7 +194,7 @@ VALUES: Mapping[str, Callable[[Theme], Values]] = {
     "limit": lambda _: Values.of(*LIMITS),
     "before": lambda theme: Values.of(None, *theme.run_ids, *_unknown(theme)),
     "until": lambda _: Values.of(*TIMES),
-    "in_turns": lambda _: Values.of(False, True),
+    "fair": lambda _: Values.of(False, True),
     "versions": _pruned,
 }
 """The values of each parameter by its name, or by that of its method or class as well."""
@@ -207,7 +207,7 @@ EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
     "list_due.limit": lambda _: (LIMITS[0], 2),
     "before": lambda _: (None,),
     "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[-1]),
-    "in_turns": lambda _: (False, True),
+    "fair": lambda _: (False, True),
 }
 """What to ask by each parameter of a method that only asks, to be told all there is.
 

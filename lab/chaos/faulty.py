@@ -15,9 +15,9 @@ def registry() -> Mapping[str, Handler]:
     list_due = RunRepository.due
 
     def list_whatever_runs(
-        self: RunRepository, limit: int, until: datetime | None = None, *, in_turns: bool = False
+        self: RunRepository, limit: int, until: datetime | None = None, *, fair: bool = False
     ) -> list[str]:
-        return list_due(self, limit, until or datetime.max.replace(tzinfo=UTC), in_turns=in_turns)
+        return list_due(self, limit, until or datetime.max.replace(tzinfo=UTC), fair=fair)
 
     def take_over(change: Change, max_attempts: int) -> bool:
         decisions.recover(change, max_attempts)

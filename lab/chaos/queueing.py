@@ -184,8 +184,8 @@ def _plans(server: Server) -> tuple[list[str], float]:
         began = time.monotonic()
         for _ in range(PLANS):
             for tenant_id in (None, "small"):
-                for in_turns in (False, True):
-                    store.list_due(tenant_id=tenant_id, until=until, limit=64, in_turns=in_turns)
+                for fair in (False, True):
+                    store.list_due(tenant_id=tenant_id, until=until, limit=64, fair=fair)
         look = (time.monotonic() - began) / (4 * PLANS)
     finally:
         store.close()

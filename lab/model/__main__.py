@@ -16,7 +16,7 @@ from lab.model.search import Report, search
 from lab.model.walk import StoredRun, Walk, replay
 from scoria_conformance.target import Target
 from scoria_core import ScoriaError
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 
 _DEFAULT = Bounds()
 
@@ -108,7 +108,7 @@ def main() -> int:
     except (NotAScript, ScoriaError) as error:
         problem = str(error)
     except UnicodeDecodeError as error:
-        problem = f"the script is no UTF-8 text: {shown(error)}"
+        problem = f"the script is no UTF-8 text: {safe_repr(error)}"
     else:
         return code
     click.echo(problem, err=True)

@@ -12,7 +12,7 @@ from scoria_core import Identity, JournalEntry, Step, decisions
 from scoria_core.conversion import converter
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotResumable
-from scoria_core.lifecycles import ApprovalStatus, RunStatus, target
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, next_state
 from scoria_core.model import Approval, StepError
 from scoria_core.run import Run
 
@@ -24,7 +24,7 @@ class Bug:
     """A wrong function in the place of a right one, and what is wrong with it."""
 
     words: str
-    replaced: Mapping[Guard, Callable[..., Any]]
+    evolve: Mapping[Guard, Callable[..., Any]]
 
 
 def _claims_beside_another(change: Change, kinds: Any) -> Step | None:
@@ -46,7 +46,7 @@ def _resumes_undecided(change: Change) -> None:
 
 def _cancels_without_withdrawing(change: Change, reason: str | None) -> None:
     run = change.run
-    target("run", run.run_id, run.status, "cancel")
+    next_state("run", run.run_id, run.status, "cancel")
     decisions._expire_overdue(change)
     decisions._cancel_steps(change)
     change.move("run", run.run_id, "cancel", reason=reason)
@@ -152,6 +152,6 @@ BUGS: Mapping[int, Bug] = MappingProxyType(
 def planted(number: int) -> Iterator[None]:
     """Have the core run with a bug."""
     with ExitStack() as stack:
-        for (owner, name), wrong in BUGS[number].replaced.items():
+        for (owner, name), wrong in BUGS[number].evolve.items():
             stack.enter_context(patch.object(owner, name, wrong))
         yield

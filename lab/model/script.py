@@ -18,7 +18,7 @@ import attrs
 
 from lab.model.composition import COMMIT, CRASH, TIME_PASSES, Action
 from lab.model.vocabulary import ANSWERS, CALLS, STARTS
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class NotAScript(ValueError):
     problem: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, {shown(self.text)}, {self.problem}"
+        return f"line {self.line}, {safe_repr(self.text)}, {self.problem}"
 
 
 def _vocabulary(callers: int) -> dict[str, Action]:

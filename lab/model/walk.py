@@ -20,7 +20,7 @@ from lab.model.script import Line, NotAScript
 from lab.model.vocabulary import IDENTITY, KEY
 from scoria_conformance.world import StoreFactory
 from scoria_core import ScoriaError
-from scoria_core.errors import VersionConflict, shown
+from scoria_core.errors import VersionConflict, safe_repr
 from scoria_core.ports import Capability, Record, RunKey, RunStore
 from scoria_core.run import Run
 
@@ -117,7 +117,7 @@ class Walk:
             try:
                 problems += self._follow(self.stored, before, action)
             except Exception as error:  # noqa: BLE001 - whatever a store raises, it did not keep the run
-                problems.append(f"the store raised {shown(error, 200)}")
+                problems.append(f"the store raised {safe_repr(error, 200)}")
         return problems
 
     def _follow(self, stored: StoredRun, before: Situation, action: Action) -> Iterator[str]:

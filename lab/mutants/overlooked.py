@@ -126,16 +126,16 @@ class DueTimesLoseTheirZone(Around):
 
 @breaks("STORE-22", SAID)
 class TurnsAreOfEveryTenant(Around):
-    def list_due(self, *, tenant_id: Any, in_turns: bool = False, **asked: Any) -> Any:
-        tenant_id = None if in_turns else tenant_id
-        return self.store.list_due(tenant_id=tenant_id, in_turns=in_turns, **asked)
+    def list_due(self, *, tenant_id: Any, fair: bool = False, **asked: Any) -> Any:
+        tenant_id = None if fair else tenant_id
+        return self.store.list_due(tenant_id=tenant_id, fair=fair, **asked)
 
 
 @breaks("STORE-11", SAID)
 class RunsDueAtOnceComeAsTheyWereStored(_Knows):
-    def list_due(self, *, limit: int, in_turns: bool = False, **asked: Any) -> Any:
-        found = list(self.store.list_due(limit=1_000, in_turns=in_turns, **asked))
-        if not in_turns:
+    def list_due(self, *, limit: int, fair: bool = False, **asked: Any) -> Any:
+        found = list(self.store.list_due(limit=1_000, fair=fair, **asked))
+        if not fair:
             order = list(self.keys)
             dues = {each: self.store.head(each).due_at for each in found}
             found.sort(key=lambda each: (dues[each], order.index(each)))

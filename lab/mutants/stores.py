@@ -622,8 +622,8 @@ class _Turns(_Due):
         """Return what is listed with the tenants in turns."""
         raise NotImplementedError
 
-    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Any:
-        return self.turns(**asked) if in_turns else self.store.list_due(**asked)
+    def list_due(self, *, fair: bool = False, **asked: Any) -> Any:
+        return self.turns(**asked) if fair else self.store.list_due(**asked)
 
 
 @breaks("STORE-22", SAID)
@@ -654,7 +654,7 @@ class EachTurnIsInTheOrderOfTheTenants(_Turns):
 class DueRunsAreCutBeforeTheTenantsTakeTurns(_Turns):
     def turns(self, limit: int, **asked: Any) -> Any:
         cut = self.store.list_due(limit=limit, **asked)
-        return [run_id for run_id in self.all_due(**asked, in_turns=True) if run_id in cut]
+        return [run_id for run_id in self.all_due(**asked, fair=True) if run_id in cut]
 
 
 @breaks("STORE-22", SAID)

@@ -14,7 +14,7 @@ from scoria_conformance.loading import Ended, Life, ended, sizes
 from scoria_conformance.points import Point
 from scoria_conformance.sequential import Kept
 from scoria_conformance.shelf import NOON, Shelf, numbered, record
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 from scoria_core.ports import Capability, Record, RunKey
 
 YEARS_LATER = NOON.replace(year=9000)
@@ -253,7 +253,7 @@ class Kills:
 
 def told(error: Exception) -> str:
     """Return what a check says, or what the store raised."""
-    return str(error) if isinstance(error, AssertionError) else f"it raised {shown(error, 500)}"
+    return str(error) if isinstance(error, AssertionError) else f"it raised {safe_repr(error, 500)}"
 
 
 def _told(found: Kept | None) -> str:

@@ -33,7 +33,7 @@ from scoria_conformance.cases import Cases
 from scoria_conformance.host import Evidence, Host, HostSession, Turn
 from scoria_conformance.markup import seen
 from scoria_conformance.steps.acting import UNKNOWN_RUN
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 
 NEEDS_REVIEW = "Our refund policy allows this"
 NEEDS_NONE = "See you on Monday"
@@ -212,7 +212,7 @@ def _told(outcome: Outcome) -> str:
     said = outcome.said
     if isinstance(said, Evidence):
         return f"{outcome.how} with {said.status_code}"
-    return f"{outcome.how} ({shown(said)})" if said else outcome.how
+    return f"{outcome.how} ({safe_repr(said)})" if said else outcome.how
 
 
 @then("an act out of its turn, or sent again, is refused and changes nothing")

@@ -14,7 +14,7 @@ from scoria_conformance.marking import UNSEEN, UNSEEN_OF_TEXT, Mark, Marks
 from scoria_conformance.markup import words
 from scoria_conformance.world import World
 from scoria_core import RunDetail
-from scoria_core.errors import shown
+from scoria_core.errors import safe_repr
 from scoria_core.lifecycles import RunStatus, StepStatus
 
 DELEGATED = (
@@ -98,11 +98,11 @@ def _other_than_text(page: Page, marks: Marks) -> Iterator[str]:
     headers = [(f"the header {name}", value) for name, value in page.answer.headers]
     for place, value in (*page.seen.rest, *headers):
         for mark in marks.within(unquote(value)):
-            yield f"{place} has the {mark}: {shown(value)}"
+            yield f"{place} has the {mark}: {safe_repr(value)}"
     for link in page.seen.links:
         for mark in marks.within(unquote(link)):
             if mark.text not in _ids_in(page, link):
-                yield f"a link has the {mark}: {shown(link)}"
+                yield f"a link has the {mark}: {safe_repr(link)}"
 
 
 def _ids_in(page: Page, link: str) -> list[str]:

@@ -21,6 +21,7 @@ from lab.first_contact.batch_1.helpers import (
 )
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import VersionConflict
+from scoria_core.fairness import fair_order
 from scoria_core.ports import Record, RunHead, RunKey
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
@@ -88,7 +89,7 @@ class TiesAsTheyCame(MemoryStore):
     """Lists runs due at one time in the order in which they were stored."""
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """List by due time alone."""
         with self._lock:
@@ -98,7 +99,7 @@ class TiesAsTheyCame(MemoryStore):
                 for run_id, due_at in sorted(self._due.items(), key=lambda each: each[1])
                 if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
             ]
-            return (self._in_turns(found) if in_turns else found)[:limit]
+            return (fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found)[:limit]
 
 
 def show_ties_as_they_came(make: Make, directory: Path) -> None:
@@ -112,10 +113,10 @@ class TurnsById(PrunableSQLiteStore):
     """Numbers the turns of a tenant by the ids of its runs, not by when they are due."""
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """List in turns that are numbered by id."""
-        if not in_turns:
+        if not fair:
             return super().list_due(tenant_id=tenant_id, until=until, limit=limit)
         asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
         turn = "row_number() OVER (PARTITION BY tenant_id ORDER BY run_id)"
@@ -128,16 +129,16 @@ def show_turns_by_id(make: Make, directory: Path) -> None:
     created(store, key(1, "a"), due_at=NOW - SECOND)
     created(store, key(2, "a"), due_at=NOW - 3 * SECOND)
     created(store, key(3, "b"), due_at=NOW - 2 * SECOND)
-    assert due(store, in_turns=True) == [run_id(2), run_id(3), run_id(1)]
+    assert due(store, fair=True) == [run_id(2), run_id(3), run_id(1)]
 
 
 class TurnsOfThePage(MemoryStore):
     """Cuts the queue to the limit first, and then lets the tenants take turns in what is left."""
 
-    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Sequence[str]:
+    def list_due(self, *, fair: bool = False, **asked: Any) -> Sequence[str]:
         """List in turns within the page."""
         found = list(super().list_due(**asked))
-        return self._in_turns(found) if in_turns else found
+        return fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found
 
 
 def show_turns_of_the_page(make: Make, directory: Path) -> None:
@@ -145,23 +146,23 @@ def show_turns_of_the_page(make: Make, directory: Path) -> None:
     store = make(directory)
     created(store, *(key(number, "many") for number in range(1, 6)), due_at=NOW - SECOND)
     created(store, key(9, "one"), due_at=NOW)
-    assert due(store, in_turns=True, limit=3) == [run_id(1), run_id(9), run_id(2)]
+    assert due(store, fair=True, limit=3) == [run_id(1), run_id(9), run_id(2)]
 
 
 class TurnsOfAll(MemoryStore):
     """Forgets which tenant was asked for where the tenants take turns."""
 
-    def list_due(self, *, tenant_id: str | None, in_turns: bool = False, **asked: Any) -> Any:
+    def list_due(self, *, tenant_id: str | None, fair: bool = False, **asked: Any) -> Any:
         """List in turns, whoever asks."""
-        whose = None if in_turns else tenant_id
-        return super().list_due(tenant_id=whose, in_turns=in_turns, **asked)
+        whose = None if fair else tenant_id
+        return super().list_due(tenant_id=whose, fair=fair, **asked)
 
 
 def show_turns_of_all(make: Make, directory: Path) -> None:
     """In turns, too, a tenant sees its own queue alone."""
     store = make(directory)
     created(store, key(1, "a"), key(2, "b"), due_at=NOW)
-    assert due(store, tenant_id="b", in_turns=True) == [run_id(2)]
+    assert due(store, tenant_id="b", fair=True) == [run_id(2)]
 
 
 class BlindRenewal(PrunableSQLiteStore):

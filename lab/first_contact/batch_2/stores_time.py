@@ -13,6 +13,7 @@ import attrs
 from lab.first_contact.batch_2.common import HOUR, NOON, key, memory, raised_kind, recs, sqlite
 from lab.first_contact.batch_2.stores_ids import of
 from lab.first_contact.wrong import Wrong
+from scoria_core.fairness import fair_order
 from scoria_core.ports import Record, RunHead, RunKey
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
@@ -152,7 +153,7 @@ class TextOrder(MemoryStore):
 
     def list_due(self, *, limit: int, **asked: Any) -> Sequence[str]:
         """Sort what is due by the text of its time."""
-        if asked.get("in_turns"):
+        if asked.get("fair"):
             return super().list_due(limit=limit, **asked)
         found = super().list_due(limit=2**62, **asked)
         return sorted(found, key=lambda r: (self._due[r].isoformat(), r))[:limit]
@@ -174,7 +175,7 @@ class Ties(MemoryStore):
     def list_due(self, *, limit: int, **asked: Any) -> Sequence[str]:
         """Sort what is due by its time alone."""
         found = set(super().list_due(limit=2**62, **asked))
-        if asked.get("in_turns"):
+        if asked.get("fair"):
             return super().list_due(limit=limit, **asked)
         return sorted((r for r in self._due if r in found), key=self._due.__getitem__)[:limit]
 
@@ -191,10 +192,10 @@ def show_ties(make: Make, directory: Path) -> None:
 class CutFirst(MemoryStore):
     """Takes the first of the queue up to the limit, and lets the tenants of these take turns."""
 
-    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Sequence[str]:
+    def list_due(self, *, fair: bool = False, **asked: Any) -> Sequence[str]:
         """Cut, and then sort into turns."""
         found = list(super().list_due(**asked))
-        return self._in_turns(found) if in_turns else found
+        return fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found
 
 
 def show_cut_first(make: Make, directory: Path) -> None:
@@ -203,19 +204,20 @@ def show_cut_first(make: Make, directory: Path) -> None:
     for n in range(3):
         store.create(key(f"r{n}", tenant="big"), recs(), due_at=NOON)
     store.create(key("r9", tenant="small"), recs(), due_at=NOON + HOUR)
-    found = store.list_due(tenant_id=None, until=NOON + HOUR, limit=2, in_turns=True)
+    found = store.list_due(tenant_id=None, until=NOON + HOUR, limit=2, fair=True)
     assert list(found) == ["r0", "r9"], "the small tenant did not get its turn"
 
 
 class TurnsByName(MemoryStore):
     """Orders the runs of one turn by tenant, as its window function gives them."""
 
-    def list_due(self, *, limit: int, in_turns: bool = False, **asked: Any) -> Sequence[str]:
+    def list_due(self, *, limit: int, fair: bool = False, **asked: Any) -> Sequence[str]:
         """List tenant by tenant within each turn."""
-        if not in_turns:
+        if not fair:
             return super().list_due(limit=limit, **asked)
         found = list(super().list_due(limit=2**62, **asked))
-        return self._in_turns(sorted(found, key=lambda r: self._keys[r].tenant_id))[:limit]
+        by_tenant = sorted(found, key=lambda r: self._keys[r].tenant_id)
+        return fair_order(by_tenant, lambda r: self._keys[r].tenant_id)[:limit]
 
 
 def show_turns_by_name(make: Make, directory: Path) -> None:
@@ -223,7 +225,7 @@ def show_turns_by_name(make: Make, directory: Path) -> None:
     store = make(directory)
     store.create(key("r1", tenant="a"), recs(), due_at=NOON + HOUR)
     store.create(key("r2", tenant="z"), recs(), due_at=NOON)
-    found = store.list_due(tenant_id=None, until=NOON + HOUR, limit=1, in_turns=True)
+    found = store.list_due(tenant_id=None, until=NOON + HOUR, limit=1, fair=True)
     assert list(found) == ["r2"], "within a turn the name of the tenant decided"
 
 
@@ -313,7 +315,7 @@ class Heap(MemoryStore):
             heapq.heappush(self._heap, (due_at, run_id))
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Read the heap in its order, each run once."""
         with self._lock:
@@ -321,7 +323,7 @@ class Heap(MemoryStore):
             self._heap = [each for each in self._heap if each[1] in self._due]
             due = dict.fromkeys(r for at, r in sorted(self._heap) if at <= until)
             found = [r for r in due if tenant_id in (None, self._keys[r].tenant_id)]
-            return (self._in_turns(found) if in_turns else found)[:limit]
+            return (fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found)[:limit]
 
 
 def show_heap(make: Make, directory: Path) -> None:

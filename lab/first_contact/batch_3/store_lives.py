@@ -95,11 +95,11 @@ class QueueFromOpening(PrunableSQLiteStore):
         self._queue = None
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Answer from memory, in turns from the file."""
-        if in_turns:
-            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, in_turns=True)
+        if fair:
+            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, fair=True)
         queue, done = self._queue, self._writes_done
         with self._transaction() as connection:
             if queue is None:

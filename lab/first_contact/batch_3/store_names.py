@@ -66,11 +66,11 @@ class DueWithoutCase(PrunableSQLiteStore):
     """Lists what is due for tenants that are alike but for their case."""
 
     def list_due(
-        self, *, tenant_id: str | None, until: Any, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: Any, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Compare with a collation that knows no case."""
-        if in_turns:
-            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, in_turns=True)
+        if fair:
+            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, fair=True)
         asked = {"tenant_id COLLATE NOCASE =": tenant_id, "due_at <=": until.timestamp()}
         return self._run_ids(asked, "due_at, run_id", limit)
 

@@ -10,6 +10,7 @@ import attrs
 
 from lab.first_contact.batch_3.tools import AT, begin, due_at, later, records, refusal, wrong_store
 from scoria_core.errors import VersionConflict
+from scoria_core.fairness import fair_order
 from scoria_core.ports import Record, RunHead
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
@@ -219,11 +220,11 @@ class TiesAsTheyCame(MemoryStore):
     """Orders runs that are due at one time as they were stored, and not by id."""
 
     def list_due(
-        self, *, tenant_id: str | None, until: datetime, limit: int, in_turns: bool = False
+        self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Sort by the due time alone."""
-        if in_turns:
-            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, in_turns=True)
+        if fair:
+            return super().list_due(tenant_id=tenant_id, until=until, limit=limit, fair=True)
         with self._lock:
             self._check_open()
             mine = [each for each in self._due if self._due[each] <= until]
@@ -242,11 +243,11 @@ def show_ties(make: Any, directory: Path) -> None:
 class CutBeforeTurns(MemoryStore):
     """Takes the runs longest due up to the limit, and then lets their tenants take turns."""
 
-    def list_due(self, *, in_turns: bool = False, **asked: Any) -> Sequence[str]:
+    def list_due(self, *, fair: bool = False, **asked: Any) -> Sequence[str]:
         """Turn what was cut."""
         found = list(super().list_due(**asked))
         with self._lock:
-            return self._in_turns(found) if in_turns else found
+            return fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found
 
 
 def show_cut(make: Any, directory: Path) -> None:
@@ -255,16 +256,16 @@ def show_cut(make: Any, directory: Path) -> None:
     for number in range(3):
         begin(store, f"run-{number}", "busy", due=AT + timedelta(seconds=number))
     begin(store, "run-9", "calm", due=AT + timedelta(seconds=9))
-    assert due_at(store, later(60), limit=2, in_turns=True) == ["run-0", "run-9"]
+    assert due_at(store, later(60), limit=2, fair=True) == ["run-0", "run-9"]
 
 
 class TurnsOfAll(PrunableSQLiteStore):
     """Forgets which tenant is asked for where tenants take turns."""
 
-    def list_due(self, *, tenant_id: str | None, in_turns: bool = False, **asked: Any) -> Any:
+    def list_due(self, *, tenant_id: str | None, fair: bool = False, **asked: Any) -> Any:
         """Ask for all tenants, as turns need more than one."""
-        of = None if in_turns else tenant_id
-        return super().list_due(tenant_id=of, in_turns=in_turns, **asked)
+        of = None if fair else tenant_id
+        return super().list_due(tenant_id=of, fair=fair, **asked)
 
 
 def show_turns_of_all(make: Any, directory: Path) -> None:
@@ -272,7 +273,7 @@ def show_turns_of_all(make: Any, directory: Path) -> None:
     store = make(directory)
     begin(store, "run-1", "acme", due=AT)
     begin(store, "run-2", "other", due=AT)
-    assert due_at(store, tenant_id="acme", in_turns=True) == ["run-1"]
+    assert due_at(store, tenant_id="acme", fair=True) == ["run-1"]
 
 
 class ZeroIsAll(MemoryStore):

@@ -34,7 +34,7 @@ breaks.add(
     "projected_context",
     [
         (
-            "checks:Checks._handoff_payload",
+            "validation:Validator._handoff_payload",
             "if value is None:",
             ("value = {} if value is None else value\n    if value is None:"),
         )
@@ -44,7 +44,7 @@ breaks.add(
     "an empty context is missing",
     "HANDOFF-5",
     "An empty context is a context",
-    [("checks:Checks._handoff_payload", "if value is None:", "if not value:")],
+    [("validation:Validator._handoff_payload", "if value is None:", "if not value:")],
 )
 breaks.add(
     "the other name of the context is not known",
@@ -93,7 +93,7 @@ breaks.add(
     "a handler cannot hand off",
     "HANDOFF-9",
     "A handler may hand off",
-    [("checks:Checks.outcome", "case HandOff():", "case HandOff() if answer is None:")],
+    [("validation:Validator.outcome", "case HandOff():", "case HandOff() if answer is None:")],
 )
 breaks.add(
     "a child gets the input of its parent too",
@@ -141,7 +141,7 @@ breaks.add(
     "the tags of a handoff are dropped",
     "HANDOFF-12",
     "policy",
-    [("checks:Checks.handoff", "_tags(capability_tags)", "()")],
+    [("validation:Validator.handoff", "_tags(capability_tags)", "()")],
 )
 breaks.add(
     "a handoff shows the first status of its child",
@@ -196,7 +196,7 @@ breaks.add(
     "A handler's handoff is held to the rules",
     [
         (
-            "checks:Checks.outcome",
+            "validation:Validator.outcome",
             "return self.handoff(**attrs.asdict(answer, recurse=False))",
             "return answer",
         )

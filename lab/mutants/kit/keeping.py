@@ -13,7 +13,7 @@ breaks.add(
             "repository:RunRepository.load",
             "records = ",
             (
-                "run = self.kept.take(run_id)\n"
+                "run = self.cache.check_out(run_id)\n"
                 "    if run is not None and self.tenant_id in (None, run.tenant_id):\n"
                 "        return run\n"
                 "    records = "
@@ -85,7 +85,7 @@ breaks.add(
             "return self._runs.load(_run_id(run_id)).detail(self._runs.now())",
             (
                 "run = self._runs.load(_run_id(run_id))\n"
-                "    self._runs.kept.keep(run)\n"
+                "    self._runs.cache.put_back(run)\n"
                 "    return run.detail(self._runs.now())"
             ),
         )

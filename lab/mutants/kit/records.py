@@ -276,7 +276,7 @@ breaks.add(
     "a step is checked after it was written",
     "PAYLOAD-4",
     "checked wherever it is handed over",
-    [("checks:Checks.spec", 'self.payload(spec.input, f"{path}.input")', "spec.input")],
+    [("validation:Validator.spec", 'self.payload(spec.input, f"{path}.input")', "spec.input")],
 )
 breaks.add(
     "tenants are not told apart",

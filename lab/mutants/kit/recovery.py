@@ -230,7 +230,7 @@ breaks.add(
     "the tenant who was first is served first",
     "STEP-24",
     "The tenants take turns",
-    [("scoria:Scoria.list_pending", ", in_turns=True", "")],
+    [("scoria:Scoria.list_pending", ", fair=True", "")],
 )
 breaks.add(
     "a request that expired is left waiting",

@@ -103,7 +103,7 @@ breaks.add(
     "a mapping is no answer",
     "STEP-9",
     "a mapping",
-    [("checks:Checks.outcome", "case None | Mapping():", "case None:")],
+    [("validation:Validator.outcome", "case None | Mapping():", "case None:")],
 )
 breaks.add(
     "Failed completes the step",
@@ -123,7 +123,7 @@ breaks.add(
     "Any other answer fails the step",
     [
         (
-            "checks:Checks.outcome",
+            "validation:Validator.outcome",
             "raise InvalidPayload(",
             ("return Completed({'said': str(answer)})\n    raise InvalidPayload("),
         )

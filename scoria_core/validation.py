@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from scoria_core.errors import InvalidHandoff, InvalidPayload, shown
+from scoria_core.errors import InvalidHandoff, InvalidPayload, safe_repr
 from scoria_core.outcomes import (
     MAX_FOLLOWING,
     Completed,
@@ -25,7 +25,7 @@ _MAX_EXPIRY = timedelta(days=36_500)
 
 
 @attrs.frozen
-class Checks:
+class Validator:
     """Checks what hosts and handlers hand over, within the limits of one facade.
 
     Its methods return a checked copy, or raise the `ScoriaError` that names the field.
@@ -153,20 +153,20 @@ def _retry(retry: object, path: str) -> Retry | None:
         raise InvalidPayload(path, f"is {type(retry).__name__}; pass a Retry or None")
     attempts = retry.max_attempts
     if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
-        problem = f"is {shown(attempts)}; pass an int of 1 or more"
+        problem = f"is {safe_repr(attempts)}; pass an int of 1 or more"
         raise InvalidPayload(f"{path}.max_attempts", problem)
     for name, least in (("delay", 0), ("factor", 1), ("max_delay", 0)):
         value = getattr(retry, name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least <= value <= _MAX_EXPIRY.total_seconds():
-            problem = f"is {shown(value)}; pass a number of {least} or more"
+            problem = f"is {safe_repr(value)}; pass a number of {least} or more"
             raise InvalidPayload(f"{path}.{name}", problem)
     return attrs.evolve(retry, unless=_exceptions(retry.unless, f"{path}.unless"))
 
 
 def _exceptions(unless: object, path: str) -> tuple[str, ...]:
     if not isinstance(unless, tuple):
-        problem = f"is {shown(unless)}; pass a tuple of exception classes or their names"
+        problem = f"is {safe_repr(unless)}; pass a tuple of exception classes or their names"
         raise InvalidPayload(path, problem)
     return tuple(checked_name(name, f"{path}[{number}]") for number, name in enumerate(unless))
 

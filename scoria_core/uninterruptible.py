@@ -32,7 +32,7 @@ class _Work(Generic[R]):
             self.done.release()
 
 
-def shielded(call: Callable[[], R]) -> R:
+def uninterruptible(call: Callable[[], R]) -> R:
     """Return what `call` returns, or raise what it raises.
 
     Where the main thread, which waits for it, is interrupted, it is not begun or comes to its end,
@@ -44,7 +44,7 @@ def shielded(call: Callable[[], R]) -> R:
         return call()
     work = _Work(call)
     work.done.acquire()
-    thread = threading.Thread(target=work.carry_out, name="scoria-shielded")
+    thread = threading.Thread(target=work.carry_out, name="scoria-uninterruptible")
     try:
         try:
             thread.start()

@@ -11,12 +11,12 @@ from scoria_core.payloads import compact
 from scoria_core.ports import Record
 
 
-def packed(records: Sequence[Record]) -> str:
+def encode_batch(records: Sequence[Record]) -> str:
     """Return records as one text."""
     return compact([(each.sequence, each.digest, each.body) for each in records])
 
 
-def unpacked(run_id: str, texts: Iterable[str]) -> list[Record]:
+def decode_batch(run_id: str, texts: Iterable[str]) -> list[Record]:
     """Return the records of the texts of a run, in order.
 
     Raises `StoreCorrupt` naming the record that should stand where a text cannot be read.

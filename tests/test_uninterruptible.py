@@ -1,4 +1,4 @@
-"""What is shielded comes to its end, whoever is interrupted."""
+"""An uninterruptible call always finishes, even if a signal interrupts its caller."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scoria_core.shield import shielded
+from scoria_core.uninterruptible import uninterruptible
 
 
 class StoppedError(BaseException):
@@ -48,7 +48,7 @@ def test_an_interrupted_call_comes_to_its_end(interrupt: Callable[[], None]) -> 
         done.set()
 
     with pytest.raises(StoppedError):
-        shielded(work)
+        uninterruptible(work)
     assert done.is_set()
 
 
@@ -63,7 +63,7 @@ def test_a_second_interrupt_does_not_wait(interrupt: Callable[[], None]) -> None
         done.set()
 
     with pytest.raises(StoppedError):
-        shielded(work)
+        uninterruptible(work)
     assert not done.is_set()
     go.set()
     assert done.wait(120)
@@ -71,12 +71,13 @@ def test_a_second_interrupt_does_not_wait(interrupt: Callable[[], None]) -> None
 
 def test_its_answer_and_its_error_are_the_callers() -> None:
     """From the main thread and from another."""
-    assert shielded(lambda: 7) == 7
+    assert uninterruptible(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        shielded(lambda: 1 / 0)
+        uninterruptible(lambda: 1 / 0)
     found: list[str] = []
     other = threading.Thread(
-        target=lambda: found.append(shielded(lambda: threading.current_thread().name)), name="other"
+        target=lambda: found.append(uninterruptible(lambda: threading.current_thread().name)),
+        name="other",
     )
     other.start()
     other.join()
@@ -90,4 +91,4 @@ def test_without_another_thread_it_is_called_here(monkeypatch: pytest.MonkeyPatc
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert shielded(lambda: 7) == 7
+    assert uninterruptible(lambda: 7) == 7
