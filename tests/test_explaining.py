@@ -11,7 +11,7 @@ from scoria_conformance.catalogue import TAGS, catalogue
 from scoria_conformance.explaining import CAUSES, CROWDED, LAYERS, alike, causes, first
 from scoria_conformance.observed import MOST_TOLD, Ledger, PortBroken, observed_by
 from scoria_conformance.report import Document, write
-from scoria_conformance.shelf import NOON, numbered, record
+from scoria_conformance.stored_runs import NOON, numbered, record
 from scoria_core.ports import RunKey
 from scoria_memory import MemoryStore
 

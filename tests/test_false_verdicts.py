@@ -17,7 +17,7 @@ import scoria_conformance
 from scoria_conformance import Check, Status, Verdict, verify
 from scoria_conformance.catalogue import LIMITED, NEEDS, Case, catalogue, chosen
 from scoria_conformance.clauses import FEATURES
-from scoria_conformance.demanding import outcome, part
+from scoria_conformance.outcomes import outcome, part
 from scoria_conformance.plugin import pytest_plugins
 
 VERIFY: ModuleType = sys.modules["scoria_conformance.verify"]
@@ -35,7 +35,7 @@ FEW = (DUE, STORED, READ, LASTS)
 STORES = '''
 import builtins, datetime, os, signal, sys, threading, time, unittest
 import hypothesis, pytest
-from scoria_conformance.blame import SuiteBroken
+from scoria_conformance.attribution import SuiteBroken
 from scoria_memory import MemoryStore
 from scoria_core.errors import ScoriaError
 
@@ -445,7 +445,7 @@ EFFECTS = re.compile(r"(^|\.)_?(wait|poll|pop|prune|create|append|recover|start|
 
 def test_no_assert_of_the_suite_does_anything() -> None:
     """What is left out under -O changes nothing but what is told."""
-    for name in ["scoria_conformance.scenes", *pytest_plugins]:
+    for name in ["scoria_conformance.arrangements", *pytest_plugins]:
         path = Path(str(import_module(name).__file__))
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Assert):

@@ -8,7 +8,7 @@ import pytest
 from scoria_cli.page import page
 from scoria_conformance.acts import ON_A_RUN, PEOPLE, REFUSED, RULES, acts
 from scoria_conformance.gallery import Gallery, gallery
-from scoria_conformance.marking import (
+from scoria_conformance.markers import (
     MADE_BY_THE_KIT,
     UNSEEN,
     UNSEEN_OF_TEXT,

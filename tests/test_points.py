@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from lab.mutants.wrong import Wrong, declared
-from scoria_conformance.crews import begin_process, heard
+from scoria_conformance.concurrency import begin_process, heard
 from scoria_conformance.linearizability import explained
-from scoria_conformance.loading import Death, ended, sizes
+from scoria_conformance.load_process import Death, ended, sizes
 from scoria_conformance.points import Point, Trail, packages
 from scoria_conformance.sequential import NO_RUNS, kept
-from scoria_conformance.steps.dying import KILLS
-from scoria_conformance.steps.stopping import FIRST, Meetings, seconds_to
+from scoria_conformance.steps.interrupted_calls import FIRST, Meetings, seconds_to
+from scoria_conformance.steps.kills import KILLS
 from scoria_conformance.stopping import Pair, pair
 from scoria_conformance.world import World
 from scoria_core.ports import RunStore

@@ -50,7 +50,7 @@ def test_large_runs_are_kept_by_their_bytes(scoria: Scoria) -> None:
     for run_id in runs:
         scoria.get_run(run_id)
         assert 400_000 < kept.size <= 1_000_000
-    assert [run_id for run_id in runs if kept.take(run_id) is not None] == runs[-2:]
+    assert [run_id for run_id in runs if kept.check_out(run_id) is not None] == runs[-2:]
     assert kept.size == 0
 
 
@@ -62,10 +62,10 @@ def test_a_run_that_grows_too_large_is_not_kept(scoria: Scoria) -> None:
     assert 0 < before < 20_000
     for _ in range(6):
         scoria.add_step(run_id, StepSpec("work", "r", {"text": "x" * 100_000}))
-    assert kept.take(run_id) is None
+    assert kept.check_out(run_id) is None
     assert 0 < kept.size < before
     assert scoria.get_run_detail(run_id).steps[-1].input == {"text": "x" * 100_000}
-    assert kept.take(small) is not None
+    assert kept.check_out(small) is not None
 
 
 def test_many_small_entries_count_too(scoria: Scoria) -> None:

@@ -12,8 +12,8 @@ import pytest
 from lab.mutants import overlooked
 from lab.mutants.under_test import subject
 from lab.mutants.wrong import Wrong
-from scoria_conformance import unkind
-from scoria_conformance.driving import (
+from scoria_conformance import domains
+from scoria_conformance.differential import (
     Answer,
     Difference,
     Driver,
@@ -26,10 +26,10 @@ from scoria_conformance.driving import (
     told,
     told_apart,
 )
+from scoria_conformance.domains import LEFT_OUT, OPEN, THEMES, TIMES, VALUES, given, methods
 from scoria_conformance.reference import Reference
 from scoria_conformance.setting import SEED
-from scoria_conformance.steps import comparing
-from scoria_conformance.unkind import LEFT_OUT, OPEN, THEMES, TIMES, VALUES, given, methods
+from scoria_conformance.steps import reference
 from scoria_conformance.verify import _Child, verify
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import StoreUnavailable
@@ -94,8 +94,8 @@ def test_no_values_are_of_nothing() -> None:
     names |= {f"RunKey.{name}" for name in inspect.signature(RunKey).parameters}
     taken = {full if full in VALUES else full.partition(".")[2] for full in names}
     assert set(VALUES) == taken
-    assert set(unkind.EVERY) <= names | taken
-    assert set(unkind.WEIGHTS) <= set(methods())
+    assert set(domains.EVERY) <= names | taken
+    assert set(domains.WEIGHTS) <= set(methods())
 
 
 class _Grown(PrunableStore, Protocol):
@@ -106,7 +106,7 @@ class _Grown(PrunableStore, Protocol):
 
 def test_a_parameter_that_nobody_thought_of_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The port grows, and the driver does not: it says so before it drives anything."""
-    monkeypatch.setattr(unkind, "PrunableStore", _Grown)
+    monkeypatch.setattr(domains, "PrunableStore", _Grown)
     given.cache_clear()
     with pytest.raises(LookupError, match="since of read has no values"):
         given("read", THEMES[0])
@@ -114,7 +114,7 @@ def test_a_parameter_that_nobody_thought_of_is_an_error(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
-def test_what_is_asked_is_legal(theme: unkind.Theme) -> None:
+def test_what_is_asked_is_legal(theme: domains.Theme) -> None:
     """Every id is a name as the kit checks it, and all of a theme are different."""
     for ids in (theme.tenants, theme.sessions, theme.keys, theme.run_ids):
         assert [each for each in ids if name_problem(each)] == []
@@ -192,7 +192,7 @@ def differences(factory: StoreFactory, directory: Path, seed: int) -> list[Diffe
     declared = store.capabilities
     store.close()
     found = []
-    for way in comparing.WAYS.values():
+    for way in reference.WAYS.values():
         if way.needs <= declared:
             with way.driver(factory, directory, declared) as each:
                 found.append(each.search(seed, way.scripts))

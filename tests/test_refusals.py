@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scoria_conformance.scenes import REACH, WHILE_HANDLED, Scene
+from scoria_conformance.arrangements import REACH, WHILE_HANDLED, Arrangement
 from scoria_conformance.world import World
 from scoria_core import (
     Completed,
@@ -47,19 +47,19 @@ def test_a_handler_whose_step_moved_on_is_too_late(
     make_store: Callable[[], RunStore], tmp_path: Path, trigger: str
 ) -> None:
     """What a handler answers after its step was moved by another is not recorded."""
-    scene = Scene(World(lambda _: make_store(), tmp_path))
-    scene.reach("step", "running")
-    (step,) = scene.world.detail.steps
+    arranged = Arrangement(World(lambda _: make_store(), tmp_path))
+    arranged.reach("step", "running")
+    (step,) = arranged.world.detail.steps
     moves: dict[str, Callable[[Change], object]] = {
         "cancel": lambda change: decisions.cancel(change, None),
         "release": lambda change: decisions.release(change, step),
     }
     move = moves.get(trigger) or (lambda change: decisions.conclude(change, step, ANSWERS[trigger]))
-    another = RunRepository(scene.world.store, scene.world.clock, Uuid7Source())
+    another = RunRepository(arranged.world.store, arranged.world.clock, Uuid7Source())
     another.change(step.run_id, move)
-    before = scene.seen()
-    scene.leave()
-    assert scene.seen() == before
+    before = arranged.seen()
+    arranged.leave()
+    assert arranged.seen() == before
 
 
 @in_memory

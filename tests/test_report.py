@@ -32,7 +32,7 @@ from scoria_conformance import (
     specification,
     verify,
 )
-from scoria_conformance.blame import judged
+from scoria_conformance.attribution import judged
 from scoria_conformance.printable import LIMIT
 from scoria_conformance.report import FILES, Document, write
 from scoria_conformance.setting import Adapter, Setting
@@ -50,7 +50,7 @@ HOSTILE = (
 STEPS = """
 import pytest
 from pytest_bdd import given, scenarios, then
-from scoria_conformance.blame import Unmet
+from scoria_conformance.attribution import Unmet
 
 scenarios("little.feature")
 

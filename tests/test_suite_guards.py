@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from _pytest.fixtures import FixtureFunctionDefinition
 
-from scoria_conformance.own import FIXTURES
+from scoria_conformance.isolation import FIXTURES
 from scoria_conformance.plugin import pytest_plugins as suite_modules
 
 pytestmark = pytest.mark.slow
@@ -130,7 +130,7 @@ def test_an_adopters_own_features_keep_their_steps(tmp_path: Path) -> None:
     assert "RuntimeError: a step of somebody else" in ran.stdout
 
 
-@pytest.mark.parametrize("name", ["world", "host", "shelf", "scene", "processes"])
+@pytest.mark.parametrize("name", ["world", "host", "stored", "arranged", "processes"])
 def test_a_fixture_that_hides_one_of_the_suites_is_refused(name: str, tmp_path: Path) -> None:
     """Nothing runs; the message names the fixture and says what to do."""
     theirs = f"@pytest.fixture\ndef {name}(): return None\n"

@@ -7,7 +7,7 @@ from typing import cast
 import attrs
 
 from scoria_conformance.linearizability import Operation, performed
-from scoria_conformance.shelf import NOON
+from scoria_conformance.stored_runs import NOON
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import PrunableStore, Record, RunKey, RunStore
 

@@ -4,7 +4,7 @@ from types import TracebackType
 
 import attrs
 
-from scoria_conformance.blame import SuiteBroken
+from scoria_conformance.attribution import SuiteBroken
 from scoria_core.errors import safe_repr
 
 TOLD = 12

@@ -33,7 +33,7 @@ class Events:
 
 
 @attrs.define
-class Heard:
+class Transcript:
     """What one process of a suite has said so far; `running` is the scenario it is in.
 
     `collected` are the digests of the scenarios it has to run. `unavailable` is why what is under

@@ -12,10 +12,10 @@ from typing import Any
 
 import attrs
 
-from scoria_conformance.asking import Answer, Request, Scope, Site, links_of
 from scoria_conformance.host import PageFactory
-from scoria_conformance.marking import Mark, Marks, Pen, texts_of
+from scoria_conformance.markers import Mark, Marks, Pen, texts_of
 from scoria_conformance.markup import Seen, seen
+from scoria_conformance.page_requests import Answer, Request, Scope, Site, links_of
 from scoria_conformance.world import DamagedStore, World
 from scoria_core import (
     Completed,

@@ -15,13 +15,13 @@ from typing import Any
 import attrs
 import pytest
 
-from scoria_conformance.blame import SuiteBroken, Told, Unmet, judged
+from scoria_conformance.attribution import SuiteBroken, Told, Unmet, judged
 from scoria_conformance.catalogue import SERVED
 from scoria_conformance.clauses import specification
-from scoria_conformance.demanding import named_by
-from scoria_conformance.gathering import ADAPTER, CHECKS, KEEPER, LEDGER, Keeper, put
+from scoria_conformance.collecting import ADAPTER, CHECKS, COLLECTOR, LEDGER, Collector, put
 from scoria_conformance.items import case_of, is_of_the_suite, suites_of
 from scoria_conformance.observed import PortBroken, named
+from scoria_conformance.outcomes import named_by
 from scoria_conformance.printable import printable
 from scoria_conformance.setting import Adapter, Setting
 from scoria_conformance.target import Target
@@ -61,9 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CHECKS], config.stash[ADAPTER] = {}, Adapter()
     config.stash[_WATCHED], config.stash[LEDGER] = Watched(), None
     version = specification().version
-    keeper = Keeper(config, Setting.here(version, config.getoption("--scoria-seed")))
-    config.stash[KEEPER] = keeper
-    config.pluginmanager.register(keeper, "scoria-keeper")
+    collector = Collector(config, Setting.here(version, config.getoption("--scoria-seed")))
+    config.stash[COLLECTOR] = collector
+    config.pluginmanager.register(collector, "scoria-collector")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -76,7 +76,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         Target(target, config.getoption("--scoria-host")).check()
     except StoreUnavailable as error:
         why = {"store": error.store, "problem": error.problem, "next_move": error.next_move}
-        config.stash[KEEPER].say("unavailable", {name: printable(str(why[name])) for name in why})
+        config.stash[COLLECTOR].say(
+            "unavailable", {name: printable(str(why[name])) for name in why}
+        )
         pytest.exit("there is nothing to test", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
@@ -91,9 +93,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what is to be checked."""
     found = [item for item in session.items if suites_of(item)]
     ours = {item.nodeid: case_of(item) for item in found if is_of_the_suite(item)}
-    keeper = session.config.stash[KEEPER]
-    keeper.collect({item.nodeid: getattr(ours.get(item.nodeid), "id", "") for item in found})
-    keeper.say("collected", {case.id: case.digest for case in ours.values()})
+    collector = session.config.stash[COLLECTOR]
+    collector.collect({item.nodeid: getattr(ours.get(item.nodeid), "id", "") for item in found})
+    collector.say("collected", {case.id: case.digest for case in ours.values()})
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -105,11 +107,11 @@ def pytest_runtest_protocol(
     item.config.stash[_WATCHED], item.config.stash[LEDGER] = Watched(), None
     if not is_of_the_suite(item):
         return (yield)
-    keeper, case = item.config.stash[KEEPER], case_of(item)
+    collector, case = item.config.stash[COLLECTOR], case_of(item)
     os.chdir(item.config.invocation_params.dir)
-    keeper.say("started", case.id)
+    collector.say("started", case.id)
     done = yield
-    keeper.say("finished", case.id)
+    collector.say("finished", case.id)
     return done
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from scoria_conformance.blame import Unmet
+from scoria_conformance.attribution import Unmet
 from scoria_conformance.catalogue import NEEDS, TAGS, catalogue
 from scoria_conformance.clauses import specification
-from scoria_conformance.gathering import CHECKS as CHECKS
-from scoria_conformance.gathering import LEDGER, note_adapter
+from scoria_conformance.collecting import CHECKS as CHECKS
+from scoria_conformance.collecting import LEDGER, note_adapter
 from scoria_conformance.host import Host, InProcessHost, PageFactory
 from scoria_conformance.observed import Ledger
 from scoria_conformance.observed_host import ObservedHost
@@ -24,43 +24,43 @@ from scoria_conformance.world import StoreFactory, World
 
 # What steps import and pytest does not; an assert in any other module is none that explains itself.
 pytest.register_assert_rewrite(
-    "scoria_conformance.scenes",
-    "scoria_conformance.crashing",
-    "scoria_conformance.crews",
-    "scoria_conformance.loading",
+    "scoria_conformance.arrangements",
+    "scoria_conformance.crash_process",
+    "scoria_conformance.concurrency",
+    "scoria_conformance.load_process",
 )
 
 # In the order in which they import each other: pytest rewrites asserts as it imports.
 pytest_plugins = [
     "scoria_conformance.observing",
-    "scoria_conformance.own",
-    "scoria_conformance.steps.starting",
-    "scoria_conformance.steps.identifying",
-    "scoria_conformance.steps.acting",
-    "scoria_conformance.steps.refusing",
-    "scoria_conformance.steps.giving",
-    "scoria_conformance.steps.reading",
-    "scoria_conformance.steps.recording",
+    "scoria_conformance.isolation",
+    "scoria_conformance.steps.runs",
+    "scoria_conformance.steps.identities",
+    "scoria_conformance.steps.calls_on_runs",
+    "scoria_conformance.steps.refusals",
+    "scoria_conformance.steps.payloads",
+    "scoria_conformance.steps.reads",
+    "scoria_conformance.steps.journals",
     "scoria_conformance.steps.examples",
-    "scoria_conformance.steps.deciding",
-    "scoria_conformance.steps.handling",
-    "scoria_conformance.steps.handing_off",
-    "scoria_conformance.steps.hosting",
-    "scoria_conformance.steps.relaying",
-    "scoria_conformance.steps.showing",
-    "scoria_conformance.steps.asking",
-    "scoria_conformance.steps.keeping",
-    "scoria_conformance.steps.finding",
-    "scoria_conformance.steps.recovering",
+    "scoria_conformance.steps.approvals",
+    "scoria_conformance.steps.handlers",
+    "scoria_conformance.steps.handoffs",
+    "scoria_conformance.steps.hosts",
+    "scoria_conformance.steps.forged_requests",
+    "scoria_conformance.steps.pages",
+    "scoria_conformance.steps.page_requests",
+    "scoria_conformance.steps.store",
+    "scoria_conformance.steps.listings",
+    "scoria_conformance.steps.recovery",
     "scoria_conformance.steps.pruning",
-    "scoria_conformance.steps.competing",
-    "scoria_conformance.steps.interleaving",
-    "scoria_conformance.steps.stopping",
-    "scoria_conformance.steps.dying",
-    "scoria_conformance.steps.growing",
-    "scoria_conformance.steps.varying",
-    "scoria_conformance.steps.comparing",
-    "scoria_conformance.steps.moving",
+    "scoria_conformance.steps.concurrency",
+    "scoria_conformance.steps.interleavings",
+    "scoria_conformance.steps.interrupted_calls",
+    "scoria_conformance.steps.kills",
+    "scoria_conformance.steps.growth",
+    "scoria_conformance.steps.content",
+    "scoria_conformance.steps.reference",
+    "scoria_conformance.steps.transitions",
 ]
 
 

@@ -23,9 +23,9 @@ import attrs
 
 from scoria_conformance.catalogue import TAGS, Case, catalogue, chosen, promised
 from scoria_conformance.clauses import specification
-from scoria_conformance.demanding import named_by, outcome
-from scoria_conformance.events import Heard
+from scoria_conformance.events import Transcript
 from scoria_conformance.exclusions import Exclusions
+from scoria_conformance.outcomes import named_by, outcome
 from scoria_conformance.setting import SEED, Adapter, Setting
 from scoria_conformance.target import Target
 from scoria_conformance.verdict import Check, Status, Verdict
@@ -171,35 +171,41 @@ class _Run:
 
     def _take(self, child: "_Child") -> None:
         """Take what a process that has ended came to."""
-        heard = child.heard
-        if heard.unavailable and not self.checks:
-            raise StoreUnavailable(**heard.unavailable)
+        transcript = child.transcript
+        if transcript.unavailable and not self.checks:
+            raise StoreUnavailable(**transcript.unavailable)
         self._keep(child)
-        if heard.garbled:
+        if transcript.garbled:
             self.problem = "somebody else wrote to where the suite says what it does"
-        elif heard.running in child.cases and not child.is_spent:
-            self.checks[heard.running] = _broken(child)
+        elif transcript.running in child.cases and not child.is_spent:
+            self.checks[transcript.running] = _broken(child)
             self._ended += 1
-        elif child.why or not heard.settled:
+        elif child.why or not transcript.settled:
             self.problem = child.why or "the suite ended without a word on any scenario"
 
     def _keep(self, child: "_Child") -> None:
         """Keep the checks of what a process ran to its end, and what it had under test."""
-        adapter, heard = child.heard.adapter, child.heard
+        adapter, transcript = child.transcript.adapter, child.transcript
         if self.adapter.name and adapter.name and adapter != self.adapter:
             self.problem = f"what is under test changed: {self.adapter}, then {adapter}"
         self.adapter = adapter if adapter.name else self.adapter
-        self.checks |= {case: heard.checks[case] for case in heard.settled if case in heard.checks}
+        self.checks |= {
+            case: transcript.checks[case]
+            for case in transcript.settled
+            if case in transcript.checks
+        }
 
     def _tell(self) -> None:
-        heard = [child.heard for child in self._running]
+        transcript = [child.transcript for child in self._running]
         checks = [
             *self.checks.values(),
-            *(check for each in heard for check in each.checks.values()),
+            *(check for each in transcript for check in each.checks.values()),
         ]
         failed = sum(check.status == Status.FAILED for check in checks)
-        total = len(self.cases) if self.checks or any(each.collected for each in heard) else 0
-        running = [catalogue()[each.running].name for each in heard if each.running in catalogue()]
+        total = len(self.cases) if self.checks or any(each.collected for each in transcript) else 0
+        running = [
+            catalogue()[each.running].name for each in transcript if each.running in catalogue()
+        ]
         self.tell(Progress(len(checks), total, failed, next(iter(running), "")))
 
 
@@ -214,15 +220,15 @@ def _shares(cases: Sequence[Case], jobs: int) -> list[list[Case]]:
 
 def _broken(child: "_Child") -> Check:
     """Return the check of the scenario in which a process ended, or had to be ended."""
-    case, why = child.cases[child.heard.running], child.why
-    check = child.heard.checks.get(case.id) or named_by(case)
+    case, why = child.cases[child.transcript.running], child.why
+    check = child.transcript.checks.get(case.id) or named_by(case)
     expected = "the scenario comes to its end"
     return attrs.evolve(check, status=Status.FAILED, reason=why, expected=expected, seen=why)
 
 
 @attrs.define(eq=False)
 class _Child:
-    """A process that runs cases: what it says is heard while it runs.
+    """A process that runs cases: what it says is transcript while it runs.
 
     Once it has ended, `why` says why it did not come to a good end, and `is_spent` that the time
     of the whole suite is over, which is no scenario's fault.
@@ -232,7 +238,7 @@ class _Child:
     cases: Mapping[str, Case]
     deadline: float
     process: "subprocess.Popen[bytes]"
-    heard: Heard = attrs.field(factory=Heard)
+    transcript: Transcript = attrs.field(factory=Transcript)
     why: str = ""
     is_spent: bool = False
     _place: str = ""
@@ -267,7 +273,7 @@ class _Child:
     def has_ended(self) -> bool:
         """Listen to it, and end it where something takes too long; tell whether it has ended."""
         ended = self.process.poll() is not None
-        self.heard.listen(self.directory / "events")
+        self.transcript.listen(self.directory / "events")
         late = "" if ended else self._late()
         if not ended and not late:
             return False
@@ -289,38 +295,38 @@ class _Child:
     def _late(self) -> str:
         """Return what has taken too long, if anything has."""
         now = time.monotonic()
-        if (place := f"{self.heard.running} {len(self.heard.settled)}") != self._place:
+        if (place := f"{self.transcript.running} {len(self.transcript.settled)}") != self._place:
             self._place, self._since = place, now
         seconds = now - self._since
         if now > self.deadline:
             self.is_spent = True
             return f"the suite did not end within {TIMEOUT} seconds"
-        case = self.cases.get(self.heard.running)
+        case = self.cases.get(self.transcript.running)
         if case is not None:
             late = seconds > case.limit
             return f"it did not end within {case.limit:.0f} seconds" if late else ""
         if seconds <= STARTING:
             return ""
-        if self.heard.ended:
+        if self.transcript.ended:
             return f"its process did not end within {STARTING} seconds of the last scenario"
         return f"no scenario began within {STARTING} seconds"
 
     def _why(self, late: str) -> str:
-        heard, lines = self.heard, _lines(self.directory / "said")
+        transcript, lines = self.transcript, _lines(self.directory / "said")
         code = self.process.returncode
         if late:
             return "\n".join([late, *_where(lines)])
         ended = "\n".join([_code(code), *lines[-15:]]).strip()
-        if heard.running:
+        if transcript.running:
             return f"its process ended ({ended}"
-        if not heard.collected:
+        if not transcript.collected:
             return f"the suite ran no check ({ended}"
         for case in self.cases.values():
-            if heard.collected.get(case.id) != case.digest:
+            if transcript.collected.get(case.id) != case.digest:
                 return f"the suite has not {case.id!r} as it ships: install scoria-kit anew"
-        if code not in (0, 1) or not heard.ended:
+        if code not in (0, 1) or not transcript.ended:
             return f"the suite broke off ({ended}"
-        left = len(self.cases.keys() - ({*heard.settled} & heard.checks.keys()))
+        left = len(self.cases.keys() - ({*transcript.settled} & transcript.checks.keys()))
         return f"{left} of {len(self.cases)} collected checks were not reported" if left else ""
 
 

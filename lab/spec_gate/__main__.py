@@ -1,11 +1,12 @@
 """`python -m lab.spec_gate check|write`, where `spec/` and `features/` are."""
 
+import os
 from pathlib import Path
 
 import click
 
 from lab.spec_gate.examples import write_examples
-from lab.spec_gate.gate import House, problems
+from lab.spec_gate.gate import ProjectPaths, problems
 from lab.spec_gate.lifecycle_feature import lifecycle_feature
 from lab.spec_gate.pages import NotAClause, read_pages
 from lab.spec_gate.scenarios import read_features
@@ -15,7 +16,7 @@ from scoria_conformance.verdict import Status, Verdict
 from scoria_conformance.verify import verify
 from scoria_core.errors import ScoriaError
 
-HERE = House(Path())
+HERE = ProjectPaths(Path())
 
 
 @click.group()
@@ -52,7 +53,7 @@ def write(page: str | None, targets: tuple[str, ...]) -> None:
 
 def _verified(target: str, page: str | None) -> Verdict:
     try:
-        verdict = verify(target, page=page)
+        verdict = verify(target, page=page, jobs=os.cpu_count() or 1)
     except ScoriaError as error:
         raise click.UsageError(str(error)) from error
     for check in verdict.checks:

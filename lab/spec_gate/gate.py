@@ -23,7 +23,7 @@ _LINK = re.compile(r"\[([A-Z]+-[0-9]+)\]\(([^)]*)\)")
 
 
 @attrs.frozen
-class House:
+class ProjectPaths:
     """Where things are under the root of the project."""
 
     root: Path
@@ -56,24 +56,24 @@ class House:
 
 def problems(root: Path, steps: Steps | None = None) -> Iterator[str]:
     """Yield what does not fit together in the project under `root`, each by its name."""
-    house = House(root)
+    paths = ProjectPaths(root)
     try:
-        clauses, scenarios = read_pages(house.pages), read_features(house.features)
-        extract = ClauseSet.from_json(house.extracts[0].read_text("utf-8"))
+        clauses, scenarios = read_pages(paths.pages), read_features(paths.features)
+        extract = ClauseSet.from_json(paths.extracts[0].read_text("utf-8"))
     except (NotAClause, NotAFeature, OSError, ValueError) as error:
         yield str(error)
         return
     yield from chain(
         _repeated("clause", (clause.id for clause in clauses.clauses)),
-        _stale(clauses, extract, house),
+        _stale(clauses, extract, paths),
         _governed(clauses),
-        _linked(clauses, house),
+        _linked(clauses, paths),
         _repeated("scenario", (scenario.name for scenario in scenarios)),
         _tagged(clauses, scenarios),
         _tested(clauses, scenarios),
         binding_problems(scenarios, steps or bound_steps()),
-        lifecycle_feature_problems((house.features / "lifecycles.feature").read_text("utf-8")),
-        _traced(clauses, scenarios, house),
+        lifecycle_feature_problems((paths.features / "lifecycles.feature").read_text("utf-8")),
+        _traced(clauses, scenarios, paths),
     )
 
 
@@ -83,25 +83,25 @@ def _repeated(kind: str, names: Iterable[str]) -> Iterator[str]:
             yield f"{kind} {name!r} is there {count} times"
 
 
-def _linked(clauses: ClauseSet, house: House) -> Iterator[str]:
+def _linked(clauses: ClauseSet, paths: ProjectPaths) -> Iterator[str]:
     """Yield what the other pages say of clauses and of the version, and is not so."""
-    for page in sorted(house.pages.glob("*.md")):
+    for page in sorted(paths.pages.glob("*.md")):
         for name, target in _LINK.findall(page.read_text("utf-8")):
             clause = clauses.by_id.get(name)
             if clause is None or target != f"{clause.page}#{name.lower()}":
                 yield f"{page.name} links {name} to {target}, where it is not"
-    told = (house.pages / "README.md").read_text("utf-8")
+    told = (paths.pages / "README.md").read_text("utf-8")
     if f"The version of the set is {clauses.version}." not in " ".join(told.split()):
         yield f"README.md does not say that the version of the set is {clauses.version}"
 
 
-def _stale(clauses: ClauseSet, extract: ClauseSet, house: House) -> Iterator[str]:
+def _stale(clauses: ClauseSet, extract: ClauseSet, paths: ProjectPaths) -> Iterator[str]:
     for clause_id in sorted(clauses.by_id.keys() | extract.by_id.keys()):
         if clauses.by_id.get(clause_id) != extract.by_id.get(clause_id):
-            yield f"{house.extracts[0].name} is stale for {clause_id}: run make spec"
-    for path in house.extracts:
+            yield f"{paths.extracts[0].name} is stale for {clause_id}: run make spec"
+    for path in paths.extracts:
         if not path.exists() or path.read_text("utf-8") != clauses.to_json():
-            yield f"{path.relative_to(house.root)} is stale: run make spec"
+            yield f"{path.relative_to(paths.root)} is stale: run make spec"
 
 
 def _governed(clauses: ClauseSet) -> Iterator[str]:
@@ -146,19 +146,21 @@ def _tested(clauses: ClauseSet, scenarios: Iterable[Scenario]) -> Iterator[str]:
             yield f"{clause.id} is listed as untestable, and {tested[0].name!r} tests it"
 
 
-def _traced(clauses: ClauseSet, scenarios: tuple[Scenario, ...], house: House) -> Iterator[str]:
+def _traced(
+    clauses: ClauseSet, scenarios: tuple[Scenario, ...], paths: ProjectPaths
+) -> Iterator[str]:
     try:
-        found = Found.from_json(house.found.read_text("utf-8"))
-        page = house.matrix.read_text("utf-8")
+        found = Found.from_json(paths.found.read_text("utf-8"))
+        page = paths.matrix.read_text("utf-8")
     except (OSError, ValueError) as error:
         yield f"{error}: run make spec"
         return
     if not found.targets:
-        yield f"{house.found.name} tells of no run: run make spec"
+        yield f"{paths.found.name} tells of no run: run make spec"
     yield from _run(scenarios, found)
     wanted = matrix(clauses, scenarios, found).splitlines()
     for line in sorted(set(page.splitlines()) ^ set(wanted)):
-        yield f"{house.matrix.name} is stale where it says or should say {line!r}: run make spec"
+        yield f"{paths.matrix.name} is stale where it says or should say {line!r}: run make spec"
 
 
 def _run(scenarios: tuple[Scenario, ...], found: Found) -> Iterator[str]:

@@ -6,9 +6,9 @@ from typing import cast
 import attrs
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.crews import Barrier, Work, processes, threads
-from scoria_conformance.shelf import Shelf, numbered, record
-from scoria_conformance.steps.refusing import check_refusal
+from scoria_conformance.concurrency import Barrier, Work, processes, threads
+from scoria_conformance.steps.refusals import check_refusal
+from scoria_conformance.stored_runs import StoredRuns, numbered, record
 from scoria_conformance.world import TENANT, World
 from scoria_core import Scoria
 from scoria_core.errors import VersionConflict
@@ -20,21 +20,21 @@ def _prune(store: RunStore, versions: Mapping[str, int]) -> Sequence[str]:
 
 
 @given("a run that has completed, and that its host has in hand")
-def _(world: World, shelf: Shelf) -> None:
-    shelf.need(Capability.PRUNABLE)
+def _a_run_that_has_completed_and_that_its_host(world: World, stored: StoredRuns) -> None:
+    stored.need(Capability.PRUNABLE)
     run = world.scoria.start_run(world.identity(), root_role_id="executor")
     world.run_id = world.scoria.complete_run(run.run_id).run_id
 
 
 @when("that run is pruned")
-def _(world: World) -> None:
+def _that_run_is_pruned(world: World) -> None:
     version = world.scoria.get_run(world.run_id).version
     removed = list(_prune(world.store, {world.run_id: version}))
     assert removed == [world.run_id]
 
 
 @then(parsers.parse('whatever its host asks of it is refused with "{error}"'))
-def _(world: World, error: str) -> None:
+def _whatever_its_host_asks_of_it_is_refused(world: World, error: str) -> None:
     host, run_id = world.scoria, world.run_id
     asked: list[Callable[[], object]] = [
         lambda: host.complete_run(run_id),
@@ -51,7 +51,7 @@ def _(world: World, error: str) -> None:
 
 
 @then("its host lists no run")
-def _(world: World) -> None:
+def _its_host_lists_no_run(world: World) -> None:
     host: Scoria = world.scoria
     assert host.list_runs() == host.list_runs_for_session("session-1") == []
     assert host.list_pending() == []
@@ -87,25 +87,27 @@ class Contest:
     ),
     target_fixture="won",
 )
-def _(shelf: Shelf, appending: str, kind: str, pruning: str, turns: str) -> list[list[str]]:
-    shelf.need(Capability.PRUNABLE)
+def _append_to_a_run_while_others_prune_it_times(
+    stored: StoredRuns, appending: str, kind: str, pruning: str, turns: str
+) -> list[list[str]]:
+    stored.need(Capability.PRUNABLE)
     if kind == "processes":
-        shelf.need(Capability.MULTI_PROCESS)
+        stored.need(Capability.MULTI_PROCESS)
     for turn in range(int(turns)):
         key = RunKey(numbered(turn + 1), TENANT, "session-1")
-        shelf.world.store.create(key, [record(1), record(2)], due_at=None)
+        stored.world.store.create(key, [record(1), record(2)], due_at=None)
     crew: Callable[[World, int, Work], list[list[str]]] = (
         processes if kind == "processes" else threads
     )
     contest = Contest(int(appending), int(turns))
-    said = crew(shelf.world, int(appending) + int(pruning), contest.work)
+    said = crew(stored.world, int(appending) + int(pruning), contest.work)
     return [[each for each in turn if each] for turn in zip(*said, strict=True)]
 
 
 @then("each time it was appended to or removed, and not both")
-def _(shelf: Shelf, won: list[list[str]]) -> None:
+def _each_time_it_was_appended_to_or_removed(stored: StoredRuns, won: list[list[str]]) -> None:
     for turn, winners in enumerate(won):
         assert winners in (["appended"], ["removed"])
         left = [] if winners == ["removed"] else [record(1), record(2), record(3)]
-        assert list(shelf.world.store.read(numbered(turn + 1))) == left
-        assert (numbered(turn + 1) in shelf.listed()) == bool(left)
+        assert list(stored.world.store.read(numbered(turn + 1))) == left
+        assert (numbered(turn + 1) in stored.listed()) == bool(left)

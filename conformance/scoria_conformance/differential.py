@@ -1,0 +1,538 @@
+"""A store beside the reference: one script of calls for both, each answer and each error compared.
+
+A store is opened by one or two handles, one of which may be in another process, and closed and
+opened again in between where it declares that it can be.
+"""
+
+import os
+import re
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+import attrs
+
+from scoria_conformance.clauses import specification
+from scoria_conformance.concurrency import forking
+from scoria_conformance.domains import (
+    LEFT_OUT,
+    OPEN,
+    THEMES,
+    Event,
+    Theme,
+    Version,
+    crowd,
+    events,
+    every_call,
+    methods,
+    plainest,
+)
+from scoria_conformance.reference import Kept, Reference
+from scoria_conformance.stored_runs import numbered
+from scoria_conformance.world import PATIENCE, StoreFactory
+from scoria_core.errors import StoreUnavailable, VersionConflict, safe_repr
+from scoria_core.ports import Record
+
+LENGTH, TAIL = 40, 5
+"""How many events a script has, and how many calls come when the store is closed."""
+
+ELSEWHERE = "XYZ-05:45XYS,M3.5.0,M10.5.0/3"
+"""A time zone where no process runs: with quarters of an hour, and an hour that comes twice."""
+
+PAGE = "store.md"
+"""The page of the specification that a store is held to."""
+
+LOST = "nothing"
+"""What is raised by a handle that cannot be asked any more."""
+
+SAID, APART = 300, 1_200
+"""How many characters are shown of what an error says, and of a value."""
+
+
+@attrs.frozen
+class Answer:
+    """What a call came to: what it returned, or the error that it raised with its facts."""
+
+    returned: Any = None
+    raised: str = ""
+    said: str = attrs.field(default="", eq=False)
+
+    def __str__(self) -> str:
+        """Tell it as a person reads it."""
+        if not self.raised:
+            return told(self.returned)
+        return f"raises {self.raised}{f': {self.said}' if self.said else ''}"
+
+
+def answered(method: str, call: Callable[[], Any]) -> Answer:
+    """Make a call and return what came of it, in the words of the port."""
+    try:
+        return Answer(_plain(method, call()))
+    except VersionConflict as error:
+        return Answer(raised=told(error))
+    except StoreUnavailable as error:
+        return Answer(raised=type(error).__name__, said=safe_repr(error.problem, SAID))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the store answers
+        return Answer(raised=type(error).__name__, said=safe_repr(error, SAID))
+
+
+def _plain(method: str, returned: Any) -> Any:
+    """Return what a method returned as it is compared: no order is promised of what is pruned."""
+    if method in ("append", "close"):
+        return None
+    if method == "prune":
+        return sorted(returned)
+    return returned if returned is None or method in ("create", "head") else list(returned)
+
+
+@attrs.frozen
+class Setup:
+    """By whom a store is driven, and what happens to it in between."""
+
+    handles: int = 1
+    is_alone: bool = False
+    """A handle can be opened only where no other is open."""
+    reopens: bool = False
+    prunes: bool = False
+    forgets: bool = True
+    """What was put off without a record may be forgotten when the last handle is closed."""
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The methods that are not called."""
+        return frozenset(
+            name
+            for name, is_called in {
+                "prune": self.prunes,
+                "close": self.reopens,
+                OPEN: self.reopens,
+            }.items()
+            if not is_called
+        )
+
+
+@attrs.frozen
+class Script:
+    """What a store is asked: calls in one theme, and calls that come when it is closed."""
+
+    theme: Theme
+    events: tuple[Event, ...]
+    tail: tuple[Event, ...]
+
+    @classmethod
+    def drawn(cls, random: Random, setup: Setup, theme: Theme) -> "Script":
+        """Draw a script for a store that is driven so."""
+        called = [name for name in (*methods(), OPEN) if name not in setup.left_out]
+        after = [name for name in methods() if name in called or name == "close"]
+        return cls(
+            theme,
+            events(random, theme, called, setup.handles, LENGTH),
+            events(random, theme, after, 1, TAIL),
+        )
+
+    @classmethod
+    def crowded(cls, setup: Setup, theme: Theme) -> "Script":
+        """Return the script of a run for each tenant with each key."""
+        return cls(*crowd(theme, setup.handles), ())
+
+    @property
+    def calls(self) -> tuple[Event, ...]:
+        """All of its calls."""
+        return (*self.events, *self.tail)
+
+    def replaced(self, start: int, count: int, *others: Event) -> "Script":
+        """Return it with others in place of so many calls: of its events, or of its tail."""
+        events, tail, end = self.events, self.tail, len(self.events)
+        if start < end:
+            events = (*events[:start], *others, *events[start + count :])
+        else:
+            tail = (*tail[: start - end], *others, *tail[start - end + count :])
+        return Script(self.theme, events, tail)
+
+
+class Handle(Protocol):
+    """A store under test as one caller has it, and what a script calls it."""
+
+    name: str
+
+    def open(self, directory: Path) -> Answer:
+        """Open the store in this directory; answer with nothing where that went well."""
+        ...
+
+    def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
+        """Make a call, and return what came of it."""
+        ...
+
+
+@attrs.define
+class Here:
+    """A store that is opened in this process."""
+
+    factory: StoreFactory
+    name: str = "store"
+    store: Any = None
+
+    def open(self, directory: Path) -> Answer:
+        """Open the store."""
+
+        def opened() -> None:
+            self.store = self.factory(directory)
+
+        return answered("close", opened)
+
+    def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
+        """Make a call; empty afterwards whatever was handed over and handed out."""
+        handed = {
+            name: copy(value) if isinstance(value, list | dict) else value
+            for name, value in arguments.items()
+        }
+        returned: list[Any] = []
+
+        def call() -> Any:
+            returned.append(getattr(self.store, method)(**handed))
+            return returned[0]
+
+        answer = answered(method, call)
+        for each in (*handed.values(), *returned):
+            if isinstance(each, list | dict):
+                each.clear()
+        return answer
+
+
+@attrs.define
+class There:
+    """A store that another process opens."""
+
+    connection: Connection
+    name: str = "elsewhere"
+
+    def open(self, directory: Path) -> Answer:
+        """Have it opened."""
+        return self._asked("open", {"directory": directory})
+
+    def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
+        """Have a call made."""
+        return self._asked(method, arguments)
+
+    def _asked(self, method: str, arguments: Mapping[str, Any]) -> Answer:
+        try:
+            self.connection.send((method, arguments))
+            if self.connection.poll(PATIENCE):
+                answer: Answer = self.connection.recv()
+                return answer
+        except (EOFError, OSError):
+            return Answer(raised=LOST, said="its process has ended")
+        self.connection.close()  # what it answers later would be taken for another answer
+        return Answer(raised=LOST, said=f"no answer within {PATIENCE} seconds")
+
+
+@contextmanager
+def another_process(factory: StoreFactory) -> Iterator[There]:
+    """Give a process that opens stores when it is told, under another time zone."""
+    context = forking()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(factory, ours, theirs), daemon=True)
+    with warnings.catch_warnings():
+        # The child touches nothing that a thread of this process may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    theirs.close()
+    try:
+        yield There(ours)
+    finally:
+        ours.close()
+        process.join(PATIENCE)
+        process.kill()
+        process.join()
+
+
+def _serve(factory: StoreFactory, theirs: Connection, ours: Connection) -> None:
+    theirs.close()
+    here = Here(factory)
+    with suppress(EOFError, OSError), elsewhere():
+        while True:
+            method, arguments = ours.recv()
+            ours.send(here.open(**arguments) if method == OPEN else here.ask(method, arguments))
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Be in the time zone `ELSEWHERE` for a while."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = ELSEWHERE
+    time.tzset()
+    try:
+        yield
+    finally:
+        del os.environ["TZ"]
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
+@attrs.frozen
+class Made:
+    """A call that was made of a handle."""
+
+    handle: str
+    method: str
+    arguments: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """Return it as it is written in Python."""
+        if self.method == OPEN:
+            return f"{self.handle} = open()"
+        given = ", ".join(f"{name}={told(value)}" for name, value in self.arguments.items())
+        return f"{self.handle}.{self.method}({given})"
+
+
+@attrs.frozen
+class Difference(Exception):
+    """An answer that is not the reference's, and the script that led to it."""
+
+    calls: tuple[Made, ...]
+    expected: Answer
+    seen: Answer
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses that govern the method that was answered otherwise."""
+        is_closed = self.expected.raised == StoreUnavailable.__name__
+        return clauses_of("close" if is_closed else self.calls[-1].method)
+
+    def __str__(self) -> str:
+        """Tell the clauses of the method, the calls, and what was expected and seen."""
+        method, script = self.calls[-1].method, "\n  ".join(map(str, self.calls))
+        expected, seen = told_apart(self.expected, self.seen)
+        return (
+            f"{method} is not answered as the reference answers "
+            f"({', '.join(self.clauses)}):\n  {script}\nexpected: {expected}\nseen:     {seen}"
+        )
+
+
+def clauses_of(method: str) -> tuple[str, ...]:
+    """Return the clauses of a store's page that govern a method of the port."""
+    governs = {f"scoria_core.ports.{port}.{method}" for port in ("RunStore", "PrunableStore")}
+    if method == OPEN:
+        governs.add("scoria_core.ports.Capability")
+    clauses = [each for each in specification().clauses if each.page == PAGE]
+    return tuple(clause.id for clause in clauses if governs & set(clause.governs))
+
+
+@attrs.define
+class Driver:
+    """Plays scripts, each on a store of its own in a directory of its own."""
+
+    setup: Setup
+    handles: Sequence[Handle]
+    place: Path
+    _numbers: Iterator[int] = attrs.field(factory=count)
+
+    def search(self, seed: int, count: int) -> Difference | None:
+        """Play so many drawn scripts, after a crowd of each theme.
+
+        Return the difference that the shortest leads to, if any.
+        """
+        for script in self._scripts(seed, count):
+            if (found := self.found(script)) is not None:
+                return self._smallest(script, found)
+        return None
+
+    def _scripts(self, seed: int, count: int) -> Iterator[Script]:
+        yield from (Script.crowded(self.setup, theme) for theme in THEMES)
+        for number in range(count):
+            random = Random(f"{seed} {number}")  # noqa: S311 - it picks calls, and keeps no secret
+            yield Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
+
+    def _smallest(self, script: Script, found: Difference) -> Difference:
+        """Return what is found with as few calls as will do, and those with the plainest values."""
+
+        def is_found(smaller: Script) -> bool:
+            nonlocal script, found
+            now = self.found(smaller)
+            if now is None or now.seen.raised == LOST:
+                return False
+            script, found = smaller, now
+            return True
+
+        for size in (LENGTH // 2, LENGTH // 4, LENGTH // 8, 2, 1):
+            start = 0
+            while start < len(script.calls):
+                if not is_found(script.replaced(start, size)):
+                    start += size
+        for place, event in enumerate(script.calls):
+            for name in event.arguments:
+                for plainer in script.calls[place].plainer(script.theme, name):
+                    if is_found(script.replaced(place, 1, plainer)):
+                        break
+        return found
+
+    def found(self, script: Script) -> Difference | None:
+        """Return the difference that a script leads to, if any."""
+        try:
+            self.play(script)
+        except Difference as found:
+            return found
+        return None
+
+    def play(self, script: Script) -> None:
+        """Play a script to its end, or raise the first `Difference`."""
+        directory = self.place / f"played-{next(self._numbers)}"
+        directory.mkdir()
+        played = _Played(self.setup, self.handles, directory, script)
+        try:
+            played.whole()
+        finally:
+            played.end()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@attrs.define
+class _Played:
+    """One script while it is played."""
+
+    setup: Setup
+    handles: Sequence[Handle]
+    directory: Path
+    script: Script
+    calls: list[Made] = attrs.field(factory=list)
+    runs: dict[str, Kept] = attrs.field(factory=dict)
+    begun: set[int] = attrs.field(factory=set)
+    references: list[Reference] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.references = [Reference(self.runs, is_closed=True) for _ in self.handles]
+
+    def whole(self) -> None:
+        for handle in range(len(self.handles)):
+            self.open(handle)
+        for event in self.script.events:
+            self.event(event)
+        last = len(self.handles) - 1
+        if self.setup.reopens and (last == 0 or self.setup.is_alone):
+            for number in sorted(self.begun):
+                self.call(number, "close", {})
+        for number in range(len(self.handles)) if not self.setup.is_alone else [last]:
+            self.open(number)
+            self.ask_everything(number)
+        self.call(last, "close", {})
+        for event in plainest(self.script.theme, self.setup.left_out):
+            self.event(attrs.evolve(event, handle=last))
+        for event in self.script.tail:
+            self.event(attrs.evolve(event, handle=last))
+
+    def end(self) -> None:
+        """Close what is open, whatever comes of it: all has been said."""
+        for number in self.begun:
+            self.handles[number].ask("close", {})
+
+    def event(self, event: Event) -> None:
+        if event.method == OPEN:
+            self.open(event.handle)
+        elif event.handle in self.begun:
+            self.call(event.handle, event.method, self._given(event))
+
+    def open(self, number: int) -> None:
+        """Open a handle, unless it is open or must not be."""
+        reference = self.references[number]
+        are_open = [each for each in self.references if not each.is_closed]
+        if not reference.is_closed or (are_open and self.setup.is_alone):
+            return
+        self.calls.append(Made(self.handles[number].name, OPEN, {}))
+        self._compare(Answer(), self.handles[number].open(self.directory))
+        reference.is_closed = False
+        self.begun.add(number)
+        if not are_open and self.setup.forgets:
+            self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        """Take over what the store has forgotten, where it may have."""
+        for run_id, run in self.runs.items():
+            last = run.due_at_of_last_record
+            if run.due_at != last:
+                head = self.handles[number].ask("head", {"run_id": run_id}).returned
+                if getattr(head, "due_at", NotImplemented) == last:
+                    run.due_at = last
+
+    def call(self, number: int, method: str, arguments: Mapping[str, Any]) -> None:
+        """Make a call of both, and compare the answers."""
+        self.calls.append(Made(self.handles[number].name, method, arguments))
+        reference = self.references[number]
+        expected = answered(method, lambda: getattr(reference, method)(**arguments))
+        self._compare(expected, self.handles[number].ask(method, arguments))
+
+    def _compare(self, expected: Answer, seen: Answer) -> None:
+        if expected != seen:
+            raise Difference(tuple(self.calls), expected, seen)
+
+    def ask_everything(self, number: int) -> None:
+        """Ask a handle all there is to ask; what is answered right is not told."""
+        for method, arguments in self._all_there_is():
+            self.call(number, method, arguments)
+            self.calls.pop()
+
+    def _all_there_is(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        for run in list(self.runs.values()):
+            if run.key.idempotency_key is not None:
+                again = attrs.evolve(run.key, run_id=numbered(99), session_id="another")
+                yield "create", {"key": again, "records": [Record(1, "", "")], "due_at": None}
+        for method in methods():
+            for arguments in every_call(method, self.script.theme):
+                yield method, arguments
+
+    def _given(self, event: Event) -> dict[str, Any]:
+        """Return the arguments of a call now that it is known what they depend on."""
+        given = {name: each for name, each in event.arguments.items() if each != LEFT_OUT}
+        version = 0
+        if "expected_version" in given:
+            version = self._version(given["run_id"], given["expected_version"])
+            given["expected_version"] = version
+        if "records" in given:
+            given["records"] = given["records"].after(version)
+        if "versions" in given:
+            pruned = given["versions"].items()
+            given["versions"] = {run_id: self._version(run_id, at) for run_id, at in pruned}
+        return given
+
+    def _version(self, run_id: str, seen: Version) -> int:
+        return max(0, self.references[0].version(run_id) + seen.away)
+
+
+_ALIKE = re.compile(r"(.)\1{19,}")
+_QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\]|\\.){300,})\1""")
+
+
+def told(value: Any) -> str:
+    """Return `value` as it is written in Python, but for what repeats or is long."""
+    return _clipped(_QUOTED.sub(_shortened, repr(value)), 0)
+
+
+def told_apart(expected: Answer, seen: Answer) -> tuple[str, str]:
+    """Return what was expected and what was seen, long ones from where they begin to differ."""
+    texts = [repr(each.returned) if not each.raised else str(each) for each in (expected, seen)]
+    if max(map(len, texts)) <= APART:
+        return texts[0], texts[1]
+    pairs = enumerate(zip(*texts, strict=False))
+    differ = next((at for at, (one, other) in pairs if one != other), min(map(len, texts)))
+    one, other = (_clipped(text, max(0, differ - APART // 4)) for text in texts)
+    return one, other
+
+
+def _shortened(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2][:60]}{found[1]}... ({len(found[2])} characters)"
+
+
+def _clipped(text: str, start: int) -> str:
+    """Return a part of a text, and how much of it there is."""
+    part = _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", text[start:])
+    dots = "... " if start else ""
+    rest = f"... ({len(text)} characters)" if len(part) > APART else ""
+    return f"{dots}{part[:APART]}{rest}"

@@ -1,0 +1,368 @@
+"""What a store may be asked, drawn from what the port declares: legal, and unkind on purpose.
+
+Each method of the port has its calls made from its signature, and each parameter has its values
+here by its name. A parameter without values is an error, so that none can be forgotten.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
+from itertools import product
+from random import Random
+from typing import Any
+
+import attrs
+
+from scoria_conformance.stored_runs import NOON, numbered
+from scoria_core.ports import PrunableStore, Record, RunKey, RunStore
+
+
+@attrs.frozen
+class Theme:
+    """Ids that are all different, in a way that a store may overlook."""
+
+    name: str
+    tenants: tuple[str, ...]
+    sessions: tuple[str, ...]
+    keys: tuple[str, ...]
+    run_ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, *ids: str, sessions: tuple[str, ...] = ()) -> "Theme":
+        """Return the theme of ids that look alike, or of tenants that run over into `sessions`."""
+        within = sessions or ids
+        run_ids = (numbered(4), ids[1], numbered(2), ids[0], numbered(3), ids[-1], numbered(1))
+        return cls(name, ids, within, within, run_ids)
+
+
+LONG = "x" * 64
+THEMES = (
+    Theme.of("case", "acme", "Acme", "ACME", "stra\u00dfe", "strasse"),
+    Theme.of("composed", "caf\u00e9", "cafe\u0301", "cafe", "CAFE\u0301", "\uff43afe"),
+    Theme.of("blanks", "acme", "acme ", " acme", "acme\u00a0", "a cme"),
+    Theme.of("wildcards", "a%", "ab", "a_", "a*", "a?", "[a]b", "%"),
+    Theme.of("lengths", LONG, f"{LONG}1", f"{LONG}2", "x" * 254, "x" * 255, "\u00e9" * 255),
+    *(Theme.of("separators", "a", f"a{by}b", "b", sessions=("c", f"b{by}c", "a")) for by in ":/|,"),
+    Theme.of("no separators", "a", "ab", "b", sessions=("c", "bc", "a")),
+    Theme.of("numbers and words", "7", "07", "7.0", "None", "null", "NULL", "true"),
+    Theme.of("quotes", "o'k", "o''k", "o\\'k", 'o"k', "o\\k", "--", "$1"),
+    Theme.of("planes", "\uffee", "\U0001f30b", "\ue000", "z", "\U0001f30b\u200d\U0001f30b"),
+)
+"""In case, Unicode, blanks, wildcards, lengths, separators, kinds, quotes, and beyond the BMP."""
+
+INSTANTS = (
+    *(NOON + timedelta(microseconds=number) for number in (0, 1, -1, 999_999, 1_000_000)),
+    datetime(2026, 10, 24, 19, 45, tzinfo=UTC),
+    datetime(2026, 10, 24, 20, 45, tzinfo=UTC),
+    NOON + timedelta(days=36_525, microseconds=1),
+)
+"""A microsecond apart, on both sides of a second, at one time of two clocks, in a hundred years."""
+
+
+class TurnedBack(tzinfo):
+    """A clock that is set back: each time comes twice, an hour apart."""
+
+    def utcoffset(self, at: datetime | None, /) -> timedelta:
+        """Return the offset of the first time, or of the second."""
+        return timedelta(hours=1 if at is not None and at.fold else 2)
+
+    def dst(self, at: datetime | None, /) -> timedelta:
+        """Return how far the clock is ahead of its winter time."""
+        return self.utcoffset(at) - timedelta(hours=1)
+
+    def tzname(self, at: datetime | None, /) -> str:
+        """Return the name of the zone."""
+        return f"+{self.utcoffset(at)}"
+
+    def __repr__(self) -> str:
+        return "TurnedBack()"
+
+
+ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)))
+TWICE = tuple(datetime(2026, 1, 5, 14, tzinfo=TurnedBack(), fold=fold) for fold in (0, 1))
+ABROAD = tuple(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True))
+TIMES = (*INSTANTS, *TWICE, *ABROAD)
+
+SHORT = (
+    "{}",
+    "",
+    " two ",
+    "caf\u00e9 cafe\u0301",
+    "a\u2028b\u0085c\r\nd\re\tf",
+    'it\'s "said" \\n %s $1 ? ; -- \x01\x1f\x7f',
+    "\U0001f30b \U00020bb7 \ufeff\uffff",
+    '{"n": 9007199254740993, "f": [null, 0.10, 1e400, -0.0]}',
+)
+"""Texts of records."""
+
+ALL_SHORT = "".join(SHORT)
+LONG_TEXTS = tuple(ALL_SHORT * (size // len(ALL_SHORT) + 1) for size in (5_000, 70_000, 800_000))
+"""All of these, repeated until a store may keep them otherwise, or not at all."""
+
+LIMITS = (1_000, 1, 2, 3, 0, 2**31 - 1, 2**63 - 1)
+
+
+@attrs.frozen
+class Version:
+    """A version as it is seen from the one that a run is at; none is below 0."""
+
+    away: int = 0
+
+
+@attrs.frozen
+class Batch:
+    """Records by the digest and body of each; they are numbered when the version is known."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    def after(self, version: int) -> list[Record]:
+        """Return the records, numbered from the one after `version` on."""
+        return [Record(number, *text) for number, text in enumerate(self.texts, version + 1)]
+
+
+@attrs.frozen
+class Values:
+    """What a parameter may be given, the plainest first, and how one is drawn from it."""
+
+    plainest: Any
+    draw: Callable[[Random], Any]
+
+    @classmethod
+    def of(cls, *values: Any) -> "Values":
+        """Return these values, each as likely as the others."""
+        return cls(values[0], lambda random: random.choice(values))
+
+    def plainer(self, value: Any) -> Iterator[Any]:
+        """Yield what is plainer than `value`."""
+        if value != self.plainest:
+            yield self.plainest
+            if isinstance(value, Batch) and len(value.texts) > 1:
+                yield from (Batch((each,)) for each in value.texts)
+
+
+def _batches(least: int) -> Values:
+    digests, bodies = ("0f", "0F", *SHORT), (*SHORT * 3, *LONG_TEXTS)
+
+    def drawn(random: Random) -> Batch:
+        count = random.choice((least, 1, 1, 2, 3, 12))
+        texts = ((random.choice(digests), random.choice(bodies)) for _ in range(count))
+        return Batch(tuple(texts))
+
+    return Values(Batch(((digests[0], bodies[0]),)), drawn)
+
+
+def _keys(theme: Theme) -> Values:
+    parts = {name: _values("RunKey", name)(theme) for name in attrs.fields_dict(RunKey)}
+    plainest = RunKey(**{name: each.plainest for name, each in parts.items()})
+    return Values(
+        plainest, lambda random: RunKey(**{name: each.draw(random) for name, each in parts.items()})
+    )
+
+
+def _unknown(theme: Theme) -> tuple[str, ...]:
+    """Return ids that are no run's, among and around those that are."""
+    return (*(f"{each}!" for each in theme.run_ids[:2]), "!", "\U0010fffd", numbered(99))
+
+
+def _pruned(theme: Theme) -> Values:
+    run_ids = (*theme.run_ids * 3, *_unknown(theme))
+
+    def drawn(random: Random) -> Mapping[str, Version]:
+        chosen = random.sample(run_ids, random.choice((1, 1, 2, 4)))
+        return {run_id: _VERSIONS.draw(random) for run_id in chosen}
+
+    return Values({theme.run_ids[0]: Version()}, drawn)
+
+
+_VERSIONS = Values.of(*[Version()] * 6, Version(-1), Version(1), Version(-1_000), Version(1_000))
+
+VALUES: Mapping[str, Callable[[Theme], Values]] = {
+    "key": _keys,
+    "RunKey.run_id": lambda theme: Values.of(*theme.run_ids),
+    "RunKey.tenant_id": lambda theme: Values.of(*theme.tenants),
+    "RunKey.session_id": lambda theme: Values.of(*theme.sessions),
+    "RunKey.idempotency_key": lambda theme: Values.of(None, None, *theme.keys),
+    "create.records": lambda _: _batches(1),
+    "append.records": lambda _: _batches(0),
+    "due_at": lambda _: Values.of(None, *TIMES, *INSTANTS),
+    "run_id": lambda theme: Values.of(*theme.run_ids),
+    "expected_version": lambda _: _VERSIONS,
+    "due_by": lambda _: Values.of(None, None, None, *TIMES),
+    "tenant_id": lambda theme: Values.of(None, None, *theme.tenants),
+    "session_id": lambda theme: Values.of(None, None, *theme.sessions),
+    "limit": lambda _: Values.of(*LIMITS),
+    "before": lambda theme: Values.of(None, *theme.run_ids, *_unknown(theme)),
+    "until": lambda _: Values.of(*TIMES),
+    "fair": lambda _: Values.of(False, True),
+    "versions": _pruned,
+}
+"""The values of each parameter by its name, or by that of its method or class as well."""
+
+EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
+    "run_id": lambda theme: (*theme.run_ids, *_unknown(theme)),
+    "tenant_id": lambda theme: (None, *theme.tenants),
+    "session_id": lambda theme: (None, *theme.sessions),
+    "limit": lambda _: (LIMITS[0],),
+    "list_due.limit": lambda _: (LIMITS[0], 2),
+    "before": lambda _: (None,),
+    "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[-1]),
+    "fair": lambda _: (False, True),
+}
+"""What to ask by each parameter of a method that only asks, to be told all there is.
+
+As with `VALUES`, the name of the method may stand before it."""
+
+
+def methods() -> Mapping[str, inspect.Signature]:
+    """Return the methods of the port, each with what it takes, as they are declared."""
+    declared = {**vars(RunStore), **vars(PrunableStore)}
+    return {
+        name: _without_self(inspect.signature(method))
+        for name, method in declared.items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    }
+
+
+def _without_self(signature: inspect.Signature) -> inspect.Signature:
+    _, *parameters = signature.parameters.values()
+    return signature.replace(parameters=parameters)
+
+
+@cache
+def given(method: str, theme: Theme) -> Mapping[str, Values]:
+    """Return what each parameter of a method may be given; what has a default may be left out."""
+    return {
+        name: _left_out_or(_values(method, name)(theme), parameter)
+        for name, parameter in methods()[method].parameters.items()
+    }
+
+
+def _left_out_or(values: Values, parameter: inspect.Parameter) -> Values:
+    if parameter.default is parameter.empty:
+        return values
+    return Values(LEFT_OUT, lambda random: random.choice((LEFT_OUT, values.draw(random))))
+
+
+LEFT_OUT = "left out"
+"""The value of an argument that is not given."""
+
+
+def _values(owner: str, name: str) -> Callable[[Theme], Values]:
+    """Return what a parameter may be given; `LookupError` where nobody has thought of it."""
+    found = VALUES.get(f"{owner}.{name}") or VALUES.get(name)
+    if found is None:
+        raise LookupError(f"{name} of {owner} has no values in {__name__}.VALUES")
+    return found
+
+
+@attrs.frozen
+class Event:
+    """A call of one of the handles; what it depends on is known only when its turn has come."""
+
+    handle: int
+    method: str
+    arguments: Mapping[str, Any]
+
+    def plainer(self, theme: Theme, name: str) -> Iterator["Event"]:
+        """Yield the same call with a plainer value of an argument."""
+        for other in given(self.method, theme)[name].plainer(self.arguments[name]):
+            yield attrs.evolve(self, arguments={**self.arguments, name: other})
+
+
+OPEN = "open"
+"""What the driver does itself, and no method of the port: to open a store that was closed."""
+
+WEIGHTS: Mapping[str, int] = {"create": 6, "append": 8, "list_runs": 3, "list_due": 2, "prune": 3}
+"""How often a method is called, where it is not once in so often."""
+
+AGAIN = 0.2
+"""How likely a call that stores is one that was made before."""
+
+
+def events(
+    random: Random, theme: Theme, names: Sequence[str], handles: int, count: int
+) -> tuple[Event, ...]:
+    """Draw calls of these methods, or `OPEN`; what one handle did, another is asked of at once."""
+    weights = [WEIGHTS.get(name, 1) for name in names]
+    asking = [name for name in names if is_asking(name)]
+    drawn: list[Event] = []
+    for name in random.choices(names, weights, k=count):
+        handle = random.randrange(handles)
+        before = [each for each in drawn if each.method == name]
+        if before and name not in asking and random.random() < AGAIN:
+            arguments = _as_before(random.choice(before))
+        else:
+            arguments = _drawn(random, theme, name)
+        drawn.append(Event(handle, name, arguments))
+        if handles > 1 and name not in asking:
+            name = random.choice(asking)
+            drawn.append(Event(1 - handle, name, _drawn(random, theme, name)))
+    return tuple(drawn[:count])
+
+
+def _as_before(event: Event) -> Mapping[str, Any]:
+    """Return what a call was given, for it to be made again as if its answer had been lost."""
+    if event.method != "append":
+        return event.arguments
+    stored = len(event.arguments["records"].texts)
+    return {**event.arguments, "expected_version": Version(-stored)}
+
+
+def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
+    """Return a call of `create` for each tenant with each key of a theme, and the theme of those.
+
+    What is drawn seldom has the two that a store takes for one another; here are all of them, and
+    so are the ids of the runs.
+    """
+    pairs = list(product(range(len(theme.tenants)), range(len(theme.keys))))
+    others = (numbered(100 + number) for number in range(len(pairs) - len(theme.tenants)))
+    run_ids = (*others, *theme.tenants)
+    created = tuple(
+        Event(
+            number % handles,
+            "create",
+            {
+                "key": RunKey(
+                    run_ids[number],
+                    theme.tenants[tenant],
+                    theme.sessions[(tenant + key) % len(theme.sessions)],
+                    theme.keys[key],
+                ),
+                "records": Batch((("0f", SHORT[0]),)),
+                "due_at": TIMES[number % 3],
+            },
+        )
+        for number, (tenant, key) in enumerate(pairs)
+    )
+    return attrs.evolve(theme, run_ids=run_ids), created
+
+
+def is_asking(method: str) -> bool:
+    """Tell whether a method only asks, and can be asked by all values there are."""
+    names = () if method == OPEN else tuple(methods()[method].parameters)
+    return bool(names) and set(names) <= EVERY.keys()
+
+
+def _drawn(random: Random, theme: Theme, method: str) -> Mapping[str, Any]:
+    if method == OPEN:
+        return {}
+    return {name: values.draw(random) for name, values in given(method, theme).items()}
+
+
+def plainest(theme: Theme, left_out: Collection[str]) -> list[Event]:
+    """Return a call of each method but those left out, with the plainest values there are."""
+    return [
+        Event(0, name, {each: values.plainest for each, values in given(name, theme).items()})
+        for name in methods()
+        if name not in left_out
+    ]
+
+
+def every_call(method: str, theme: Theme) -> list[Mapping[str, Any]]:
+    """Return the arguments of each call that asks all there is to ask by this method."""
+    if not is_asking(method):
+        return []
+    names = tuple(methods()[method].parameters)
+    every = [(EVERY.get(f"{method}.{name}") or EVERY[name])(theme) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in product(*every)]

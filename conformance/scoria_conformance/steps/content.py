@@ -1,0 +1,138 @@
+"""Steps that make content up, and look for the least of it that comes back as something else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as made_up
+from pytest_bdd import given as given_that
+from pytest_bdd import parsers, then
+
+from scoria_conformance.stored_runs import StoredRuns, numbered
+from scoria_conformance.world import KIND, TENANT, World
+from scoria_core import Completed, ScoriaError, StepSpec
+from scoria_core.ports import Capability, Record, RunKey
+
+EXAMPLES = 60
+"""How much is made up for each property."""
+
+ODD = (
+    "\t\n\r\\\"'%_;\x1b\x7f\x85\u00a0\u0301\u200d\u2028\u202e\ufeff\ufffd\uffff\U0001f30b\U0010ffff"
+)
+
+# Not `characters()`: that keeps a table of Unicode in the directory of whoever runs the suite.
+_CHARACTERS = (
+    made_up.integers(1, 0x7F).map(chr)
+    | made_up.sampled_from(ODD)
+    | made_up.integers(0x80, 0xD7FF).map(chr)
+    | made_up.integers(0xE000, 0x10FFFF).map(chr)
+)
+TEXTS = made_up.lists(_CHARACTERS, max_size=12).map("".join)
+"""Unicode text without NUL and without half of a surrogate pair."""
+
+BATCHES = made_up.lists(
+    made_up.lists(made_up.tuples(TEXTS, TEXTS), min_size=1, max_size=4), min_size=1, max_size=3
+)
+"""What is created with and appended, batch by batch: the digest and body of each record."""
+
+NUMBERS = (
+    made_up.integers(-3, 3)
+    | made_up.sampled_from([1 << 53, (1 << 63) - 1, 1 << 63, -(1 << 64), 10**30, 1.0, -0.0, 1e22])
+    | made_up.integers(-(10**40), 10**40)
+    | made_up.floats(allow_nan=False, allow_infinity=False)
+)
+PAYLOADS = made_up.dictionaries(
+    TEXTS,
+    made_up.recursive(
+        made_up.none() | made_up.booleans() | NUMBERS | TEXTS,
+        lambda inner: (
+            made_up.lists(inner, max_size=4) | made_up.dictionaries(TEXTS, inner, max_size=4)
+        ),
+        max_leaves=10,
+    ),
+    max_size=5,
+)
+"""JSON objects of every kind of value, nested, with keys in any order."""
+
+
+def _holds_for(
+    content: made_up.SearchStrategy[Any], scoria_seed: int, check: Callable[[Any], None]
+) -> None:
+    """Check what is made up from the seed; what fails is made as small as it goes."""
+    chosen = settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    seed(scoria_seed)(chosen(given(content)(check)))()
+
+
+@given_that("a store that lasts")
+def _a_store_that_lasts(stored: StoredRuns) -> None:
+    stored.need(Capability.DURABLE)
+
+
+@then(parsers.re("whatever records are stored read back equal(?P<later>, once it is opened anew)?"))
+def _whatever_records_are_stored_read_back_equal(
+    stored: StoredRuns, scoria_seed: int, later: str | None
+) -> None:
+    def check(content: Any) -> None:
+        run_id, expected = _stored(stored, content)
+        if later:
+            stored.world.close()
+            stored.world.open()
+        found = list(stored.world.store.read(run_id))
+        assert found == expected, f"stored as {expected!a}, read as {found!a}"
+
+    _holds_for(BATCHES, scoria_seed, check)
+
+
+def _stored(stored: StoredRuns, batches: list[list[tuple[str, str]]]) -> tuple[str, list[Record]]:
+    """Store the batches as a new run; return its id and all of its records."""
+    run_id, store = numbered(len(stored.journals) + 1), stored.world.store
+    kept: list[Record] = []
+    for batch in batches:
+        new = [Record(len(kept) + 1 + place, *texts) for place, texts in enumerate(batch)]
+        if kept:
+            store.append(run_id, new, expected_version=len(kept), due_at=None)
+        else:
+            store.create(RunKey(run_id, TENANT, "session-1"), new, due_at=None)
+        kept += new
+    stored.journals[run_id] = kept
+    return run_id, kept
+
+
+@then("whatever payload is handed over reads back equal and in its order")
+def _whatever_payload_is_handed_over_reads_back(world: World, scoria_seed: int) -> None:
+    def check(payload: Any) -> None:
+        handed_over = json.dumps(payload)
+        try:
+            places = _read_back(world, payload)
+        except ScoriaError as error:
+            raise AssertionError(f"handed over as {handed_over}: {error}") from error
+        for place, found in places.items():
+            read = json.dumps(found)
+            assert read == handed_over, f"{place}: handed over as {handed_over}, read as {read}"
+
+    _holds_for(PAYLOADS, scoria_seed, check)
+
+
+def _read_back(world: World, payload: dict[str, Any]) -> dict[str, Any]:
+    """Hand a payload over wherever a run takes one, and return what is read there."""
+    run = world.scoria.start_run(
+        world.identity(metadata=payload),
+        root_role_id="executor",
+        metadata=payload,
+        initial_step=StepSpec(KIND, "executor", payload),
+        handlers={KIND: lambda *_: Completed(payload)},
+    )
+    detail = world.another_host.get_run_detail(run.run_id)
+    return {
+        "metadata": detail.summary.metadata,
+        "the metadata of its identity": detail.identity.metadata,
+        "the input of its step": detail.steps[0].input,
+        "the result of its handler": detail.steps[0].result,
+    }

@@ -1,0 +1,103 @@
+"""Steps that put many runs into a store, and watch what a call costs meanwhile.
+
+Costs are times, for want of anything that every store has. A busy machine only ever adds to one,
+so each is the least of many: few at first, while a cost that grows is still small, and a hundred
+at the end. What seems dear then is measured again. What this cannot see is a cost that grows but
+is still small beside what every call of the store costs.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.stored_runs import StoredRuns, numbered, record
+from scoria_conformance.world import TENANT
+
+FEW = 12
+"""How many runs there are when the first calls are measured: enough for a page of a listing."""
+
+EARLY, LATE = 20, 100
+"""How many calls of a kind are measured at first, and at last."""
+
+RATIO = 3
+"""How many times as much a call may cost at last."""
+
+AGAIN = 4
+"""How often the last calls are measured anew where they seem dear."""
+
+OLD = numbered(11)
+"""A run at which a page of a listing ends."""
+
+DUE, LATER = 5, 86_400
+"""How many of the runs are due now, and in how many seconds the others are."""
+
+Costs = Mapping[str, float]
+"""What each call costs, in seconds."""
+
+
+def _measured(stored: StoredRuns, rounds: int) -> Costs:
+    """Return what each call costs while so many more runs are created."""
+    calls: dict[str, Callable[[], object]] = {
+        "create": lambda: _create(stored),
+        "append": lambda: stored.append(_newest(stored), 1, LATER),
+        "read": lambda: stored.world.store.read(_newest(stored)),
+        "list_runs": lambda: stored.listed(TENANT, "session-1", 10),
+        "list_runs before an old run": lambda: stored.listed(TENANT, "session-1", 10, OLD),
+        "list_due": lambda: stored.due_at(0, 10, TENANT),
+    }
+    times = [[_time(call) for call in calls.values()] for _ in range(rounds)]
+    return dict(zip(calls, map(min, zip(*times, strict=True)), strict=True))
+
+
+def _newest(stored: StoredRuns) -> str:
+    return next(reversed(stored.journals))
+
+
+def _create(stored: StoredRuns) -> None:
+    number = len(stored.journals)
+    due_in = 0 if number < DUE else LATER
+    stored.create([record(1)], due_in=due_in, idempotency_key=f"order-{number}")
+
+
+def _time(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+@when(parsers.parse("{count:d} runs are put into a store"), target_fixture="costs")
+def _runs_are_put_into_a_store(stored: StoredRuns, count: int) -> tuple[Costs, Costs]:
+    for _ in range(FEW):
+        _create(stored)
+    first = _measured(stored, EARLY)
+    while len(stored.journals) < count - LATE:
+        _create(stored)
+    last = _measured(stored, LATE)
+    for _ in range(AGAIN):
+        if _dear(first, last):
+            again = _measured(stored, LATE)
+            last = {call: min(cost, again[call]) for call, cost in last.items()}
+    return first, last
+
+
+def _dear(first: Costs, last: Costs) -> list[str]:
+    """Return the calls that cost too much at last."""
+    return [call for call, cost in last.items() if cost > RATIO * first[call]]
+
+
+@then("no call costs several times what it cost at first")
+def _no_call_costs_several_times_what_it_cost(costs: tuple[Costs, Costs]) -> None:
+    first, last = costs
+    told = {
+        call: f"{first[call] * 1e6:.0f} µs at first, {last[call] * 1e6:.0f} µs at last"
+        for call in _dear(first, last)
+    }
+    assert not told, f"calls that cost more the more runs there are: {told}"
+
+
+@then("one page of each listing holds them all")
+def _one_page_of_each_listing_holds_them_all(stored: StoredRuns) -> None:
+    count = len(stored.journals)
+    assert len(stored.listed(TENANT, "session-1", count)) == count
+    assert len(stored.due_at(LATER, count, TENANT)) == count

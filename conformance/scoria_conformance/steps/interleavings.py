@@ -1,0 +1,264 @@
+"""Steps in which callers make many calls at once, and all that they were told is held together."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping
+from random import Random
+
+import attrs
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance import sequential
+from scoria_conformance.concurrency import Barrier, processes, threads
+from scoria_conformance.linearizability import Operation, Sequential, explained, performed
+from scoria_conformance.sequential import NO_RUN, QUEUED, decided
+from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.world import KIND, World
+from scoria_core import NeedsApproval, RunDetail, Scoria, ScoriaError, StepSpec
+from scoria_core.ports import Capability, RunKey, RunStore
+
+Histories = Mapping[str, list[Operation]]
+"""What was asked of each run, by all callers."""
+
+
+@attrs.frozen
+class Told:
+    """What callers were told of each run, and what one caller alone would be."""
+
+    histories: Histories
+    start: Hashable
+    alone: Sequential
+
+
+def _runs(told: str) -> int:
+    return 1 if told == "one run" else int(told.removesuffix(" runs"))
+
+
+def _joined(said: list[Histories]) -> Histories:
+    """Return the histories of all callers as one for each run."""
+    joined: dict[str, list[Operation]] = defaultdict(list)
+    for histories in said:
+        for run_id, operations in histories.items():
+            joined[run_id] += operations
+    return joined
+
+
+def _asked(asked: Hashable, call: Callable[[], Hashable]) -> Operation:
+    """Make a call that may be refused, and return it as an operation."""
+
+    def answer() -> Hashable:
+        try:
+            return call()
+        except ScoriaError as error:
+            return type(error).__name__
+
+    return performed(asked, answer)
+
+
+def _chance(seed: int, number: int) -> Random:
+    """Return what one of several callers draws from."""
+    return Random(f"{seed} {number}")  # noqa: S311 - it picks calls, and keeps no secret
+
+
+@attrs.define
+class StoreCaller:
+    """One of several who create, append to, read and list runs as chance has it."""
+
+    store: RunStore
+    number: int
+    chance: Random
+    histories: dict[str, list[Operation]] = attrs.field(factory=lambda: defaultdict(list))
+    versions: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
+
+    def turn(self, run_number: int) -> None:
+        """Make a call about a run, at the version it was last seen at; each has its own tenant."""
+        choices = [self._read, self._read, self._write, self._write, self._list, self._list_due]
+        self.chance.choice(choices)(numbered(run_number), f"tenant-{run_number}")
+
+    def _call(self, run_id: str, asked: Hashable, call: Callable[[], Hashable]) -> Operation:
+        operation = _asked(asked, call)
+        self.histories[run_id].append(operation)
+        return operation
+
+    def _read(self, run_id: str, _: str) -> None:
+        def bodies() -> tuple[str, ...]:
+            return tuple(each.body for each in self.store.read(run_id))
+
+        read = self._call(run_id, ("read",), bodies)
+        if isinstance(read.answered, tuple):
+            self.versions[run_id] = len(read.answered)
+
+    def _write(self, run_id: str, tenant_id: str) -> None:
+        version, is_due = self.versions[run_id], self.chance.random() < 0.5
+        new = record(version + 1, f"by {self.number}, {self.chance.random()}")
+        due_at = NOON if is_due else None
+
+        def create() -> str:
+            key = RunKey(run_id, tenant_id, "session-1")
+            self.store.create(key, [new], due_at=due_at)
+            return "stored"
+
+        def append() -> str:
+            self.store.append(run_id, [new], expected_version=version, due_at=due_at)
+            return "stored"
+
+        if version:
+            written = self._call(run_id, ("append", version, new.body, is_due), append)
+        else:
+            written = self._call(run_id, ("create", new.body, is_due), create)
+        self.versions[run_id] += written.answered == "stored"
+
+    def _list(self, run_id: str, tenant_id: str) -> None:
+        def listed() -> bool:
+            found = self.store.list_runs(
+                tenant_id=tenant_id, session_id="session-1", limit=9, before=None
+            )
+            return run_id in found
+
+        self._call(run_id, ("list",), listed)
+
+    def _list_due(self, run_id: str, tenant_id: str) -> None:
+        def listed() -> bool:
+            return run_id in self.store.list_due(tenant_id=tenant_id, until=NOON, limit=9)
+
+        self._call(run_id, ("list due",), listed)
+
+
+@when(
+    parsers.re(
+        r"(?P<count>\d+) (?P<kind>callers|processes) write to and read (?P<runs>one run|\d+ runs) "
+        r"at once, (?P<turns>\d+) times each"
+    ),
+    target_fixture="told",
+)
+def _write_to_and_read_at_once_times_each(
+    stored: StoredRuns, scoria_seed: int, count: str, kind: str, runs: str, turns: str
+) -> Told:
+    def work(store: RunStore, number: int, barrier: Barrier) -> Histories:
+        chance = _chance(scoria_seed, number)
+        caller = StoreCaller(store, number, chance)
+        for _ in range(int(turns)):
+            barrier.wait()
+            caller.turn(chance.randint(1, _runs(runs)))
+        return dict(caller.histories)
+
+    if kind == "processes":
+        stored.need(Capability.MULTI_PROCESS)
+        return Told(_joined(processes(stored.world, int(count), work)), NO_RUN, sequential.stored)
+    return Told(_joined(threads(stored.world, int(count), work)), NO_RUN, sequential.stored)
+
+
+@attrs.define
+class Person:
+    """One of several who decide on runs, resume them and claim their steps, as chance has it.
+
+    Whoever claims a step holds it for a moment, and it then asks for approval.
+    """
+
+    scoria: Scoria
+    chance: Random
+    rejects: bool
+    histories: dict[str, list[Operation]] = attrs.field(factory=lambda: defaultdict(list))
+
+    def turn(self, run_id: str) -> None:
+        """Read a run and make one more call about it, mostly one that it seems to wait for."""
+        called = time.monotonic_ns()
+        detail = self.scoria.get_run_detail(run_id)
+        state = _state(detail)
+        read = Operation(("read",), state, called, time.monotonic_ns())
+        self.histories[run_id].append(read)
+        apt = {"pending": self._decide, "approved": self._resume, "queued": self._claim}
+        some = self.chance.choice([self._decide, self._resume, self._claim])
+        call = apt.get(state[0], some) if self.chance.random() < 0.7 else some
+        call(run_id, detail)
+
+    def _decide(self, run_id: str, detail: RunDetail) -> None:
+        approval_id = detail.approvals[-1].approval_id if detail.approvals else "none yet"
+        rejects = self.rejects and self.chance.random() < 0.25
+        decide, word = (
+            (self.scoria.reject, "rejected") if rejects else (self.scoria.approve, "approved")
+        )
+
+        def call() -> str:
+            decide(run_id, approval_id=approval_id, decided_by="reviewer-7")
+            return word
+
+        asked = ("reject" if rejects else "approve", len(detail.approvals))
+        self.histories[run_id].append(_asked(asked, call))
+
+    def _resume(self, run_id: str, _: RunDetail) -> None:
+        def call() -> str:
+            self.scoria.resume_run(run_id)
+            return "resumed"
+
+        self.histories[run_id].append(_asked(("resume",), call))
+
+    def _claim(self, run_id: str, _: RunDetail) -> None:
+        """Carry the step out; who enters the handler has claimed it, and asks as they leave it."""
+        within: list[float] = []
+
+        def asks(*_: object) -> NeedsApproval:
+            within.append(time.monotonic_ns())
+            time.sleep(1e-4)
+            within.append(time.monotonic_ns())
+            return NeedsApproval(tool_name="send", arguments={}, reason="goes out")
+
+        def call() -> str:
+            self.scoria.run_pending(run_id, handlers={KIND: asks})
+            return "nothing"
+
+        whole = _asked(("claim",), call)
+        if not within:
+            self.histories[run_id].append(whole)
+            return
+        entered, left = within
+        answered = "asked" if whole.answered == "nothing" else whole.answered
+        claim = Operation(("claim",), "claimed", whole.called, entered)
+        self.histories[run_id] += [claim, Operation(("ask",), answered, left, whole.returned)]
+
+
+def _state(detail: RunDetail) -> tuple[str, int]:
+    """Return the state of the step as `decided` has it."""
+    status: str = detail.steps[0].status
+    if status == "waiting_for_approval":
+        status = detail.approvals[-1].status
+    return str(status), len(detail.approvals)
+
+
+@when(
+    parsers.re(
+        r"(?P<count>\d+) callers decide on, resume and claim (?P<runs>one run|\d+ runs) "
+        r"at once, (?P<turns>\d+) times each"
+    ),
+    target_fixture="told",
+)
+def _callers_decide_on_resume_and_claim_at_once(
+    world: World, scoria_seed: int, count: str, runs: str, turns: str
+) -> Told:
+    started = [_waiting(world) for _ in range(_runs(runs))]
+
+    def work(_: RunStore, number: int, barrier: Barrier) -> Histories:
+        chance = _chance(scoria_seed, number)
+        person = Person(world.scoria, chance, rejects=len(started) > 1)
+        for _turn in range(int(turns)):
+            barrier.wait()
+            person.turn(chance.choice(started))
+        return dict(person.histories)
+
+    return Told(_joined(threads(world, int(count), work)), QUEUED, decided)
+
+
+def _waiting(world: World) -> str:
+    """Start a run whose step waits for somebody to claim it."""
+    step = StepSpec(kind=KIND, role_id="executor")
+    return world.scoria.start_run(
+        world.identity(), root_role_id="executor", initial_step=step
+    ).run_id
+
+
+@then("one order of the calls on each run explains all that they were told")
+def _one_order_of_the_calls_on_each_run_explains(told: Told) -> None:
+    assert told.histories
+    for run_id, history in told.histories.items():
+        found = explained(history, told.start, told.alone)
+        assert found.holds, f"run {run_id}: no order explains what callers were told: {found}"

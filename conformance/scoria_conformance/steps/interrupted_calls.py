@@ -1,0 +1,248 @@
+"""Steps in which a caller is stopped at each point of a call, while another makes its own."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import count, groupby
+from typing import TypeVar
+
+import attrs
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance.calls import Calls
+from scoria_conformance.linearizability import Operation, explained
+from scoria_conformance.points import Point, packages
+from scoria_conformance.sequential import NO_RUNS, kept
+from scoria_conformance.stopping import Pair, pair
+from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.world import PATIENCE
+from scoria_core.ports import Capability, RunStore
+
+LATER = NOON + timedelta(seconds=60)
+KEY = "order-7"
+
+MANY = 1_001
+"""How many records are many."""
+
+OFTEN = 3
+"""How often a caller is stopped at one place in a call; later times are as the last of these."""
+
+R = TypeVar("R")
+
+
+@attrs.frozen
+class Arrangement:
+    """A tenant with a run of two records that is due at noon, and one caller's part in it."""
+
+    calls: Calls
+    run_id: str
+    other_id: str
+
+    @classmethod
+    def of_tenant(cls, number: int, store: RunStore) -> "Arrangement":
+        """Return the part of another caller."""
+        calls = Calls(store, f"tenant-{number}")
+        return cls(calls, numbered(2 * number), numbered(2 * number + 1))
+
+    def create(self) -> None:
+        """Create the run."""
+        self.calls.create(self.run_id, KEY, [record(1), record(2)], NOON)
+
+    def create_again(self) -> None:
+        """Create the run once more, without its key."""
+        self.calls.create(self.run_id, None, [record(1, "again")], None)
+
+    def create_under_its_key(self) -> None:
+        """Create another run under the key of the run."""
+        self.calls.create(self.other_id, KEY, [record(1, "other")], NOON)
+
+    def append(self) -> None:
+        """Append records to the run at its version, and leave nothing to do."""
+        new = [record(number, "appended") for number in (3, 4, 5)]
+        self.calls.append(self.run_id, 2, new, None)
+
+    def append_many(self) -> None:
+        """Append as many records to the run as a store may like to take in parts."""
+        new = [record(number, "appended") for number in range(3, 3 + MANY)]
+        self.calls.append(self.run_id, 2, new, None)
+
+    def append_too(self) -> None:
+        """Append other records to it."""
+        self.calls.append(self.run_id, 2, [record(3, "appended too")], None)
+
+    def put_off(self) -> None:
+        """Put the run off without a record."""
+        self.calls.append(self.run_id, 2, [], LATER)
+
+    def take_over(self) -> None:
+        """Take the run over while it is due."""
+        self.calls.append(self.run_id, 2, [record(3, "taken over")], LATER, due_by=NOON)
+
+    def prune(self) -> None:
+        """Remove the run."""
+        self.calls.prune(self.run_id, 2)
+
+    def read(self) -> None:
+        """Read the run."""
+        self.calls.read(self.run_id)
+
+    def head(self) -> None:
+        """Ask what the run is found by."""
+        self.calls.head(self.run_id)
+
+    def list_runs(self) -> None:
+        """List the runs."""
+        self.calls.list_runs()
+
+    def list_due(self) -> None:
+        """List the due runs."""
+        self.calls.list_due()
+
+    def look(self) -> None:
+        """Ask all that there is to ask about the run."""
+        self.calls.look(self.run_id)
+
+
+Part = tuple[Callable[[Arrangement], None], ...]
+"""What one of the callers does, one call after the other."""
+
+READS = {
+    "reads a run": Arrangement.read,
+    "asks for the head of a run": Arrangement.head,
+    "lists the runs": Arrangement.list_runs,
+    "lists the due runs": Arrangement.list_due,
+}
+CREATES = {
+    "creates a run": Arrangement.create,
+    "creates another under its key": Arrangement.create_under_its_key,
+}
+WRITES = {
+    "appends to a run": Arrangement.append,
+    "appends many records": Arrangement.append_many,
+    "puts a run off": Arrangement.put_off,
+    "takes a run over": Arrangement.take_over,
+    "prunes a run": Arrangement.prune,
+}
+FIRST = {**READS, **CREATES, **WRITES}
+"""What the caller does that is stopped."""
+
+CREATE: Part = (Arrangement.look, Arrangement.create_again, Arrangement.create_under_its_key)
+APPEND: Part = (Arrangement.look, Arrangement.append_too)
+APPEND_AT_ONCE: Part = (Arrangement.append_too, Arrangement.look)
+PUT_OFF: Part = (Arrangement.put_off, Arrangement.look)
+PRUNE: Part = (Arrangement.prune, Arrangement.create_under_its_key)
+
+
+def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
+    """Return what another does meanwhile, whoever it is."""
+    if acts == "creates a run":
+        return [CREATE]
+    if acts == "appends many records":
+        return [APPEND]
+    pruning = [PRUNE] if prunes else []
+    return [APPEND_AT_ONCE, *pruning] if acts in READS else [APPEND, PUT_OFF, *pruning]
+
+
+@attrs.frozen
+class Met:
+    """What two callers were told of one tenant, where the first was stopped.
+
+    `until_then` is how many answers the second had when the first went on; it `waits` where there
+    were others to come.
+    """
+
+    point: Point
+    history: Sequence[Operation]
+    until_then: int
+    waits: bool
+
+
+@attrs.define
+class Meetings:
+    """Callers that meet at each point of a call, a tenant for each time."""
+
+    store: RunStore
+    first: Callable[[Arrangement], None]
+    is_there: bool
+    callers: Pair
+    met: list[Met] = attrs.field(factory=list)
+    _tenants: "count[int]" = attrs.field(factory=lambda: count(1))
+
+    def meet(self, parts: Sequence[Part]) -> None:
+        """Have the second caller, with each of these parts, meet the first at each point."""
+        # What a caller does once only, such as to connect, it has done by then.
+        all_points = [self._alone(self.callers.points, (self.first,)) for _ in range(2)][-1]
+        points = [each for each in all_points if each.time <= OFTEN]
+        for part in parts:
+            for _ in range(2):
+                self._alone(self.callers.listen, part)
+            self._meet_at_each(points, part)
+
+    def _meet_at_each(self, points: Sequence[Point], part: Part) -> None:
+        """Meet at each point.
+
+        Where the first holds what another had to wait for, some of the points stand for all, as
+        long as the second has to wait with its first call.
+        """
+        waited = {each.point: each.until_then for each in self.met if each.waits}
+        for until_then, group in groupby(points, key=waited.get):
+            held = list(group)
+            stand_for_all = {held[0], held[len(held) // 2], held[-1]}
+            some = set(held) if until_then is None else stand_for_all
+            now = [self._meet_at(point, part) for point in held if point in some]
+            if any(each.until_then for each in now):
+                now += [self._meet_at(point, part) for point in held if point not in some]
+            self.met += now
+
+    def _alone(self, follow: Callable[[Callable[[], None]], R], part: Part) -> R:
+        arranged = self._arranged(next(self._tenants))
+        if self.is_there:
+            arranged.create()
+        return follow(lambda: _play(arranged, part))
+
+    def _arranged(self, tenant: int) -> Arrangement:
+        return Arrangement.of_tenant(tenant, self.store)
+
+    def _meet_at(self, point: Point, part: Part) -> Met:
+        tenant = next(self._tenants)
+        before, first, second, after = (self._arranged(tenant) for _ in range(4))
+        if self.is_there:
+            self.callers.second.submit(before.create).result(PATIENCE)
+        until_then = self.callers.meet(
+            point, lambda: self.first(first), lambda: _play(second, part), second.calls.told
+        )
+        self.callers.second.submit(after.look).result(PATIENCE)
+        history = [
+            each for arranged in (before, first, second, after) for each in arranged.calls.told
+        ]
+        return Met(point, history, until_then, until_then < len(second.calls.told))
+
+
+def _play(arranged: Arrangement, part: Part) -> None:
+    for act in part:
+        act(arranged)
+
+
+@when(
+    parsers.parse("a caller that {acts} is stopped at each point while another makes its calls"),
+    target_fixture="met",
+)
+def _a_caller_that_is_stopped_at_each_point_while(
+    stored: StoredRuns, scoria_deep: bool, acts: str
+) -> list[Met]:
+    store = stored.world.store
+    if acts == "prunes a run":
+        stored.need(Capability.PRUNABLE)
+    with pair(packages(store), deep=scoria_deep) as callers:
+        meetings = Meetings(store, FIRST[acts], acts != "creates a run", callers)
+        meetings.meet(seconds_to(acts, prunes=Capability.PRUNABLE in store.capabilities))
+    return meetings.met
+
+
+@then("each time one order of the calls explains all that both were told")
+def _each_time_one_order_of_the_calls_explains_all(met: list[Met]) -> None:
+    assert met
+    for each in met:
+        found = explained(each.history, NO_RUNS, kept)
+        assert found.holds, (
+            f"no order explains what two callers were told, one stopped at {each.point}: {found}"
+        )

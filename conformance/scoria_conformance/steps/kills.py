@@ -1,0 +1,289 @@
+"""Steps in which processes are killed at each of their writes, and the store is opened again."""
+
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import attrs
+from pytest_bdd import parsers, then, when
+
+from scoria_conformance import load_process
+from scoria_conformance.calls import LATEST
+from scoria_conformance.crash_process import Death, Fate, Moment, Write, carry_through, fates
+from scoria_conformance.load_process import Ended, Life, ended, sizes
+from scoria_conformance.points import Point
+from scoria_conformance.sequential import Kept
+from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_core.errors import safe_repr
+from scoria_core.ports import Capability, Record, RunKey
+
+YEARS_LATER = NOON.replace(year=9000)
+
+
+@attrs.frozen
+class Found:
+    """What a store held once it was opened again: the records, and what is listed and due."""
+
+    records: dict[str, list[Record]]
+    listed: list[str]
+    due: list[str]
+
+
+@attrs.frozen
+class Seen:
+    """What a store has of one run."""
+
+    records: tuple[Record, ...]
+    is_listed: bool
+    is_due: bool
+
+    @classmethod
+    def after(cls, run_id: str, writes: tuple[Write, ...]) -> "Seen":
+        """Return what there is after these writes and no other."""
+        own = [write for write in writes if write.run_id == run_id]
+        records = tuple(each for write in own for each in write.records)
+        return cls(records, bool(own), bool(own) and own[-1].due_at is not None)
+
+    def __str__(self) -> str:
+        """Tell how much there is, and how it ends."""
+        last = f", the last with {self.records[-1].digest[:8]}" if self.records else ""
+        listed = "listed" if self.is_listed else "not listed"
+        return f"{len(self.records)} records{last} ({listed}, {'' if self.is_due else 'not '}due)"
+
+
+@attrs.frozen
+class Turn:
+    """What became of processes that were killed, and what the store held after that."""
+
+    fates: list[Fate]
+    found: Found
+
+
+def _turn(stored: StoredRuns, name: str, *deaths: Death | None) -> Turn:
+    ended = fates(stored.world, deaths, name)
+    return Turn(ended, _found(stored, ended))
+
+
+def _found(stored: StoredRuns, ended: list[Fate]) -> Found:
+    store = stored.world.store
+    runs = {write.run_id for fate in ended for write in fate.may_hold()[-1]}
+    due = store.list_due(tenant_id=None, until=YEARS_LATER, limit=1_000)
+    return Found(
+        {run_id: list(store.read(run_id)) for run_id in runs},
+        [each for each in stored.listed(limit=1_000) if each in runs],
+        sorted(each for each in due if each in runs),
+    )
+
+
+def _writes(stored: StoredRuns) -> int:
+    """Return at how many writes a process may be killed: those of one that is not."""
+    (whole,) = _turn(stored, "whole", None).fates
+    assert whole.exit_code == 0, f"a process that nobody killed broke off: {whole.error}"
+    assert len(whole.acknowledged) > 1
+    return len(whole.acknowledged)
+
+
+@when(
+    parsers.parse("a process that carries a run through is killed {moment} each of its writes"),
+    target_fixture="turns",
+)
+def _a_process_that_carries_a_run_through_is_killed(stored: StoredRuns, moment: str) -> list[Turn]:
+    stored.need(Capability.DURABLE)
+    deaths = [Death(Moment(moment), write + 1) for write in range(_writes(stored))]
+    return [_turn(stored, f"turn-{number}", death) for number, death in enumerate(deaths)]
+
+
+@when(
+    parsers.parse("{count:d} processes carry a run each through, and die at another write each"),
+    target_fixture="turns",
+)
+def _processes_carry_a_run_each_through_and_die(stored: StoredRuns, count: int) -> list[Turn]:
+    stored.need(Capability.DURABLE)
+    stored.need(Capability.MULTI_PROCESS)
+    moments = (Moment.BEFORE, Moment.WITHIN, Moment.AFTER)
+    deaths = [Death(*each) for each in product(moments, range(1, _writes(stored) + 1))]
+    turns = -(-len(deaths) // count)
+    return [_turn(stored, f"turn-{number}", *deaths[number::turns]) for number in range(turns)]
+
+
+@then("each time the store holds all that was acknowledged, and no part of a write")
+def _each_time_the_store_holds_all_that_was(turns: list[Turn]) -> None:
+    for turn in turns:
+        for fate in turn.fates:
+            ended = fate.error or f"exit {fate.exit_code}"
+            assert fate.was_killed, f"a process broke off before it was killed: {ended}"
+            _check(fate, turn.found)
+
+
+def _check(fate: Fate, found: Found) -> None:
+    may_hold = fate.may_hold()
+    for run_id in {write.run_id for write in may_hold[-1]}:
+        seen = Seen(tuple(found.records[run_id]), run_id in found.listed, run_id in found.due)
+        outcomes = [Seen.after(run_id, writes) for writes in may_hold]
+        assert seen in outcomes, (
+            f"after {len(fate.acknowledged)} acknowledged writes the store has {seen}, "
+            f"and it may have {' or '.join(map(str, outcomes))}"
+        )
+
+
+@then("what was found each time is still there")
+def _what_was_found_each_time_is_still_there(stored: StoredRuns, turns: list[Turn]) -> None:
+    for turn in turns:
+        assert _found(stored, turn.fates) == turn.found
+
+
+@then("each of the runs goes on to its end")
+def _each_of_the_runs_goes_on_to_its_end(stored: StoredRuns, turns: list[Turn]) -> None:
+    scoria = stored.world.scoria
+    for fate in (fate for turn in turns for fate in turn.fates):
+        run = carry_through(stored.world, scoria, fate.idempotency_key)
+        journal = scoria.get_run_detail(run.run_id).journal
+        began = [each for write in fate.acknowledged for each in write.records]
+        assert [each.digest for each in journal[: len(began)]] == [each.digest for each in began]
+        assert run.status in ("completed", "cancelled")
+
+
+KILLS = {"a line of its code": 35, "a byte of its files": 21, "any moment": 14}
+"""How many kills leave a chance below one in a thousand to miss what was looked for by hand."""
+
+DEEP = 10
+"""How many times as many a deep search has."""
+
+BEYOND = 0.5
+"""Which share of the bytes is beyond the end of a file that grows; the others are written anew."""
+
+
+@attrs.define
+class Kills:
+    """A store whose process is killed again and again, and what was found of each run then."""
+
+    stored: StoredRuns
+    chance: Random
+    found: dict[str, Kept | None] = attrs.field(factory=dict)
+    growth: dict[Path, int] = attrs.field(factory=dict)
+    turns: int = 0
+    whole: Ended = attrs.field(init=False)
+
+    def learn(self) -> None:
+        """Have a process do all that there is to do, and learn what it came by and wrote."""
+        directory = self.stored.world.directory
+        before = sizes(directory)
+        self.whole = self._ended(load_process.Death())
+        after = sizes(directory)
+        self.growth = {each: size - before.get(each, 0) for each, size in after.items()}
+        self._look(self.whole)
+
+    def death(self, where: str, share: float) -> load_process.Death:
+        """Return the death at this share of all."""
+        if where == "a line of its code" and self.whole.come_by:
+            places = list(self.whole.come_by)
+            place = places[int(share * len(places))]
+            time = self.chance.randint(1, self.whole.come_by[place])
+            return load_process.Death(point=Point(place, time))
+        if where == "a byte of its files" and self.growth:
+            file = self.chance.choice(sorted(self.growth))
+            size = sizes(self.stored.world.directory).get(file, 0)
+            grown = max(size, size + self.growth[file])
+            least = size if size < grown and self.chance.random() < BEYOND else 0
+            return load_process.Death(byte=self.chance.randrange(least, grown + 1))
+        word = 1 + int(share * self.whole.words)
+        return load_process.Death(word=word, seconds=self.chance.random() * 1e-3)
+
+    def kill(self, death: load_process.Death) -> None:
+        """Have a process die so; open the store again and look at what it holds."""
+        self._look(self._ended(death))
+
+    def _ended(self, death: load_process.Death) -> Ended:
+        self.turns += 1
+        return ended(self.stored.world, self.turns, death)
+
+    def _look(self, after: Ended) -> None:
+        """Look at each run of a process that died."""
+        try:
+            self.stored.world.open()
+            for life in after.lives:
+                self.found[life.key.run_id] = self._check(life, after)
+            self.stored.world.close()
+        except Exception as error:
+            raise AssertionError(f"a process was {after.death}; {told(error)}") from error
+
+    def _check(self, life: Life, after: Ended) -> Kept | None:
+        """Return what there is of a run, which is what may be there."""
+        found = self._kept(life.key)
+        run_id = life.key.run_id
+        calls = range(after.acknowledged[run_id], after.begun[run_id] + 1)
+        may_be = [life.after(count) for count in calls]
+        if Capability.MULTI_PROCESS not in self.stored.world.store.capabilities:
+            may_be += [life.as_put_off_is_forgotten(count) for count in calls]
+        outcomes = " or ".join(map(_told, may_be))
+        assert found in may_be, f"run {run_id} has {_told(found)}, and may have {outcomes}"
+        return found
+
+    def _kept(self, key: RunKey) -> Kept | None:
+        """Return what a store has of a run, asked in every way there is."""
+        store, run_id = self.stored.world.store, key.run_id
+        records, head = tuple(store.read(run_id)), store.head(run_id)
+        is_there = bool(records)
+        due = head.due_at if head else None
+        seen = (
+            head.key if head else None,
+            head.version if head else 0,
+            run_id in self.stored.listed(key.tenant_id, key.session_id, 1_000),
+            run_id in store.list_due(tenant_id=key.tenant_id, until=LATEST, limit=10_000),
+        )
+        expected = (key if is_there else None, len(records), is_there, due is not None)
+        assert seen == expected, (
+            f"run {run_id} has {len(records)} records, and its key, its version and whether it is "
+            f"listed and due are {seen}"
+        )
+        return Kept(run_id, key.idempotency_key, records, due) if is_there else None
+
+    def check_all(self) -> None:
+        """Look once more for all that was found, and for the runs that have a key."""
+        store = self.stored.world.store
+        for number, (run_id, found) in enumerate(self.found.items(), 1_000_000):
+            assert list(store.read(run_id)) == list(found.records if found else ())
+            if found is not None:
+                head = store.head(run_id)
+                assert head is not None
+                again = attrs.evolve(head.key, run_id=numbered(number))
+                owner = store.create(again, [record(1)], due_at=None)
+                assert owner == run_id
+
+
+def told(error: Exception) -> str:
+    """Return what a check says, or what the store raised."""
+    return str(error) if isinstance(error, AssertionError) else f"it raised {safe_repr(error, 500)}"
+
+
+def _told(found: Kept | None) -> str:
+    """Tell how much there is of a run."""
+    if found is None:
+        return "no records"
+    return f"{len(found.records)} records, due at {found.due}"
+
+
+@when(
+    parsers.parse("a process in which threads write and one prunes dies at {where}"),
+    target_fixture="kills",
+)
+def _a_process_in_which_threads_write_and_one(
+    stored: StoredRuns, scoria_seed: int, scoria_deep: bool, where: str
+) -> Kills:
+    stored.need(Capability.DURABLE)
+    count = KILLS[where] * (DEEP if scoria_deep else 1)
+    chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
+    kills = Kills(stored, chance)
+    stored.world.close()
+    for _ in range(2):  # what is done once only, such as to make the tables, is done by then
+        kills.learn()
+    for number in range(count):
+        kills.kill(kills.death(where, number / count))
+    stored.world.open()
+    return kills
+
+
+@then("each time every run is as it was acknowledged, or as the call under way leaves it")
+def _each_time_every_run_is_as_it_was_acknowledged(kills: Kills) -> None:
+    assert kills.found
+    kills.check_all()

@@ -1,0 +1,187 @@
+"""Steps that look at what the evidence page shows, in every state of a run and text by text."""
+
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pytest_bdd import given, parsers, then
+
+from scoria_conformance.cases import Cases
+from scoria_conformance.gallery import Gallery, Page, gallery
+from scoria_conformance.host import PageFactory
+from scoria_conformance.markers import UNSEEN, UNSEEN_OF_TEXT, Mark, Marks
+from scoria_conformance.markup import words
+from scoria_conformance.page_requests import links_of
+from scoria_conformance.world import World
+from scoria_core import RunDetail
+from scoria_core.errors import safe_repr
+from scoria_core.lifecycles import RunStatus, StepStatus
+
+DELEGATED = (
+    "parent_role_id",
+    "delegated_role_id",
+    "delegated_kind",
+    "handoff_input",
+    "projected_context",
+)
+"""What of a handoff its page must show."""
+
+
+@given(
+    "runs of two tenants in every state that a page shows, each text of them hostile",
+    target_fixture="pages",
+)
+def _runs_of_two_tenants_in_every_state_that_a_page(
+    world: World, scoria_page: PageFactory
+) -> Gallery:
+    return gallery(world, scoria_page)
+
+
+@then("the page of each run begins with it, its status and what it waits for")
+def _the_page_of_each_run_begins_with_it_its_status(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            if not cases.equal(f"the status code of {page.name}", 200, page.answer.status):
+                continue
+            assert page.detail is not None
+            run, text = page.detail.summary, page.seen.text
+            cases.holds(page.name, "" if run.run_id in text else "it does not show the run_id")
+            first = next(words(text, frozenset(RunStatus)), None)
+            cases.equal(f"the first status on {page.name}", run.status.value, first)
+            for problem in _hides_what_waits(page, page.detail, pages.marks):
+                cases.holds(page.name, problem)
+
+
+def _hides_what_waits(page: Page, detail: RunDetail, marks: Marks) -> Iterator[str]:
+    """Yield what of the request that the run waits for does not come before all the others."""
+    waiting = [step for step in detail.steps if step.status == StepStatus.WAITING_FOR_APPROVAL]
+    asked = {step.approval.approval_id for step in waiting if step.approval is not None}
+    places: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
+    for approval in detail.approvals:
+        for part in ("tool_name", "reason", "arguments"):
+            for mark in marks.of(getattr(approval, part)):
+                place = page.seen.text.find(mark.letters)
+                places[approval.approval_id in asked].append((place, part))
+    before = min((place for place, _ in places[False] if place >= 0), default=len(page.seen.text))
+    for place, part in places[True]:
+        if place < 0:
+            yield f"it does not show the {part} that it waits for"
+        elif place > before:
+            yield f"it shows an earlier request before the {part} that it waits for"
+
+
+@then("every text of a run is on its page")
+def _every_text_of_a_run_is_on_its_page(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            for field, mark in pages.written_in(page):
+                missing = mark.letters not in page.seen.text
+                cases.holds(f"{field} on {page.name}", "it is not shown" if missing else "")
+
+
+@then("it is text there, as it was written, and nothing else")
+def _it_is_text_there_as_it_was_written_and_nothing(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.pages:
+            for problem in _other_than_text(page, pages.marks):
+                cases.holds(page.name, problem)
+        for page in pages.runs:
+            for field, mark in pages.written_in(page):
+                elsewhere = page.seen.text
+                for written in sorted(mark.written, key=len, reverse=True):
+                    elsewhere = elsewhere.replace(written, "")
+                told = "it is shown otherwise than it was written"
+                told = told if mark.letters in elsewhere else ""
+                cases.holds(f"{field} on {page.name}", told)
+
+
+def _other_than_text(page: Page, marks: Marks) -> Iterator[str]:
+    """Yield each place outside the text of a page in which something is that others wrote."""
+    headers = [(f"the header {name}", value) for name, value in page.answer.headers]
+    for place, value in (*page.seen.rest, *headers):
+        for mark in marks.within(unquote(value)):
+            yield f"{place} has the {mark}: {safe_repr(value)}"
+    for link in page.seen.links:
+        for mark in marks.within(unquote(link)):
+            if mark.text not in _ids_in(page, link):
+                yield f"a link has the {mark}: {safe_repr(link)}"
+
+
+def _ids_in(page: Page, link: str) -> list[str]:
+    """Return what a link within the page carries, each in a place of its own."""
+    carried: list[str] = []
+    for request in links_of(page.request, [link]):
+        carried += [value for _, value in parse_qsl(request.query)]
+        carried += [unquote(part) for part in urlsplit(request.path).path.split("/")]
+    return carried
+
+
+@then("each character of it that is not seen stands there as its escape")
+def _each_character_of_it_that_is_not_seen_stands(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.pages:
+            everything = [page.answer.text, page.seen.text, *page.seen.links]
+            text = "".join([*everything, *(value for _, value in page.seen.rest)])
+            for character in UNSEEN + UNSEEN_OF_TEXT:
+                raw = character in text
+                cases.holds(page.name, f"it holds a raw {character!a}" if raw else "")
+
+
+@then(parsers.parse('what was handed on is under "{section}", each handoff whole'))
+def _what_was_handed_on_is_under_each_handoff_whole(pages: Gallery, section: str) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            assert page.detail is not None
+            under = page.seen.section(section)
+            said: Counter[str] = Counter()
+            for handoff in page.detail.delegated_handoffs:
+                for field in DELEGATED:
+                    marks = pages.marks.of(getattr(handoff, field))
+                    said.update(mark.letters for mark in marks)
+                    # A role that was handed work, and hands on some, is there for both.
+                    whole = all(_times(each, under) >= said[each.letters] for each in marks)
+                    told = "" if whole else f"it is not under {section!r}"
+                    cases.holds(f"the {field} of a handoff on {page.name}", told)
+
+
+def _times(mark: Mark, text: str) -> int:
+    """Return how often a marked text stands in another."""
+    return text.count(mark.letters) // mark.text.count(mark.letters)
+
+
+@then("no page of a run holds a text of another run")
+def _no_page_of_a_run_holds_a_text_of_another_run(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.runs:
+            for problem in _of_others(page, pages.marks, f"{page.label} of {page.tenant}"):
+                cases.holds(page.name, problem)
+
+
+@then("no list holds a text of another tenant")
+def _no_list_holds_a_text_of_another_tenant(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.lists:
+            for mark in _on(page, pages.marks):
+                cases.holds(page.name, "" if mark.owner.endswith(page.tenant) else f"it has {mark}")
+
+
+@then("the page of a run whose journal is damaged holds nothing of it")
+def _the_page_of_a_run_whose_journal_is_damaged(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page in pages.damaged:
+            if page.request.path == "/":
+                continue
+            refused = page.answer.status >= 400
+            cases.holds(page.name, "" if refused else f"it is {page.answer.status}")
+            for problem in _of_others(page, pages.marks, page.tenant):
+                cases.holds(page.name, problem)
+
+
+def _of_others(page: Page, marks: Marks, owner: str) -> Iterator[str]:
+    for mark in _on(page, marks):
+        yield "" if mark.owner in (owner, page.tenant) else f"it has {mark}"
+
+
+def _on(page: Page, marks: Marks) -> list[Mark]:
+    """Return whose texts are on a page, seen or unseen."""
+    return marks.within(unquote(f"{page.seen.text}{page.answer.text}"))
