@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from scoria_core.errors import StoreUnavailable
@@ -22,6 +23,16 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def sync(path: Path) -> None:
+    """Return when a file, or the names in a directory, would outlive a crash of the machine."""
+    with suppress(PermissionError):  # Windows opens no directory
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def path_name(path: Path) -> str:

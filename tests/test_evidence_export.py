@@ -19,14 +19,15 @@ import duckdb
 import pytest
 
 from history import History, lived
-from scoria_cli.export import Selection, _write_parquet, write_file, write_lines
-from scoria_cli.exported import exported_runs
 from scoria_core import Scoria
 from scoria_core.errors import StoreCorrupt
 from scoria_core.journal import genesis, seal
 from scoria_core.ports import Record, RunHead
 from scoria_core.run import Run
 from scoria_core.stores import open_store
+from scoria_evidence import ExportRefused
+from scoria_evidence.reading import exported_runs
+from scoria_evidence.writing import Selection, _write_parquet, write_file, write_lines
 from test_cli import scoria
 
 PAGE = (Path(__file__).parent.parent / "docs" / "evidence.md").read_text("utf-8")
@@ -36,7 +37,7 @@ VIEWS = dict(
 FORMATS = sorted(VIEWS)
 KILLED = """
 import os, signal
-import scoria_cli.export as export
+import scoria_evidence.writing as export
 export.publish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -570,7 +571,10 @@ def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path:
             yield from super().__iter__()
             out.write_text("kept")
 
-    with closing(open_store(past.url)) as store, pytest.raises(FileExistsError):
+    with (
+        closing(open_store(past.url)) as store,
+        pytest.raises(ExportRefused, match="came to be meanwhile"),
+    ):
         write_file(Slow(store), out, "jsonl")
     assert out.read_text() == "kept"
 
@@ -666,10 +670,10 @@ def test_a_tenant_and_a_run_that_there_is_not_are_told_of(shut: History, tmp_pat
     with Scoria(open_store(shut.url)) as host:
         there = next(run for run in host.list_runs() if run.tenant_id == "tenant-1").run_id
     none = exported(shut.url, tmp_path, "--out", "none", "--tenant", "tenant-\x1b")
-    assert none.stderr == "scoria: --tenant 'tenant-\\x1b' has no run here\n"
+    assert none.stderr == "tenant 'tenant-\\x1b' has no run here\n"
     some = ["--tenant", "tenant-1", "--without", there, "--without", "mistyped"]
     ran = exported(shut.url, tmp_path, "--out", "out", *some)
-    assert ran.stderr == "scoria: --without 'mistyped' names no run that is here\n"
+    assert ran.stderr == "'mistyped', which was to be left out, is no run that is here\n"
     assert (none.returncode, ran.returncode) == (0, 0)
 
 

@@ -16,7 +16,6 @@ from typing import Any, cast
 import pytest
 
 from history import History, lived
-from scoria_cli.exported import exported_runs
 from scoria_core import Scoria, StepSpec
 from scoria_core.errors import RunNotFound, StoreUnavailable, VersionConflict
 from scoria_core.ports import Capability, PrunableStore, Record, RunKey
@@ -24,6 +23,7 @@ from scoria_core.pruning import has_ended
 from scoria_core.run import Run
 from scoria_core.stores import open_store
 from scoria_duckdb import compaction
+from scoria_evidence.reading import exported_runs
 from test_cli import scoria
 
 ENDED = ("completed", "cancelled")
@@ -204,7 +204,7 @@ SWAP = """
 import scoria_cli.prune
 from pathlib import Path
 
-right = scoria_cli.prune.export_to
+right = scoria_cli.prune.write_file
 
 def swapped(found, place, format_):
     written = right(found, place, format_)
@@ -212,7 +212,7 @@ def swapped(found, place, format_):
     Path("other").rename(place)
     return written
 
-scoria_cli.prune.export_to = swapped
+scoria_cli.prune.write_file = swapped
 """
 
 
@@ -287,7 +287,7 @@ def test_a_store_that_cannot_is_refused(tmp_path: Path) -> None:
 # --- killed on the way ---------------------------------------------------------------------------
 
 KILLED = {
-    "before the export has its name": ("scoria_cli.export", "publish", 1),
+    "before the export has its name": ("scoria_evidence.writing", "publish", 1),
     "between the export and the first removal": ("scoria_cli.prune", "_removed", 1),
     "between two removals": ("{store}", "prune", 2),
     "when all is removed": ("{store}", "close", 1),

@@ -28,6 +28,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_sqlite": "",
     "scoria_worker": "",
     "scoria_diagrams": "",
+    "scoria_evidence": "",
     "scoria_duckdb": "duckdb",
     "scoria_postgres": "postgres",
     "scoria_web": "web",

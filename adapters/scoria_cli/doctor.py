@@ -16,7 +16,6 @@ from scoria_cli.options import (
     Whole,
     existing_store,
     json_option,
-    run_ids,
     store_option,
     tenant_option,
 )
@@ -26,6 +25,7 @@ from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 from scoria_core.model import Step
+from scoria_core.paging import run_ids
 from scoria_core.ports import RunStore
 
 NAMED = 100

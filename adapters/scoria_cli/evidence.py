@@ -10,26 +10,21 @@ import attrs
 import click
 
 from scoria_cli.console import err_line, out_file, out_json, out_line
-from scoria_cli.export import (
-    Selection,
-    export_to,
-    format_option,
-    need_duckdb,
-    without_option,
-    write_lines,
-)
-from scoria_cli.exported import exported_runs
 from scoria_cli.options import (
     Moment,
     existing_store,
+    format_option,
     json_option,
     store_option,
     tenant_option,
+    without_option,
 )
-from scoria_cli.place import checked_place
-from scoria_cli.prune import prune
+from scoria_cli.prune import prune, refuse_damaged
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.evidence import verified
+from scoria_evidence.place import checked_place
+from scoria_evidence.reading import exported_runs
+from scoria_evidence.writing import Selection, need_duckdb, write_file, write_lines
 
 
 @click.group()
@@ -108,14 +103,14 @@ def export(
         need_duckdb()
     path = None if to_stdout else checked_place(out, force=force)
     with closing(existing_store(store)) as opened:
-        found = Selection(opened, tenant, before, without)
+        found = Selection(opened, tenant, before, without, tell=err_line)
         if path is None:
             with out_file() as file:
                 write_lines(found, file)
         else:
-            export_to(found, path, format_, force=force)
+            write_file(found, path, format_, force=force)
     if found.damaged:
-        return found.refused()
+        return refuse_damaged()
     if as_json:
         out_json({"out": out, "format": format_, "runs": found.runs, "entries": found.entries})
     else:

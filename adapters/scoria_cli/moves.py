@@ -18,6 +18,7 @@ from scoria_core.errors import (
     safe_repr,
 )
 from scoria_core.lifecycles import RunStatus
+from scoria_evidence.place import ExportRefused
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -60,6 +61,9 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 def told(error: ScoriaError) -> str:
     """Return the message of a refusal; where it names a call of the facade, a command instead."""
     match error:
+        case ExportRefused(file=file, problem=problem):
+            named = () if file is None else ("--out", file)
+            return " ".join(filter(None, (*named, problem)))
         case RunNotFound(run_id=run_id, is_session=True):
             find = f"find its runs with scoria runs list --session {safe_repr(run_id)}"
             return f"no run {safe_repr(run_id)}: that is a session_id, which groups runs; {find}"

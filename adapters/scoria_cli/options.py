@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,18 @@ store_option = click.option(
 )
 
 tenant_option = click.option("--tenant", help="Only this tenant's runs.")
+
+format_option = click.option(
+    "--format",
+    "format_",
+    default="jsonl",
+    show_default=True,
+    type=click.Choice(["jsonl", "parquet"]),
+    help="A line of JSON for each entry, or Parquet.",
+)
+without_option = click.option(
+    "--without", multiple=True, metavar="RUN_ID", help="Leave this run out: it is damaged."
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
@@ -89,22 +100,6 @@ def _ascii(
     if isinstance(value, str) and not value.isascii():
         kind.fail(f"{safe_repr(value)} is no number; write it in the digits 0 to 9", param, ctx)
     return value
-
-
-PAGE = 200
-
-
-def run_ids(store: RunStore, tenant_id: str | None, session_id: str | None = None) -> Iterator[str]:
-    """Yield the ids of the runs of a tenant and a session, newest first, damaged ones too.
-
-    None does not filter.
-    """
-    before = None
-    while page := store.list_runs(
-        tenant_id=tenant_id, session_id=session_id, limit=PAGE, before=before
-    ):
-        yield from page
-        before = page[-1]
 
 
 FILE_SCHEMES = ("duckdb", "sqlite")

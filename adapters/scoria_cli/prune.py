@@ -11,22 +11,25 @@ from typing import cast
 import click
 
 from scoria_cli.console import err_line, out_json, out_line, out_row
-from scoria_cli.export import (
-    Selection,
-    export_to,
+from scoria_cli.options import (
+    Moment,
+    existing_store,
     format_option,
-    head_of,
-    need_duckdb,
+    json_option,
+    store_option,
+    tenant_option,
     without_option,
 )
-from scoria_cli.exported import exported_runs
-from scoria_cli.options import Moment, existing_store, json_option, store_option, tenant_option
-from scoria_cli.place import checked_place
 from scoria_core.ports import Capability, PrunableStore, RunStore
 from scoria_core.pruning import has_ended
+from scoria_evidence.place import checked_place
+from scoria_evidence.reading import exported_runs
+from scoria_evidence.writing import Selection, head_of, need_duckdb, write_file
 
 AT_ONCE = 2_000
 """How many runs are removed in one call."""
+
+DAMAGED = "a damaged run is not exported; see to it, or leave it out with --without RUN_ID"
 
 CHANGED = "does not hold what was written to it, so nothing was removed; prune into another file"
 
@@ -70,11 +73,11 @@ def prune(
         need_duckdb()
     place = None if out is None else checked_place(out)
     with closing(_prunable(existing_store(store), store)) as opened:
-        found = Selection(opened, tenant, before, without)
+        found = Selection(opened, tenant, before, without, tell=err_line)
         if dry_run or place is None:
             return _told(found, as_json=as_json)
-        if not export_to(found, place, format_):
-            return found.refused()
+        if not write_file(found, place, format_):
+            return refuse_damaged()
         if not found.runs:
             opened.prune({})  # gives back the room that a call left that was killed
         if not _is_written(found, place):
@@ -87,6 +90,12 @@ def prune(
     else:
         out_line(f"pruned {removed} runs; {out} has {found}")
     return 0
+
+
+def refuse_damaged() -> int:
+    """Say that a damaged run is in the way, and return the exit code."""
+    err_line(f"scoria: {DAMAGED}")
+    return 1
 
 
 def _prunable(opened: RunStore, url: str) -> PrunableStore:
@@ -105,7 +114,7 @@ def _told(found: Selection, *, as_json: bool) -> int:
         else:
             out_row(*told.values(), f"{ended_at:%Y-%m-%d %H:%M}")
     if found.damaged:
-        return found.refused()
+        return refuse_damaged()
     err_line(f"would prune {found}")
     return 0
 

@@ -14,7 +14,6 @@ from scoria_cli.options import (
     existing_store,
     json_option,
     open_existing,
-    run_ids,
     store_option,
     tenant_option,
 )
@@ -23,6 +22,7 @@ from scoria_core import RunSummary, Scoria
 from scoria_core.conversion import converter
 from scoria_core.errors import ApprovalNotPending, RunNotFound, StoreCorrupt
 from scoria_core.lifecycles import RunStatus
+from scoria_core.paging import run_ids
 
 
 def _login_name() -> str:

@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
+from scoria_core.files import sync
 from scoria_core.logs import logger_of
 
 logger = logger_of("scoria")
@@ -29,7 +30,7 @@ def compact(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             # Until it is closed, the connection keeps other processes from the file as it was.
             if not _log_of(path).exists() and not _log_of(copy).exists():
                 copy.replace(path)
-                _sync(path.parent)
+                sync(path.parent)
     except (duckdb.Error, OSError) as error:
         said = " ".join(str(error).split())
         logger.warning("%s was not made smaller: %s; %s", path, said, NEEDED)
@@ -46,7 +47,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
         connection.execute("CHECKPOINT scoria_copy")
     finally:
         connection.execute("DETACH scoria_copy")
-    _sync(copy)
+    sync(copy)
 
 
 def _hand_over(path: Path, copy: Path) -> None:
@@ -75,12 +76,3 @@ def _remove(copy: Path) -> None:
 
 def _log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
-
-
-def _sync(path: Path) -> None:
-    with suppress(PermissionError):  # Windows opens no directory
-        file = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)

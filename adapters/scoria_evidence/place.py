@@ -1,22 +1,38 @@
 """Where an export goes: a file has its name only when it is whole, and in the place of no other."""
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import ClassVar
 
-import click
+import attrs
 
-from scoria_cli.rows import COLUMNS
+from scoria_core.errors import ScoriaError
+from scoria_core.files import sync
+from scoria_evidence.rows import COLUMNS
 
 PARQUET = b"PAR1"
 """What a Parquet file begins with."""
 
 
+@attrs.define
+class ExportRefused(ScoriaError):
+    """An export cannot be written: `problem` says why and what to do, `file` where, if known."""
+
+    code: ClassVar[str] = "export_refused"
+    problem: str
+    file: str | None = None
+
+    @property
+    def message(self) -> str:
+        """Say what is wrong with the file, and what to do."""
+        return self.problem if self.file is None else f"{self.file} {self.problem}"
+
+
 def checked_place(out: str, *, force: bool = False) -> Path:
-    """Return where an export goes, or refuse it before any work is done.
+    """Return where an export goes, or raise `ExportRefused` before any work is done.
 
     A file that is there may be replaced only by `force`, and only where it is itself an export.
     """
@@ -25,13 +41,8 @@ def checked_place(out: str, *, force: bool = False) -> Path:
     except OSError as error:
         problem = f"cannot be used: {error.strerror or error}; name another file"
     if problem is not None:
-        raise refused(out, problem)
+        raise ExportRefused(problem, out)
     return Path(out)
-
-
-def refused(out: str, problem: str) -> click.UsageError:
-    """Return the refusal of a place that --out names."""
-    return click.UsageError(" ".join(filter(None, ("--out", out, problem))))
 
 
 @contextmanager
@@ -57,12 +68,7 @@ def publish(part: Path, path: Path, *, force: bool) -> None:
         part.replace(path)
     else:
         _link(part, path)
-    with suppress(PermissionError):  # Windows opens no directory
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    sync(path.parent)
 
 
 def _problem(out: str, *, force: bool) -> str | None:

@@ -6,25 +6,26 @@ a group of rows more.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 import attrs
-import click
 
-from scoria_cli.console import err_line
-from scoria_cli.options import run_ids
-from scoria_cli.place import beside, publish, refused
-from scoria_cli.rows import COLUMNS, rows
 from scoria_core.errors import StoreCorrupt, safe_repr
+from scoria_core.logs import logger_of
+from scoria_core.paging import run_ids
 from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
 from scoria_core.visible import visible_line
+from scoria_evidence.place import ExportRefused, beside, publish
+from scoria_evidence.rows import COLUMNS, rows
+
+logger = logger_of("scoria")
 
 ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
@@ -36,27 +37,13 @@ LONGEST_LINE = 16 * 1024 * 1024
 """How long a line DuckDB reads unless it is told of a longer one."""
 
 
-format_option = click.option(
-    "--format",
-    "format_",
-    default="jsonl",
-    show_default=True,
-    type=click.Choice(["jsonl", "parquet"]),
-    help="A line of JSON for each entry, or Parquet.",
-)
-without_option = click.option(
-    "--without", multiple=True, metavar="RUN_ID", help="Leave this run out: it is damaged."
-)
-DAMAGED = "a damaged run is not exported; see to it, or leave it out with --without RUN_ID"
-
-
 @attrs.define
 class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
 
     `before` leaves those that ended before that time, `without` all but these. What was found is
     counted, and `content` is a digest over it; a run that is damaged, and a tenant or a run that
-    there is not, is told of on stderr.
+    there is not, goes to `tell`.
     Raises `StoreCorrupt` where the store as a whole is damaged.
     """
 
@@ -67,6 +54,7 @@ class Selection:
     runs: int = 0
     entries: int = 0
     damaged: int = 0
+    tell: Callable[[str], object] = logger.warning
     content: "hashlib._Hash" = attrs.field(factory=hashlib.sha256, eq=False)
 
     def __iter__(self) -> Iterator[Run]:
@@ -85,16 +73,11 @@ class Selection:
     def __str__(self) -> str:
         return f"{self.entries} entries of {self.runs} runs"
 
-    def refused(self) -> int:
-        """Say that a damaged run is in the way, and return the exit code."""
-        err_line(f"scoria: {DAMAGED}")
-        return 1
-
     def _tell_of_none(self, listed: bool, unseen: Iterable[str]) -> None:
         if self.tenant_id is not None and not listed:
-            err_line(f"scoria: --tenant {safe_repr(self.tenant_id)} has no run here")
+            self.tell(f"tenant {safe_repr(self.tenant_id)} has no run here")
         for run_id in unseen:
-            err_line(f"scoria: --without {safe_repr(run_id)} names no run that is here")
+            self.tell(f"{safe_repr(run_id)}, which was to be left out, is no run that is here")
 
     def _whole(self, run_id: str) -> Run | None:
         try:
@@ -103,7 +86,7 @@ class Selection:
             if not error.sequence:
                 raise
             self.damaged += 1
-            err_line(f"broken: {error}")
+            self.tell(f"broken: {error}")
             return None
 
     def _read(self, run_id: str) -> Run | None:
@@ -131,23 +114,23 @@ def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
     return longest
 
 
-def export_to(found: Selection, path: Path, format_: str, *, force: bool = False) -> bool:
-    """Do as `write_file` for who named the file by --out, and is told what is in the way."""
-    try:
-        return write_file(found, path, format_, force=force)
-    except FileExistsError as error:
-        raise refused(str(path), "came to be meanwhile; name a new file") from error
-    except OSError as error:
-        said = error.strerror or error
-        raise refused(str(path), f"cannot be written: {said}; name a file elsewhere") from error
-
-
 def write_file(found: Selection, path: Path, format_: str, *, force: bool = False) -> bool:
     """Write the rows of the runs to a file, and return when they are on the disk.
 
-    Tells whether they were written: where a run is damaged, there is no file. Raises
-    `FileExistsError` where the file is there already, unless it may be written over by `force`.
+    Tells whether they were written: where a run is damaged, there is no file. `format_` is "jsonl"
+    or "parquet". Raises `ExportRefused` where the file cannot be written, or is there already and
+    `force` does not let it be written over.
     """
+    try:
+        return _write_file(found, path, format_, force=force)
+    except FileExistsError as error:
+        raise ExportRefused("came to be meanwhile; name a new file", str(path)) from error
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}; name a file elsewhere"
+        raise ExportRefused(problem, str(path)) from error
+
+
+def _write_file(found: Selection, path: Path, format_: str, *, force: bool) -> bool:
     with beside(path) as part:
         if format_ == "parquet":
             with beside(part) as lines:
@@ -161,12 +144,12 @@ def write_file(found: Selection, path: Path, format_: str, *, force: bool = Fals
 
 
 def need_duckdb() -> None:
-    """Refuse what only DuckDB can do, where it is not installed or cannot be given a file."""
+    """Raise `ExportRefused` where DuckDB, which writes and reads Parquet, is not here or cannot."""
     if find_spec("duckdb") is None:
-        raise click.UsageError("duckdb is not installed; pip install 'scoria-kit[duckdb]'")
+        raise ExportRefused("duckdb is not installed; pip install 'scoria-kit[duckdb]'")
     if not DESCRIPTORS.is_dir():
         problem = f"Parquet needs {DESCRIPTORS}, which this system does not have"
-        raise click.UsageError(f"{problem}; use --format jsonl")
+        raise ExportRefused(f"{problem}; write jsonl")
 
 
 def named(file: IO[bytes]) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from scoria_cli.export import named, need_duckdb
-from scoria_cli.place import PARQUET
-from scoria_cli.rows import COLUMNS, Row, rows
 from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.payloads import compact, name_problem
 from scoria_core.ports import Record
 from scoria_core.run import Run
+from scoria_evidence.place import PARQUET
+from scoria_evidence.rows import COLUMNS, Row, rows
+from scoria_evidence.writing import named, need_duckdb
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEXT_MOVE = "do not rely on this file; take another copy of it"
