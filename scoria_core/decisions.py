@@ -143,7 +143,7 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) ->
         return None
     if run.status != RunStatus.RUNNING or run.active_step() is not None:
         return None
-    if (not_before := run.not_before(step)) is not None and not_before > change.at:
+    if step.not_before is not None and step.not_before > change.at:
         return None
     approval = run.approval_of(step.step_id)
     if approval is not None and run.as_of(approval, change.at).status != approval.status:

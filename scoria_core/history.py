@@ -137,8 +137,7 @@ def _step_claimed(run: "Run", entry: JournalEntry) -> str | None:
     first = next(run.queued_steps(), None)
     if first is None or first.step_id != entry.subject_id:
         return "claims a step before its turn"
-    not_before = run.not_before(first)
-    if not_before is not None and entry.at < not_before:
+    if first.not_before is not None and entry.at < first.not_before:
         return "claims a step before it may be tried again"
     approval = run.approval_of(entry.subject_id)
     if approval is not None and approval.status == ApprovalStatus.PENDING:

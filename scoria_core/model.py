@@ -8,6 +8,7 @@ import attrs
 
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
+from scoria_core.leases import Lease
 from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
 from scoria_core.outcomes import Retry
 
@@ -58,7 +59,8 @@ class Step:
     `attempt` is 1 and grows each time the step is retried or released. `approval` is the latest
     request that the step made. `projected_context` is None but for a delegated step. `error` is
     why the step failed, or why its last attempt did where it declared a `retry`. `time_limit` is
-    in seconds.
+    in seconds. `claimed_at` and `lease` are those of the claim while the step runs (renewals are
+    not journalled). `not_before` is when the step may be tried again.
     """
 
     step_id: str
@@ -78,6 +80,9 @@ class Step:
     completed_at: datetime | None = None
     retry: Retry | None = None
     time_limit: float | None = None
+    claimed_at: datetime | None = None
+    lease: Lease | None = None
+    not_before: datetime | None = None
 
     @property
     def idempotency_key(self) -> str:

@@ -71,7 +71,6 @@ class Run:
     """About how many bytes of memory the run takes."""
     _facts: RunFacts | None = None
     # What is asked at each entry is looked up: a long journal costs no more than a short one.
-    _latest: dict[str, JournalEntry] = attrs.field(factory=dict, init=False, eq=False)
     _uncompleted: dict[str, None] = attrs.field(init=False, eq=False)
     _active: dict[str, None] = attrs.field(init=False, eq=False)
     _approval_of: dict[str, str] = attrs.field(init=False, eq=False)
@@ -128,7 +127,6 @@ class Run:
         self.journal.append(entry)
         self.records.append(record)
         self.size += ENTRY_BYTES + 2 * sys.getsizeof(record.body)
-        self._latest[entry.subject_id] = entry
 
     def _check_history(self, entry: JournalEntry) -> None:
         try:
@@ -175,11 +173,6 @@ class Run:
         """Yield the steps that wait to be claimed, in their order."""
         return (step for step in self.uncompleted_steps() if step.status == StepStatus.QUEUED)
 
-    def not_before(self, step: Step) -> datetime | None:
-        """Return until when a queued step waits to be tried again, or None where it does not."""
-        not_before = self._latest_data(step).get("not_before")
-        return None if not_before is None else datetime.fromisoformat(not_before)
-
     def due_at(self, since: datetime) -> datetime | None:
         """Return when the run next has work, if nothing happens after `since`; None for never.
 
@@ -193,9 +186,9 @@ class Run:
         if self.status != RunStatus.RUNNING:
             return None
         if step is not None:
-            return since + self._lease_of(step).length
+            return since + (step.lease or Lease()).length
         queued = next(self.queued_steps(), None)
-        return None if queued is None else self.not_before(queued) or since
+        return None if queued is None else queued.not_before or since
 
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
@@ -284,14 +277,6 @@ class Run:
             return None
         failed = (step for step in self.uncompleted_steps() if step.status == StepStatus.FAILED)
         return next((_copied_error(step.error) for step in failed), None)
-
-    def _lease_of(self, step: Step) -> Lease:
-        lease = self._latest_data(step).get("lease")
-        return Lease() if lease is None else converter.structure(lease, Lease)
-
-    def _latest_data(self, step: Step) -> Mapping[str, Any]:
-        entry = self._latest.get(step.step_id)
-        return {} if entry is None else entry.data
 
     def _pending_approval(self, now: datetime) -> Approval | None:
         approval = self.open_request()
@@ -399,23 +384,37 @@ def _new_handoff(_: str, entry: JournalEntry) -> DelegatedHandoff:
 
 
 def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
+    data = entry.data
     match entry.trigger:
         case "claim":
-            return {"started_at": step.started_at or entry.at}
+            return {
+                "started_at": step.started_at or entry.at,
+                "claimed_at": entry.at,
+                "lease": Lease(**data["lease"]) if "lease" in data else None,
+                "not_before": None,
+            }
         case "complete":
-            return {"result": entry.data["result"], "completed_at": entry.at}
+            return {"result": data["result"], "completed_at": entry.at, **_NOT_CLAIMED}
         case "fail":
-            return {"error": _error(entry.data["error"]), "completed_at": entry.at}
+            return {"error": _error(data["error"]), "completed_at": entry.at, **_NOT_CLAIMED}
         case "cancel":
-            return {"completed_at": entry.at}
+            return {"completed_at": entry.at, "not_before": None, **_NOT_CLAIMED}
+        case "request_approval":
+            return _NOT_CLAIMED
         case "retry" | "release":
+            not_before = data.get("not_before")
             return {
                 "attempt": step.attempt + 1,
                 "started_at": None,
                 "completed_at": None,
-                "error": _error(entry.data.get("error")),
+                "error": _error(data.get("error")),
+                "not_before": None if not_before is None else datetime.fromisoformat(not_before),
+                **_NOT_CLAIMED,
             }
     return {}
+
+
+_NOT_CLAIMED: dict[str, Any] = {"claimed_at": None, "lease": None}
 
 
 def _error(error: Mapping[str, Any] | None) -> StepError | None:

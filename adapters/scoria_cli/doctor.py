@@ -1,7 +1,7 @@
 """`scoria doctor`: what is stuck in a store, and why."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -22,7 +22,6 @@ from scoria_cli.options import (
 from scoria_cli.times import length
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import RunNotFound, StoreCorrupt
-from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 from scoria_core.model import Step
 from scoria_core.paging import run_ids
@@ -119,13 +118,13 @@ class Visit:
             yield Finding(run_id, "waiting", why, next_move)
 
     def _at_work(self, detail: RunDetail, step: Step, *, is_due: bool) -> Iterator[Finding]:
-        claim = _latest(detail, step)
-        holder = (claim.data.get("lease") or {}).get("worker_id") or "its process"
+        claimed_at = step.claimed_at or detail.summary.updated_at
+        holder = (step.lease and step.lease.worker_id) or "its process"
         # What was due by now, and claimed after that, is in good hands.
-        if is_due and claim.at < self.now:
+        if is_due and claimed_at < self.now:
             why = f"lost {holder} in its step {step.kind}: no word since the lease ended"
             yield Finding(detail.summary.run_id, "lost", why, "start a worker, or call run_pending")
-        elif (worked := self.now - claim.at) > self._allowed(step):
+        elif (worked := self.now - claimed_at) > self._allowed(step):
             why = f"has been in its step {step.kind} for {length(worked)}, at {holder}"
             next_move = "see whether the handler hangs; end its process, or scoria runs cancel"
             yield Finding(detail.summary.run_id, "working", why, next_move)
@@ -136,7 +135,8 @@ class Visit:
     def _queued(self, detail: RunDetail) -> Iterator[Finding]:
         run_id, quiet = detail.summary.run_id, self.now - detail.summary.updated_at
         step = _first(detail, StepStatus.QUEUED)
-        if quiet <= self.patience or (step is not None and self._is_delayed(detail, step)):
+        is_delayed = step is not None and step.not_before is not None and step.not_before > self.now
+        if quiet <= self.patience or is_delayed:
             return
         if step is None:
             why = f"has had nothing to do for {length(quiet)}"
@@ -146,10 +146,6 @@ class Visit:
             why = f"has queued its step {step.kind} for {length(quiet)}: nobody took it"
             next_move = f"start a worker that has a handler for {step.kind}"
             yield Finding(run_id, "queued", why, next_move)
-
-    def _is_delayed(self, detail: RunDetail, step: Step) -> bool:
-        not_before = _latest(detail, step).data.get("not_before")
-        return not_before is not None and datetime.fromisoformat(not_before) > self.now
 
 
 @click.command()
@@ -268,10 +264,3 @@ def _failed(detail: RunDetail) -> Finding:
 
 def _first(detail: RunDetail, status: StepStatus) -> Step | None:
     return next((step for step in detail.steps if step.status == status), None)
-
-
-def _latest(detail: RunDetail, step: Step) -> JournalEntry:
-    of_step: Sequence[JournalEntry] = [
-        entry for entry in detail.journal if entry.subject_id == step.step_id
-    ]
-    return of_step[-1]

@@ -26,7 +26,7 @@ breaks.add(
     "a role that is missing is filled in",
     "HANDOFF-4",
     "Nothing of a handoff is filled in",
-    [("checks:handoff_name", "raise InvalidHandoff(name, _MISSING)", 'return "planner"')],
+    [("validation:handoff_name", "raise InvalidHandoff(name, _MISSING)", 'return "planner"')],
 )
 breaks.add(
     "a context that is missing is empty",

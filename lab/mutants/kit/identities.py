@@ -83,7 +83,7 @@ breaks.add(
     [
         (
             "scoria:Scoria._identity",
-            'self._checks.payload(identity.metadata, "identity.metadata")',
+            'self._validator.payload(identity.metadata, "identity.metadata")',
             "{}",
         )
     ],

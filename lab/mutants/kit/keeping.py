@@ -25,13 +25,13 @@ breaks.add(
     "a refusal is that of a run as it was",
     "RUN-11",
     "A run that failed in another host",
-    [("repository:RunRepository.change", "if not is_kept:\n", "if True:\n")],
+    [("repository:RunRepository.change", "if not is_cached:\n", "if True:\n")],
 )
 breaks.add(
     "there is nothing to do in a run as it was",
     "STEP-4",
     "A step that another host queued",
-    [("repository:RunRepository.change", "change.records or not is_kept", "True")],
+    [("repository:RunRepository.change", "change.records or not is_cached", "True")],
 )
 breaks.add(
     "a run that is kept is given to every tenant",
@@ -40,7 +40,7 @@ breaks.add(
     [
         (
             "repository:RunRepository._as_it_is",
-            " and self.tenant_id in (None, kept.tenant_id)",
+            " and self.tenant_id in (None, cached.tenant_id)",
             "",
         )
     ],
@@ -49,7 +49,7 @@ breaks.add(
     "a journal that was read once is not checked again",
     "JOURNAL-3",
     "changed in",
-    [("repository:RunRepository._replayed", " or not kept.begins(records)", "")],
+    [("repository:RunRepository._replayed", " or not cached.is_prefix_of(records)", "")],
 )
 breaks.add(
     "the end of a journal is all that is compared",
@@ -57,7 +57,7 @@ breaks.add(
     "changed in",
     [
         (
-            "run:Run.begins",
+            "run:Run.is_prefix_of",
             "list(records[: len(self.records)]) == self.records",
             "records[len(self.records) - 1] == self.records[-1]",
         )
@@ -73,7 +73,7 @@ breaks.add(
     "a request is handed out as it is kept",
     "READ-4",
     "What was read is not what is stored",
-    [("run:_handed_out", "replaced(approval, arguments=copied(approval.arguments))", "approval")],
+    [("run:_handed_out", "evolve(approval, arguments=copied(approval.arguments))", "approval")],
 )
 breaks.add(
     "a run is kept though its detail was handed out",

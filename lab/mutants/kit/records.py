@@ -248,8 +248,8 @@ breaks.add(
     [
         (
             "scoria:Scoria.__init__",
-            "Checks(ContextPolicy(unsafe_context_names), max_bytes)",
-            "Checks(ContextPolicy(unsafe_context_names))",
+            "Validator(ContextPolicy(unsafe_context_names), max_bytes)",
+            "Validator(ContextPolicy(unsafe_context_names))",
         )
     ],
 )
@@ -376,7 +376,7 @@ breaks.add(
     "A refusal is one line",
     [
         (
-            "errors:shown",
+            "errors:safe_repr",
             "return visible_line(text, limit)",
             "return str(value)",
         ),

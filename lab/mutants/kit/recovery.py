@@ -11,7 +11,7 @@ breaks.add(
     "a lease never ends",
     "STEP-18",
     LEASE_HOLDS,
-    [("run:Run.due_at", "return since + self._lease_of(step).length", "return None")],
+    [("run:Run.due_at", "return since + (step.lease or Lease()).length", "return None")],
 )
 breaks.add(
     "every lease has the length of the default",
@@ -19,8 +19,8 @@ breaks.add(
     LEASE_HOLDS,
     [
         (
-            "run:Run._lease_of",
-            "Lease() if lease is None else converter.structure(lease, Lease)",
+            "run:Run.due_at",
+            "(step.lease or Lease())",
             "Lease()",
         )
     ],
@@ -59,7 +59,7 @@ breaks.add(
     "a lease ends at once",
     "STEP-19",
     "A change of the run does not end the lease",
-    [("run:Run.due_at", "since + self._lease_of(step).length", "since")],
+    [("run:Run.due_at", "since + (step.lease or Lease()).length", "since")],
 )
 breaks.add(
     "the heart does not beat",
@@ -158,13 +158,13 @@ breaks.add(
     "a step is claimed before it may be tried again",
     "STEP-21",
     "is tried again, later each time",
-    [("decisions:claim_next", "not_before > change.at", "False")],
+    [("decisions:claim_next", "step.not_before > change.at", "False")],
 )
 breaks.add(
     "a step that waits to be tried again is pending",
     "STEP-21",
     "is tried again, later each time",
-    [("run:Run.due_at", "self.not_before(queued) or since", "since")],
+    [("run:Run.due_at", "queued.not_before or since", "since")],
 )
 breaks.add(
     "every delay is as long as the first",
@@ -221,7 +221,7 @@ breaks.add(
     [
         (
             "scoria:Scoria._carried_out",
-            "self._give(run.run_id, handlers)",
+            "self._submit(run.run_id, handlers)",
             "self._work_on_thread(run.run_id, handlers)",
         )
     ],
