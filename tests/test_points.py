@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,12 +17,13 @@ import pytest
 from lab.mutants.wrong import Wrong, declared
 from scoria_conformance.concurrency import begin_process, heard
 from scoria_conformance.linearizability import explained
-from scoria_conformance.load_process import Death, ended, sizes
+from scoria_conformance.load_process import Death, Ended, Life, ask, ended, sizes
 from scoria_conformance.points import Point, Trail, packages
 from scoria_conformance.sequential import NO_RUNS, kept
 from scoria_conformance.steps.interrupted_calls import FIRST, Meetings, seconds_to
-from scoria_conformance.steps.kills import KILLS
+from scoria_conformance.steps.kills import KILLS, Kills
 from scoria_conformance.stopping import Pair, pair
+from scoria_conformance.stored_runs import StoredRuns
 from scoria_conformance.world import World
 from scoria_core.ports import RunStore
 from scoria_memory import MemoryStore
@@ -229,3 +232,20 @@ def test_what_is_wrong_between_two_lines_dies_each_time(wrong: Wrong, tmp_path: 
         check=False,
     )
     assert ran.returncode == 1, ran.stdout
+
+
+def test_a_call_that_a_server_carries_out_late_is_no_loss(tmp_path: Path) -> None:
+    """It was under way when its process died; a call that was never made is found all the same."""
+    world = World(lambda _: MemoryStore(), tmp_path)
+    life = Life.of(1, 0, 0, is_pruned=False)
+    run_id, kills = life.key.run_id, Kills(StoredRuns(world), Random(1))  # noqa: S311 - it picks moments, and keeps no secret
+    for asked in life.asked[:2]:
+        ask(world.store, life, asked)
+    calls = {"begun": Counter({run_id: 3}), "acknowledged": Counter({run_id: 2})}
+    kills.may_be[life.key] = kills._check(life, Ended(Death(), [life], words=0, **calls))
+    kills.check_all()
+    ask(world.store, life, life.asked[2])
+    kills.check_all()
+    ask(world.store, life, life.asked[4])
+    with pytest.raises(AssertionError, match=r"has 9 records, .* and had 3 records"):
+        kills.check_all()

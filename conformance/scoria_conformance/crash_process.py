@@ -67,6 +67,11 @@ class Fate:
         known = self.acknowledged
         return [known] if self.unknown is None else [known, (*known, self.unknown)]
 
+    @property
+    def run_ids(self) -> set[str]:
+        """The runs that the store may hold."""
+        return {write.run_id for write in self.may_hold()[-1]}
+
 
 class LastWord(Record):
     """A record whose process is killed by who asks what it says."""

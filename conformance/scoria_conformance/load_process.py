@@ -153,7 +153,7 @@ class _Load:
         for life in lives:
             for asked in life.asked:
                 if asked[0] != "prune":
-                    self._call([life], partial(_ask, self.store, life, asked))
+                    self._call([life], partial(ask, self.store, life, asked))
             self.done.put(life)
 
     def _prune(self) -> None:
@@ -178,7 +178,8 @@ class _Load:
         self._say(("done", run_ids))
 
 
-def _ask(store: RunStore, life: Life, asked: Any) -> None:
+def ask(store: RunStore, life: Life, asked: Any) -> None:
+    """Ask of a store what is asked of it in a life."""
     if asked[0] == "create":
         _, _, _, records, due = asked
         store.create(life.key, list(records), due_at=due)
