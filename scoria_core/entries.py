@@ -84,7 +84,7 @@ _ERROR = _object_of(
     type=_is_text, message=_is_text, details=_or_none(_is_object), cause=_or_none(_is_text)
 )
 _IDENTITY = _object_of(actor_id=is_name, tenant_id=is_name, session_id=is_name, metadata=_is_object)
-_LEASE = _object_of(seconds=_is_seconds, worker_id=_or_none(is_name))
+_LEASE = _object_of(seconds=_is_seconds, worker_id=_or_none(is_name), holder=_or_none(is_name))
 _RETRY = _object_of(
     max_attempts=_is_count,
     delay=_is_seconds,

@@ -52,19 +52,11 @@ class Raised:
     is_final: bool
 
 
-@attrs.define
-class Claim:
-    """A step that was claimed, what came of it, and how the journal knows that claim."""
-
-    step: Step
-    digest: str
-    outcome: Outcome | Raised | None = None
-
-
-@attrs.define
+@attrs.frozen
 class Execution:
     """Carries out the steps of one run that there are handlers for.
 
+    `lease` has a `holder` of its own, by which what was claimed is found again and given back.
     `ends_at_exit`: it is on a thread that ends with the interpreter, and fails nothing then.
     """
 
@@ -74,111 +66,90 @@ class Execution:
     lease: Lease
     is_stopping: Callable[[], bool] = bool
     ends_at_exit: bool = False
-    claimed: Claim | None = None
-    _concluding: Claim | None = None
-    _is_renewing: bool = False
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def begun(self, run_id: str) -> Iterator[None]:
         """Claim and carry out within this block: whoever is interrupted in it keeps no claim."""
         if not self.handlers:
             yield
             return
-        with HEARTBEAT.running(self.lease) as self._is_renewing:
+        with HEARTBEAT.running(self.lease):
             try:
                 yield
             except ScoriaError:
                 raise  # the store did not answer, and would not now
             except BaseException:
-                self._let_go()
+                self._clean_up(run_id, self._release)
                 raise
 
-    def claim(self, change: Change) -> None:
+    def claim(self, change: Change) -> Step | None:
         """Claim the next step within `change`, if there is a handler for it and none to stop."""
-        self.claimed = None
-        if self._is_stopping():
-            return
-        if self.handlers and not self._is_renewing:
+        if not self.handlers or self._is_stopping():
+            return None
+        if not HEARTBEAT.is_running():
             logger.warning("no thread could be started to renew claims: steps stay queued")
-            return
-        step = decisions.claim_next(change, self.handlers, self.lease)
-        if step is not None:
-            self.claimed = Claim(step, change.run.head_digest)
+            return None
+        return decisions.claim_next(change, self.handlers, self.lease)
 
-    def carry_out(self, run: Run) -> Run:
-        """Carry out the claimed step, and those after it, and return the run as it then is."""
-        while self.claimed is not None:
-            run = self._carry_out_one(self.claimed, run)
-        return run
-
-    def _carry_out_one(self, claimed: Claim, run: Run) -> Run:
-        step, summary = claimed.step, run.summary(self.repository.now())
-        self.repository.cache.put_back(run)  # others may change it while its handler is at work
-        _tell("claimed", step, summary)
-        with self._renewing(step) as renewal:
+    def carry_out(self, run: Run, step: Step | None) -> Run:
+        """Carry out a claimed step, and those after it, and return the run as it then is."""
+        while step is not None:
+            summary = run.summary(self.repository.now())
+            self.repository.cache.put_back(run)  # others may change it while its handler works
+            _tell("claimed", step, summary)
+            outcome: Outcome | Raised | None = None
             try:
-                if not self._is_stopping():
-                    with _entering(self.repository.store, step):
-                        claimed.outcome = self._outcome(step, summary, renewal)
-            except BaseException:
-                self._let_go()
+                outcome = self._outcome(step, summary)
+                run, recorded, following = self._record(step, outcome)
+            except ScoriaError:
                 raise
-        run, recorded = self._conclude(claimed, claims_next=True)
-        if recorded:
-            _tell_outcome(claimed.outcome, run, step, summary)
-        else:
-            logger.warning(
-                "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
-                step.step_id,
-                run.run_id,
-                visible_line(run.tenant_id),
-            )
+            except BaseException:
+                # What the handler answered is recorded: it is not to run for it a second time.
+                if outcome is not None:
+                    self._clean_up(step.run_id, _conclusion(step, outcome))
+                raise
+            if recorded:
+                _tell_outcome(outcome, run, step, summary)
+            else:
+                _tell_late(step, summary)
+            step = following
         return run
 
-    def _conclude(self, claimed: Claim, *, claims_next: bool) -> tuple[Run, bool]:
-        step, outcome = claimed.step, claimed.outcome
-        is_final = isinstance(outcome, Raised) and outcome.is_final
-        recorded = outcome.error if isinstance(outcome, Raised) else outcome
-        self._concluding = claimed
+    def _record(
+        self, step: Step, outcome: Outcome | Raised | None
+    ) -> tuple[Run, bool, Step | None]:
+        """Record what came of a step, and claim the next one.
 
-        def conclude(change: Change) -> bool:
-            self.claimed = None
-            if recorded is None:
-                return decisions.release(change, step)
-            concluded = decisions.conclude(change, step, recorded, is_final=is_final)
-            if concluded and claims_next:
-                self.claim(change)
-            return concluded
+        Returns the run, whether the claim still stood, and the next step.
+        """
+        if outcome is None:
+            run, recorded = self.repository.change(
+                step.run_id, lambda change: decisions.release(change, step)
+            )
+            return run, recorded, None
+        conclude = _conclusion(step, outcome)
+        run, (recorded, following) = self.repository.change(
+            step.run_id,
+            lambda change: (True, self.claim(change)) if conclude(change) else (False, None),
+        )
+        return run, recorded, following
 
-        concluded = self.repository.change(step.run_id, conclude)
-        self._concluding = None
-        return concluded
+    def _release(self, change: Change) -> bool:
+        """Give back what this execution has claimed, if that was stored."""
+        step = change.run.active_step()
+        if step is None or step.lease is None or step.lease.holder != self.lease.holder:
+            return False
+        return decisions.release(change, step)
 
-    def _let_go(self) -> None:
-        """Record what a handler answered, and give back what was claimed if that was stored."""
-        concluding, claimed = self._concluding, self.claimed
-        self._concluding = self.claimed = None
-        for claim in (concluding, claimed):
-            if claim is not None:
-                self._let_go_of(claim)
-
-    def _let_go_of(self, claim: Claim) -> None:
-        step = claim.step
-
-        def release(change: Change) -> bool:
-            # Another may have claimed the same attempt, if this claim was not stored.
-            is_stored = any(record.digest == claim.digest for record in change.run.records)
-            return is_stored and decisions.release(change, step)
-
+    def _clean_up(self, run_id: str, decide: Callable[[Change], bool]) -> None:
+        """Change the run after an interrupt, which is to go up whatever becomes of this."""
         try:
-            if claim.outcome is not None:
-                self._conclude(claim, claims_next=False)
-            elif self.repository.change(step.run_id, release)[1]:
-                logger.info("released: step %s of run %s", step.step_id, step.run_id)
+            if self.repository.change(run_id, decide)[1]:
+                logger.info("cleaned up after an interrupt: run %s", run_id)
         except RunNotFound:
             pass  # the run was not stored either
-        except Exception:  # what interrupted is to go up, not this
-            logger.warning("step %s is left to its lease", step.step_id, exc_info=True)
+        except Exception:
+            logger.warning("a step of run %s is left to its lease", run_id, exc_info=True)
 
     def _is_stopping(self) -> bool:
         return self.is_stopping() or self._is_exiting()
@@ -225,14 +196,15 @@ class Execution:
             )
         return True
 
-    def _outcome(
-        self, step: Step, summary: RunSummary, renewal: Renewal
-    ) -> Outcome | Raised | None:
+    def _outcome(self, step: Step, summary: RunSummary) -> Outcome | Raised | None:
         """Return what the handler answered or raised; None where its step is to be released.
 
         A stop passes through.
         """
-        with interrupts_seen() as known:
+        if self._is_stopping():
+            return None
+        store = self.repository.store
+        with self._renewing(step) as renewal, _entering(store, step), interrupts_seen() as known:
             try:
                 answer = handlers.call(
                     self.handlers[step.kind],
@@ -253,6 +225,14 @@ class Execution:
                     raise
                 # It has done its work, and would answer the same again.
                 return attrs.evolve(_raised(error, step, known), is_final=True)
+
+
+def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], bool]:
+    """Return the decision that records what came of a step; it returns whether the claim stood."""
+    if isinstance(outcome, Raised):
+        error, is_final = outcome.error, outcome.is_final
+        return lambda change: decisions.conclude(change, step, error, is_final=is_final)
+    return lambda change: decisions.conclude(change, step, outcome)
 
 
 def _raised(error: BaseException, step: Step, known: SignalHandlers) -> Raised:
@@ -298,6 +278,15 @@ def _tell_outcome(
         logger.error(*_said("failed", step, summary), exc_info=outcome.exception)
     else:
         logger.warning(*_said("to be tried again", step, summary), exc_info=outcome.exception)
+
+
+def _tell_late(step: Step, run: RunSummary) -> None:
+    logger.warning(
+        "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
+        step.step_id,
+        run.run_id,
+        visible_line(run.tenant_id),
+    )
 
 
 def _said(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, str, int, str, str]:

@@ -69,20 +69,16 @@ class Heartbeat:
         self._wakes_at = math.inf
 
     @contextmanager
-    def running(self, lease: Lease) -> Iterator[bool]:
-        """Keep the thread running within this block; yield whether it runs.
-
-        It does not where the system cannot start a thread. Then nothing may be claimed: nobody
-        would renew the claim, and another would carry the step out while its handler is at work.
-        """
+    def running(self, lease: Lease) -> Iterator[None]:
+        """Keep the thread running within this block, if the system can start one."""
         user = object()
         try:  # around all of it: an interrupt anywhere leaves nobody behind
             with self._changed:
                 self._users.add(user)
-                runs = self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
+                self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
                 if self._stops:
                     self._changed.notify_all()
-            yield runs
+            yield
         finally:
             with self._changed:
                 self._users.discard(user)
@@ -119,6 +115,14 @@ class Heartbeat:
         with self._changed:
             return any(renewal.key == key for renewal in self._renewals)
 
+    def is_running(self) -> bool:
+        """Tell whether there is a thread to renew claims.
+
+        Without one nothing may be claimed: nobody would renew the claim, and another would carry
+        the step out while its handler is at work.
+        """
+        return self._thread is not None
+
     def is_active(self) -> bool:
         """Tell whether a handler of this process works on a step."""
         return bool(self._renewals)
@@ -138,21 +142,20 @@ class Heartbeat:
         if ended:
             thread.join()
 
-    def _wake(self, wakes_at: float) -> bool:
-        """Have the thread look again no later than that, and tell whether there is one."""
+    def _wake(self, wakes_at: float) -> None:
+        """Have the thread look again no later than that, and start it if there is none."""
         if self._thread is not None:
             if wakes_at < self._wakes_at:
                 self._wakes_at = wakes_at
                 self._changed.notify_all()
-            return True
+            return
         thread = threading.Thread(target=self._beat, name="scoria-heartbeat", daemon=True)
         self._wakes_at = wakes_at
         try:
             thread.start()
         except RuntimeError:
-            return False  # the next step tries again
+            return  # the next step tries again
         self._thread = thread
-        return True
 
     def _beat(self) -> None:
         while True:

@@ -13,10 +13,14 @@ MAX_SECONDS = 86_400
 
 @attrs.frozen
 class Lease:
-    """How many seconds a claim lasts unless it is renewed, and its worker, if that has a name."""
+    """How long a claim lasts unless it is renewed, in seconds, and whose it is.
+
+    `worker_id` is the name of the process, where it has one; `holder` an id of the very call.
+    """
 
     seconds: float = 60.0
     worker_id: str | None = None
+    holder: str | None = None
 
     @property
     def length(self) -> timedelta:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import attrs
 
 from scoria_core.decisions import Change
-from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict, safe_repr
+from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun
@@ -84,18 +84,18 @@ class RunRepository:
             raise RunNotFound(run_id, is_session=self._is_session(run_id))
         return self._replayed(run_id, records)
 
-    def create(self, facts: RunFacts, decide: Callable[[Change], object]) -> tuple[Run, bool]:
-        """Store a new run as `decide` starts it.
+    def create(self, run_id: str, facts: RunFacts, decide: Callable[[Change], T]) -> tuple[Run, T]:
+        """Store a new run as `decide` starts it; return the run, and what `decide` returned.
 
-        Returns the run and True, or the run that has the idempotency key already and False.
+        It is another run where that has the idempotency key already.
         """
         identity = facts.identity
-        change = self._change(Run(self.ids.new_id()), identity.actor_id)
-        decide(change)
+        change = self._change(Run(run_id), identity.actor_id)
+        decided = decide(change)
         run = change.run
-        key = RunKey(run.run_id, identity.tenant_id, identity.session_id, facts.idempotency_key)
+        key = RunKey(run_id, identity.tenant_id, identity.session_id, facts.idempotency_key)
         owner = self.store.create(key, change.records, due_at=run.due_at(change.at))
-        return (run, True) if owner == run.run_id else (self.load(owner), False)
+        return (run if owner == run_id else self.load(owner)), decided
 
     def change(
         self, run_id: str, decide: Callable[[Change], T], actor_id: str | None = None
@@ -107,37 +107,49 @@ class RunRepository:
         `decide` raises, with nothing appended, and `VersionConflict` where the change stands only
         while the run is due, and it is not.
         """
-        refused_at: tuple[int, int] | None = None
-        for run, is_cached in self._as_it_is(run_id):
+        changed = self._change_cached(run_id, decide, actor_id)
+        if changed is not None:
+            return changed
+        refused: tuple[int, int] | None = None
+        for attempt in range(MAX_CONFLICTS):
+            run = self.load(run_id)
             change, version = self._change(run, actor_id), run.version
-            if refused_at is not None and refused_at[0] == version != refused_at[1]:
-                problem = (
-                    f"is its last, and the store has the run at version {safe_repr(refused_at[1])}"
-                )
+            if refused is not None and refused[0] == version != refused[1]:
+                problem = f"is its last, and the store has the run at version {refused[1]}"
                 raise StoreCorrupt(run_id, version, problem)
+            decided = decide(change)
             try:
-                decided = decide(change)
-                # The cached run may be old: a refusal, or nothing to do, rests on what is stored.
-                if change.records or not is_cached:
-                    self._append(change, version)
-                    return change.run, decided
+                self._append(change, version)
             except VersionConflict as error:
-                if change.only_if_due and error.actual == version:
+                is_not_due = change.only_if_due and error.actual == version
+                if is_not_due or attempt == MAX_CONFLICTS - 1:
                     raise
-                conflict = error
-                refused_at = None if is_cached else (version, error.actual)
-            except ScoriaError:
-                if not is_cached:
-                    raise
-        raise conflict
+                refused = version, error.actual
+            else:
+                return change.run, decided
+        raise AssertionError("no attempt was made")  # MAX_CONFLICTS is not 0
 
-    def _as_it_is(self, run_id: str) -> Iterator[tuple[Run, bool]]:
-        """Yield the cached run, where there is one, then the run as it is read, again and again."""
+    def _change_cached(
+        self, run_id: str, decide: Callable[[Change], T], actor_id: str | None
+    ) -> tuple[Run, T] | None:
+        """Do as `change` on the cached run; None where the stored one is needed.
+
+        The cached run may be old: a refusal, or nothing to do, rests on what is stored.
+        """
         cached = self.cache.check_out(run_id)
-        if cached is not None and self.tenant_id in (None, cached.tenant_id):
-            yield cached, True
-        for _ in range(MAX_CONFLICTS):
-            yield self.load(run_id), False
+        if cached is None or self.tenant_id not in (None, cached.tenant_id):
+            return None
+        change, version = self._change(cached, actor_id), cached.version
+        try:
+            decided = decide(change)
+            self._append(change, version)
+        except VersionConflict as error:
+            if change.only_if_due and error.actual == version:
+                raise
+            return None
+        except ScoriaError:
+            return None
+        return (change.run, decided) if change.records else None
 
     def listed(
         self, session_id: str | None, limit: int, before: str | None

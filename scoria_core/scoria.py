@@ -38,7 +38,7 @@ from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import checked_lease
 from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
-from scoria_core.model import DamagedRun, RunDetail, RunSummary
+from scoria_core.model import DamagedRun, RunDetail, RunSummary, Step
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
 from scoria_core.ports import Capability, Clock, IdSource, RunStore, checked_port
@@ -462,21 +462,20 @@ class Scoria:
     ) -> Run | None:
         execution = self._execution(handlers, ends_at_exit=ends_at_exit)
 
-        def decide(change: Change) -> bool:
+        def decide(change: Change) -> tuple[bool, Step | None]:
             change.only_if_due = decisions.recover_overdue(change, self._max_attempts)
             decisions.resume_expired(change, handlers)
-            execution.claim(change)
-            return change.only_if_due
+            return change.only_if_due, execution.claim(change)
 
-        with execution.begun():
+        with execution.begun(run_id):
             try:
-                run, recovered = self._runs.change(run_id, decide)
+                run, (recovered, step) = self._runs.change(run_id, decide)
             except VersionConflict:
                 # Its handler is alive: the lease was renewed.
                 return None
-            if execution.claimed is None and not recovered:
+            if step is None and not recovered:
                 return None
-            return execution.carry_out(run)
+            return execution.carry_out(run, step)
 
     def _carry_on_what_was_left(self) -> None:
         if self._dispatch != Dispatch.THREAD or not self._handlers:
@@ -545,16 +544,17 @@ class Scoria:
             arguments,
         )
 
-        def decide(change: Change) -> None:
+        def decide(change: Change) -> Step | None:
             decisions.start(change, facts)
             queue(change)
-            execution.claim(change)
+            return execution.claim(change)
 
-        with execution.begun():
-            run, created = self._runs.create(facts, decide)
-            if created:
-                run = self._carried_out(execution, run, resolved)
-        if created:
+        run_id = self._runs.ids.new_id()
+        with execution.begun(run_id):
+            run, step = self._runs.create(run_id, facts, decide)
+            if run.run_id == run_id:
+                run = self._carried_out(execution, run, step, resolved)
+        if run.run_id == run_id:
             self._warn_of_other_kinds(run, handlers, resolved)
         elif run.facts.arguments_digest != facts.arguments_digest:
             raise IdempotencyConflict(str(idempotency_key), run.run_id)
@@ -586,14 +586,14 @@ class Scoria:
         resolved = self._handlers_for(handlers)
         execution = self._execution(self._claimable(resolved))
 
-        def decide(change: Change) -> None:
+        def decide(change: Change) -> Step | None:
             decision(change)
-            execution.claim(change)
+            return execution.claim(change)
 
-        actor = _actor(actor_id)
-        with execution.begun():
-            run, _ = self._runs.change(_run_id(run_id), decide, actor)
-            run = self._carried_out(execution, run, resolved)
+        named, actor = _run_id(run_id), _actor(actor_id)
+        with execution.begun(named):
+            run, step = self._runs.change(named, decide, actor)
+            run = self._carried_out(execution, run, step, resolved)
         self._warn_of_other_kinds(run, handlers, resolved)
         return self._summary(run)
 
@@ -604,7 +604,7 @@ class Scoria:
             self._runs,
             self._validator,
             handlers,
-            self._lease,
+            attrs.evolve(self._lease, holder=self._runs.ids.new_id()),
             self._stopping.is_set,
             ends_at_exit,
         )
@@ -612,10 +612,12 @@ class Scoria:
     def _claimable(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
         return handlers if self._dispatch == Dispatch.INLINE else {}
 
-    def _carried_out(self, execution: Execution, run: Run, handlers: Mapping[str, Handler]) -> Run:
+    def _carried_out(
+        self, execution: Execution, run: Run, step: Step | None, handlers: Mapping[str, Handler]
+    ) -> Run:
         if self._dispatch == Dispatch.THREAD:
             self._submit(run.run_id, handlers)
-        return execution.carry_out(run)
+        return execution.carry_out(run, step)
 
     def _warn_of_other_kinds(
         self, run: Run, given: Handlers | None, resolved: Mapping[str, Handler]

@@ -25,13 +25,19 @@ breaks.add(
     "a refusal is that of a run as it was",
     "RUN-11",
     "A run that failed in another host",
-    [("repository:RunRepository.change", "if not is_cached:\n", "if True:\n")],
+    [
+        (
+            "repository:RunRepository._change_cached",
+            "except ScoriaError:\n        return None",
+            "except ZeroDivisionError:\n        return None",
+        )
+    ],
 )
 breaks.add(
     "there is nothing to do in a run as it was",
     "STEP-4",
     "A step that another host queued",
-    [("repository:RunRepository.change", "change.records or not is_cached", "True")],
+    [("repository:RunRepository._change_cached", " if change.records else None", "")],
 )
 breaks.add(
     "a run that is kept is given to every tenant",
@@ -39,8 +45,8 @@ breaks.add(
     "Another tenant's run",
     [
         (
-            "repository:RunRepository._as_it_is",
-            " and self.tenant_id in (None, cached.tenant_id)",
+            "repository:RunRepository._change_cached",
+            " or self.tenant_id not in (None, cached.tenant_id)",
             "",
         )
     ],

@@ -358,14 +358,14 @@ breaks.add(
             "decided = decide(change)",
             (
                 "try:\n"
-                "                decided = decide(change)\n"
-                "            except Exception:\n"
-                "                if change.run.status in ('running', "
+                "            decided = decide(change)\n"
+                "        except Exception:\n"
+                "            if change.run.status in ('running', "
                 "'waiting_for_approval') and not change.records:\n"
-                "                    change.create('step', change.new_id(), sequence=9, "
+                "                change.create('step', change.new_id(), sequence=9, "
                 "kind='x', role_id='x', input={})\n"
-                "                    self._append(change, version)\n"
-                "                raise"
+                "                self._append(change, version)\n"
+                "            raise"
             ),
         )
     ],
@@ -387,7 +387,18 @@ breaks.add(
     "who loses a race is told that it won",
     "STORE-19",
     "fits one order of their calls",
-    [("repository:RunRepository.change", "conflict = error", "return change.run, decided")],
+    [
+        (
+            "repository:RunRepository.change",
+            "refused = version, error.actual",
+            "return change.run, decided",
+        ),
+        (
+            "repository:RunRepository._change_cached",
+            "raise\n        return None",
+            "raise\n        return change.run, decided",
+        ),
+    ],
 )
 for rule in sorted({rule.__name__ for rule in history._RULES.values()}):
     breaks.add(

@@ -102,11 +102,11 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "run, created = self._runs.create(facts, decide)",
+            "run, step = self._runs.create(run_id, facts, decide)",
             (
                 "had = list(self._runs.listed(facts.identity.session_id, 1, None))\n"
-                "        run, created = (had[0], False) if had else "
-                "self._runs.create(facts, decide)\n"
+                "        run, step = (had[0], None) if had else "
+                "self._runs.create(run_id, facts, decide)\n"
                 "        facts = run.facts"
             ),
         )
@@ -143,11 +143,11 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "execution.claim(change)",
+            "return execution.claim(change)",
             (
                 "if not change.run.steps:\n"
                 "            decisions.complete_run(change)\n"
-                "        execution.claim(change)"
+                "        return execution.claim(change)"
             ),
         )
     ],
@@ -195,7 +195,14 @@ breaks.add(
     "who loses a race to resume is told of versions",
     "RUN-14",
     "VersionConflict",
-    [("repository:RunRepository.change", "conflict = error", "raise")],
+    [
+        ("repository:RunRepository.change", "refused = version, error.actual", "raise"),
+        (
+            "repository:RunRepository._change_cached",
+            "if change.only_if_due and error.actual == version:",
+            "if True:",
+        ),
+    ],
 )
 breaks.add(
     "a refusal to resume says nothing of the way on",
@@ -226,12 +233,11 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "if created:\n            run = ",
+            "if run.run_id == run_id:\n            run = ",
             (
-                "if not created and (claim := execution.claimed):\n"
-                "            execution.handlers[claim.step.kind](claim.step, "
-                "self._summary(run))\n"
-                "        if created:\n            run = "
+                "if run.run_id != run_id and step:\n"
+                "            execution.handlers[step.kind](step, self._summary(run))\n"
+                "        if run.run_id == run_id:\n            run = "
             ),
         )
     ],
@@ -267,12 +273,11 @@ breaks.add(
     [
         (
             "scoria:Scoria._start",
-            "if created:\n            run = ",
+            "if run.run_id == run_id:\n            run = ",
             (
-                "if not created and (claim := execution.claimed):\n"
-                "            execution.handlers[claim.step.kind](claim.step, "
-                "self._summary(run))\n"
-                "        if created:\n            run = "
+                "if run.run_id != run_id and step:\n"
+                "            execution.handlers[step.kind](step, self._summary(run))\n"
+                "        if run.run_id == run_id:\n            run = "
             ),
         )
     ],

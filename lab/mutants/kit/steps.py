@@ -8,7 +8,7 @@ breaks.add(
     "start does not carry out its step",
     "STEP-3",
     "before start returns",
-    [("scoria:Scoria._start", "run = self._carried_out(execution, run, resolved)", "pass")],
+    [("scoria:Scoria._start", "run = self._carried_out(execution, run, step, resolved)", "pass")],
 )
 breaks.add(
     "a step without a handler is taken for done",
@@ -30,14 +30,13 @@ breaks.add(
     [
         (
             "scoria:Scoria._carry_on",
-            "run, _ = self._runs.change(",
+            "run, step = self._runs.change(",
             (
-                "change = self._runs._change(self._runs.load(_run_id(run_id)), None)\n"
-                "        decide(change)\n"
-                "        if claim := execution.claimed:\n"
-                "            execution.handlers[claim.step.kind](claim.step, "
+                "change = self._runs._change(self._runs.load(named), None)\n"
+                "        if step := decide(change):\n"
+                "            execution.handlers[step.kind](step, "
                 "change.run.summary(self._runs.now()))\n"
-                "        run, _ = self._runs.change("
+                "        run, step = self._runs.change("
             ),
         )
     ],
@@ -48,11 +47,12 @@ breaks.add(
     "on record when the call returns",
     [
         (
-            "execution:Execution._conclude",
-            "concluded = self.repository.change(step.run_id, conclude)",
+            "execution:Execution._record",
+            "conclude = _conclusion(step, outcome)\n",
             (
-                "change = self.repository._change(self.repository.load(step.run_id), None)\n"
-                "    concluded = change.run, conclude(change)"
+                "conclude = _conclusion(step, outcome)\n"
+                "    change = self.repository._change(self.repository.load(step.run_id), None)\n"
+                "    return change.run, conclude(change), None\n"
             ),
         )
     ],
@@ -231,9 +231,9 @@ breaks.add(
     "goes back to the queue",
     [
         (
-            "execution:Execution._let_go_of",
-            "is_stored and decisions.release(change, step)",
-            "False",
+            "execution:Execution._release",
+            "return decisions.release(change, step)",
+            "return False",
         )
     ],
 )
