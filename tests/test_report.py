@@ -796,3 +796,18 @@ def test_an_error_of_the_kit_before_the_first_step_is_not_a_failure() -> None:
     raised = StoreUnavailable("x", "is down", "start it")
     assert judged(raised, opening=True, steps_from="") == Status.COULD_NOT_RUN
     assert judged(raised, opening=False, steps_from="") == Status.FAILED
+
+
+def test_a_report_says_which_checks_are_of_the_store_itself(tmp_path: Path) -> None:
+    """A store that passes was asked by few of them; the others ask the kit that runs over it."""
+    held = [Check(name, Status.PASSED, suites=(suite,)) for name, suite in SCOPES]
+    told = "1 of 3 checks ask the store itself; the others ask the kit over it"
+    verdict = Verdict("x", held)
+    assert verdict.scope == told
+    assert Verdict("x", held[:1]).scope == Verdict("x", held[1:]).scope == ""
+    write(verdict, tmp_path)
+    for name in ("report.html", "summary.md", "report.json"):
+        assert told in (tmp_path / name).read_text("utf-8")
+
+
+SCOPES = (("a", "store"), ("b", "adoption"), ("c", "page"))

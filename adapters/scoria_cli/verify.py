@@ -205,6 +205,8 @@ def report(out: Console, verdict: Verdict) -> None:
         _line(out, Status.HARNESS_ERROR, verdict.problem)
     elif untested := [clause.id for clause in verdict.clauses if not clause.checks]:
         _line(out, Status.COULD_NOT_RUN, f"no scenario puts to the test: {', '.join(untested)}")
+    if verdict.scope:
+        out.print(verdict.scope, style="dim")
     counts = ", ".join(f"{verdict.count(s)} {s}" for s in reversed(Status) if verdict.count(s))
     said = f"{verdict.target}: {verdict.headline} ({counts or 'no check was run'})"
     if version := verdict.setting.specification:

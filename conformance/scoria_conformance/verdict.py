@@ -174,6 +174,14 @@ class Verdict:
             return partial if self.status == Status.PARTIAL else f"{said}, {partial}"
         return f"{said}, suite {self.suite}" if self.suite else said
 
+    @property
+    def scope(self) -> str:
+        """How many checks ask the store itself, and how many the kit over it; else nothing."""
+        own, whole = sum("store" in check.suites for check in self.checks), len(self.checks)
+        if not own or own == whole:
+            return ""
+        return f"{own} of {whole} checks ask the store itself; the others ask the kit over it"
+
     def count(self, status: Status) -> int:
         """Return how many checks have `status`."""
         return sum(check.status == status for check in self.checks)

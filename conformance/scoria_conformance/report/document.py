@@ -64,6 +64,7 @@ class Document:
     holds, 1 where it does not, 2 where that could not be told; `problem` says why a run broke off.
     `started_at` is UTC in ISO 8601, and empty where it is not known. `suite` names the one that was
     run alone, `part` says how many of its scenarios were where it was not all of them: "1 of 92".
+    `scope` says how many checks are of the store itself, where some are of the kit over it.
     """
 
     schema: int
@@ -87,6 +88,7 @@ class Document:
     checks: tuple[Check, ...]
     suite: str = ""
     part: str = ""
+    scope: str = ""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Document":
@@ -114,6 +116,7 @@ class Document:
             checks=tuple(verdict.checks),
             suite=verdict.suite,
             part=verdict.part,
+            scope=verdict.scope,
         )
         return converter.structure(_printable(converter.unstructure(document)), cls)
 
