@@ -4,6 +4,7 @@ from scoria_core.errors import ScoriaError
 from scoria_core.handlers import Handler, HandlerAnswer, Handlers
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
+from scoria_core.leases import Lease
 from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
 from scoria_core.model import (
     Approval,
@@ -42,6 +43,7 @@ __all__ = [
     "HandoffStatus",
     "Identity",
     "JournalEntry",
+    "Lease",
     "NeedsApproval",
     "Outcome",
     "Retry",

@@ -54,7 +54,7 @@ _AT_WORK = (
     "step over when its lease ends"
 )
 
-_NO_ATTEMPT_LEFT = "no word came from its worker in time, and this was its last attempt of {}"
+_LEASE_EXPIRED = "the lease expired on attempt {} of {}"
 
 
 @attrs.define
@@ -197,7 +197,7 @@ def release(change: Change, claimed: Step) -> bool:
 
 
 def recover(change: Change, max_attempts: int) -> bool:
-    """Take a running step from a worker that has died: back to the queue, or failed.
+    """Take a running step from a worker that has died: queue it again, or fail it.
 
     It fails after `max_attempts`, or after those of its own `retry` where these are more. False
     where no step is running. The caller knows that the worker has died.
@@ -209,13 +209,16 @@ def recover(change: Change, max_attempts: int) -> bool:
     if step.attempt < most:
         _move_step(change, step.step_id, "release")
     else:
-        error = StepError("LeaseExpired", _NO_ATTEMPT_LEFT.format(most))
+        error = StepError("LeaseExpired", _LEASE_EXPIRED.format(step.attempt, most))
         _fail_step(change, step.step_id, error)
     return True
 
 
 def recover_overdue(change: Change, max_attempts: int) -> bool:
-    """Do as `recover` where the lease may have ended; whoever renewed it is told by the store."""
+    """Recover the step if its lease has expired.
+
+    The store rejects this if the lease was renewed meanwhile.
+    """
     run = change.run
     due_at = run.due_at(run.journal[-1].at)
     return due_at is not None and due_at <= change.at and recover(change, max_attempts)

@@ -209,7 +209,9 @@ def _plain_int(value: int, path: str) -> int:
 
 def _plain_float(value: float, path: str) -> float:
     if not math.isfinite(value):
-        raise InvalidPayload(path, f"is the float {value}, which JSON has not; use null or a str")
+        raise InvalidPayload(
+            path, f"is the float {value}, which JSON cannot represent; use null or a str"
+        )
     return float(value)
 
 

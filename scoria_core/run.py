@@ -70,7 +70,7 @@ class Run:
     size: int = attrs.field(default=0, init=False, eq=False)
     """About how many bytes of memory the run takes."""
     _facts: RunFacts | None = None
-    # What is asked at each entry is looked up: a long journal costs no more than a short one.
+    # Indexes, so that applying an entry is O(1): a long journal costs no more than a short one.
     _uncompleted: dict[str, None] = attrs.field(init=False, eq=False)
     _active: dict[str, None] = attrs.field(init=False, eq=False)
     _approval_of: dict[str, str] = attrs.field(init=False, eq=False)

@@ -83,9 +83,9 @@ class Scoria:
 
     `dispatch` says who carries out steps: "inline" the caller, before its call returns; "thread"
     threads of this process, after it; "queue" whoever calls `run_pending`, such as a worker.
-    `lease` is for how many seconds a claim holds without a word from its process; a step whose
-    process died is tried `max_attempts` times in all, and then fails. `worker_id` names this
-    process in the journal, where that is wanted. `threads` is how many threads "thread" has.
+    `lease` is how many seconds a claim lasts unless its process renews it. A step whose process
+    died is tried `max_attempts` times in all, and then fails. `worker_id` names this process in
+    the journal. `threads` is how many threads "thread" has.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -529,7 +529,7 @@ class Scoria:
         arguments: Mapping[str, Any],
         queue: Callable[[Change], None],
     ) -> RunSummary:
-        resolved = self._handlers_for(handlers)
+        run_id, resolved = self._runs.ids.new_id(), self._handlers_for(handlers)
         execution = self._execution(self._claimable(resolved))
         if idempotency_key is not None:
             idempotency_key = checked_name(idempotency_key, "idempotency_key")
@@ -549,7 +549,6 @@ class Scoria:
             queue(change)
             return execution.claim(change)
 
-        run_id = self._runs.ids.new_id()
         with execution.begun(run_id):
             run, step = self._runs.create(run_id, facts, decide)
             if run.run_id == run_id:

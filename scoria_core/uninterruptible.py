@@ -1,4 +1,4 @@
-"""Calls that a signal cannot break off half way, for stores.
+"""Calls that a signal cannot interrupt half way, for stores.
 
 A signal raises in the main thread, between any two lines: in what holds a lock, or between what is
 stored and what is kept of it in memory. So the main thread lets another do such work and waits.
@@ -35,10 +35,9 @@ class _Work(Generic[R]):
 def uninterruptible(call: Callable[[], R]) -> R:
     """Return what `call` returns, or raise what it raises.
 
-    Where the main thread, which waits for it, is interrupted, it is not begun or comes to its end,
-    and then the interrupt is raised. A second interrupt is raised at once, and the call goes on
-    without it. Whoever was interrupted does not know its outcome. In another thread it is simply
-    called.
+    If a signal interrupts the main thread while it waits, the call either never starts or always
+    finishes; then the interrupt is raised, and the caller does not know the outcome. A second
+    interrupt is raised at once, and the call goes on. Any other thread simply makes the call.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()

@@ -99,7 +99,7 @@ def test_a_step_fails_when_its_workers_died_too_often(
     assert error is not None
     assert (error.type, error.message) == (
         "LeaseExpired",
-        "no word came from its worker in time, and this was its last attempt of 1",
+        "the lease expired on attempt 1 of 1",
     )
     assert scoria.retry_run(run.run_id).status == "completed"
 

@@ -232,10 +232,10 @@ TOLD = {
         0,
         "worker queued logged",
     ),
-    "handlers that cannot be had": Told(
+    "handlers that could not be imported": Told(
         ["worker", "--handlers", "hands:broken", "--store", "{url}"], 2, "raised"
     ),
-    "a machine that cannot be had": Told(["diagram", "hands:broken"], 2, "raised"),
+    "a machine that could not be imported": Told(["diagram", "hands:broken"], 2, "raised"),
     "a diagram that there is not": Told(["diagram", text("subject")], 2, "subject"),
     "a factory that raises": Told(["verify", "hands:broken"], 2),
     "a store that is none": Told(["migrate", "--store", text("store")], 2),

@@ -45,7 +45,7 @@ MAX_WHOLE = 1_000_000_000
 
 
 class Amount(click.FloatRange):
-    """A number that is neither infinite nor none, from `min` up."""
+    """A finite number, `least` or more."""
 
     def __init__(self, least: float = 0.0) -> None:
         super().__init__(least, MAX_AMOUNT)
@@ -56,7 +56,7 @@ class Amount(click.FloatRange):
         """Return the number, or refuse it by the name of its option."""
         number = float(super().convert(_ascii(self, value, param, ctx), param, ctx))
         if math.isnan(number):
-            self.fail("it is no number; pass one", param, ctx)
+            self.fail("must be a finite number", param, ctx)
         return number
 
 

@@ -97,7 +97,9 @@ def _handlers(name: str) -> Handlers:
         found = named(name)
         handlers: object = found() if callable(found) else found
     except (Exception, SystemExit) as error:
-        problem = f"{name} cannot be had: {safe_repr(error, 200)}; name a mapping as module:name"
+        problem = (
+            f"{name} could not be imported: {safe_repr(error, 200)}; name a mapping as module:name"
+        )
         raise click.BadParameter(problem, param_hint="--handlers") from error
     if not isinstance(handlers, Mapping) or not handlers:
         problem = f"{name} is no mapping of step kinds to handlers; name one as module:name"

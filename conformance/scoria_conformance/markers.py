@@ -28,9 +28,10 @@ MADE_BY_THE_KIT = frozenset(
         *("JournalEntry.trigger", "JournalEntry.from_state", "JournalEntry.to_state"),
         "JournalEntry.digest",
         "DamagedRun.run_id",
+        *("Lease.worker_id", "Lease.holder"),
     }
 )
-"""The text fields of the views that nobody but the kit writes: ids, digests and its own words."""
+"""The text fields of the views that are the kit's own: ids, digests, its words, its processes."""
 
 UNSEEN = "\u202e\u2067\u200b\xad"
 """Characters that are not seen, or that turn the direction of reading."""

@@ -181,7 +181,7 @@ class _Run:
             self.checks[transcript.running] = _broken(child)
             self._ended += 1
         elif child.why or not transcript.settled:
-            self.problem = child.why or "the suite ended without a word on any scenario"
+            self.problem = child.why or "the suite ended before it reported any scenario"
 
     def _keep(self, child: "_Child") -> None:
         """Keep the checks of what a process ran to its end, and what it had under test."""
@@ -222,7 +222,7 @@ def _broken(child: "_Child") -> Check:
     """Return the check of the scenario in which a process ended, or had to be ended."""
     case, why = child.cases[child.transcript.running], child.why
     check = child.transcript.checks.get(case.id) or named_by(case)
-    expected = "the scenario comes to its end"
+    expected = "the scenario finishes"
     return attrs.evolve(check, status=Status.FAILED, reason=why, expected=expected, seen=why)
 
 

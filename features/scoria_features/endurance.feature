@@ -108,7 +108,7 @@ Feature: A store holds under whatever comes
     And one page of each listing holds them all
 
   @STORE-26
-  Scenario: A call that is under way when its store is closed comes to its end
+  Scenario: A call under way when its store is closed finishes
     Given a store with nothing in it
     When the store is closed while it takes the records of a caller, who then goes on
     Then the caller was told that its records are stored

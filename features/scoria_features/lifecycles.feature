@@ -6,12 +6,12 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
   @RUN-1
   Scenario: A run begins running
-    Given a run whose run is "running"
+    Given a run that is "running"
     Then the first entry about the run has it "running", from no state
 
   @RUN-1
   Scenario Outline: A run moves as its lifecycle declares
-    Given a run whose run is "<state>"
+    Given a run that is "<state>"
     When the run is told to <trigger>
     Then the run is "<reached>" by one entry of the journal
     And no handler was called
@@ -30,7 +30,7 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
   @RUN-2
   Scenario Outline: A run refuses what its lifecycle does not declare
-    Given a run whose run is "<state>"
+    Given a run that is "<state>"
     When the run is told to <trigger>
     Then it is refused with "TransitionRefused"
     And the refusal names the subject, its state and the trigger
@@ -69,7 +69,7 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
   @RUN-1
   Scenario Outline: A run is moved by a call
-    Given a run whose run is "<state>"
+    Given a run that is "<state>"
     When the host calls <call> without a handler
     Then the run was told to <trigger> once, and is "<reached>"
 
@@ -85,7 +85,7 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
   @RUN-2
   Scenario Outline: A run is not moved by a call out of place
-    Given a run whose run is "<state>"
+    Given a run that is "<state>"
     When the host calls <call> with its handlers
     Then it is refused with "<error>"
     And nothing changed

@@ -88,7 +88,7 @@ Feature: Recovery: a step whose process died is not stuck, and a live one is not
   @STEP-24
   Scenario: The tenants take turns
     Given 3 queued runs of "tenant-1", 2 of "tenant-2" and 1 of "tenant-3", in that order
-    Then what is pending is listed with the tenants in turns, cut to any limit
+    Then pending runs are listed with the tenants in turns, and any limit returns the first of them
 
   @STEP-25
   Scenario: A request that expired is put anew by whoever runs what is pending

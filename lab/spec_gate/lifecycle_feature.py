@@ -50,13 +50,13 @@ _KIN = {
 """What a public call is refused with where it is not TransitionRefused itself."""
 
 _MOVE = """\
-    Given a run whose {subject} is "<state>"
+    Given a run {whose} "<state>"
     When the {subject} is told to <trigger>
     Then the {subject} is "<reached>" by one entry of the journal
     And no handler was called"""
 
 _REFUSED_MOVE = """\
-    Given a run whose {subject} is "<state>"
+    Given a run {whose} "<state>"
     When the {subject} is told to <trigger>
     Then it is refused with "TransitionRefused"
     And the refusal names the subject, its state and the trigger
@@ -65,12 +65,12 @@ _REFUSED_MOVE = """\
     And what is read, stored and listed is what it was"""
 
 _CALL = """\
-    Given a run whose {subject} is "<state>"
+    Given a run {whose} "<state>"
     When the host calls <call> without a handler
     Then the {subject} was told to <trigger> once, and is "<reached>\""""
 
 _REFUSED_CALL = """\
-    Given a run whose {subject} is "<state>"
+    Given a run {whose} "<state>"
     When the host calls <call> with its handlers
     Then it is refused with "<error>"
     And nothing changed
@@ -92,7 +92,7 @@ class Outline:
 
     def __str__(self) -> str:
         tag = f"@{self.subject.upper()}-{self.clause}"
-        steps = self.steps.format(subject=self.subject)
+        steps = self.steps.format(subject=self.subject, whose=_whose(self.subject))
         lines = [f"  {tag}", f"  Scenario Outline: {self.name}", steps, "", "    Examples:"]
         return "\n".join([*lines, *_table(self.rows)])
 
@@ -121,13 +121,17 @@ def lifecycle_feature_problems(text: str) -> Iterator[str]:
         yield f"{FILE} is not as it is made: run make spec"
 
 
+def _whose(subject: str) -> str:
+    return "that is" if subject == "run" else f"whose {subject} is"
+
+
 def _beginning(subject: str) -> str:
     begins = initial(subject)
     return "\n".join(
         [
             f"  @{subject.upper()}-1",
             f"  Scenario: {_NAMED[subject]} begins {begins}",
-            f'    Given a run whose {subject} is "{begins}"',
+            f'    Given a run {_whose(subject)} "{begins}"',
             f'    Then the first entry about the {subject} has it "{begins}", from no state',
         ]
     )

@@ -270,7 +270,8 @@ class Kills:
             assert found in may_be, f"run {key.run_id} has {_told(found)}, and had {outcomes}"
             if found is not None:
                 again = attrs.evolve(key, run_id=numbered(number))
-                assert store.create(again, [record(1)], due_at=None) == key.run_id
+                owner = store.create(again, [record(1)], due_at=None)
+                assert owner == key.run_id
 
 
 def told(error: Exception) -> str:

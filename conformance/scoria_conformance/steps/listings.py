@@ -60,7 +60,7 @@ def _matching(stored: StoredRuns, tenant_id: str | None, session_id: str | None)
     return sorted(matching, reverse=True)
 
 
-@then("each listing may be cut to any limit")
+@then("any limit returns the first of each listing")
 def _each_listing_may_be_cut_to_any_limit(stored: StoredRuns) -> None:
     for tenant_id, session_id, runs in _listings(stored):
         for limit in range(1, len(runs) + 2):

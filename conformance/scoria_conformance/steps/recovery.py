@@ -191,7 +191,7 @@ def _its_step_failed_as_its_worker_was_silent(world: World, attempt: int) -> Non
     assert step.attempt == attempt
     assert step.error is not None
     assert step.error.type == "LeaseExpired"
-    assert f"its last attempt of {attempt}" in step.error.message
+    assert f"expired on attempt {attempt} of {attempt}" in step.error.message
     assert world.calls == []
 
 
@@ -328,7 +328,7 @@ def _queued_runs_of_of_and_of_in_that_order(
     return [[queue(name) for _ in range(count)] for count, name in ((a, x), (b, y), (c, z))]
 
 
-@then("what is pending is listed with the tenants in turns, cut to any limit")
+@then("pending runs are listed with the tenants in turns, and any limit returns the first of them")
 def _what_is_pending_is_listed_with_the_tenants(world: World, queued: list[list[str]]) -> None:
     turns = range(max(map(len, queued)))
     expected = [runs[turn] for turn in turns for runs in queued if turn < len(runs)]

@@ -56,6 +56,11 @@ def arranged(world: World) -> Iterator[Arrangement]:
     arranged.leave()
 
 
+@given(parsers.parse('a run that is "{state}"'))
+def _a_run_that_is(arranged: Arrangement, state: str) -> None:
+    arranged.reach("run", state)
+
+
 @given(parsers.parse('a run whose {subject} is "{state}"'))
 def _a_run_whose(arranged: Arrangement, subject: str, state: str) -> None:
     arranged.reach(subject, state)
