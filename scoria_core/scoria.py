@@ -21,15 +21,12 @@ from scoria_core.dispatch import Dispatch, Threads, checked_dispatch, checked_th
 from scoria_core.errors import (
     CloseRefused,
     IdempotencyConflict,
-    InvalidHandoff,
     InvalidIdentity,
-    InvalidPayload,
     RunNotFound,
     ScoriaError,
     StoreCorrupt,
     StoreUnavailable,
     VersionConflict,
-    safe_repr,
 )
 from scoria_core.execution import Execution, entered_handler, key_of
 from scoria_core.handlers import Handler, Handlers, resolve
@@ -40,20 +37,28 @@ from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary, Step
 from scoria_core.outcomes import StepSpec
-from scoria_core.payloads import MAX_BYTES, checked_name, digest, name_problem, plain_str
+from scoria_core.payloads import MAX_BYTES, checked_name, digest
 from scoria_core.ports import Capability, Clock, IdSource, RunStore, checked_port
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
 from scoria_core.stores import open_store
 from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
-from scoria_core.validation import Validator, handoff_name
+from scoria_core.validation import (
+    MAX_PAGE,
+    Validator,
+    checked_actor,
+    checked_approval_id,
+    checked_limit,
+    checked_positive,
+    checked_run_id,
+    checked_seconds,
+    handoff_name,
+    the_one_context,
+)
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
-
-MAX_PAGE = 1_000
-"""The most runs that one listing returns."""
 
 PAUSE = 30.0
 """For how many seconds a thread waits for a store that does not answer."""
@@ -108,7 +113,7 @@ class Scoria:
         threads: int = 8,
     ) -> None:
         self._handlers = resolve(handlers)
-        max_bytes = _positive(max_payload_bytes, "max_payload_bytes")
+        max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
         self._validator = Validator(ContextPolicy(unsafe_context_names), max_bytes)
         steady = PROCESS_CLOCK
         if clock is not None:
@@ -120,7 +125,7 @@ class Scoria:
             checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
         )
         self._lease = checked_lease(lease, worker_id)
-        self._max_attempts = _positive(max_attempts, "max_attempts")
+        self._max_attempts = checked_positive(max_attempts, "max_attempts")
         self._dispatch = checked_dispatch(dispatch)
         self._threads = Threads(checked_threads(threads))
         self._stopping = threading.Event()
@@ -157,7 +162,7 @@ class Scoria:
         """
         if self._runs.tenant_id is not None:
             return
-        patience = None if timeout is None else _seconds(timeout, "timeout")
+        patience = None if timeout is None else checked_seconds(timeout, "timeout")
         if (entered := entered_handler(self._runs.store)) is not None:
             raise CloseRefused(*entered[:2])
         left = self._threads.shutdown(patience)
@@ -269,7 +274,7 @@ class Scoria:
             delegated_role_id=delegated_role_id,
             delegated_kind=delegated_kind,
             handoff_input=handoff_input,
-            projected_context=_one_context(projected_context, scoped_context),
+            projected_context=the_one_context(projected_context, scoped_context),
             capability_tags=capability_tags,
         )
 
@@ -289,11 +294,11 @@ class Scoria:
 
     def get_run(self, run_id: str | UUID) -> RunSummary:
         """Return where a run stands now; `RunNotFound` where none of this id is in view."""
-        return self._summary(self._runs.load(_run_id(run_id)))
+        return self._summary(self._runs.load(checked_run_id(run_id)))
 
     def get_run_detail(self, run_id: str | UUID) -> RunDetail:
         """Return everything about a run: steps, approvals, handoffs and the journal."""
-        return self._runs.load(_run_id(run_id)).detail(self._runs.now())
+        return self._runs.load(checked_run_id(run_id)).detail(self._runs.now())
 
     def list_runs_for_session(
         self, session_id: object, *, limit: int = 50, before: str | UUID | None = None
@@ -378,7 +383,9 @@ class Scoria:
 
     def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
         """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
-        run, _ = self._runs.change(_run_id(run_id), decisions.complete_run, _actor(actor_id))
+        run, _ = self._runs.change(
+            checked_run_id(run_id), decisions.complete_run, checked_actor(actor_id)
+        )
         return self._summary(run)
 
     def cancel_run(
@@ -387,7 +394,9 @@ class Scoria:
         """End a run that has not ended; what a handler still answers is not recorded."""
         text = self._validator.optional_text(reason, "reason")
         run, _ = self._runs.change(
-            _run_id(run_id), lambda change: decisions.cancel(change, text), _actor(actor_id)
+            checked_run_id(run_id),
+            lambda change: decisions.cancel(change, text),
+            checked_actor(actor_id),
         )
         return self._summary(run)
 
@@ -405,12 +414,14 @@ class Scoria:
         Looks at no more than `limit` runs, and returns those in which a step was carried out or
         recovered. Of several runs, one whose journal does not check out is logged and passed over.
         """
-        resolved, most = self._handlers_for(handlers), _limit(limit)
+        resolved, most = self._handlers_for(handlers), checked_limit(limit)
         if run_id is not None:
-            run = self._work(_run_id(run_id), resolved)
+            run = self._work(checked_run_id(run_id), resolved)
             if run is None:
                 if handlers:
-                    self._warn_of_other_kinds(self._runs.load(_run_id(run_id)), handlers, resolved)
+                    self._warn_of_other_kinds(
+                        self._runs.load(checked_run_id(run_id)), handlers, resolved
+                    )
                 return []
             self._warn_of_other_kinds(run, handlers, resolved)
             return [self._summary(run)]
@@ -422,7 +433,7 @@ class Scoria:
 
         The tenants take turns: the run longest due of each, then the second of each, and so on.
         """
-        return self._runs.due(_limit(limit), fair=True)
+        return self._runs.due(checked_limit(limit), fair=True)
 
     def recover(self) -> int:
         """Take the steps that a dead process left running, and return how many these were.
@@ -569,9 +580,9 @@ class Scoria:
     ) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")
         text = self._validator.optional_text(note, "note")
-        named = _approval_id(approval_id)
+        named = checked_approval_id(approval_id)
         run, _ = self._runs.change(
-            _run_id(run_id), lambda change: decision(change, named, text), actor_id
+            checked_run_id(run_id), lambda change: decision(change, named, text), actor_id
         )
         return self._summary(run)
 
@@ -589,7 +600,7 @@ class Scoria:
             decision(change)
             return execution.claim(change)
 
-        named, actor = _run_id(run_id), _actor(actor_id)
+        named, actor = checked_run_id(run_id), checked_actor(actor_id)
         with execution.begun(named):
             run, step = self._runs.change(named, decide, actor)
             run = self._carried_out(execution, run, step, resolved)
@@ -659,7 +670,7 @@ class Scoria:
         cursor = str(before) if isinstance(before, UUID) else before
         if cursor is not None:
             cursor = checked_name(cursor, "before")
-        found = self._runs.listed(session_id, _limit(limit), cursor)
+        found = self._runs.listed(session_id, checked_limit(limit), cursor)
         return (row if isinstance(row, DamagedRun) else self._summary(row) for row in found)
 
     def _summary(self, run: Run) -> RunSummary:
@@ -690,51 +701,6 @@ def _check_options(options: Mapping[str, object]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             say = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
             raise TypeError(f"Scoria.open has no option {name!r}; {say}")
-
-
-def _approval_id(value: object) -> str:
-    text = str(value) if isinstance(value, UUID) else value
-    if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
-        return plain_str(text)
-    return safe_repr(value)
-
-
-def _run_id(value: object) -> str:
-    if isinstance(value, str):
-        return plain_str(value)
-    if not isinstance(value, UUID):
-        raise RunNotFound(safe_repr(value), type_name=type(value).__name__)
-    return str(value)
-
-
-def _actor(value: object) -> str | None:
-    return None if value is None else checked_id(value, "actor_id")
-
-
-def _positive(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidPayload(name, f"is {safe_repr(value)}; pass an int of 1 or more")
-    return value
-
-
-def _seconds(value: object, name: str) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) <= threading.TIMEOUT_MAX:  # type: ignore[arg-type]
-        raise InvalidPayload(name, f"is {safe_repr(value)}; pass a number of seconds, 0 or more")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _limit(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PAGE:
-        raise InvalidPayload("limit", f"is {safe_repr(value)}; pass an int from 1 to {MAX_PAGE}")
-    return value
-
-
-def _one_context(projected: object, scoped: object) -> object:
-    if projected is not None and scoped is not None:
-        problem = "is given beside projected_context, its other name; pass one of them"
-        raise InvalidHandoff("scoped_context", problem)
-    return scoped if projected is None else projected
 
 
 def _with_digest(facts: RunFacts, arguments: Mapping[str, Any]) -> RunFacts:

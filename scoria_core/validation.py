@@ -1,12 +1,15 @@
 """What hosts and handlers hand over, checked before anything is written."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import attrs
 
-from scoria_core.errors import InvalidHandoff, InvalidPayload, safe_repr
+from scoria_core.errors import InvalidHandoff, InvalidPayload, RunNotFound, safe_repr
+from scoria_core.identity import checked_id
 from scoria_core.outcomes import (
     MAX_FOLLOWING,
     Completed,
@@ -17,8 +20,18 @@ from scoria_core.outcomes import (
     Retry,
     StepSpec,
 )
-from scoria_core.payloads import MAX_BYTES, checked_name, checked_payload, checked_text
+from scoria_core.payloads import (
+    MAX_BYTES,
+    checked_name,
+    checked_payload,
+    checked_text,
+    name_problem,
+    plain_str,
+)
 from scoria_core.projection import ContextPolicy
+
+MAX_PAGE = 1_000
+"""The most runs that one listing returns."""
 
 _MISSING = "is missing; a handoff states all of its fields, none is filled in"
 _MAX_EXPIRY = timedelta(days=36_500)
@@ -194,3 +207,55 @@ def _length(value: object, path: str, none_means: str) -> timedelta | None:
     if not allowed:
         raise InvalidPayload(path, f"is not within {most.days} days; None {none_means}")
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+def checked_approval_id(value: object) -> str:
+    """Return the id of an approval as text; what can be none is written so that it can be named."""
+    text = str(value) if isinstance(value, UUID) else value
+    if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
+        return plain_str(text)
+    return safe_repr(value)
+
+
+def checked_run_id(value: object) -> str:
+    """Return the id of a run as text, or raise `RunNotFound` for what can be none."""
+    if isinstance(value, str):
+        return plain_str(value)
+    if not isinstance(value, UUID):
+        raise RunNotFound(safe_repr(value), type_name=type(value).__name__)
+    return str(value)
+
+
+def checked_actor(value: object) -> str | None:
+    """Return who makes a call, or None for the host itself; raise `InvalidIdentity`."""
+    return None if value is None else checked_id(value, "actor_id")
+
+
+def checked_positive(value: object, name: str) -> int:
+    """Return an int of 1 or more, or raise `InvalidPayload` naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass an int of 1 or more")
+    return value
+
+
+def checked_seconds(value: object, name: str) -> float:
+    """Return a number of seconds that a thread can wait, or raise `InvalidPayload`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) <= threading.TIMEOUT_MAX:  # type: ignore[arg-type]
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass a number of seconds, 0 or more")
+    return float(value)  # type: ignore[arg-type]
+
+
+def checked_limit(value: object) -> int:
+    """Return how many runs one listing may have, or raise `InvalidPayload`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PAGE:
+        raise InvalidPayload("limit", f"is {safe_repr(value)}; pass an int from 1 to {MAX_PAGE}")
+    return value
+
+
+def the_one_context(projected: object, scoped: object) -> object:
+    """Return the context, whichever of its two names it has, or raise `InvalidHandoff`."""
+    if projected is not None and scoped is not None:
+        problem = "is given beside projected_context, its other name; pass one of them"
+        raise InvalidHandoff("scoped_context", problem)
+    return scoped if projected is None else projected

@@ -20,7 +20,7 @@ from scoria_core.outcomes import MAX_FOLLOWING
 from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
 from scoria_core.ports import Record, RunKey
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
-from scoria_core.scoria import MAX_PAGE
+from scoria_core.validation import MAX_PAGE
 from scoria_memory import MemoryStore
 
 PAGE = (Path(__file__).parent.parent / "spec" / "lifecycles.md").read_text("utf-8")

@@ -13,8 +13,8 @@ from lab.chaos.moves import Taken, taken, with_gaps
 from lab.chaos.scripts import Draw
 from lab.model.invariants import Observed, breaches
 from scoria_core import RunDetail, Scoria
-from scoria_core.scoria import MAX_PAGE
 from scoria_core.stores import open_store
+from scoria_core.validation import MAX_PAGE
 
 Problems = Iterator[str]
 Note = Mapping[str, Any]

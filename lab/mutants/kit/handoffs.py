@@ -50,13 +50,19 @@ breaks.add(
     "the other name of the context is not known",
     "HANDOFF-6",
     "projected_context is missing",
-    [("scoria:_one_context", "scoped if projected is None else projected", "projected")],
+    [("validation:the_one_context", "scoped if projected is None else projected", "projected")],
 )
 breaks.add(
     "both names of the context are taken",
     "HANDOFF-6",
     "but not both",
-    [("scoria:_one_context", "if projected is not None and scoped is not None:", "if False:")],
+    [
+        (
+            "validation:the_one_context",
+            "if projected is not None and scoped is not None:",
+            "if False:",
+        )
+    ],
 )
 breaks.add(
     "a handoff ends before its child",

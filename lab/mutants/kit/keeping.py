@@ -88,9 +88,9 @@ breaks.add(
     [
         (
             "scoria:Scoria.get_run_detail",
-            "return self._runs.load(_run_id(run_id)).detail(self._runs.now())",
+            "return self._runs.load(checked_run_id(run_id)).detail(self._runs.now())",
             (
-                "run = self._runs.load(_run_id(run_id))\n"
+                "run = self._runs.load(checked_run_id(run_id))\n"
                 "    self._runs.cache.put_back(run)\n"
                 "    return run.detail(self._runs.now())"
             ),

@@ -187,8 +187,8 @@ breaks.add(
     [
         (
             "scoria:Scoria.get_run",
-            "self._runs.load(_run_id(run_id))",
-            "self._runs.change(_run_id(run_id), decisions._expire_overdue)[0]",
+            "self._runs.load(checked_run_id(run_id))",
+            "self._runs.change(checked_run_id(run_id), decisions._expire_overdue)[0]",
         )
     ],
 )
