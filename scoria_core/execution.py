@@ -36,7 +36,7 @@ _ENTERED: ContextVar[tuple[tuple[RunStore, _Key], ...]] = ContextVar("_ENTERED",
 
 
 def entered_handler(store: RunStore) -> _Key | None:
-    """Return the step of `store` whose handler makes this call, or None."""
+    """Return the key (run, step, attempt) of the handler of `store` that is calling, or None."""
     calling = (
         key for of_store, key in _ENTERED.get() if of_store is store and HEARTBEAT.is_renewing(key)
     )
@@ -57,7 +57,8 @@ class Execution:
     """Carries out the steps of one run that there are handlers for.
 
     `lease` has a `holder` of its own, by which what was claimed is found again and given back.
-    `ends_at_exit`: it is on a thread that ends with the interpreter, and fails nothing then.
+    `ends_at_exit`: it is on a daemon thread, so that an error while the interpreter exits releases
+    the step and does not fail it.
     """
 
     repository: RunRepository
@@ -69,7 +70,7 @@ class Execution:
 
     @contextmanager
     def begun(self, run_id: str) -> Iterator[None]:
-        """Claim and carry out within this block: whoever is interrupted in it keeps no claim."""
+        """Claim and carry out within this block; if it is interrupted, release its claim."""
         if not self.handlers:
             yield
             return
@@ -77,13 +78,13 @@ class Execution:
             try:
                 yield
             except ScoriaError:
-                raise  # the store did not answer, and would not now
+                raise  # the store failed, and a release would fail too: the lease will expire
             except BaseException:
                 self._clean_up(run_id, self._release)
                 raise
 
     def claim(self, change: Change) -> Step | None:
-        """Claim the next step within `change`, if there is a handler for it and none to stop."""
+        """Claim the next step, if it has a handler and this facade is not stopping."""
         if not self.handlers or self._is_stopping():
             return None
         if not HEARTBEAT.is_running():
@@ -96,7 +97,7 @@ class Execution:
         while step is not None:
             summary = run.summary(self.repository.now())
             self.repository.cache.put_back(run)  # others may change it while its handler works
-            _tell("claimed", step, summary)
+            _log("claimed", step, summary)
             outcome: Outcome | Raised | None = None
             try:
                 outcome = self._outcome(step, summary)
@@ -104,14 +105,14 @@ class Execution:
             except ScoriaError:
                 raise
             except BaseException:
-                # What the handler answered is recorded: it is not to run for it a second time.
+                # Record the answer before re-raising, so that the handler does not run again.
                 if outcome is not None:
                     self._clean_up(step.run_id, _conclusion(step, outcome))
                 raise
             if recorded:
-                _tell_outcome(outcome, run, step, summary)
+                _log_outcome(outcome, run, step, summary)
             else:
-                _tell_late(step, summary)
+                _log_late_result(step, summary)
             step = following
         return run
 
@@ -142,14 +143,18 @@ class Execution:
         return decisions.release(change, step)
 
     def _clean_up(self, run_id: str, decide: Callable[[Change], bool]) -> None:
-        """Change the run after an interrupt, which is to go up whatever becomes of this."""
+        """Change the run after an interrupt; errors are only logged, as the interrupt goes on."""
         try:
             if self.repository.change(run_id, decide)[1]:
                 logger.info("cleaned up after an interrupt: run %s", run_id)
         except RunNotFound:
             pass  # the run was not stored either
         except Exception:
-            logger.warning("a step of run %s is left to its lease", run_id, exc_info=True)
+            logger.warning(
+                "could not clean up run %s: its step is free when its lease expires",
+                run_id,
+                exc_info=True,
+            )
 
     def _is_stopping(self) -> bool:
         return self.is_stopping() or self._is_exiting()
@@ -167,15 +172,7 @@ class Execution:
         )
 
     def _renew(self, step: Step) -> bool:
-        held = self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
-        if not held:
-            logger.warning(
-                "step %s of run %s was taken from its handler, which is still at work: its "
-                "result will not be recorded",
-                step.step_id,
-                step.run_id,
-            )
-        return held
+        return self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
 
     def _fail_overdue(self, step: Step) -> bool:
         """Fail a step whose handler cannot be broken off; it may go on for ever."""
@@ -261,11 +258,11 @@ def _entering(store: RunStore, step: Step) -> Iterator[None]:
         _ENTERED.reset(token)
 
 
-def _tell(what: str, step: Step, run: RunSummary) -> None:
-    logger.info(*_said(what, step, run))
+def _log(what: str, step: Step, run: RunSummary) -> None:
+    logger.info(*_log_line(what, step, run))
 
 
-def _tell_outcome(
+def _log_outcome(
     outcome: Outcome | Raised | None,
     run: Run,
     step: Step,
@@ -273,14 +270,14 @@ def _tell_outcome(
 ) -> None:
     status = "released" if outcome is None else run.steps[step.step_id].status
     if not isinstance(outcome, Raised):
-        _tell(status, step, summary)
+        _log(status, step, summary)
     elif status == StepStatus.FAILED:
-        logger.error(*_said("failed", step, summary), exc_info=outcome.exception)
+        logger.error(*_log_line("failed", step, summary), exc_info=outcome.exception)
     else:
-        logger.warning(*_said("to be tried again", step, summary), exc_info=outcome.exception)
+        logger.warning(*_log_line("to be tried again", step, summary), exc_info=outcome.exception)
 
 
-def _tell_late(step: Step, run: RunSummary) -> None:
+def _log_late_result(step: Step, run: RunSummary) -> None:
     logger.warning(
         "late result of step %s of run %s of tenant %s was not recorded: the step moved on",
         step.step_id,
@@ -289,7 +286,7 @@ def _tell_late(step: Step, run: RunSummary) -> None:
     )
 
 
-def _said(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, str, int, str, str]:
+def _log_line(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, str, int, str, str]:
     return (
         "%s: step %s (%s, attempt %s) of run %s of tenant %s",
         what,

@@ -22,8 +22,11 @@ logger = logger_of("scoria")
 RENEWALS_PER_LEASE = 4
 """How often a lease is renewed within its length: one or two renewals may be late."""
 
+LIMIT_RETRY = 1.0
+"""How many seconds pass, at most, before the store is asked again to fail a step past its limit."""
+
 _IDLE_SECONDS = 5.0
-"""How many seconds the thread waits for the next step before it ends."""
+"""How many seconds the thread waits at most while steps are carried out and none is renewed."""
 
 
 @attrs.define(eq=False)
@@ -46,7 +49,7 @@ class Renewal:
         return min(self.renew_at, self.limit_at)
 
     def extend_limit(self, seconds: float) -> None:
-        """Give the handler so many seconds more, as something else is ending it."""
+        """Give the handler so many seconds more: the event loop is already cancelling it."""
         self.limit_at += seconds
 
     def stop(self) -> None:
@@ -72,7 +75,7 @@ class Heartbeat:
     def running(self, lease: Lease) -> Iterator[None]:
         """Keep the thread running within this block, if the system can start one."""
         user = object()
-        try:  # around all of it: an interrupt anywhere leaves nobody behind
+        try:  # around all of it: an interrupt after add() still removes the user
             with self._changed:
                 self._users.add(user)
                 self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
@@ -158,39 +161,73 @@ class Heartbeat:
         self._thread = thread
 
     def _beat(self) -> None:
-        while True:
+        try:
+            while self._is_needed():
+                self._attend_all()
+        finally:
+            # Whatever ended it: the next claim starts another thread, which renews what is left.
             with self._changed:
-                if not self._stops:
-                    self._changed.wait(self._patience())
-                if not self._users and not self._renewals:
+                if self._thread is threading.current_thread():
                     self._thread = None
                     self._changed.notify_all()
-                    return
-                now = time.monotonic()
-                due = [renewal for renewal in self._renewals if renewal.wakes_at <= now]
-            for renewal in due:
-                self._attend(renewal)
-            with self._changed:
-                self._wakes_at = min(
-                    (renewal.wakes_at for renewal in self._renewals), default=now + _IDLE_SECONDS
-                )
+
+    def _is_needed(self) -> bool:
+        """Wait until there is something to do; False where nobody needs the thread any more."""
+        with self._changed:
+            if not self._stops:
+                self._changed.wait(self._patience())
+            if self._users or self._renewals:
+                return True
+            self._thread = None
+            self._changed.notify_all()
+            return False
+
+    def _attend_all(self) -> None:
+        with self._changed:
+            now = time.monotonic()
+            due = [renewal for renewal in self._renewals if renewal.wakes_at <= now]
+        for renewal in due:
+            self._attend(renewal)
+        with self._changed:
+            self._wakes_at = min(
+                (renewal.wakes_at for renewal in self._renewals), default=now + _IDLE_SECONDS
+            )
 
     def _patience(self) -> float:
         return min(max(self._wakes_at - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
 
     def _attend(self, renewal: Renewal) -> None:
-        try:
-            if renewal.limit_at <= time.monotonic() and renewal.overdue():
+        """Fail a step that is past its limit; else renew its claim, if that is due."""
+        now = time.monotonic()
+        if renewal.limit_at <= now:
+            if self._answer(renewal, renewal.overdue, otherwise=False):
                 renewal.stop()
                 return
-            if not renewal.renew():
-                renewal.stop()
-        except Exception:
-            # The store may be back before the lease ends; the next renewal tries again.
+            renewal.limit_at = now + min(renewal.every, LIMIT_RETRY)
+        if renewal.renew_at > now:
+            return
+        if self._answer(renewal, renewal.renew, otherwise=True):
+            renewal.renew_at = time.monotonic() + renewal.every
+            return
+        renewal.stop()
+        with self._changed:
+            is_at_work = renewal in self._renewals
+        if is_at_work:  # a handler that has returned meanwhile may have recorded its result
+            logger.warning(
+                "step %s of run %s was taken from its handler, which is still at work: its "
+                "result will not be recorded",
+                renewal.key[1],
+                renewal.key[0],
+            )
+
+    def _answer(self, renewal: Renewal, call: Callable[[], bool], *, otherwise: bool) -> bool:
+        """Return what a call on the store returns, or `otherwise` where it raises."""
+        try:
+            return call()
+        except BaseException:
+            # The store may be back before the lease ends. Nothing may end this thread.
             logger.warning("the lease of step %s was not renewed", renewal.key[1], exc_info=True)
-        renewal.renew_at = time.monotonic() + renewal.every
-        if renewal.limit_at <= time.monotonic():
-            renewal.limit_at = renewal.renew_at
+            return otherwise
 
 
 HEARTBEAT = Heartbeat()

@@ -29,7 +29,7 @@ logger = logger_of("scoria")
 T = TypeVar("T")
 
 MAX_CONFLICTS = 100
-"""How often a change is decided anew; each conflict means that another caller got on."""
+"""How often a change is tried; each conflict means that another caller's append succeeded."""
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024
 """How much memory the runs take that are kept, all together."""
@@ -77,7 +77,9 @@ class RunRepository:
         is_name = name_problem(run_id) is None
         records = self.store.read(run_id) if is_name else ()
         head = self.store.head(run_id) if is_name and not records else None
-        if head is not None and self.tenant_id in (None, head.key.tenant_id):
+        if head is not None:
+            records = self.store.read(run_id)  # it may have been created between the two
+        if head is not None and not records and self.tenant_id in (None, head.key.tenant_id):
             raise StoreCorrupt(run_id, 1, "is missing, and so are all that follow")
         is_in_view = self.tenant_id is None or self.tenant_id == tenant_of(records)
         if not records or not is_in_view:
@@ -87,15 +89,23 @@ class RunRepository:
     def create(self, run_id: str, facts: RunFacts, decide: Callable[[Change], T]) -> tuple[Run, T]:
         """Store a new run as `decide` starts it; return the run, and what `decide` returned.
 
-        It is another run where that has the idempotency key already.
+        If a run with this idempotency key exists, that run is returned, and the decision ignored.
         """
         identity = facts.identity
         change = self._change(Run(run_id), identity.actor_id)
         decided = decide(change)
         run = change.run
         key = RunKey(run_id, identity.tenant_id, identity.session_id, facts.idempotency_key)
-        owner = self.store.create(key, change.records, due_at=run.due_at(change.at))
-        return (run if owner == run_id else self.load(owner)), decided
+        for attempt in range(MAX_CONFLICTS):
+            owner = self.store.create(key, change.records, due_at=run.due_at(change.at))
+            if owner == run_id:
+                break
+            try:
+                return self.load(owner), decided
+            except RunNotFound:  # it was pruned meanwhile, and its key is free
+                if attempt == MAX_CONFLICTS - 1:
+                    raise
+        return run, decided
 
     def change(
         self, run_id: str, decide: Callable[[Change], T], actor_id: str | None = None
@@ -115,7 +125,7 @@ class RunRepository:
             run = self.load(run_id)
             change, version = self._change(run, actor_id), run.version
             if refused is not None and refused[0] == version != refused[1]:
-                problem = f"is its last, and the store has the run at version {refused[1]}"
+                problem = f"is the last that was read, and the store says version {refused[1]}"
                 raise StoreCorrupt(run_id, version, problem)
             decided = decide(change)
             try:
@@ -171,7 +181,7 @@ class RunRepository:
             before = run_ids[-1]
 
     def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
-        """Put off when the run is due, for a claim that goes on; False where it is not held."""
+        """Extend the lease of a claim; False if the claim is lost."""
         for _ in range(MAX_CONFLICTS):
             run = self.load(run_id)
             held, version, due_at = is_held(run), run.version, run.due_at(self.now())

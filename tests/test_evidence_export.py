@@ -26,8 +26,9 @@ from scoria_core.ports import Record, RunHead
 from scoria_core.run import Run
 from scoria_core.stores import open_store
 from scoria_evidence import ExportRefused
+from scoria_evidence.parquet import write_parquet
 from scoria_evidence.reading import exported_runs
-from scoria_evidence.writing import Selection, _write_parquet, write_file, write_lines
+from scoria_evidence.writing import Selection, write_file, write_lines
 from test_cli import scoria
 
 PAGE = (Path(__file__).parent.parent / "docs" / "evidence.md").read_text("utf-8")
@@ -373,7 +374,7 @@ def test_a_column_says_to_the_letter_what_the_text_says(
     assert change[0] in whole
     lines.write_text(whole.replace(*change), "utf-8")
     if format_ == "parquet":
-        _write_parquet(lines, 0, out)
+        write_parquet(lines, 0, out)
     else:
         lines.rename(out)
     with pytest.raises(StoreCorrupt):
@@ -401,7 +402,7 @@ def test_parquet_of_another_kind_is_broken_at_a_place(
 ) -> None:
     """One line names the row or the column."""
     good, out = tmp_path / "good", tmp_path / "out"
-    _write_parquet(one_run, 0, good)
+    write_parquet(one_run, 0, good)
     assert list(exported_runs(good))
     with duckdb.connect() as connection:
         rows = f"SELECT * {change} FROM read_parquet('{good}')"  # noqa: S608 - ours
@@ -465,7 +466,7 @@ def test_a_directory_is_no_column(tmp_path: Path, one_run: Path) -> None:
     (tmp_path / "year=2026").mkdir()
     out = tmp_path / "year=2026" / "out"
     moved = one_run.rename(out.with_name("lines"))
-    _write_parquet(moved, 0, out)
+    write_parquet(moved, 0, out)
     assert len(list(exported_runs(out))) == 1
 
 
@@ -550,6 +551,7 @@ OTHER_FILES = {
     "another object": b'{"run_id": "a"}\n',
     "half a line": b'{"run_id": "a", ',
     "bytes": b"{\xff\x00\n",
+    "half of a Parquet file": b"PAR1 and no more",
 }
 
 
@@ -560,6 +562,27 @@ def test_force_replaces_no_other_file(content: bytes, tmp_path: Path) -> None:
     refused = exported("memory://", tmp_path, "--out", "out", "--force")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert (tmp_path / "out").read_bytes() == content
+
+
+def test_force_replaces_no_other_table(tmp_path: Path) -> None:
+    """A Parquet file of somebody else's data is no export, whatever it is called."""
+    import duckdb
+
+    sales = tmp_path / "sales.parquet"
+    duckdb.sql(f"COPY (SELECT 1 AS amount) TO '{sales}' (FORMAT parquet)")
+    content = sales.read_bytes()
+    arguments = ("--out", "sales.parquet", "--format", "parquet", "--force")
+    refused = exported("memory://", tmp_path, *arguments)
+    assert (refused.returncode, "is no export" in refused.stderr) == (2, True)
+    assert sales.read_bytes() == content
+
+
+@pytest.mark.parametrize("format_", ["Parquet", "csv", ""])
+def test_a_format_that_there_is_not_is_refused(format_: str, tmp_path: Path) -> None:
+    """It is not taken for lines of JSON."""
+    with closing(open_store("memory://")) as store, pytest.raises(ExportRefused, match="pass one"):
+        write_file(Selection(store), tmp_path / "out", format_)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path: Path) -> None:
@@ -573,7 +596,7 @@ def test_a_file_that_came_meanwhile_is_not_written_over(past: History, tmp_path:
 
     with (
         closing(open_store(past.url)) as store,
-        pytest.raises(ExportRefused, match="came to be meanwhile"),
+        pytest.raises(ExportRefused, match="was created during the export"),
     ):
         write_file(Slow(store), out, "jsonl")
     assert out.read_text() == "kept"
@@ -621,11 +644,11 @@ def test_two_exports_of_one_process_do_not_meet(past: History, tmp_path: Path) -
 
 REFUSED = {
     "parquet to a pipe": (["--out", "-", "--format", "parquet"], "only jsonl goes to stdout"),
-    "a directory": (["--out", ".", "--force"], "--out . is no file; name"),
+    "a directory": (["--out", ".", "--force"], "--out . is not a regular file; name"),
     "a directory that is not there": (["--out", "no/x"], "--out no/x is in no directory"),
     "no name": (["--out", ""], "--out is empty; name a file"),
     "too long a name": (["--out", "x" * 300], "cannot be used: File name too long"),
-    "a device": (["--out", os.devnull, "--force"], "is no file; name"),
+    "a device": (["--out", os.devnull, "--force"], "is not a regular file; name"),
     "no date": (["--out", "out", "--before", "yesterday"], "--before"),
     "a day that is none": (["--out", "out", "--before", "2026-02-30"], "--before"),
     "a day to come": (["--out", "out", "--before", "9000-01-01"], "--before"),

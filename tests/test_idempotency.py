@@ -1,6 +1,6 @@
 """One key of one tenant starts one run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -16,6 +16,8 @@ from scoria_core.errors import (
     IdempotencyConflict,
     InvalidPayload,
 )
+from scoria_core.ports import Record, RunKey
+from scoria_memory import MemoryStore
 from scripted import approve, in_memory, needs, scripted
 
 
@@ -108,3 +110,42 @@ def test_a_key_is_a_name(scoria: Scoria, identity: Identity, key: Any) -> None:
         scoria.start_run(identity, root_role_id="r", idempotency_key=key)
     assert invalid.value.field == "idempotency_key"
     assert scoria.list_runs() == []
+
+
+def test_a_key_whose_run_is_pruned_meanwhile_starts_a_run() -> None:
+    """The store named the old run, and then it was gone: no id is told that nobody asked for."""
+
+    class Prunes(MemoryStore):
+        def create(self, key: RunKey, records: Sequence[Record], **more: Any) -> str:
+            owner = super().create(key, records, **more)
+            if owner != key.run_id:
+                self.prune({owner: len(self.read(owner))})
+            return owner
+
+    scoria = Scoria(Prunes(), handlers={"work": lambda *_: None})
+    who = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+    step = StepSpec("work", "worker")
+    first, second = (
+        scoria.start_run(who, root_role_id="root", initial_step=step, idempotency_key="order-1")
+        for _ in range(2)
+    )
+    assert first.run_id != second.run_id
+    assert [run.run_id for run in scoria.list_runs()] == [second.run_id]
+
+
+def test_a_run_that_is_created_while_it_is_looked_for_is_read() -> None:
+    """It is not taken for one whose records are gone."""
+
+    class Late(MemoryStore):
+        late = False
+
+        def read(self, run_id: str) -> Sequence[Record]:
+            late, self.late = self.late, False
+            return () if late else super().read(run_id)
+
+    store = Late()
+    scoria = Scoria(store)
+    who = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+    run = scoria.start_run(who, root_role_id="root")
+    store.late = True
+    assert scoria.get_run(run.run_id) == run

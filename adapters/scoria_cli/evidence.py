@@ -22,9 +22,10 @@ from scoria_cli.options import (
 from scoria_cli.prune import prune, refuse_damaged
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.evidence import verified
+from scoria_evidence.parquet import check_duckdb
 from scoria_evidence.place import checked_place
 from scoria_evidence.reading import exported_runs
-from scoria_evidence.writing import Selection, need_duckdb, write_file, write_lines
+from scoria_evidence.writing import Selection, write_file, write_lines
 
 
 @click.group()
@@ -100,7 +101,7 @@ def export(
     if to_stdout and as_json:
         raise click.UsageError("--json is printed to stdout; name a file with --out")
     if format_ == "parquet":
-        need_duckdb()
+        check_duckdb()
     path = None if to_stdout else checked_place(out, force=force)
     with closing(existing_store(store)) as opened:
         found = Selection(opened, tenant, before, without, tell=err_line)

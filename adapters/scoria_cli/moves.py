@@ -18,7 +18,7 @@ from scoria_core.errors import (
     safe_repr,
 )
 from scoria_core.lifecycles import RunStatus
-from scoria_evidence.place import ExportRefused
+from scoria_evidence.errors import ExportRefused
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {

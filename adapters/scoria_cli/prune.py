@@ -22,9 +22,10 @@ from scoria_cli.options import (
 )
 from scoria_core.ports import Capability, PrunableStore, RunStore
 from scoria_core.pruning import has_ended
+from scoria_evidence.parquet import check_duckdb
 from scoria_evidence.place import checked_place
 from scoria_evidence.reading import exported_runs
-from scoria_evidence.writing import Selection, head_of, need_duckdb, write_file
+from scoria_evidence.writing import Selection, head_of, write_file
 
 AT_ONCE = 2_000
 """How many runs are removed in one call."""
@@ -70,7 +71,7 @@ def prune(
     if out == "-" or (out is None and not dry_run):
         raise click.UsageError("the runs must go to a file; pass --out FILE, or --dry-run")
     if format_ == "parquet":
-        need_duckdb()
+        check_duckdb()
     place = None if out is None else checked_place(out)
     with closing(_prunable(existing_store(store), store)) as opened:
         found = Selection(opened, tenant, before, without, tell=err_line)

@@ -5,30 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import ClassVar
 
-import attrs
-
-from scoria_core.errors import ScoriaError
 from scoria_core.files import sync
+from scoria_evidence.errors import ExportRefused
+from scoria_evidence.parquet import MAGIC, is_export
 from scoria_evidence.rows import COLUMNS
-
-PARQUET = b"PAR1"
-"""What a Parquet file begins with."""
-
-
-@attrs.define
-class ExportRefused(ScoriaError):
-    """An export cannot be written: `problem` says why and what to do, `file` where, if known."""
-
-    code: ClassVar[str] = "export_refused"
-    problem: str
-    file: str | None = None
-
-    @property
-    def message(self) -> str:
-        """Say what is wrong with the file, and what to do."""
-        return self.problem if self.file is None else f"{self.file} {self.problem}"
 
 
 def checked_place(out: str, *, force: bool = False) -> Path:
@@ -62,9 +43,12 @@ def beside(path: Path) -> Iterator[Path]:
 def publish(part: Path, path: Path, *, force: bool) -> None:
     """Give a whole file its name, so that it has it after a crash as well.
 
-    Raises `FileExistsError` where a file has that name by now, unless `force` may replace it.
+    Raises `FileExistsError` where a file has that name by now, unless `force` may replace it: an
+    export.
     """
     if force:
+        if path.exists() and not _is_export(path):
+            raise FileExistsError(path)
         part.replace(path)
     else:
         _link(part, path)
@@ -78,7 +62,7 @@ def _problem(out: str, *, force: bool) -> str | None:
     if not path.parent.is_dir():
         return "is in no directory that is there; make it, or name another file"
     if (path.exists() or path.is_symlink()) and not path.is_file():
-        return "is no file; name a new one"
+        return "is not a regular file; name a new one"
     if path.exists() and not force:
         return "is there already; name a new file"
     if path.exists() and not _is_export(path):
@@ -88,8 +72,10 @@ def _problem(out: str, *, force: bool) -> str | None:
 
 def _is_export(path: Path) -> bool:
     with path.open("rb") as file:
-        start = file.read(len(PARQUET))
-        if start in (b"", PARQUET):
+        start = file.read(len(MAGIC))
+        if start == MAGIC:
+            return is_export(file)
+        if not start:
             return True
         # Only what may be a row is read to the end of its line.
         return start.startswith(b"{") and _is_row(start + file.readline())

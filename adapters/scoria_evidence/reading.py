@@ -1,37 +1,23 @@
 """What an export holds, read back: the runs of the file, each checked as a store's are."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.payloads import compact, name_problem
 from scoria_core.ports import Record
 from scoria_core.run import Run
-from scoria_evidence.place import PARQUET
-from scoria_evidence.rows import COLUMNS, Row, rows
-from scoria_evidence.writing import named, need_duckdb
+from scoria_evidence.errors import broken
+from scoria_evidence.parquet import MAGIC, parquet_rows
+from scoria_evidence.rows import Row, rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEXT_MOVE = "do not rely on this file; take another copy of it"
-
-TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "VARCHAR": ("VARCHAR",),
-        "INTEGER": ("INTEGER", "BIGINT"),
-        "TIMESTAMPTZ": ("TIMESTAMP WITH TIME ZONE",),
-        "JSON": ("JSON", "VARCHAR"),
-    }
-)
-"""What a column of Parquet may be that another program has copied, by what it is in an export."""
-
-MANY = 1_000
-"""How many rows of a Parquet file are fetched at a time."""
 
 
 def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
@@ -69,9 +55,13 @@ def _says(row: Row | None, expected: Row | None) -> bool:
 
 def _rows(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        is_parquet = file.read(len(PARQUET)) == PARQUET
+        is_parquet = file.read(len(MAGIC)) == MAGIC
         file.seek(0)
-        yield from _of_parquet(path, file) if is_parquet else _of_lines(path, file)
+        if not is_parquet:
+            yield from _of_lines(path, file)
+            return
+        for number, row in enumerate(parquet_rows(path, file), start=1):
+            yield _checked(path, _of_columns(path, row, number), number)
 
 
 def _of_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
@@ -85,7 +75,7 @@ def _parsed(path: Path, text: bytes | str, number: int) -> Any:
         told = text if isinstance(text, str) else text.decode()
         return json.loads(told, object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise _broken(path, f"has no JSON in its row {number}: {error}") from error
+        raise broken(path, f"has no JSON in its row {number}: {error}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,43 +89,14 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _of_parquet(path: Path, file: IO[bytes]) -> Iterator[Row]:
-    need_duckdb()
-    import duckdb
-
-    source = f"FROM read_parquet({named(file)}, hive_partitioning = false)"
-    # As whole microseconds: what DuckDB makes of a time depends on what else is installed.
-    columns = [f'epoch_us("{name}")' if name == "at" else f'"{name}"' for name in COLUMNS]
-    number = 0
-    try:
-        with duckdb.connect(config={"threads": 1}) as connection:
-            described = connection.execute(f"DESCRIBE {source}").fetchall()
-            _check_columns(path, {name: type_ for name, type_, *_ in described})
-            found = connection.execute(f"SELECT {', '.join(columns)} {source}")
-            while many := found.fetchmany(MANY):
-                for values in many:
-                    number += 1
-                    row = dict(zip(COLUMNS, values, strict=True))
-                    yield _checked(path, _of_columns(path, row, number), number)
-    except duckdb.Error as error:
-        raise _broken(path, "cannot be read as Parquet") from error
-
-
-def _check_columns(path: Path, found: Mapping[str, str]) -> None:
-    for name in {**COLUMNS, **found}:
-        if found.get(name) not in TYPES.get(COLUMNS.get(name, ""), ()):
-            says = f"is {found[name]} there" if name in found else "is not there"
-            raise _broken(path, f"has other columns than an export: {safe_repr(name)} {says}")
-
-
 def _of_columns(path: Path, row: Row, number: int) -> Row:
     """Return a row of Parquet as a line says it."""
     if row["data"] is None:
-        raise _broken(path, f"has no data in its row {number}")
+        raise broken(path, f"has no data in its row {number}")
     try:
         at = (EPOCH + timedelta(microseconds=row["at"])).isoformat()
     except (TypeError, OverflowError) as error:
-        raise _broken(path, f"has no time in its row {number}") from error
+        raise broken(path, f"has no time in its row {number}") from error
     return {**row, "at": at, "data": _parsed(path, row["data"], number)}
 
 
@@ -144,12 +105,8 @@ def _checked(path: Path, row: Any, number: int) -> Row:
     texts = ("run_id", "digest", "body")
     is_row = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
     if not is_row or type(row.get("sequence")) is not int:
-        raise _broken(path, f"has no entry in its row {number}")
+        raise broken(path, f"has no entry in its row {number}")
     run_id = row["run_id"]
     if name_problem(run_id) or not run_id.isprintable():
-        raise _broken(path, f"has no run of the id {safe_repr(run_id)}, as its row {number} says")
+        raise broken(path, f"has no run of the id {safe_repr(run_id)}, as its row {number} says")
     return dict(row)
-
-
-def _broken(path: Path, problem: str) -> StoreCorrupt:
-    return StoreCorrupt(f"export {safe_repr(str(path))}", 0, problem)

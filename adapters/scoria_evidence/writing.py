@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -22,28 +21,25 @@ from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
 from scoria_core.visible import visible_line
-from scoria_evidence.place import ExportRefused, beside, publish
-from scoria_evidence.rows import COLUMNS, rows
+from scoria_evidence.errors import ExportRefused
+from scoria_evidence.parquet import check_duckdb, write_parquet
+from scoria_evidence.place import beside, publish
+from scoria_evidence.rows import rows
 
 logger = logger_of("scoria")
 
-ROWS_AT_ONCE = 10_240
-"""How many rows Parquet keeps in memory before it writes them."""
 
-DESCRIPTORS = Path("/dev/fd")
-"""Where the open files of a process have names."""
-
-LONGEST_LINE = 16 * 1024 * 1024
-"""How long a line DuckDB reads unless it is told of a longer one."""
+FORMATS = ("jsonl", "parquet")
+"""What an export may be: a line of JSON for each entry, or Parquet."""
 
 
 @attrs.define
 class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
 
-    `before` leaves those that ended before that time, `without` all but these. What was found is
-    counted, and `content` is a digest over it; a run that is damaged, and a tenant or a run that
-    there is not, goes to `tell`.
+    `before` keeps only runs that ended before that time, `without` skips these run ids. What was
+    found is counted, and `content` is a digest over it. A run that is damaged, and a tenant or a
+    run that there is not, goes to `tell`.
     Raises `StoreCorrupt` where the store as a whole is damaged.
     """
 
@@ -101,7 +97,7 @@ class Selection:
 
 
 def head_of(run: Run) -> bytes:
-    """Return a line that is another for every other journal."""
+    """Return a line that identifies this journal: its id, version and head digest."""
     return f"{run.run_id} {run.version} {run.head_digest}\n".encode()
 
 
@@ -121,10 +117,14 @@ def write_file(found: Selection, path: Path, format_: str, *, force: bool = Fals
     or "parquet". Raises `ExportRefused` where the file cannot be written, or is there already and
     `force` does not let it be written over.
     """
+    if format_ not in FORMATS:
+        raise ExportRefused(f"format is {safe_repr(format_)}; pass one of {', '.join(FORMATS)}")
+    if format_ == "parquet":
+        check_duckdb()
     try:
         return _write_file(found, path, format_, force=force)
     except FileExistsError as error:
-        raise ExportRefused("came to be meanwhile; name a new file", str(path)) from error
+        raise ExportRefused("was created during the export; name a new file", str(path)) from error
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}; name a file elsewhere"
         raise ExportRefused(problem, str(path)) from error
@@ -135,35 +135,12 @@ def _write_file(found: Selection, path: Path, format_: str, *, force: bool) -> b
         if format_ == "parquet":
             with beside(part) as lines:
                 longest = _write_jsonl(found, lines)
-                _write_parquet(lines, longest, part)
+                write_parquet(lines, longest, part)
         else:
             _write_jsonl(found, part)
         if not found.damaged:
             publish(part, path, force=force)
     return not found.damaged
-
-
-def need_duckdb() -> None:
-    """Raise `ExportRefused` where DuckDB, which writes and reads Parquet, is not here or cannot."""
-    if find_spec("duckdb") is None:
-        raise ExportRefused("duckdb is not installed; pip install 'scoria-kit[duckdb]'")
-    if not DESCRIPTORS.is_dir():
-        problem = f"Parquet needs {DESCRIPTORS}, which this system does not have"
-        raise ExportRefused(f"{problem}; write jsonl")
-
-
-def named(file: IO[bytes]) -> str:
-    """Return an open file as SQL names it.
-
-    DuckDB takes a path for a pattern of names, and no escape serves for all of them. A descriptor
-    is this very file.
-    """
-    return literal(DESCRIPTORS / str(file.fileno()))
-
-
-def literal(text: object) -> str:
-    """Return `text` as SQL writes it."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _write_jsonl(found: Iterable[Run], path: Path) -> int:
@@ -172,23 +149,3 @@ def _write_jsonl(found: Iterable[Run], path: Path) -> int:
         file.flush()
         os.fsync(file.fileno())
     return longest
-
-
-def _write_parquet(lines: Path, longest: int, path: Path) -> None:
-    import duckdb
-
-    types = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in COLUMNS.items())
-    # A directory that is called year=2026 would give every row a column `year`.
-    read = "format = 'newline_delimited', hive_partitioning = false, "
-    read += f"maximum_object_size = {max(longest + 1, LONGEST_LINE)}"
-    write = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE}, USE_TMP_FILE false"
-    with lines.open("rb") as source, path.open("xb") as target:
-        try:
-            with duckdb.connect(config={"threads": 1}) as connection:
-                connection.execute(
-                    f"COPY (FROM read_json({named(source)}, columns = {{{types}}}, {read})) "
-                    f"TO {named(target)} ({write})"
-                )
-        except duckdb.IOException as error:
-            raise OSError(str(error)) from error
-        os.fsync(target.fileno())

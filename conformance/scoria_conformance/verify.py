@@ -91,6 +91,8 @@ def verify(
     second. Raises `StoreUnavailable` where there is nothing at `target` to run the suite against,
     and `ExclusionsRefused` where one of `exclusions` names no scenario.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; pass 1 or more")
     if exclusions is not None:
         named = {name for case in catalogue().values() for name in (case.scenario, case.name)}
         exclusions.refuse_unknown(named)

@@ -11,12 +11,12 @@ breaks.add(
     [
         (
             "repository:RunRepository.load",
-            "records = ",
+            "is_name = ",
             (
                 "run = self.cache.check_out(run_id)\n"
                 "    if run is not None and self.tenant_id in (None, run.tenant_id):\n"
                 "        return run\n"
-                "    records = "
+                "    is_name = "
             ),
         )
     ],

@@ -65,13 +65,25 @@ breaks.add(
     "the heart does not beat",
     "STEP-19",
     LIVE_ONE,
-    [("heartbeat:Heartbeat._attend", "if not renewal.renew():", "if False:")],
+    [
+        (
+            "heartbeat:Heartbeat._attend",
+            "if self._answer(renewal, renewal.renew, otherwise=True):",
+            "if True:",
+        )
+    ],
 )
 breaks.add(
     "the heart beats once",
     "STEP-19",
     LIVE_ONE,
-    [("heartbeat:Heartbeat._attend", "if not renewal.renew():", "if renewal.renew():")],
+    [
+        (
+            "heartbeat:Heartbeat._attend",
+            "renewal.renew_at = time.monotonic() + renewal.every",
+            "renewal.stop()",
+        )
+    ],
 )
 breaks.add(
     "a lease is renewed to when it would have ended",

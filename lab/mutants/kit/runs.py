@@ -23,12 +23,12 @@ breaks.add(
     [
         (
             "repository:RunRepository.load",
-            "records = ",
+            "is_name = ",
             (
                 "found = self.store.list_runs(tenant_id=None, session_id=str(run_id), "
                 "limit=1, before=None)\n"
                 "    run_id = found[0] if found else run_id\n"
-                "    records = "
+                "    is_name = "
             ),
         )
     ],
