@@ -351,9 +351,9 @@ def test_a_process_that_is_killed_loses_nothing(url: str, when: str, tmp_path: P
 
 SHRINKING = {
     "before the copy": ("scoria_duckdb.compaction", "_copy", 1),
-    "before the copy is on the disk": ("scoria_duckdb.compaction", "_sync", 1),
+    "before the copy is on the disk": ("scoria_duckdb.compaction", "sync", 1),
     "before it takes the place": ("pathlib:Path", "replace", 1),
-    "after it took the place": ("scoria_duckdb.compaction", "_sync", 2),
+    "after it took the place": ("scoria_duckdb.compaction", "sync", 2),
 }
 
 

@@ -211,7 +211,7 @@ def test_a_version_that_the_journal_does_not_have_is_told(version: int, tmp_path
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE run SET version = ? WHERE run_id = ?", (version, damaged))
     with Scoria(STORES["sqlite"](path)) as scoria:
-        with pytest.raises(StoreCorrupt, match=f"at version {version}") as corrupt:
+        with pytest.raises(StoreCorrupt, match=f"says version {version}") as corrupt:
             scoria.cancel_run(damaged)
         assert corrupt.value.run_id == damaged
         assert scoria.cancel_run(whole).status == "cancelled"

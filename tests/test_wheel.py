@@ -21,6 +21,7 @@ PACKAGES = {
     "scoria_demo",
     "scoria_diagrams",
     "scoria_duckdb",
+    "scoria_evidence",
     "scoria_features",
     "scoria_memory",
     "scoria_postgres",
