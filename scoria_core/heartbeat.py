@@ -197,7 +197,7 @@ class Heartbeat:
         return min(max(self._wakes_at - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
 
     def _attend(self, renewal: Renewal) -> None:
-        """Fail a step that is past its limit; else renew its claim, if that is due."""
+        """End a step that is past its limit; otherwise renew its claim if that is due."""
         now = time.monotonic()
         if renewal.limit_at <= now:
             if self._answer(renewal, renewal.overdue, otherwise=False):
@@ -226,7 +226,12 @@ class Heartbeat:
             return call()
         except BaseException:
             # The store may be back before the lease ends. Nothing may end this thread.
-            logger.warning("the lease of step %s was not renewed", renewal.key[1], exc_info=True)
+            logger.warning(
+                "the store failed while step %s of run %s was to be renewed or ended",
+                renewal.key[1],
+                renewal.key[0],
+                exc_info=True,
+            )
             return otherwise
 
 

@@ -49,12 +49,12 @@ from scoria_core.validation import (
     Validator,
     checked_actor,
     checked_approval_id,
+    checked_context,
     checked_limit,
     checked_positive,
     checked_run_id,
     checked_seconds,
     handoff_name,
-    the_one_context,
 )
 from scoria_core.visible import visible_line
 
@@ -274,7 +274,7 @@ class Scoria:
             delegated_role_id=delegated_role_id,
             delegated_kind=delegated_kind,
             handoff_input=handoff_input,
-            projected_context=the_one_context(projected_context, scoped_context),
+            projected_context=checked_context(projected_context, scoped_context),
             capability_tags=capability_tags,
         )
 

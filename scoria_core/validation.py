@@ -253,7 +253,7 @@ def checked_limit(value: object) -> int:
     return value
 
 
-def the_one_context(projected: object, scoped: object) -> object:
+def checked_context(projected: object, scoped: object) -> object:
     """Return the context, whichever of its two names it has, or raise `InvalidHandoff`."""
     if projected is not None and scoped is not None:
         problem = "is given beside projected_context, its other name; pass one of them"

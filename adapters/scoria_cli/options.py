@@ -11,6 +11,7 @@ from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.files import path_name
 from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
+from scoria_evidence.writing import FORMATS
 
 store_option = click.option(
     "--store",
@@ -28,7 +29,7 @@ format_option = click.option(
     "format_",
     default="jsonl",
     show_default=True,
-    type=click.Choice(["jsonl", "parquet"]),
+    type=click.Choice(FORMATS),
     help="A line of JSON for each entry, or Parquet.",
 )
 without_option = click.option(

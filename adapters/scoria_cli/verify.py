@@ -45,7 +45,7 @@ MAX_JOBS = 64
 
 
 def _jobs() -> int:
-    """Return how many processes there is a processor for; beyond 4 the slowest scenario counts."""
+    """Return the number of processors, at most 4: more would wait for the slowest scenario."""
     return min(os.cpu_count() or 1, 4)
 
 

@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
 
 LONGEST_LINE = 16 * 1024 * 1024
-"""How long a line DuckDB reads unless it is told of a longer one."""
+"""The longest line that DuckDB reads by default, in bytes."""
 
 TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

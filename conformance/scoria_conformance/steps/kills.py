@@ -64,7 +64,7 @@ class Turn:
 
 
 ASKED_AGAIN = 10
-"""How often a store is asked until it says the same twice."""
+"""How often a store is asked again while a server may still carry out a call."""
 
 
 def _turn(stored: StoredRuns, name: str, *deaths: Death | None) -> Turn:

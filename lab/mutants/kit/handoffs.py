@@ -50,7 +50,7 @@ breaks.add(
     "the other name of the context is not known",
     "HANDOFF-6",
     "projected_context is missing",
-    [("validation:the_one_context", "scoped if projected is None else projected", "projected")],
+    [("validation:checked_context", "scoped if projected is None else projected", "projected")],
 )
 breaks.add(
     "both names of the context are taken",
@@ -58,7 +58,7 @@ breaks.add(
     "but not both",
     [
         (
-            "validation:the_one_context",
+            "validation:checked_context",
             "if projected is not None and scoped is not None:",
             "if False:",
         )
