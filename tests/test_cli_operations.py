@@ -100,6 +100,19 @@ def until(url: str, run_id: str, status: str) -> None:
             time.sleep(0.02)
 
 
+def until_a_handler_is_at_work(cwd: Path) -> str:
+    """Wait until a worker has entered a handler, and return the id of its run.
+
+    A step is `running` as soon as it is claimed; a worker told to stop before it enters the handler
+    gives the claim back.
+    """
+    ends = time.monotonic() + 120
+    while not (entered := list(cwd.glob("entered-*"))):
+        assert time.monotonic() < ends, "no handler is entered"
+        time.sleep(0.02)
+    return entered[0].name.removeprefix("entered-")
+
+
 def test_a_worker_does_what_is_queued(url: str, tmp_path: Path) -> None:
     """With --once it ends when nothing is due; its name is in the journal of what it did."""
     run_id = queued(url)
@@ -123,15 +136,12 @@ def test_a_worker_that_is_told_to_stop_lets_its_step_end(url: str, tmp_path: Pat
     """SIGTERM: what is at work ends, and nothing else is begun."""
     first, second = queued(url, seconds=1), queued(url, tenant_id="tenant-2", seconds=1)
     with working(url, tmp_path) as worker:
-        ends = time.monotonic() + 120
-        while not (entered := list(tmp_path.glob("entered-*"))):
-            assert time.monotonic() < ends
-            time.sleep(0.02)
+        entered = until_a_handler_is_at_work(tmp_path)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(120) == 0
     with Scoria.open(url) as host:
         statuses = {run_id: host.get_run(run_id).status for run_id in (first, second)}
-    assert statuses.pop(entered[0].name.removeprefix("entered-")) == "completed"
+    assert statuses.pop(entered) == "completed"
     assert list(statuses.values()) == ["running"]
 
 
@@ -139,7 +149,7 @@ def test_a_worker_that_has_no_time_left_gives_its_step_back(url: str, tmp_path: 
     """After its grace the handler is broken off, and the step is queued for another worker."""
     run_id = queued(url, seconds=60)
     with working(url, tmp_path, "--grace", "0.2") as worker:
-        until(url, run_id, "running")
+        until_a_handler_is_at_work(tmp_path)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     with Scoria.open(url) as host:
@@ -431,7 +441,7 @@ def test_a_worker_that_is_told_to_stop_claims_no_further_step(url: str, tmp_path
     with Scoria.open(url, dispatch="queue") as host:
         host.add_step(run_id, StepSpec("work", "executor"))
     with working(url, tmp_path) as worker:
-        until(url, run_id, "running")
+        until_a_handler_is_at_work(tmp_path)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     with Scoria.open(url) as host:
