@@ -12,6 +12,9 @@ import inspect
 import signal
 import threading
 import traceback
+
+# That of `signal` makes an enum of each answer, and takes ten times as long for every step.
+from _signal import getsignal  # type: ignore[import-not-found]  # typeshed leaves it out
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -60,13 +63,14 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def _signal_handlers() -> SignalHandlers:
     if threading.current_thread() is not threading.main_thread():
         return frozenset()  # Python calls signal handlers in the main thread only
-    handlers = map(signal.getsignal, _SIGNALS)
-    found = {_code_of(each) for each in handlers if callable(each)}
+    handlers = set(map(getsignal, _SIGNALS)) - _NO_HANDLERS
+    found = {_code_of(each) for each in handlers}
     # The frame of `_interrupt` counts also where its signal has been given to another since.
     return frozenset(code for code in found if code is not None) | {_interrupt.__code__}
 
 
-_SIGNALS = tuple(signal.valid_signals())
+_SIGNALS = tuple(map(int, signal.valid_signals()))
+_NO_HANDLERS = {signal.SIG_DFL, signal.SIG_IGN, None}
 
 
 def _code_of(handler: object) -> CodeType | None:
