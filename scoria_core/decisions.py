@@ -59,7 +59,10 @@ _LEASE_EXPIRED = "the lease expired on attempt {} of {}"
 
 @attrs.define
 class Change:
-    """A run, and the entries that one command adds to it, each seen by those after it.
+    """The unit of work of one command: a run, and the entries that the command adds to it.
+
+    Each entry is applied to the run at once, so that the next builds on it. All are stored in one
+    append, or none is.
 
     `at` is the time of every entry, `actor_id` who made the change (None: the host itself), and
     `new_id` gives ids to what the change creates. `only_if_due`: the change stands only while the

@@ -88,6 +88,12 @@ class Identity:
             metadata=checked_payload({} if metadata is None else metadata, "identity.metadata"),
         )
 
+    def with_metadata(self, checked: Mapping[str, Any]) -> Self:
+        """Return the same identity with other metadata, which are checked already."""
+        other = object.__new__(type(self))
+        other.__attrs_init__(self.actor_id, self.tenant_id, self.session_id, checked)
+        return other
+
     @classmethod
     def from_session(cls, session: Mapping[str, Any]) -> Self:
         """Take the identity out of a web session, or another mapping, by `EDGE_NAMES`."""

@@ -2,11 +2,7 @@
 
 import copy
 import difflib
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
@@ -22,26 +18,21 @@ from scoria_core.errors import (
     CloseRefused,
     IdempotencyConflict,
     InvalidIdentity,
-    RunNotFound,
-    ScoriaError,
-    StoreCorrupt,
-    StoreUnavailable,
-    VersionConflict,
 )
-from scoria_core.execution import Execution, entered_handler, key_of
-from scoria_core.handlers import Handler, Handlers, resolve
+from scoria_core.execution import entered_handler
+from scoria_core.handlers import Handlers, resolve
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import checked_lease
-from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
-from scoria_core.model import DamagedRun, RunDetail, RunSummary, Step
+from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest
-from scoria_core.ports import Capability, Clock, IdSource, RunStore, checked_port
+from scoria_core.ports import Clock, IdSource, RunStore, checked_port
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
+from scoria_core.scheduling import Scheduler
 from scoria_core.stores import open_store
 from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
 from scoria_core.validation import (
@@ -59,9 +50,6 @@ from scoria_core.validation import (
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
-
-PAUSE = 30.0
-"""For how many seconds a thread waits for a store that does not answer."""
 
 
 class ScoriaOptions(TypedDict, total=False):
@@ -112,7 +100,7 @@ class Scoria:
         worker_id: str | None = None,
         threads: int = 8,
     ) -> None:
-        self._handlers = resolve(handlers)
+        resolved = resolve(handlers)
         max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
         self._validator = Validator(ContextPolicy(unsafe_context_names), max_bytes)
         steady = PROCESS_CLOCK
@@ -124,11 +112,15 @@ class Scoria:
             steady,
             checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
         )
-        self._lease = checked_lease(lease, worker_id)
-        self._max_attempts = checked_positive(max_attempts, "max_attempts")
-        self._dispatch = checked_dispatch(dispatch)
-        self._threads = Threads(checked_threads(threads))
-        self._stopping = threading.Event()
+        self._scheduler = Scheduler(
+            self._runs,
+            self._validator,
+            resolved,
+            checked_lease(lease, worker_id),
+            checked_positive(max_attempts, "max_attempts"),
+            checked_dispatch(dispatch),
+            Threads(checked_threads(threads)),
+        )
 
     @classmethod
     def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
@@ -146,7 +138,7 @@ class Scoria:
         try:
             scoria = cls(store, **options)
             scoria.recover()
-            scoria._carry_on_what_was_left()
+            scoria._scheduler.carry_on_what_was_left()
         except BaseException:
             store.close()
             raise
@@ -165,7 +157,7 @@ class Scoria:
         patience = None if timeout is None else checked_seconds(timeout, "timeout")
         if (entered := entered_handler(self._runs.store)) is not None:
             raise CloseRefused(*entered[:2])
-        left = self._threads.shutdown(patience)
+        left = self._scheduler.threads.shutdown(patience)
         if left:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
@@ -174,7 +166,7 @@ class Scoria:
 
     def stop(self) -> None:
         """Claim nothing more: steps at work end, and what is queued stays queued for another."""
-        self._stopping.set()
+        self._scheduler.stopping.set()
 
     def __enter__(self) -> Self:
         return self
@@ -198,6 +190,7 @@ class Scoria:
             raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
         view = copy.copy(self)
         view._runs = attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = attrs.evolve(self._scheduler, runs=view._runs)
         return view
 
     def identity(
@@ -352,7 +345,7 @@ class Scoria:
         `ApprovalPending` while nobody has decided; `RunNotResumable` where the run does not wait.
         An approval that expired authorises nothing: the step sees it `expired` and may ask anew.
         """
-        return self._carry_on(run_id, decisions.resume, handlers, actor_id)
+        return self._change(run_id, decisions.resume, actor_id, handlers)
 
     def retry_run(
         self,
@@ -362,7 +355,7 @@ class Scoria:
         actor_id: object = None,
     ) -> RunSummary:
         """Run the failed step of a failed run again; `TransitionRefused` for any other run."""
-        return self._carry_on(run_id, decisions.retry, handlers, actor_id)
+        return self._change(run_id, decisions.retry, actor_id, handlers)
 
     def add_step(
         self,
@@ -377,8 +370,8 @@ class Scoria:
         `TransitionRefused` where the run has failed or ended.
         """
         spec = self._validator.spec(step, "step")
-        return self._carry_on(
-            run_id, lambda change: decisions.add_step(change, spec), handlers, actor_id
+        return self._change(
+            run_id, lambda change: decisions.add_step(change, spec), actor_id, handlers
         )
 
     def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
@@ -414,19 +407,11 @@ class Scoria:
         Looks at no more than `limit` runs, and returns those in which a step was carried out or
         recovered. Of several runs, one whose journal does not check out is logged and passed over.
         """
-        resolved, most = self._handlers_for(handlers), checked_limit(limit)
-        if run_id is not None:
-            run = self._work(checked_run_id(run_id), resolved)
-            if run is None:
-                if handlers:
-                    self._warn_of_other_kinds(
-                        self._runs.load(checked_run_id(run_id)), handlers, resolved
-                    )
-                return []
-            self._warn_of_other_kinds(run, handlers, resolved)
-            return [self._summary(run)]
-        worked = (self._work_if_whole(each, resolved) for each in self._runs.due(most))
-        return [self._summary(run) for run in worked if run is not None]
+        most = checked_limit(limit)
+        if run_id is None:
+            return [self._summary(run) for run in self._scheduler.work_on_all(most, handlers)]
+        run = self._scheduler.work(checked_run_id(run_id), handlers)
+        return [] if run is None else [self._summary(run)]
 
     def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
@@ -442,91 +427,7 @@ class Scoria:
         owns, and `open` does it. Where several processes share a store, `run_pending` and the
         workers do it for each step when its lease has ended, and this does nothing.
         """
-        if Capability.MULTI_PROCESS in self._runs.store.capabilities:
-            return 0
-        every = self._runs.due(sys.maxsize, until=datetime.max.replace(tzinfo=UTC))
-        return sum(map(self._recover, every))
-
-    def _recover(self, run_id: str) -> bool:
-        def decide(change: Change) -> bool:
-            step = change.run.active_step()
-            # This process may have opened the store twice.
-            at_work = step is not None and HEARTBEAT.is_renewing(key_of(step))
-            return not at_work and decisions.recover(change, self._max_attempts)
-
-        try:
-            return self._runs.change(run_id, decide)[1]
-        except (RunNotFound, StoreCorrupt):
-            logger.exception("run %s was passed over", run_id)
-            return False
-
-    def _work_if_whole(self, run_id: str, handlers: Mapping[str, Handler]) -> Run | None:
-        try:
-            return self._work(run_id, handlers)
-        except (RunNotFound, StoreCorrupt):
-            # One that is damaged, or was pruned meanwhile, must not keep the others waiting.
-            logger.exception("run %s was passed over", run_id)
-            return None
-
-    def _work(
-        self, run_id: str, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
-    ) -> Run | None:
-        execution = self._execution(handlers, ends_at_exit=ends_at_exit)
-
-        def decide(change: Change) -> tuple[bool, Step | None]:
-            change.only_if_due = decisions.recover_overdue(change, self._max_attempts)
-            decisions.resume_expired(change, handlers)
-            return change.only_if_due, execution.claim(change)
-
-        with execution.begun(run_id):
-            try:
-                run, (recovered, step) = self._runs.change(run_id, decide)
-            except VersionConflict:
-                # Its handler is alive: the lease was renewed.
-                return None
-            if step is None and not recovered:
-                return None
-            return execution.carry_out(run, step)
-
-    def _carry_on_what_was_left(self) -> None:
-        if self._dispatch != Dispatch.THREAD or not self._handlers:
-            return
-        for run_id in self._runs.due(sys.maxsize, until=datetime.max.replace(tzinfo=UTC)):
-            self._submit(run_id, self._handlers)
-
-    def _submit(self, run_id: str, handlers: Mapping[str, Handler], wait: float = 0.0) -> None:
-        self._threads.submit(lambda: self._work_on_thread(run_id, handlers), wait)
-
-    def _work_on_thread(self, run_id: str, handlers: Mapping[str, Handler]) -> None:
-        if self._stopping.is_set():
-            return
-        try:
-            worked = self._work(run_id, handlers, ends_at_exit=True)
-            wait = self._until_next_look(worked or self._runs.load(run_id), handlers)
-        except StoreUnavailable:
-            logger.warning("run %s waits %.0f s for its store", run_id, PAUSE, exc_info=True)
-            wait = PAUSE
-        except ScoriaError:
-            logger.exception("run %s was not carried on", run_id)
-            return
-        else:
-            if wait is not None and worked is None:
-                wait = max(wait, 1.0)  # it was due, and could not be claimed
-        if wait is not None:
-            self._submit(run_id, handlers, wait)
-
-    def _until_next_look(self, run: Run, handlers: Mapping[str, Handler]) -> float | None:
-        """Return after how many seconds a thread can do something for the run; None for never."""
-        active = run.active_step()
-        step = next(run.queued_steps(), None) if active is None else active
-        due_at = run.due_at(run.journal[-1].at)
-        if due_at is None or step is None or step.kind not in handlers:
-            return None
-        wait = max((due_at - self._runs.now()).total_seconds(), 0.0)
-        if active is None:
-            return wait
-        # Another process may be at work on it, and renew its lease until it dies.
-        return max(wait, self._lease.seconds) if active.status == StepStatus.RUNNING else None
+        return self._scheduler.recover()
 
     def _start(
         self,
@@ -540,8 +441,6 @@ class Scoria:
         arguments: Mapping[str, Any],
         queue: Callable[[Change], None],
     ) -> RunSummary:
-        run_id, resolved = self._runs.ids.new_id(), self._handlers_for(handlers)
-        execution = self._execution(self._claimable(resolved))
         if idempotency_key is not None:
             idempotency_key = checked_name(idempotency_key, "idempotency_key")
         facts = _with_digest(
@@ -555,20 +454,26 @@ class Scoria:
             arguments,
         )
 
-        def decide(change: Change) -> Step | None:
+        def decide(change: Change) -> None:
             decisions.start(change, facts)
             queue(change)
-            return execution.claim(change)
 
-        with execution.begun(run_id):
-            run, step = self._runs.create(run_id, facts, decide)
-            if run.run_id == run_id:
-                run = self._carried_out(execution, run, step, resolved)
-        if run.run_id == run_id:
-            self._warn_of_other_kinds(run, handlers, resolved)
-        elif run.facts.arguments_digest != facts.arguments_digest:
+        run_id = self._runs.ids.new_id()
+        run = self._scheduler.start(run_id, facts, decide, handlers)
+        is_new = run.run_id == run_id
+        if not is_new and run.facts.arguments_digest != facts.arguments_digest:
             raise IdempotencyConflict(str(idempotency_key), run.run_id)
         return self._summary(run)
+
+    def _change(
+        self,
+        run_id: object,
+        decide: Callable[[Change], None],
+        actor_id: object,
+        handlers: Handlers | None,
+    ) -> RunSummary:
+        named, actor = checked_run_id(run_id), checked_actor(actor_id)
+        return self._summary(self._scheduler.change(named, decide, actor, handlers))
 
     def _decide(
         self,
@@ -585,70 +490,6 @@ class Scoria:
             checked_run_id(run_id), lambda change: decision(change, named, text), actor_id
         )
         return self._summary(run)
-
-    def _carry_on(
-        self,
-        run_id: str | UUID,
-        decision: Callable[[Change], None],
-        handlers: Handlers | None,
-        actor_id: object,
-    ) -> RunSummary:
-        resolved = self._handlers_for(handlers)
-        execution = self._execution(self._claimable(resolved))
-
-        def decide(change: Change) -> Step | None:
-            decision(change)
-            return execution.claim(change)
-
-        named, actor = checked_run_id(run_id), checked_actor(actor_id)
-        with execution.begun(named):
-            run, step = self._runs.change(named, decide, actor)
-            run = self._carried_out(execution, run, step, resolved)
-        self._warn_of_other_kinds(run, handlers, resolved)
-        return self._summary(run)
-
-    def _execution(
-        self, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
-    ) -> Execution:
-        return Execution(
-            self._runs,
-            self._validator,
-            handlers,
-            attrs.evolve(self._lease, holder=self._runs.ids.new_id()),
-            self._stopping.is_set,
-            ends_at_exit,
-        )
-
-    def _claimable(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
-        return handlers if self._dispatch == Dispatch.INLINE else {}
-
-    def _carried_out(
-        self, execution: Execution, run: Run, step: Step | None, handlers: Mapping[str, Handler]
-    ) -> Run:
-        if self._dispatch == Dispatch.THREAD:
-            self._submit(run.run_id, handlers)
-        return execution.carry_out(run, step)
-
-    def _warn_of_other_kinds(
-        self, run: Run, given: Handlers | None, resolved: Mapping[str, Handler]
-    ) -> None:
-        """Log where handlers were given to a call, and the step that is next has none.
-
-        That is no error: the step waits, and another may have its handler. It may be a typo.
-        """
-        step = next(run.queued_steps(), None)
-        if not given or step is None or step.kind in resolved or run.active_step() is not None:
-            return
-        close = get_close_matches(step.kind, resolved, n=1)
-        logger.warning(
-            "step %s of run %s stays queued: no handler for its kind %s; handlers were given for "
-            "%s%s",
-            step.step_id,
-            run.run_id,
-            visible_line(repr(step.kind)),
-            visible_line(", ".join(map(repr, sorted(given))), 400),
-            visible_line(f"; is {close[0]!r} a typo?") if close else "",
-        )
 
     def _list(
         self, session_id: str | None, limit: int, before: str | UUID | None
@@ -679,9 +520,6 @@ class Scoria:
         self._runs.cache.put_back(run)
         return summary
 
-    def _handlers_for(self, handlers: Handlers | None) -> Mapping[str, Handler]:
-        return {**self._handlers, **resolve(handlers)}
-
     def _identity(self, identity: object) -> Identity:
         if not isinstance(identity, Identity):
             problem = f"is {type(identity).__name__}"
@@ -689,8 +527,9 @@ class Scoria:
         if self._runs.tenant_id not in (None, identity.tenant_id):
             next_move = "start it on the facade of its own tenant"
             raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
-        return attrs.evolve(
-            identity, metadata=self._validator.payload(identity.metadata, "identity.metadata")
+        # A copy: the host may change what it holds. The limit is the one of this facade.
+        return identity.with_metadata(
+            self._validator.payload(identity.metadata, "identity.metadata")
         )
 
 

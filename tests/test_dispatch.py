@@ -141,7 +141,7 @@ def test_closing_does_not_wait_for_threads_that_never_were(
     scoria = Scoria(store, dispatch="thread", handlers={"work": lambda *_: None})
     no_threads("scoria-step", 9)
     run = begin(scoria)
-    assert scoria._threads.shutdown(PATIENCE) == 0
+    assert scoria._scheduler.threads.shutdown(PATIENCE) == 0
     assert scoria.get_run_detail(run.run_id).steps[0].status == "queued"
 
 
@@ -159,9 +159,9 @@ def test_the_number_of_threads_is_set(store: RunStore, go: threading.Event, thre
     for _ in range(threads + 2):
         begin(scoria)
     until(lambda: len(at_work) == threads)
-    assert len(scoria._threads._threads) == threads
+    assert len(scoria._scheduler.threads._threads) == threads
     go.set()
-    scoria._threads.shutdown()
+    scoria._scheduler.threads.shutdown()
     assert len(at_work) == threads + 2
 
 
@@ -303,7 +303,7 @@ def test_closing_waits_no_longer_than_it_is_told(
     scoria.close(timeout=0.05)
     assert "closed with 1 steps at work" in caplog.text
     go.set()
-    until(lambda: not scoria._threads._threads)
+    until(lambda: not scoria._scheduler.threads._threads)
     assert entered == [1]
 
 
@@ -411,7 +411,7 @@ def test_a_facade_that_stopped_does_not_look_again(store: RunStore) -> None:
     scoria = Scoria(Looking(), dispatch="thread", handlers={"work": lambda *_: None})  # type: ignore[arg-type]
     scoria.stop()
     begin(scoria)
-    scoria._threads.shutdown()
+    scoria._scheduler.threads.shutdown()
     assert looks == []
 
 

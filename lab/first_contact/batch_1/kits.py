@@ -38,6 +38,7 @@ from scoria_core.errors import (
     UnsafeProjectedContext,
 )
 from scoria_core.lifecycles import ApprovalStatus, StepStatus
+from scoria_core.scheduling import Scheduler
 from scoria_memory import MemoryStore
 
 Make = Callable[[], object]
@@ -489,9 +490,9 @@ def facade_first() -> None:
     """Takes the handlers of the facade before those of a call."""
 
     def handlers_for(self: Any, given: Any) -> Mapping[str, Any]:
-        return {**handlers.resolve(given), **self._handlers}
+        return {**handlers.resolve(given), **self.handlers}
 
-    Scoria._handlers_for = handlers_for
+    Scheduler._with = handlers_for
 
 
 def show_facade_first(make: Make) -> None:
