@@ -68,7 +68,7 @@ class Threads:
     """The threads of one facade, at most `most`, started as there is work for them.
 
     They are daemons: a handler that never returns does not keep its process from ending. When the
-    interpreter exits it begins nothing more and waits for what is under way, unless `finish` has
+    interpreter exits it begins nothing more and waits for what is under way, unless `shutdown` has
     given that up.
     """
 
@@ -87,7 +87,7 @@ class Threads:
         self._at_work = 0
 
     def submit(self, call: Callable[[], object], wait: float = 0.0) -> None:
-        """Have `call` done, now or after `wait` seconds; after `finish` it is left undone."""
+        """Have `call` done, now or after `wait` seconds; after `shutdown` it is left undone."""
         with self._changed:
             if self._finished:
                 return

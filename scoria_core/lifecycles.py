@@ -2,7 +2,7 @@
 
 Each machine is a table that can be read aloud: a trigger moves its subject from a state to a
 state, and what is not in the table is refused. Diagrams, tables and generated scenarios are
-read from these machines, and so is every decision, through `target`.
+read from these machines, and so is every decision, through `next_state`.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ def class_name(kind: type) -> str:
 
 def _names(unless: Iterable[type[BaseException] | str]) -> tuple[str, ...]:
     if isinstance(unless, str) or not isinstance(unless, Iterable):
-        return unless  # type: ignore[return-value] # `Checks` says what is wrong with it
+        return unless  # type: ignore[return-value] # `Validator` says what is wrong
     return tuple(class_name(each) if isinstance(each, type) else each for each in unless)
 
 
