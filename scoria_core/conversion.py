@@ -10,6 +10,10 @@ from cattrs.preconf.json import make_converter
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 converter = make_converter(detailed_validation=False)
+# What a person may edit is yes, no or a schema; which of them it is was checked before.
+converter.register_structure_hook_func(
+    lambda kind: kind == bool | Mapping[str, Any], lambda value, _: value
+)
 
 
 @attrs.frozen

@@ -6,9 +6,9 @@ stores: a caller appends the entries of the change at the version the run was re
 throws the change away.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import attrs
 
@@ -16,6 +16,8 @@ from scoria_core.conversion import converter
 from scoria_core.errors import (
     ApprovalNotPending,
     ApprovalPending,
+    DecisionRefused,
+    InvalidPayload,
     RunNotResumable,
     TransitionRefused,
 )
@@ -32,7 +34,15 @@ from scoria_core.lifecycles import (
     next_state,
 )
 from scoria_core.model import Approval, Step, StepError
-from scoria_core.outcomes import Completed, Failed, HandOff, NeedsApproval, Outcome, StepSpec
+from scoria_core.outcomes import (
+    REQUESTER,
+    Completed,
+    Failed,
+    HandOff,
+    NeedsApproval,
+    Outcome,
+    StepSpec,
+)
 from scoria_core.payloads import digest
 from scoria_core.ports import Record
 from scoria_core.run import Run, RunFacts
@@ -55,6 +65,11 @@ _AT_WORK = (
 )
 
 _LEASE_EXPIRED = "the lease expired on attempt {} of {}"
+
+_NO_YES = (
+    "the last {} requests for approval brought no yes; look at what it asks for, and call "
+    "retry_run to let it ask again"
+)
 
 
 @attrs.define
@@ -112,6 +127,24 @@ class Change:
         self.records.append(record)
 
 
+@attrs.frozen
+class Decision:
+    """What a person says to one request: yes (`trigger` "approve") or no ("reject").
+
+    `arguments` are what is approved where that is not what was proposed. `arguments_digest` is the
+    digest of what the person saw, if it is known. With `resume`, the decision that leaves no
+    request pending also resumes the run.
+    """
+
+    trigger: Literal["approve", "reject"]
+    approval_id: str
+    note: str | None = None
+    arguments: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
+    arguments_digest: str | None = None
+    resume: bool = False
+
+
 def start(change: Change, facts: RunFacts) -> None:
     """Start the run."""
     change.create("run", change.run.run_id, **converter.unstructure(facts))
@@ -148,10 +181,10 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) ->
         return None
     if step.not_before is not None and step.not_before > change.at:
         return None
-    approval = run.approval_of(step.step_id)
-    if approval is not None and run.as_of(approval, change.at).status != approval.status:
-        # A yes is given to a moment: what is approved and not used by then authorises nothing.
-        change.move("approval", approval.approval_id, "expire")
+    for approval in run.requests_of(step.step_id):
+        if run.as_of(approval, change.at).status != approval.status:
+            # A yes is given to a moment: what is approved and not used by then authorises nothing.
+            change.move("approval", approval.approval_id, "expire")
     _move_step(change, step.step_id, "claim", lease=converter.unstructure(lease))
     return run.step_view(step.step_id, change.at)
 
@@ -182,8 +215,8 @@ def conclude(
             )
         case StepError():
             _fail_step(change, claimed.step_id, outcome)
-        case NeedsApproval():
-            _request_approval(change, claimed.step_id, outcome)
+        case tuple():
+            _request_approvals(change, claimed, outcome)
         case HandOff() if _handoffs_above(change.run, claimed) >= MAX_HANDOFFS_DEEP:
             _fail_step(change, claimed.step_id, _TOO_DEEP)
         case HandOff():
@@ -227,54 +260,94 @@ def recover_overdue(change: Change, max_attempts: int) -> bool:
     return due_at is not None and due_at <= change.at and recover(change, max_attempts)
 
 
-def resume_expired(change: Change, kinds: Collection[str]) -> bool:
-    """Queue the waiting step again if its request expired undecided and its kind is in `kinds`.
+def settle_overdue(change: Change) -> bool:
+    """Record which requests have expired, and which are to be reminded of; False where none is."""
+    run, before = change.run, len(change.records)
+    _expire_overdue(change)
+    for approval in run.open_requests():
+        if approval.remind_after is None or approval.reminded_at is not None:
+            continue
+        if approval.requested_at + timedelta(seconds=approval.remind_after) <= change.at:
+            change.move("approval", approval.approval_id, "remind")
+    return len(change.records) > before
 
-    Once a person has decided, the host resumes.
+
+def resume_expired(change: Change, kinds: Collection[str]) -> bool:
+    """Queue the waiting step again if no request is pending and the last to be so has expired.
+
+    Its kind must be in `kinds`. Where a person was the last to decide, the host resumes.
     """
     run, step = change.run, change.run.active_step()
     if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL or step.kind not in kinds:
         return False
-    approval = run.approval_of(step.step_id)
-    if approval is None or approval.decided_by is not None:
-        return False
-    if run.as_of(approval, change.at).status != ApprovalStatus.EXPIRED:
+    if not run.last_request_expired(change.at):
         return False
     resume(change)
     return True
 
 
-def approve(change: Change, approval_id: str, note: str | None) -> None:
-    """Approve the pending request; `change.actor_id` decides."""
-    approval = _pending(change, approval_id, "approve")
-    _decide(change, approval, "approve", note)
+def as_decided(change: Change, decision: Decision) -> Approval:
+    """Return the request as the decision would leave it, if `change.actor_id` may make it.
+
+    Records what has expired until then. Raises `ApprovalNotPending`, `DecisionRefused`, or
+    `InvalidPayload` for an edit or an answer that the request does not allow.
+    """
+    _expire_overdue(change)
+    approval = _pending(change, decision)
+    requester = change.run.facts.identity.actor_id
+    if change.actor_id in [requester if who == REQUESTER else who for who in approval.not_by]:
+        raise DecisionRefused(approval.approval_id, str(change.actor_id), "not_by")
+    if decision.arguments_digest not in (None, approval.proposed_digest):
+        problem = "is not the digest of what is proposed; read the run again before you decide"
+        raise InvalidPayload("arguments_digest", problem)
+    if decision.trigger == "reject":
+        return approval
+    if change.actor_id in [each.by for each in approval.endorsements]:
+        raise DecisionRefused(approval.approval_id, str(change.actor_id), "voted")
+    return _edited(approval, decision)
 
 
-def reject(change: Change, approval_id: str, note: str | None) -> None:
-    """Reject the pending request, and cancel the run with it."""
-    approval = _pending(change, approval_id, "reject")
-    _decide(change, approval, "reject", note)
-    _cancel_steps(change)
-    change.move("run", change.run.run_id, "reject", reason=note)
+def decide(change: Change, decision: Decision, approval: Approval) -> None:
+    """Record a decision on a request, which is as `as_decided` returned it.
+
+    A yes approves with the last that is needed; those before are endorsements. A no cancels the
+    run, unless the request says "resume".
+    """
+    data: dict[str, Any] = {"note": decision.note, "arguments_digest": approval.arguments_digest}
+    if approval.arguments_digest != approval.proposed_digest:
+        data |= {"arguments": approval.arguments, "proposed_digest": approval.proposed_digest}
+    if approval.answer is not None:
+        data["answer"] = approval.answer
+    is_yes = decision.trigger == "approve"
+    needs_more = is_yes and len(approval.endorsements) + 1 < approval.approvals_needed
+    trigger = "endorse" if needs_more else decision.trigger
+    change.move("approval", approval.approval_id, trigger, **data)
+    if not is_yes and approval.on_reject == "cancel":
+        _withdraw_requests(change)
+        _cancel_steps(change)
+        change.move("run", change.run.run_id, "reject", reason=decision.note)
+    elif decision.resume and not change.run.open_requests():
+        resume(change)
 
 
 def resume(change: Change) -> None:
-    """Queue the waiting step again, once its approval was decided or has expired."""
+    """Queue the waiting step again, once each of its requests was decided or has expired."""
     run = change.run
     step = run.active_step()
     if run.status != RunStatus.WAITING_FOR_APPROVAL or step is None:
         _refuse_resume(run)
-    approval = run.approvals[_approval_id_of(run, step)]
-    if run.as_of(approval, change.at).status == ApprovalStatus.PENDING:
+    _expire_overdue(change)
+    if pending := run.open_requests():
         raise ApprovalPending(
             "run",
             run.run_id,
             run.status,
             "resume",
-            because=f" on approval {approval.approval_id}, which is pending",
+            because=f" on {len(pending)} pending approvals, the first {pending[0].approval_id}"
+            if len(pending) > 1
+            else f" on approval {pending[0].approval_id}, which is pending",
             next_move="a person decides first: call approve or reject",
         )
-    _expire_overdue(change)
     change.move("run", run.run_id, "resume")
     _move_step(change, step.step_id, "resume")
 
@@ -293,8 +366,7 @@ def cancel(change: Change, reason: str | None) -> None:
     run = change.run
     next_state("run", run.run_id, run.status, "cancel")
     _expire_overdue(change)
-    if (approval := run.open_request()) is not None:
-        change.move("approval", approval.approval_id, "withdraw")
+    _withdraw_requests(change)
     _cancel_steps(change)
     change.move("run", run.run_id, "cancel", reason=reason)
 
@@ -329,23 +401,16 @@ def _refuse_resume(run: Run) -> NoReturn:
     raise RunNotResumable("run", run.run_id, run.status, "resume", next_move=next_move)
 
 
-def _approval_id_of(run: Run, step: Step) -> str:
-    approval = run.approval_of(step.step_id)
-    if approval is None:
-        _refuse_resume(run)
-    return approval.approval_id
-
-
-def _pending(change: Change, approval_id: str, trigger: str) -> Approval:
-    approval = change.run.approvals.get(approval_id)
+def _pending(change: Change, decision: Decision) -> Approval:
+    approval = change.run.approvals.get(decision.approval_id)
     if approval is None:
         raise ApprovalNotPending(
             "approval",
-            approval_id,
+            decision.approval_id,
             "unknown",
-            trigger,
+            decision.trigger,
             because=" to this run",
-            next_move="take approval_id from get_run(run_id).pending_approval",
+            next_move="take approval_id from get_run(run_id).pending_approvals",
         )
     status = change.run.as_of(approval, change.at).status
     if status == ApprovalStatus.PENDING:
@@ -353,23 +418,43 @@ def _pending(change: Change, approval_id: str, trigger: str) -> Approval:
     next_move = "a request is decided once; read the run with get_run"
     if status == ApprovalStatus.EXPIRED:
         next_move = "resume_run lets its step ask again"
-    raise ApprovalNotPending("approval", approval_id, status, trigger, next_move=next_move)
-
-
-def _decide(change: Change, approval: Approval, trigger: str, note: str | None) -> None:
-    change.move(
+    raise ApprovalNotPending(
         "approval",
         approval.approval_id,
-        trigger,
-        note=note,
-        arguments_digest=approval.arguments_digest,
+        status,
+        decision.trigger,
+        next_move=next_move,
+        decided_by=approval.decided_by,
+        decided_at=approval.decided_at,
     )
 
 
+def _edited(approval: Approval, decision: Decision) -> Approval:
+    """Return the request with what is approved: the arguments as edited, and the answer."""
+    if approval.answer_schema is None and decision.answer is not None:
+        raise InvalidPayload("answer", "is not asked for by this request; leave it out")
+    if approval.answer_schema is not None and decision.answer is None:
+        raise InvalidPayload("answer", "is missing; pass an object that fits answer_schema")
+    approved = attrs.evolve(approval, answer=decision.answer)
+    if decision.arguments is None or digest(decision.arguments) == approval.proposed_digest:
+        return approved
+    if approval.may_edit is False:
+        problem = "cannot be edited in this request; approve them as they are, or reject it"
+        raise InvalidPayload("arguments", problem)
+    return attrs.evolve(
+        approved, arguments=decision.arguments, arguments_digest=digest(decision.arguments)
+    )
+
+
+def _withdraw_requests(change: Change) -> None:
+    for approval in change.run.open_requests():
+        change.move("approval", approval.approval_id, "withdraw")
+
+
 def _expire_overdue(change: Change) -> None:
-    approval = change.run.open_request()
-    if approval is not None and change.run.as_of(approval, change.at).status != approval.status:
-        change.move("approval", approval.approval_id, "expire")
+    for approval in change.run.open_requests():
+        if change.run.as_of(approval, change.at).status != approval.status:
+            change.move("approval", approval.approval_id, "expire")
 
 
 def is_still_claimed(run: Run, claimed: Step) -> bool:
@@ -408,28 +493,45 @@ def _fail_step(change: Change, step_id: str, error: StepError) -> None:
     change.move("run", change.run.run_id, "fail")
 
 
-def _request_approval(change: Change, step_id: str, needs: NeedsApproval) -> None:
-    expires_at = _expiry(change.at, needs)
-    _move_step(change, step_id, "request_approval")
-    change.create(
-        "approval",
-        change.new_id(),
-        step_id=step_id,
-        tool_name=needs.tool_name,
-        arguments=needs.arguments,
-        arguments_digest=digest(needs.arguments),
-        reason=needs.reason,
-        expires_at=expires_at and expires_at.isoformat(),
-    )
+def _request_approvals(change: Change, claimed: Step, requests: tuple[NeedsApproval, ...]) -> None:
+    if change.run.requests_without_yes(claimed.step_id) >= claimed.max_requests:
+        message = _NO_YES.format(claimed.max_requests)
+        _fail_step(change, claimed.step_id, StepError("TooManyRequests", message))
+        return
+    kept = [each.keep for each in requests if each.keep is not None]
+    _move_step(change, claimed.step_id, "request_approval", **({"kept": kept[0]} if kept else {}))
+    for needs in requests:
+        change.create("approval", change.new_id(), **_asked(claimed.step_id, needs, change.at))
     change.move("run", change.run.run_id, "request_approval")
 
 
-def _expiry(at: datetime, needs: NeedsApproval) -> datetime | None:
-    if needs.expires_in is None:
-        return None
-    if isinstance(needs.expires_in, timedelta):
-        return at + needs.expires_in
-    return at + timedelta(seconds=needs.expires_in)
+def _asked(step_id: str, needs: NeedsApproval, at: datetime) -> dict[str, Any]:
+    """Return the data of a request; what is as it is by default is left out."""
+    expires_in = _length(needs.expires_in)
+    remind_after = _length(needs.remind_after)
+    data = {
+        "step_id": step_id,
+        "tool_name": needs.tool_name,
+        "arguments": needs.arguments,
+        "arguments_digest": digest(needs.arguments),
+        "reason": needs.reason,
+        "expires_at": None if expires_in is None else (at + expires_in).isoformat(),
+    }
+    more = {
+        "may_edit": needs.may_edit or None,
+        "answer_schema": needs.answer_schema,
+        "on_reject": needs.on_reject if needs.on_reject != "cancel" else None,
+        "approvals_needed": needs.approvals_needed if needs.approvals_needed != 1 else None,
+        "not_by": list(needs.not_by) or None,
+        "assigned_to": list(needs.assigned_to) or None,
+        "remind_after": None if remind_after is None else remind_after.total_seconds(),
+        "call_id": needs.call_id,
+    }
+    return data | {name: value for name, value in more.items() if value is not None}
+
+
+def _length(seconds: timedelta | float | None) -> timedelta | None:
+    return timedelta(seconds=seconds) if isinstance(seconds, int | float) else seconds
 
 
 def _handoffs_above(run: Run, step: Step) -> int:

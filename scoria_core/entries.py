@@ -61,6 +61,22 @@ def _is_driver(value: object) -> bool:
     return value in ("steps", "host")
 
 
+def _is_on_reject(value: object) -> bool:
+    return value == "resume"  # the other is the default, and left out
+
+
+def _may_edit(value: object) -> bool:
+    return value is True or isinstance(value, dict)
+
+
+def _is_several(value: object) -> bool:
+    return _is_count(value) and value != 1
+
+
+def _is_json(value: object) -> bool:
+    return value is not None
+
+
 def _or_none(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
@@ -98,7 +114,13 @@ _DECISION: Mapping[str, Check] = MappingProxyType(
 
 DATA: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
-        "approval_approved": _DECISION,
+        "approval_approved": {
+            **_DECISION,
+            "arguments": _is_object,
+            "proposed_digest": _is_digest,
+            "answer": _is_object,
+        },
+        "approval_endorsed": _DECISION,
         "approval_rejected": _DECISION,
         "approval_requested": {
             "step_id": is_name,
@@ -107,6 +129,14 @@ DATA: Mapping[str, Mapping[str, Check]] = MappingProxyType(
             "arguments_digest": _is_digest,
             "reason": _is_text,
             "expires_at": _or_none(_is_time),
+            "may_edit": _may_edit,
+            "answer_schema": _is_object,
+            "on_reject": _is_on_reject,
+            "approvals_needed": _is_several,
+            "not_by": _list_of(is_name),
+            "assigned_to": _list_of(is_name),
+            "remind_after": _is_seconds,
+            "call_id": is_name,
         },
         "handoff_requested": {
             "parent_role_id": is_name,
@@ -128,6 +158,7 @@ DATA: Mapping[str, Mapping[str, Check]] = MappingProxyType(
             "idempotency_key": _or_none(is_name),
             "arguments_digest": _or_none(_is_digest),
         },
+        "step_approval_requested": {"kept": _is_json},
         "step_claimed": {"lease": _LEASE},
         "step_completed": {"result": _or_none(_is_object)},
         "step_failed": {"error": _ERROR},
@@ -138,6 +169,7 @@ DATA: Mapping[str, Mapping[str, Check]] = MappingProxyType(
             "input": _is_object,
             "retry": _or_none(_RETRY),
             "time_limit": _or_none(_is_seconds),
+            "max_requests": _is_count,
             "parent_step_id": is_name,
             "projected_context": _is_object,
         },
@@ -148,6 +180,14 @@ DATA: Mapping[str, Mapping[str, Check]] = MappingProxyType(
 
 OPTIONAL: Mapping[str, frozenset[str]] = MappingProxyType(
     {
+        "approval_approved": frozenset({"arguments", "proposed_digest", "answer"}),
+        "approval_requested": frozenset(
+            {
+                *("may_edit", "answer_schema", "on_reject", "approvals_needed"),
+                *("not_by", "assigned_to", "remind_after", "call_id"),
+            }
+        ),
+        "step_approval_requested": frozenset({"kept"}),
         "step_claimed": frozenset({"lease"}),
         "step_queued": frozenset({"parent_step_id", "projected_context"}),
         "step_released": frozenset({"error", "not_before"}),

@@ -11,6 +11,7 @@
      |    +-- RunNotResumable     ... and the move was to resume the run
      |    +-- ApprovalPending     ... because a person has yet to decide
      |    +-- ApprovalNotPending  ... because there is nothing to decide
+     +-- DecisionRefused          this person may not decide this request
      +-- CloseRefused             a handler would close the store under its own step
      +-- IdempotencyConflict      a key used again with other arguments
      +-- VersionConflict          another caller appended first
@@ -23,6 +24,7 @@ input, or None) and a one-line message. Every error is refused before anything i
 except the store errors, whose docstrings say what is known.
 """
 
+from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -258,9 +260,56 @@ class ApprovalPending(TransitionRefused):
 
 @attrs.define
 class ApprovalNotPending(TransitionRefused):
-    """The approval named is not one that can be decided now: unknown, decided or expired."""
+    """The approval named is not one that can be decided now: unknown, decided or expired.
+
+    `decided_by` and `decided_at` say who decided and when, where somebody has: whoever repeats a
+    call that was cut off sees whether it was stored.
+    """
 
     code: ClassVar[str] = "approval_not_pending"
+    decided_by: str | None = attrs.field(default=None, kw_only=True)
+    decided_at: datetime | None = attrs.field(default=None, kw_only=True)
+
+    @property
+    def status(self) -> str:
+        """What became of the approval, or "unknown"."""
+        return self.state
+
+
+_DECISION_RULES = MappingProxyType(
+    {
+        "not_by": "the request says that {by} may not decide it; ask somebody else",
+        "voted": "{by} has said yes to it already; the next yes must be another person's",
+        "host": "may_decide of the host says that {by} may not; ask somebody who may",
+        "handler": "a handler cannot decide; let a person decide, and read the decision from "
+        "step.approvals",
+    }
+)
+
+
+@attrs.define
+class DecisionRefused(ScoriaError):
+    """Who decides may not decide this request; nothing was changed.
+
+    `rule` says why: "not_by" and "voted" are rules of the request, "host" is the host's
+    `may_decide`, and "handler" refuses any decision that is made inside a handler's call.
+    """
+
+    code: ClassVar[str] = "decision_refused"
+    approval_id: str
+    decided_by: str
+    rule: str
+
+    @property
+    def field(self) -> str:
+        """Name the argument."""
+        return "decided_by"
+
+    @property
+    def message(self) -> str:
+        """Name the request, the rule and what to do."""
+        because = _DECISION_RULES[self.rule].format(by=safe_repr(self.decided_by))
+        return f"approval {self.approval_id} cannot be decided so: {because}"
 
 
 @attrs.define

@@ -7,6 +7,7 @@ They are asked for what a store returns. What the kit decides itself comes from 
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from scoria_core.lifecycles import (
     is_terminal,
 )
 from scoria_core.model import Approval, DelegatedHandoff
+from scoria_core.outcomes import MAX_TOGETHER, REQUESTER
 
 if TYPE_CHECKING:
     from scoria_core.run import Run
@@ -52,8 +54,8 @@ def unfinished(run: "Run") -> str | None:
     if run.status != RunStatus.CANCELLED and (
         any(each.status == StepStatus.CANCELLED for each in run.uncompleted_steps())
         or any(
-            each.status in (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN)
-            and _is_latest(run, each)
+            each.status in _ENDING
+            and (each.status == ApprovalStatus.WITHDRAWN or each.on_reject == "cancel")
             for each in run.approvals.values()
         )
     ):
@@ -70,9 +72,7 @@ def unfinished(run: "Run") -> str | None:
     return None
 
 
-def _is_latest(run: "Run", approval: Approval) -> bool:
-    return run.approval_of(approval.step_id) is approval
-
+_ENDING = (ApprovalStatus.REJECTED, ApprovalStatus.WITHDRAWN)
 
 _MIRRORED: Mapping[StepStatus, tuple[HandoffStatus, ...]] = MappingProxyType(
     {
@@ -139,11 +139,11 @@ def _step_claimed(run: "Run", entry: JournalEntry) -> str | None:
         return "claims a step before its turn"
     if first.not_before is not None and entry.at < first.not_before:
         return "claims a step before it may be tried again"
-    approval = run.approval_of(entry.subject_id)
-    if approval is not None and approval.status == ApprovalStatus.PENDING:
-        return "claims a step whose approval is pending"
-    if approval is not None and approval.status == ApprovalStatus.APPROVED:
-        return "uses an approval that has expired" if _is_overdue(approval, entry) else None
+    for approval in run.requests_of(entry.subject_id):
+        if approval.status == ApprovalStatus.PENDING:
+            return "claims a step whose approval is pending"
+        if approval.status == ApprovalStatus.APPROVED and _is_overdue(approval, entry):
+            return "uses an approval that has expired"
     return None
 
 
@@ -152,29 +152,22 @@ def _step_at_work(run: "Run", _: JournalEntry) -> str | None:
 
 
 def _step_resumed(run: "Run", entry: JournalEntry) -> str | None:
-    approval = run.approval_of(entry.subject_id)
-    if approval is None or approval.status not in _DECIDED:
-        return "resumes a step whose approval is neither approved nor expired"
+    asked = run.requests_of(entry.subject_id)
+    if not asked or any(each.status == ApprovalStatus.PENDING for each in asked):
+        return "resumes a step that waits for a decision"
     return _step_at_work(run, entry)
 
 
-_DECIDED = (ApprovalStatus.APPROVED, ApprovalStatus.EXPIRED)
-
-
 def _step_cancelled(run: "Run", _: JournalEntry) -> str | None:
-    return None if run.open_request() is None else "cancels a step while its approval is pending"
+    return "cancels a step while its approval is pending" if run.open_requests() else None
 
 
 def _run_waits(run: "Run", _: JournalEntry) -> str | None:
-    return (
-        "waits for an approval that no step has asked for" if run.open_request() is None else None
-    )
+    return None if run.open_requests() else "waits for an approval that no step has asked for"
 
 
 def _run_resumed(run: "Run", _: JournalEntry) -> str | None:
-    if run.open_request() is not None:
-        return "resumes the run while its approval is pending"
-    return None
+    return "resumes the run while its approval is pending" if run.open_requests() else None
 
 
 def _run_failed(run: "Run", _: JournalEntry) -> str | None:
@@ -190,8 +183,9 @@ def _run_completed(run: "Run", _: JournalEntry) -> str | None:
 
 
 def _run_rejected(run: "Run", entry: JournalEntry) -> str | None:
-    if not any(each.status == ApprovalStatus.REJECTED for each in run.approvals.values()):
-        return "rejects the run, and nobody has rejected an approval"
+    rejected = [each for each in run.approvals.values() if each.status == ApprovalStatus.REJECTED]
+    if not any(each.on_reject == "cancel" for each in rejected):
+        return "rejects the run, and nobody has rejected an approval that it hangs on"
     return _run_cancelled(run, entry)
 
 
@@ -206,7 +200,14 @@ def _approval_requested(run: "Run", entry: JournalEntry) -> str | None:
     step = run.steps.get(entry.data["step_id"])
     if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL:
         return "asks for an approval that no step waits for"
-    return "asks while another approval is pending" if run.open_request() is not None else None
+    if run.status != RunStatus.RUNNING:
+        return f"asks for an approval of a run that is {run.status}"
+    if len(run.requests_of(step.step_id)) >= MAX_TOGETHER:
+        return f"asks for more than {MAX_TOGETHER} approvals at once"
+    needs_several = entry.data.get("approvals_needed", 1) > 1
+    if needs_several and ("may_edit" in entry.data or "answer_schema" in entry.data):
+        return "asks several people for more than a yes or a no"
+    return None
 
 
 def _approval_decided(run: "Run", entry: JournalEntry) -> str | None:
@@ -217,7 +218,34 @@ def _approval_decided(run: "Run", entry: JournalEntry) -> str | None:
         return "is a decision on a request that had expired"
     if run.status != RunStatus.WAITING_FOR_APPROVAL:
         return f"is a decision on a run that is {run.status}"
+    requester = run.facts.identity.actor_id
+    if entry.actor_id in [requester if who == REQUESTER else who for who in approval.not_by]:
+        return "is a decision by one who may not make it"
+    return None if entry.trigger == "reject" else _yes(approval, entry)
+
+
+def _yes(approval: Approval, entry: JournalEntry) -> str | None:
+    votes = [each.by for each in approval.endorsements]
+    if entry.actor_id in votes:
+        return "counts one person twice"
+    is_last = len(votes) + 1 >= approval.approvals_needed
+    if is_last != (entry.trigger == "approve"):
+        return f"is yes number {len(votes) + 1} of {approval.approvals_needed}"
+    if ("answer" in entry.data) != (approval.answer_schema is not None):
+        return "answers what was not asked, or does not answer what was"
+    if ("arguments" in entry.data) != ("proposed_digest" in entry.data):
+        return "changes the arguments and does not say which"
+    if "arguments" in entry.data and approval.may_edit is False:
+        return "changes arguments that cannot be edited"
     return None
+
+
+def _approval_reminded(run: "Run", entry: JournalEntry) -> str | None:
+    approval = run.approvals[entry.subject_id]
+    if approval.remind_after is None or approval.reminded_at is not None:
+        return "is a reminder that nobody asked for"
+    remind_at = approval.requested_at + timedelta(seconds=approval.remind_after)
+    return None if remind_at <= entry.at else "is a reminder before its time"
 
 
 def _approval_expired(run: "Run", entry: JournalEntry) -> str | None:
@@ -270,6 +298,8 @@ _RULES: Mapping[tuple[str, str | None], Rule] = MappingProxyType(
         ("step", "cancel"): _step_cancelled,
         ("approval", None): _approval_requested,
         ("approval", "approve"): _approval_decided,
+        ("approval", "endorse"): _approval_decided,
+        ("approval", "remind"): _approval_reminded,
         ("approval", "reject"): _approval_decided,
         ("approval", "expire"): _approval_expired,
         ("handoff", None): _handoff_requested,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -31,10 +31,22 @@ class StepError:
 
 
 @attrs.frozen
+class Endorsement:
+    """A yes that was not the last one needed: who gave it, when, and the note."""
+
+    by: str
+    at: datetime
+    note: str | None = None
+
+
+@attrs.frozen
 class Approval:
     """A request to a person, and what became of it.
 
-    `arguments_digest` is the SHA-256 over the arguments that the decision was made on.
+    `arguments` are what is approved, and before that what is proposed; `arguments_digest` is the
+    SHA-256 over them. `proposed_arguments` and `proposed_digest` stay what the handler asked for.
+    `endorsements` are the yeses before the last one needed. The other fields are those of the
+    `NeedsApproval` that asked; `remind_after` is in seconds.
     """
 
     approval_id: str
@@ -44,9 +56,22 @@ class Approval:
     tool_name: str
     arguments: Mapping[str, Any]
     arguments_digest: str
+    proposed_arguments: Mapping[str, Any]
+    proposed_digest: str
     reason: str
     requested_at: datetime
     expires_at: datetime | None = None
+    may_edit: bool | Mapping[str, Any] = False
+    answer_schema: Mapping[str, Any] | None = None
+    on_reject: Literal["cancel", "resume"] = "cancel"
+    approvals_needed: int = 1
+    not_by: tuple[str, ...] = ()
+    assigned_to: tuple[str, ...] = ()
+    remind_after: float | None = None
+    call_id: str | None = None
+    reminded_at: datetime | None = None
+    endorsements: tuple[Endorsement, ...] = ()
+    answer: Mapping[str, Any] | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
     note: str | None = None
@@ -56,11 +81,13 @@ class Approval:
 class Step:
     """One piece of work of a run.
 
-    `attempt` is 1 and grows each time the step is retried or released. `approval` is the latest
-    request that the step made. `projected_context` is None but for a delegated step. `error` is
-    why the step failed, or why its last attempt did where it declared a `retry`. `time_limit` is
-    in seconds. `claimed_at` and `lease` are those of the claim while the step runs (renewals are
-    not journalled). `not_before` is when the step may be tried again.
+    `attempt` is 1 and grows each time the step is retried or released. `approvals` are the requests
+    that the step made last, in the order asked, and `approval` is the only one of them: None where
+    it asked for several, or for none. `kept` is what the step left with them. `projected_context`
+    is None but for a delegated step. `error` is why the step failed, or why its last attempt did
+    where it declared a `retry`. `time_limit` is in seconds. `claimed_at` and `lease` are those of
+    the claim while the step runs (renewals are not journalled). `not_before` is when the step may
+    be tried again.
     """
 
     step_id: str
@@ -75,7 +102,8 @@ class Step:
     projected_context: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
     error: StepError | None = None
-    approval: Approval | None = None
+    approvals: tuple[Approval, ...] = ()
+    kept: Any = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
     retry: Retry | None = None
@@ -83,6 +111,12 @@ class Step:
     claimed_at: datetime | None = None
     lease: Lease | None = None
     not_before: datetime | None = None
+    max_requests: int = 10
+
+    @property
+    def approval(self) -> Approval | None:
+        """The request that the step made last, where it was one."""
+        return self.approvals[0] if len(self.approvals) == 1 else None
 
     @property
     def idempotency_key(self) -> str:
@@ -111,7 +145,8 @@ class DelegatedHandoff:
 class RunSummary:
     """Where one run stands.
 
-    `pending_approval` is what a person can decide now, or None; `error` why a failed run failed.
+    `pending_approvals` are what a person can decide now, in the order asked; `pending_approval` is
+    the first of them, or None. `error` says why a failed run failed.
     """
 
     run_id: str
@@ -121,11 +156,16 @@ class RunSummary:
     root_role_id: str
     status: RunStatus
     metadata: Mapping[str, Any]
-    pending_approval: Approval | None
+    pending_approvals: tuple[Approval, ...]
     error: StepError | None
     created_at: datetime
     updated_at: datetime
     version: int
+
+    @property
+    def pending_approval(self) -> Approval | None:
+        """The first request that a person can decide now, or None."""
+        return self.pending_approvals[0] if self.pending_approvals else None
 
 
 @attrs.frozen

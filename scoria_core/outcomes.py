@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 MAX_FOLLOWING = 32
 """How many steps one answer may queue."""
+
+MAX_TOGETHER = 32
+"""How many requests for approval one answer may make."""
+
+REQUESTER = "requester"
+"""The word that stands, in `not_by`, for who started the run."""
 
 
 class DoNotRetry(Exception):
@@ -66,6 +72,9 @@ class StepSpec:
     handler is cancelled and counts as one that raised `TimeLimitExceeded`. No other handler can be
     broken off: its step fails with `TimeLimitExceeded`, is not tried again, and what the handler
     still answers is not recorded. It keeps its thread, or its caller, until it returns.
+
+    A step that asks for approval fails once its last `max_requests` requests in a row brought no
+    yes; a yes, or `retry_run`, starts the count anew.
     """
 
     kind: str
@@ -73,6 +82,7 @@ class StepSpec:
     input: Mapping[str, Any] = attrs.field(factory=dict)
     retry: Retry | None = None
     time_limit: timedelta | float | None = None
+    max_requests: int = 10
 
 
 @attrs.frozen
@@ -96,17 +106,39 @@ class Failed:
 
 @attrs.frozen(kw_only=True)
 class NeedsApproval:
-    """A person must decide before the step goes on.
+    """A person must decide before the step goes on; a handler may answer a list of 1 to 32.
 
     `tool_name` and `arguments` are what is to be approved, exactly; `reason` says why to the
     person. `expires_in` is a timedelta or a number of seconds above zero; after that the
-    request can no longer be approved. None means it stays open.
+    request can no longer be approved, or a yes be used. None means it stays open.
+
+    What the person may say: with `may_edit` other arguments, any (True) or those that fit a JSON
+    Schema; with an `answer_schema` also an answer, a JSON object that fits it. `on_reject` says
+    what a no does: "cancel" the run, or "resume" its step, which sees the no. `call_id` is the
+    host's own name of the call, and comes back on the approval.
+
+    Who may decide: `approvals_needed` different people must say yes, none of them named in
+    `not_by` (ids of actors, or "requester" for who started the run). `assigned_to` says whom to
+    ask; it bars nobody. After `remind_after` (a timedelta or seconds) the journal records a
+    reminder.
+
+    `keep` is a JSON value of at most 64 KiB that the step gets back as `step.kept`; at most one
+    request of a list carries it.
     """
 
     tool_name: str
     arguments: Mapping[str, Any]
     reason: str
     expires_in: timedelta | float | None = None
+    may_edit: bool | Mapping[str, Any] = False
+    answer_schema: Mapping[str, Any] | None = None
+    on_reject: Literal["cancel", "resume"] = "cancel"
+    approvals_needed: int = 1
+    not_by: Sequence[str] = ()
+    assigned_to: Sequence[str] = ()
+    remind_after: timedelta | float | None = None
+    call_id: str | None = None
+    keep: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -120,4 +152,5 @@ class HandOff:
     capability_tags: tuple[str, ...] = ()
 
 
-Outcome = Completed | Failed | NeedsApproval | HandOff
+Outcome = Completed | Failed | HandOff | tuple[NeedsApproval, ...]
+"""What came of a step, checked: of requests for approval there is at least one."""

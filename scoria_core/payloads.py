@@ -91,8 +91,14 @@ def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dic
     if not isinstance(value, Mapping):
         next_move = object_way_out(value) or "pass a mapping (a JSON object)"
         raise InvalidPayload(path, f"is {type(value).__name__}; {next_move}")
+    plain: dict[str, Any] = checked_json(value, path, max_bytes)
+    return plain
+
+
+def checked_json(value: object, path: str, max_bytes: int = MAX_BYTES) -> Any:
+    """Return a deep copy of any JSON value; errors as `checked_payload`."""
     copier = _Copier(path, max_bytes)
-    plain: dict[str, Any] = copier.copy(value, path, ())
+    plain = copier.copy(value, path, ())
     if copier.most_bytes > max_bytes:
         _check_size(len(compact(plain).encode()), path, max_bytes)
     return plain

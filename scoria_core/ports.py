@@ -181,6 +181,25 @@ class Clock(Protocol):
         ...
 
 
+class Schemas(Protocol):
+    """JSON Schema 2020-12, for what a person may edit or answer. A schema is hostile input."""
+
+    def problem_of(self, schema: Mapping[str, object]) -> str | None:
+        """Say what is wrong with a schema, in one line, or return None.
+
+        Wrong is also one that refers to another document, or cannot be judged in bounded time.
+        """
+        ...
+
+    def mismatch(self, schema: Mapping[str, object], value: object) -> tuple[str, str] | None:
+        """Return where `value` does not fit a schema that has no problem, and why; None if it does.
+
+        Where is a path such as `.lines[2].amount`, empty for the whole of it. Ends in bounded time,
+        whatever the schema: what takes longer does not fit.
+        """
+        ...
+
+
 class IdSource(Protocol):
     """New ids: UUIDv7 strings, each greater than the one before within a process."""
 

@@ -6,7 +6,7 @@ out: what callers get are frozen views of it, whose payloads are copies.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import attrs
@@ -28,6 +28,7 @@ from scoria_core.lifecycles import (
 from scoria_core.model import (
     Approval,
     DelegatedHandoff,
+    Endorsement,
     RunDetail,
     RunSummary,
     Step,
@@ -71,22 +72,16 @@ class Run:
     """About how many bytes of memory the run takes."""
     _facts: RunFacts | None = None
     # Indexes, so that applying an entry is O(1): a long journal costs no more than a short one.
-    _uncompleted: dict[str, None] = attrs.field(init=False, eq=False)
-    _active: dict[str, None] = attrs.field(init=False, eq=False)
-    _approval_of: dict[str, str] = attrs.field(init=False, eq=False)
-    _handoff_to: dict[str, str] = attrs.field(init=False, eq=False)
+    _uncompleted: dict[str, None] = attrs.field(init=False, factory=dict, eq=False)
+    _active: dict[str, None] = attrs.field(init=False, factory=dict, eq=False)
+    _requests_of: dict[str, list[str]] = attrs.field(init=False, factory=dict, eq=False)
+    _without_yes: dict[str, int] = attrs.field(init=False, factory=dict, eq=False)
+    _handoff_to: dict[str, str] = attrs.field(init=False, factory=dict, eq=False)
+    _expired_last: bool = attrs.field(init=False, default=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        self._uncompleted = {
-            step.step_id: None
-            for step in self.steps.values()
-            if step.status != StepStatus.COMPLETED
-        }
-        self._active = {
-            step.step_id: None for step in self.steps.values() if step.status in _ACTIVE
-        }
-        self._approval_of = {each.step_id: each.approval_id for each in self.approvals.values()}
-        self._handoff_to = {each.child_step_id: each.handoff_id for each in self.handoffs.values()}
+        for entry in self.journal:
+            self._index(entry)
 
     @classmethod
     def replay(cls, run_id: str, records: Sequence[Record]) -> "Run":
@@ -120,6 +115,7 @@ class Run:
                 self._create(entry)
             else:
                 self._move(entry)
+            self._index(entry)
         except Exception as error:  # whatever it makes of a reader, it does not follow
             raise StoreCorrupt(
                 self.run_id, entry.sequence, "does not follow from the entries before it"
@@ -177,12 +173,14 @@ class Run:
         """Return when the run next has work, if nothing happens after `since`; None for never.
 
         A queued step is due at once, or when it may be tried again; one whose handler is at work
-        when its lease ends; one that waits for a person when its request expires.
+        when its lease ends; one that waits for a person when one of its requests expires or is to
+        be reminded of, and at once when the last of them has expired.
         """
         step = self.active_step()
-        if self.status == RunStatus.WAITING_FOR_APPROVAL and step is not None:
-            request = self.open_request()
-            return None if request is None else request.expires_at
+        if self.status == RunStatus.WAITING_FOR_APPROVAL:
+            if pending := self.open_requests():
+                return min(filter(None, map(_due_at, pending)), default=None)
+            return since if self._expired_last else None
         if self.status != RunStatus.RUNNING:
             return None
         if step is not None:
@@ -195,17 +193,26 @@ class Run:
         step_id = next(iter(self._active), None)
         return None if step_id is None else self.steps[step_id]
 
-    def approval_of(self, step_id: str) -> Approval | None:
-        """Return the latest request that a step made, or None."""
-        approval_id = self._approval_of.get(step_id)
-        return None if approval_id is None else self.approvals[approval_id]
+    def requests_of(self, step_id: str) -> list[Approval]:
+        """Return the requests that a step made last, in the order asked."""
+        return [self.approvals[each] for each in self._requests_of.get(step_id, ())]
 
-    def open_request(self) -> Approval | None:
-        """Return the request that nobody has decided, withdrawn or found expired, or None."""
+    def requests_without_yes(self, step_id: str) -> int:
+        """Return how many requests a step has made since the last yes, or since it was retried."""
+        return self._without_yes.get(step_id, 0)
+
+    def open_requests(self) -> list[Approval]:
+        """Return the requests that nobody has decided, withdrawn or found expired."""
         step = self.active_step()
-        approval = None if step is None else self.approval_of(step.step_id)
-        is_open = approval is not None and approval.status == ApprovalStatus.PENDING
-        return approval if is_open else None
+        asked = () if step is None else self.requests_of(step.step_id)
+        return [each for each in asked if each.status == ApprovalStatus.PENDING]
+
+    def last_request_expired(self, now: datetime) -> bool:
+        """Tell whether no request is pending at `now`, and the last that ceased to be expired."""
+        pending = self.open_requests()
+        if not pending:
+            return self._expired_last
+        return all(self.as_of(each, now).status == ApprovalStatus.EXPIRED for each in pending)
 
     def as_of(self, approval: Approval, now: datetime) -> Approval:
         """Return the approval as it is at `now`: one past its time is expired, recorded or not.
@@ -217,7 +224,7 @@ class Run:
             return approval
         if approval.status == ApprovalStatus.PENDING or (
             approval.status == ApprovalStatus.APPROVED
-            and self._approval_of[approval.step_id] == approval.approval_id
+            and approval.approval_id in self._requests_of[approval.step_id]
             and self.steps[approval.step_id].status in _YET_TO_RUN
         ):
             return evolve(approval, status=ApprovalStatus.EXPIRED)
@@ -239,7 +246,7 @@ class Run:
             root_role_id=self.facts.root_role_id,
             status=self.status,
             metadata=copied(self.facts.metadata),
-            pending_approval=self._pending_approval(now),
+            pending_approvals=self._pending_approvals(now),
             error=self._failure(),
             created_at=self.journal[0].at,
             updated_at=self.journal[-1].at,
@@ -261,15 +268,17 @@ class Run:
         )
 
     def step_view(self, step_id: str, now: datetime) -> Step:
-        """Return a step with its latest approval as it is at `now`."""
-        approval = self.approval_of(step_id)
+        """Return a step with the requests that it made last as they are at `now`."""
         step = self.steps[step_id]
         return evolve(
             step,
             input=copied(step.input),
             projected_context=copied(step.projected_context),
             error=_copied_error(step.error),
-            approval=approval and _handed_out(self.as_of(approval, now)),
+            approvals=tuple(
+                handed_out(self.as_of(each, now)) for each in self.requests_of(step_id)
+            ),
+            kept=copied(step.kept),
         )
 
     def _failure(self) -> StepError | None:
@@ -278,11 +287,12 @@ class Run:
         failed = (step for step in self.uncompleted_steps() if step.status == StepStatus.FAILED)
         return next((_copied_error(step.error) for step in failed), None)
 
-    def _pending_approval(self, now: datetime) -> Approval | None:
-        approval = self.open_request()
-        if approval is None or self.as_of(approval, now).status != ApprovalStatus.PENDING:
-            return None
-        return _handed_out(approval)
+    def _pending_approvals(self, now: datetime) -> tuple[Approval, ...]:
+        return tuple(
+            handed_out(each)
+            for each in self.open_requests()
+            if self.as_of(each, now).status == ApprovalStatus.PENDING
+        )
 
     def _table(self, subject: str) -> dict[str, Any]:
         tables: dict[str, dict[str, Any]] = {
@@ -312,17 +322,7 @@ class Run:
             table = self._table(entry.subject)
             if entry.subject_id in table or self._facts is None:
                 raise ValueError(entry.subject_id)
-            table[entry.subject_id] = made = _CREATE[entry.subject](self.run_id, entry)
-            self._index(made)
-
-    def _index(self, made: Step | Approval | DelegatedHandoff) -> None:
-        match made:
-            case Step(step_id=step_id):
-                self._uncompleted[step_id] = None
-            case Approval(step_id=step_id, approval_id=approval_id):
-                self._approval_of[step_id] = approval_id
-            case DelegatedHandoff(child_step_id=step_id, handoff_id=handoff_id):
-                self._handoff_to[step_id] = handoff_id
+            table[entry.subject_id] = _CREATE[entry.subject](self.run_id, entry)
 
     def _start(self, entry: JournalEntry) -> None:
         if self._facts is not None or entry.subject_id != self.run_id:
@@ -341,24 +341,69 @@ class Run:
         table[entry.subject_id] = evolve(
             record, status=type(record.status)(entry.to_state), **changes
         )
-        if entry.subject == "step":
-            self._index_moved(entry)
 
-    def _index_moved(self, entry: JournalEntry) -> None:
+    def _index(self, entry: JournalEntry) -> None:
+        """Keep what is looked up of what `entry` created or moved."""
+        match entry.subject:
+            case "step":
+                self._index_step(entry)
+            case "approval":
+                self._index_approval(entry)
+            case "handoff" if entry.trigger is None:
+                self._handoff_to[entry.data["child_step_id"]] = entry.subject_id
+
+    def _index_step(self, entry: JournalEntry) -> None:
+        step_id = entry.subject_id
         if entry.to_state in _ACTIVE:
-            self._active[entry.subject_id] = None
+            self._active[step_id] = None
         else:
-            self._active.pop(entry.subject_id, None)
-        if entry.to_state == StepStatus.COMPLETED:
-            del self._uncompleted[entry.subject_id]
+            self._active.pop(step_id, None)
+        match entry.trigger:
+            case None:
+                self._uncompleted[step_id] = None
+            case "complete":
+                del self._uncompleted[step_id]
+            case "request_approval":
+                self._requests_of[step_id] = []
+                self._expired_last = False
+            case "retry":
+                self._without_yes.pop(step_id, None)
+
+    def _index_approval(self, entry: JournalEntry) -> None:
+        step_id = self.approvals[entry.subject_id].step_id
+        if entry.trigger is None:
+            self._requests_of[step_id].append(entry.subject_id)
+            self._without_yes[step_id] = self.requests_without_yes(step_id) + 1
+        elif entry.trigger == "approve":
+            self._without_yes.pop(step_id, None)
+        if entry.from_state == ApprovalStatus.PENDING != entry.to_state:
+            self._expired_last = entry.to_state == ApprovalStatus.EXPIRED
 
 
 def _copied_error(error: StepError | None) -> StepError | None:
     return error and evolve(error, details=copied(error.details))
 
 
-def _handed_out(approval: Approval) -> Approval:
-    return evolve(approval, arguments=copied(approval.arguments))
+def handed_out(approval: Approval) -> Approval:
+    """Return an approval whose payloads are copies, for who may do with them what they like."""
+    arguments = copied(approval.arguments)
+    is_edited = approval.proposed_arguments is not approval.arguments
+    return evolve(
+        approval,
+        arguments=arguments,
+        proposed_arguments=copied(approval.proposed_arguments) if is_edited else arguments,
+        may_edit=copied(approval.may_edit),
+        answer_schema=copied(approval.answer_schema),
+        answer=copied(approval.answer),
+    )
+
+
+def _due_at(approval: Approval) -> datetime | None:
+    """Return when a pending request expires or is to be reminded of, whichever is first."""
+    if approval.remind_after is None or approval.reminded_at is not None:
+        return approval.expires_at
+    remind_at = approval.requested_at + timedelta(seconds=approval.remind_after)
+    return remind_at if approval.expires_at is None else min(remind_at, approval.expires_at)
 
 
 def _new_step(run_id: str, entry: JournalEntry) -> Step:
@@ -367,15 +412,22 @@ def _new_step(run_id: str, entry: JournalEntry) -> Step:
 
 
 def _new_approval(run_id: str, entry: JournalEntry) -> Approval:
-    if entry.data["arguments_digest"] != digest(entry.data["arguments"]):
-        raise ValueError(entry.data["arguments_digest"])
-    made = {
-        "approval_id": entry.subject_id,
-        "run_id": run_id,
-        "status": entry.to_state,
-        "requested_at": entry.at.isoformat(),
-    }
-    return converter.structure({**entry.data, **made}, Approval)
+    data = dict(entry.data)
+    if data["arguments_digest"] != digest(data["arguments"]):
+        raise ValueError(data["arguments_digest"])
+    expires_at = data.pop("expires_at")
+    return Approval(
+        approval_id=entry.subject_id,
+        run_id=run_id,
+        status=ApprovalStatus(entry.to_state),
+        proposed_arguments=data["arguments"],
+        proposed_digest=data["arguments_digest"],
+        requested_at=entry.at,
+        expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+        not_by=tuple(data.pop("not_by", ())),
+        assigned_to=tuple(data.pop("assigned_to", ())),
+        **data,
+    )
 
 
 def _new_handoff(_: str, entry: JournalEntry) -> DelegatedHandoff:
@@ -400,7 +452,7 @@ def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
         case "cancel":
             return {"completed_at": entry.at, "not_before": None, **_NOT_CLAIMED}
         case "request_approval":
-            return _NOT_CLAIMED
+            return {"kept": data.get("kept"), **_NOT_CLAIMED}
         case "retry" | "release":
             not_before = data.get("not_before")
             return {
@@ -422,12 +474,29 @@ def _error(error: Mapping[str, Any] | None) -> StepError | None:
 
 
 def _approval_changes(approval: Approval, entry: JournalEntry) -> dict[str, Any]:
-    if entry.trigger in ("approve", "reject"):
-        if entry.data["arguments_digest"] != approval.arguments_digest:
-            raise ValueError(entry.data["arguments_digest"])
-        note = entry.data["note"]
-        return {"decided_by": entry.actor_id, "decided_at": entry.at, "note": note}
+    data = entry.data
+    match entry.trigger:
+        case "approve" if "arguments" in data:
+            if data["proposed_digest"] != approval.proposed_digest:
+                raise ValueError(data["proposed_digest"])
+            if data["arguments_digest"] != digest(data["arguments"]):
+                raise ValueError(data["arguments_digest"])
+            edited = {name: data[name] for name in ("arguments", "arguments_digest")}
+            return {**_decided(entry), **edited, "answer": data.get("answer")}
+        case "approve" | "reject" | "endorse":
+            if data["arguments_digest"] != approval.arguments_digest:
+                raise ValueError(data["arguments_digest"])
+            if entry.trigger == "endorse":
+                vote = Endorsement(str(entry.actor_id), entry.at, data["note"])
+                return {"endorsements": (*approval.endorsements, vote)}
+            return {**_decided(entry), "answer": data.get("answer")}
+        case "remind":
+            return {"reminded_at": entry.at}
     return {}
+
+
+def _decided(entry: JournalEntry) -> dict[str, Any]:
+    return {"decided_by": entry.actor_id, "decided_at": entry.at, "note": entry.data["note"]}
 
 
 def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Scheduler:
         return run
 
     def work(self, run_id: str, given: Handlers | None) -> Run | None:
-        """Carry out what is due in a run; None where no step was carried out or recovered."""
+        """Carry out what is due in a run; None where nothing was."""
         handlers = self._with(given)
         run = self._work(run_id, handlers)
         if given:
@@ -130,6 +130,11 @@ class Scheduler:
             if run is not None:
                 worked.append(run)
         return worked
+
+    def queued(self, run: Run) -> None:
+        """Give a run to the threads, where they carry out what is queued."""
+        if self.dispatch == Dispatch.THREAD:
+            self._submit(run.run_id, self.handlers)
 
     def recover(self) -> int:
         """Take the steps that a dead process left running, where one process owns the store."""
@@ -175,17 +180,18 @@ class Scheduler:
         execution = self._execution(handlers, ends_at_exit=ends_at_exit)
 
         def decide(change: Change) -> tuple[bool, Step | None]:
-            change.only_if_due = decisions.recover_overdue(change, self.max_attempts)
+            recovered = change.only_if_due = decisions.recover_overdue(change, self.max_attempts)
+            settled = decisions.settle_overdue(change)
             decisions.resume_expired(change, handlers)
-            return change.only_if_due, execution.claim(change)
+            return recovered or settled, execution.claim(change)
 
         with execution.begun(run_id):
             try:
-                run, (recovered, step) = self.runs.change(run_id, decide)
+                run, (is_changed, step) = self.runs.change(run_id, decide)
             except VersionConflict:
                 # Its handler is alive: the lease was renewed.
                 return None
-            if step is None and not recovered:
+            if step is None and not is_changed:
                 return None
             return execution.carry_out(run, step)
 

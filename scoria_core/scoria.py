@@ -12,12 +12,14 @@ import attrs
 
 from scoria_core import decisions
 from scoria_core.conversion import converter
-from scoria_core.decisions import Change
+from scoria_core.decisions import Change, Decision
 from scoria_core.dispatch import Dispatch, Threads, checked_dispatch, checked_threads
 from scoria_core.errors import (
     CloseRefused,
+    DecisionRefused,
     IdempotencyConflict,
     InvalidIdentity,
+    InvalidPayload,
 )
 from scoria_core.execution import entered_handler
 from scoria_core.handlers import Handlers, resolve
@@ -25,21 +27,21 @@ from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import checked_lease
 from scoria_core.logs import logger_of
-from scoria_core.model import DamagedRun, RunDetail, RunSummary
+from scoria_core.model import Approval, DamagedRun, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest
-from scoria_core.ports import Clock, IdSource, RunStore, checked_port
+from scoria_core.ports import Clock, IdSource, RunStore, Schemas, checked_port
 from scoria_core.projection import ContextPolicy
 from scoria_core.repository import RunRepository
-from scoria_core.run import Run, RunFacts
+from scoria_core.run import Run, RunFacts, handed_out
 from scoria_core.scheduling import Scheduler
+from scoria_core.schemas import InstalledSchemas
 from scoria_core.stores import open_store
 from scoria_core.system import PROCESS_CLOCK, SteadyClock, Uuid7Source
 from scoria_core.validation import (
     MAX_PAGE,
     Validator,
     checked_actor,
-    checked_approval_id,
     checked_context,
     checked_limit,
     checked_positive,
@@ -50,6 +52,11 @@ from scoria_core.validation import (
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
+
+
+MayDecide = Callable[[Approval, RunSummary, str, str], bool]
+"""Tells whether somebody may decide: the request as it would be decided, its run, the id of who
+decides, and "approve" or "reject"."""
 
 
 class ScoriaOptions(TypedDict, total=False):
@@ -65,6 +72,8 @@ class ScoriaOptions(TypedDict, total=False):
     lease: float
     max_attempts: int
     worker_id: str | None
+    may_decide: MayDecide | None
+    schemas: Schemas | None
 
 
 class Scoria:
@@ -79,6 +88,10 @@ class Scoria:
     `lease` is how many seconds a claim lasts unless its process renews it. A step whose process
     died is tried `max_attempts` times in all, and then fails. `worker_id` names this process in
     the journal. `threads` is how many threads "thread" has.
+
+    `may_decide` is asked before each decision on a request, with the arguments that would be
+    approved; it may be called more than once for one decision, and what it raises passes through.
+    `schemas` checks what a person edits or answers; by default the extra `schema` does.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -99,10 +112,20 @@ class Scoria:
         max_attempts: int = 3,
         worker_id: str | None = None,
         threads: int = 8,
+        may_decide: MayDecide | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
         resolved = resolve(handlers)
         max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
-        self._validator = Validator(ContextPolicy(unsafe_context_names), max_bytes)
+        self._validator = Validator(
+            ContextPolicy(unsafe_context_names),
+            max_bytes,
+            InstalledSchemas() if schemas is None else checked_port(schemas, Schemas, "schemas"),
+        )
+        if may_decide is not None and not callable(may_decide):
+            problem = f"is {type(may_decide).__name__}; pass a callable that returns True or False"
+            raise InvalidPayload("may_decide", problem)
+        self._may_decide = may_decide
         steady = PROCESS_CLOCK
         if clock is not None:
             steady = SteadyClock(checked_port(clock, Clock, "clock"))
@@ -318,20 +341,59 @@ class Scoria:
         return list(islice(self._rows(session, limit, before), limit))
 
     def approve(
-        self, run_id: str | UUID, *, approval_id: str, decided_by: object, note: str | None = None
+        self,
+        run_id: str | UUID,
+        *,
+        approval_id: str,
+        decided_by: object,
+        note: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        answer: Mapping[str, Any] | None = None,
+        arguments_digest: str | None = None,
+        resume: bool = False,
     ) -> RunSummary:
-        """Approve what a run waits for; `decided_by` is who made the decision.
+        """Say yes to a request that a run waits for; `decided_by` is who does.
 
-        The run goes on with `resume_run`. `ApprovalNotPending` where the approval is unknown,
-        decided or expired.
+        `arguments` are what is approved where the request `may_edit`; without them, what was
+        proposed. `answer` is required where it has an `answer_schema`. `arguments_digest` is that
+        of the proposal that was seen: another is refused. Where several people are needed, it is
+        approved with the last yes.
+
+        The run goes on with `resume_run`; with `resume`, the decision that leaves no request
+        pending queues its step for a worker, a thread or `run_pending`. `ApprovalNotPending` where
+        the approval is unknown, decided or expired; `DecisionRefused` for who may not decide it;
+        `InvalidPayload` for an edit or an answer that is not allowed.
         """
-        return self._decide(decisions.approve, run_id, approval_id, decided_by, note)
+        decision = self._validator.decision(
+            "approve",
+            approval_id,
+            note,
+            arguments=arguments,
+            answer=answer,
+            arguments_digest=arguments_digest,
+            resume=resume,
+        )
+        return self._decide(run_id, decision, decided_by)
 
     def reject(
-        self, run_id: str | UUID, *, approval_id: str, decided_by: object, note: str | None = None
+        self,
+        run_id: str | UUID,
+        *,
+        approval_id: str,
+        decided_by: object,
+        note: str | None = None,
+        arguments_digest: str | None = None,
+        resume: bool = False,
     ) -> RunSummary:
-        """Reject what a run waits for, which cancels the run; errors as `approve`."""
-        return self._decide(decisions.reject, run_id, approval_id, decided_by, note)
+        """Say no to a request that a run waits for; errors as `approve`.
+
+        It cancels the run, unless the request says `on_reject="resume"`: then its step sees the no
+        and the note, once the run is resumed.
+        """
+        decision = self._validator.decision(
+            "reject", approval_id, note, arguments_digest=arguments_digest, resume=resume
+        )
+        return self._decide(run_id, decision, decided_by)
 
     def resume_run(
         self,
@@ -475,21 +537,32 @@ class Scoria:
         named, actor = checked_run_id(run_id), checked_actor(actor_id)
         return self._summary(self._scheduler.change(named, decide, actor, handlers))
 
-    def _decide(
-        self,
-        decision: Callable[[Change, str, str | None], None],
-        run_id: str | UUID,
-        approval_id: object,
-        decided_by: object,
-        note: str | None,
-    ) -> RunSummary:
+    def _decide(self, run_id: str | UUID, decision: Decision, decided_by: object) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")
-        text = self._validator.optional_text(note, "note")
-        named = checked_approval_id(approval_id)
-        run, _ = self._runs.change(
-            checked_run_id(run_id), lambda change: decision(change, named, text), actor_id
-        )
+        if entered_handler(self._runs.store) is not None:
+            raise DecisionRefused(decision.approval_id, actor_id, "handler")
+
+        def decide(change: Change) -> None:
+            approval = decisions.as_decided(change, decision)
+            if not self._host_allows(change, decision, approval):
+                raise DecisionRefused(approval.approval_id, actor_id, "host")
+            self._validator.fits(approval)
+            decisions.decide(change, decision, approval)
+
+        run, _ = self._runs.change(checked_run_id(run_id), decide, actor_id)
+        if decision.resume:
+            self._scheduler.queued(run)
         return self._summary(run)
+
+    def _host_allows(self, change: Change, decision: Decision, approval: Approval) -> bool:
+        if self._may_decide is None:
+            return True
+        run, who = change.run.summary(change.at), str(change.actor_id)
+        allows: object = self._may_decide(handed_out(approval), run, who, decision.trigger)
+        if not isinstance(allows, bool):  # a coroutine would count as a yes
+            problem = f"returned {type(allows).__name__}; return True or False"
+            raise InvalidPayload("may_decide", problem)
+        return allows
 
     def _list(
         self, session_id: str | None, limit: int, before: str | UUID | None

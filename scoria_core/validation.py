@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import attrs
 
+from scoria_core.decisions import Decision
 from scoria_core.errors import InvalidHandoff, InvalidPayload, RunNotFound, safe_repr
 from scoria_core.identity import checked_id
+from scoria_core.model import Approval
 from scoria_core.outcomes import (
     MAX_FOLLOWING,
+    MAX_TOGETHER,
     Completed,
     Failed,
     HandOff,
@@ -22,13 +25,25 @@ from scoria_core.outcomes import (
 )
 from scoria_core.payloads import (
     MAX_BYTES,
+    checked_json,
     checked_name,
     checked_payload,
     checked_text,
     name_problem,
     plain_str,
 )
+from scoria_core.ports import Schemas
 from scoria_core.projection import ContextPolicy
+from scoria_core.schemas import InstalledSchemas
+
+MAX_PEOPLE = 100
+"""How many people one request may name, or need."""
+
+MAX_KEPT_BYTES = 64 * 1024
+"""How much a step may keep over a pause, in bytes of JSON."""
+
+MAX_SCHEMA_BYTES = 16 * 1024
+"""How large a schema may be, in bytes of JSON."""
 
 MAX_PAGE = 1_000
 """The most runs that one listing returns."""
@@ -46,6 +61,7 @@ class Validator:
 
     policy: ContextPolicy = attrs.field(factory=ContextPolicy)
     max_bytes: int = MAX_BYTES
+    schemas: Schemas = attrs.field(factory=InstalledSchemas)
 
     def payload(self, value: object, path: str) -> dict[str, Any]:
         """Check a required JSON object."""
@@ -73,6 +89,7 @@ class Validator:
             input=self.payload(spec.input, f"{path}.input"),
             retry=_retry(spec.retry, f"{path}.retry"),
             time_limit=_seconds(spec.time_limit, f"{path}.time_limit"),
+            max_requests=checked_positive(spec.max_requests, f"{path}.max_requests"),
         )
 
     def handoff(
@@ -104,15 +121,17 @@ class Validator:
                 details = self.optional_payload(details, "details")
                 return Failed(self.text(reason, "reason"), details)
             case NeedsApproval():
-                return self._needs_approval(answer)
+                return (self._needs_approval(answer, ""),)
+            case list() | tuple():
+                return self._requests(answer)
             case HandOff():
                 return self.handoff(**attrs.asdict(answer, recurse=False))
             case None | Mapping():
                 return Completed(self.optional_payload(answer, "result"))
         raise InvalidPayload(
             "result",
-            f"is {type(answer).__name__}; a handler returns Completed, NeedsApproval, HandOff, "
-            "Failed, a mapping or None",
+            f"is {type(answer).__name__}; a handler returns Completed, NeedsApproval or a list of "
+            "them, HandOff, Failed, a mapping or None",
         )
 
     def _following(self, then: object) -> tuple[StepSpec, ...]:
@@ -125,13 +144,109 @@ class Validator:
             raise InvalidPayload("then", problem)
         return tuple(self.spec(spec, f"then[{number}]") for number, spec in enumerate(then))
 
-    def _needs_approval(self, needs: NeedsApproval) -> NeedsApproval:
-        return NeedsApproval(
-            tool_name=checked_name(needs.tool_name, "tool_name"),
-            arguments=self.payload(needs.arguments, "arguments"),
-            reason=self.text(needs.reason, "reason"),
-            expires_in=_expiry(needs.expires_in),
+    def decision(
+        self,
+        trigger: Literal["approve", "reject"],
+        approval_id: object,
+        note: object,
+        *,
+        arguments: object = None,
+        answer: object = None,
+        arguments_digest: object = None,
+        resume: object = False,
+    ) -> Decision:
+        """Check what a person says to a request, as far as that can be told without it."""
+        if not isinstance(resume, bool):
+            raise InvalidPayload("resume", f"is {safe_repr(resume)}; pass True or False")
+        return Decision(
+            trigger,
+            checked_approval_id(approval_id),
+            self.optional_text(note, "note"),
+            self.optional_payload(arguments, "arguments"),
+            self.optional_payload(answer, "answer"),
+            self.optional_text(arguments_digest, "arguments_digest"),
+            resume,
         )
+
+    def fits(self, approval: Approval) -> None:
+        """Check the edit and the answer of a decision against the schemas of its request."""
+        is_edited = approval.arguments_digest != approval.proposed_digest
+        if is_edited and isinstance(approval.may_edit, Mapping):
+            self._fits(approval.may_edit, approval.arguments, "arguments")
+        if approval.answer_schema is not None:
+            self._fits(approval.answer_schema, approval.answer, "answer")
+
+    def _fits(self, schema: Mapping[str, Any], value: object, name: str) -> None:
+        if (found := self.schemas.mismatch(schema, value)) is not None:
+            where, problem = found
+            raise InvalidPayload(f"{name}{where}", problem)
+
+    def _requests(self, answer: Sequence[object]) -> tuple[NeedsApproval, ...]:
+        if not 1 <= len(answer) <= MAX_TOGETHER:
+            problem = f"is a list of {len(answer)}; return 1 to {MAX_TOGETHER} NeedsApproval"
+            raise InvalidPayload("result", problem)
+        for number, needs in enumerate(answer):
+            if not isinstance(needs, NeedsApproval):
+                problem = f"is {type(needs).__name__}; a list is of NeedsApproval alone"
+                raise InvalidPayload(f"result[{number}]", problem)
+        requests = tuple(
+            self._needs_approval(needs, f"result[{number}].")
+            for number, needs in enumerate(answer)
+            if isinstance(needs, NeedsApproval)
+        )
+        if sum(needs.keep is not None for needs in requests) > 1:
+            raise InvalidPayload("result", "has keep more than once; give it to one request")
+        return requests
+
+    def _needs_approval(self, needs: NeedsApproval, path: str) -> NeedsApproval:
+        if needs.on_reject not in ("cancel", "resume"):
+            problem = f'is {safe_repr(needs.on_reject)}; pass "cancel" or "resume"'
+            raise InvalidPayload(f"{path}on_reject", problem)
+        needed = checked_positive(needs.approvals_needed, f"{path}approvals_needed")
+        if needed > MAX_PEOPLE:
+            problem = f"is {needed}; at most {MAX_PEOPLE} people can be asked for"
+            raise InvalidPayload(f"{path}approvals_needed", problem)
+        if needed > 1 and (needs.may_edit is not False or needs.answer_schema is not None):
+            problem = (
+                "is above 1 beside may_edit or answer_schema; several people can say yes or no to "
+                "exact arguments only"
+            )
+            raise InvalidPayload(f"{path}approvals_needed", problem)
+        return NeedsApproval(
+            tool_name=checked_name(needs.tool_name, f"{path}tool_name"),
+            arguments=self.payload(needs.arguments, f"{path}arguments"),
+            reason=self.text(needs.reason, f"{path}reason"),
+            expires_in=_length(needs.expires_in, f"{path}expires_in", "never expires"),
+            may_edit=self._may_edit(needs.may_edit, f"{path}may_edit"),
+            answer_schema=self._schema(needs.answer_schema, f"{path}answer_schema"),
+            on_reject=needs.on_reject,
+            approvals_needed=needed,
+            not_by=_people(needs.not_by, f"{path}not_by"),
+            assigned_to=_people(needs.assigned_to, f"{path}assigned_to"),
+            remind_after=_length(needs.remind_after, f"{path}remind_after", "reminds of nothing"),
+            call_id=None
+            if needs.call_id is None
+            else checked_name(needs.call_id, f"{path}call_id"),
+            keep=None
+            if needs.keep is None
+            else checked_json(needs.keep, f"{path}keep", MAX_KEPT_BYTES),
+        )
+
+    def _may_edit(self, value: object, path: str) -> bool | Mapping[str, Any]:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, Mapping):
+            problem = f"is {type(value).__name__}; pass True, False or a JSON Schema"
+            raise InvalidPayload(path, problem)
+        return self._schema(value, path) or {}
+
+    def _schema(self, value: object, path: str) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        schema = checked_payload(value, path, MAX_SCHEMA_BYTES)
+        if problem := self.schemas.problem_of(schema):
+            raise InvalidPayload(path, problem)
+        return schema
 
     def _handoff_payload(self, value: object, name: str) -> dict[str, Any]:
         if value is None:
@@ -189,8 +304,13 @@ def _seconds(limit: object, path: str) -> float | None:
     return None if length is None else length.total_seconds()
 
 
-def _expiry(expires_in: object) -> timedelta | None:
-    return _length(expires_in, "expires_in", "never expires")
+def _people(value: object, path: str) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        problem = f"is {type(value).__name__}; pass a list of the ids of actors"
+        raise InvalidPayload(path, problem)
+    if len(value) > MAX_PEOPLE:
+        raise InvalidPayload(path, f"names {len(value)}; name at most {MAX_PEOPLE}")
+    return tuple(checked_id(each, f"{path}[{number}]") for number, each in enumerate(value))
 
 
 def _length(value: object, path: str, none_means: str) -> timedelta | None:

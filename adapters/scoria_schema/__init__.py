@@ -1,0 +1,160 @@
+"""JSON Schema 2020-12 for what a person may edit or answer, checked by `jsonschema`.
+
+A schema may have been written by a model, so it is held to what ends soon: it refers to nothing
+but itself, its patterns are RE2's, which take linear time, and its keywords are counted as they are
+applied. `patternProperties` is refused, as `jsonschema` gives it to another engine.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import re2
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from scoria_core.errors import safe_repr
+from scoria_core.payloads import child_path
+from scoria_core.visible import visible_line
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+MAX_KEYWORDS = 200_000
+"""How many keywords are applied in one check before it is given up."""
+
+MAX_MESSAGE = 200
+"""How many characters are told of what does not fit."""
+
+_TOO_LONG = "takes too long to check against its schema"
+
+_left: ContextVar[list[int]] = ContextVar("_left")
+
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
+
+
+class JsonSchemas:
+    """Checks schemas, and values against them; it is `scoria_core.ports.Schemas`."""
+
+    def problem_of(self, schema: Mapping[str, object]) -> str | None:
+        """Say what is wrong with a schema in one line, or return None."""
+        try:
+            Draft202012Validator.check_schema(schema)
+            return next(_problems(schema), None)
+        except SchemaError as error:
+            where = _path(error)
+            return f"is no JSON Schema 2020-12: {where and f'at {where} '}{_message(error)}"
+        except RecursionError:
+            return "is no JSON Schema that can be read: it nests too deep"
+
+    def mismatch(self, schema: Mapping[str, object], value: object) -> tuple[str, str] | None:
+        """Return where `value` does not fit a schema that has no problem, and why."""
+        token = _left.set([MAX_KEYWORDS])
+        try:
+            error = best_match(_Bounded(schema, registry=Registry()).iter_errors(value))
+        except (_TooLong, RecursionError):
+            return "", _TOO_LONG
+        finally:
+            _left.reset(token)
+        return None if error is None else (_path(error), f"does not fit: {_message(error)}")
+
+
+class _TooLong(Exception):
+    """A check has applied as many keywords as it may."""
+
+
+def _counted(keyword: Keyword) -> Keyword:
+    def apply(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        left = _left.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise _TooLong
+        return keyword(validator, value, instance, schema) or iter(())
+
+    return apply
+
+
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and _compiled(pattern).search(instance) is None:
+        yield ValidationError(f"{safe_repr(instance)} does not match {safe_repr(pattern)}")
+
+
+def _unique_items(_: Any, unique: object, instance: Any, __: Any) -> Iterator[ValidationError]:
+    # That of jsonschema compares each item with each where they cannot be sorted.
+    if unique and isinstance(instance, list) and len({*map(_key, instance)}) < len(instance):
+        yield ValidationError("has two items that are equal")
+
+
+def _key(value: object) -> Hashable:
+    """Return what is equal for equal JSON values; 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, _key(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(_key, value))
+    return ("boolean", value) if isinstance(value, bool) else ("plain", value)
+
+
+_KEYWORDS: dict[str, Keyword] = {
+    **Draft202012Validator.VALIDATORS,
+    "pattern": _pattern,
+    "uniqueItems": _unique_items,
+}
+_Bounded = extend(
+    Draft202012Validator, {name: _counted(keyword) for name, keyword in _KEYWORDS.items()}
+)
+
+
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+def _problems(schema: Mapping[str, object]) -> Iterator[str]:
+    """Yield what cannot be used of a schema that is one."""
+    if schema.get("$schema", DIALECT) != DIALECT:
+        yield f"is of another dialect; leave $schema out, or say {DIALECT}"
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for keyword, value in _members(schema):
+        if keyword == "$id" and isinstance(value, str):
+            yield "has an $id; it is read alone, so leave that out"
+        if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
+            if not value.startswith("#"):
+                yield f"refers to {safe_repr(value)}; it may refer to itself alone, as #/$defs/name"
+                return
+            try:
+                resolver.lookup(value)
+            except Unresolvable:
+                yield f"refers to {safe_repr(value)}, which is not in it"
+        if keyword == "patternProperties":
+            yield "has patternProperties, which are not supported; name the properties"
+        if keyword == "pattern" and isinstance(value, str):
+            try:
+                _compiled(value)
+            except re2.error as error:
+                yield f"has the pattern {safe_repr(value)}, which RE2 does not take: {error}"
+
+
+def _members(value: object) -> Iterator[tuple[str, object]]:
+    """Yield each key of a JSON value with what stands under it, at any depth."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield key, each
+            yield from _members(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _members(each)
+
+
+def _path(error: ValidationError | SchemaError) -> str:
+    path = ""
+    for each in error.absolute_path:
+        path = f"{path}[{each}]" if isinstance(each, int) else child_path(path, each)
+    return path
+
+
+def _message(error: ValidationError | SchemaError) -> str:
+    return visible_line(error.message, MAX_MESSAGE)
