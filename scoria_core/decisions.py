@@ -215,6 +215,8 @@ def conclude(
             )
         case StepError():
             _fail_step(change, claimed.step_id, outcome)
+        case NeedsApproval():
+            _request_approvals(change, claimed, (outcome,))
         case tuple():
             _request_approvals(change, claimed, outcome)
         case HandOff() if _handoffs_above(change.run, claimed) >= MAX_HANDOFFS_DEEP:
@@ -260,16 +262,14 @@ def recover_overdue(change: Change, max_attempts: int) -> bool:
     return due_at is not None and due_at <= change.at and recover(change, max_attempts)
 
 
-def settle_overdue(change: Change) -> bool:
-    """Record which requests have expired, and which are to be reminded of; False where none is."""
-    run, before = change.run, len(change.records)
+def settle_overdue(change: Change) -> None:
+    """Record which requests have expired, and which are to be reminded of."""
     _expire_overdue(change)
-    for approval in run.open_requests():
+    for approval in change.run.open_requests():
         if approval.remind_after is None or approval.reminded_at is not None:
             continue
         if approval.requested_at + timedelta(seconds=approval.remind_after) <= change.at:
             change.move("approval", approval.approval_id, "remind")
-    return len(change.records) > before
 
 
 def resume_expired(change: Change, kinds: Collection[str]) -> bool:

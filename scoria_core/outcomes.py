@@ -152,5 +152,5 @@ class HandOff:
     capability_tags: tuple[str, ...] = ()
 
 
-Outcome = Completed | Failed | HandOff | tuple[NeedsApproval, ...]
-"""What came of a step, checked: of requests for approval there is at least one."""
+Outcome = Completed | Failed | HandOff | NeedsApproval | tuple[NeedsApproval, ...]
+"""What came of a step: of several requests for approval there is at least one."""

@@ -109,7 +109,10 @@ class Scheduler:
         return run
 
     def work(self, run_id: str, given: Handlers | None) -> Run | None:
-        """Carry out what is due in a run; None where nothing was."""
+        """Carry out what is due in a run; None where no step was carried out or recovered.
+
+        Also records which requests have expired, and which are to be reminded of.
+        """
         handlers = self._with(given)
         run = self._work(run_id, handlers)
         if given:
@@ -181,17 +184,17 @@ class Scheduler:
 
         def decide(change: Change) -> tuple[bool, Step | None]:
             recovered = change.only_if_due = decisions.recover_overdue(change, self.max_attempts)
-            settled = decisions.settle_overdue(change)
+            decisions.settle_overdue(change)
             decisions.resume_expired(change, handlers)
-            return recovered or settled, execution.claim(change)
+            return recovered, execution.claim(change)
 
         with execution.begun(run_id):
             try:
-                run, (is_changed, step) = self.runs.change(run_id, decide)
+                run, (recovered, step) = self.runs.change(run_id, decide)
             except VersionConflict:
                 # Its handler is alive: the lease was renewed.
                 return None
-            if step is None and not is_changed:
+            if step is None and not recovered:
                 return None
             return execution.carry_out(run, step)
 

@@ -121,7 +121,7 @@ class Validator:
                 details = self.optional_payload(details, "details")
                 return Failed(self.text(reason, "reason"), details)
             case NeedsApproval():
-                return (self._needs_approval(answer, ""),)
+                return self._needs_approval(answer, "")
             case list() | tuple():
                 return self._requests(answer)
             case HandOff():
@@ -185,10 +185,10 @@ class Validator:
         if not 1 <= len(answer) <= MAX_TOGETHER:
             problem = f"is a list of {len(answer)}; return 1 to {MAX_TOGETHER} NeedsApproval"
             raise InvalidPayload("result", problem)
-        for number, needs in enumerate(answer):
+        for needs in answer:
             if not isinstance(needs, NeedsApproval):
-                problem = f"is {type(needs).__name__}; a list is of NeedsApproval alone"
-                raise InvalidPayload(f"result[{number}]", problem)
+                problem = f"is a list with {type(needs).__name__}; a list is of NeedsApproval alone"
+                raise InvalidPayload("result", problem)
         requests = tuple(
             self._needs_approval(needs, f"result[{number}].")
             for number, needs in enumerate(answer)

@@ -29,6 +29,7 @@ CODES = {
     "RunNotResumable": "run_not_resumable",
     "ApprovalPending": "approval_pending",
     "ApprovalNotPending": "approval_not_pending",
+    "DecisionRefused": "decision_refused",
     "CloseRefused": "close_refused",
     "IdempotencyConflict": "idempotency_conflict",
     "VersionConflict": "version_conflict",
