@@ -289,10 +289,9 @@ def resume_expired(change: Change, kinds: Collection[str]) -> bool:
 def as_decided(change: Change, decision: Decision) -> Approval:
     """Return the request as the decision would leave it, if `change.actor_id` may make it.
 
-    Records what has expired until then. Raises `ApprovalNotPending`, `DecisionRefused`, or
+    Raises `ApprovalNotPending`, `DecisionRefused`, or
     `InvalidPayload` for an edit or an answer that the request does not allow.
     """
-    _expire_overdue(change)
     approval = _pending(change, decision)
     requester = change.run.facts.identity.actor_id
     if change.actor_id in [requester if who == REQUESTER else who for who in approval.not_by]:
@@ -313,6 +312,7 @@ def decide(change: Change, decision: Decision, approval: Approval) -> None:
     A yes approves with the last that is needed; those before are endorsements. A no cancels the
     run, unless the request says "resume".
     """
+    _expire_overdue(change)
     data: dict[str, Any] = {"note": decision.note, "arguments_digest": approval.arguments_digest}
     if approval.arguments_digest != approval.proposed_digest:
         data |= {"arguments": approval.arguments, "proposed_digest": approval.proposed_digest}
@@ -336,8 +336,8 @@ def resume(change: Change) -> None:
     step = run.active_step()
     if run.status != RunStatus.WAITING_FOR_APPROVAL or step is None:
         _refuse_resume(run)
-    _expire_overdue(change)
-    if pending := run.open_requests():
+    as_of_now = [run.as_of(each, change.at) for each in run.open_requests()]
+    if pending := [each for each in as_of_now if each.status == ApprovalStatus.PENDING]:
         raise ApprovalPending(
             "run",
             run.run_id,
@@ -348,6 +348,7 @@ def resume(change: Change) -> None:
             else f" on approval {pending[0].approval_id}, which is pending",
             next_move="a person decides first: call approve or reject",
         )
+    _expire_overdue(change)
     change.move("run", run.run_id, "resume")
     _move_step(change, step.step_id, "resume")
 

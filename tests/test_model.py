@@ -25,12 +25,13 @@ from lab.model.composition import (
     Situation,
     clashes,
     told_apart,
+    within,
 )
 from lab.model.invariants import INVARIANTS
 from lab.model.planted import BUGS, planted
 from lab.model.script import VOCABULARY, NotAScript, read, written
 from lab.model.search import CounterExample, Report, search
-from lab.model.vocabulary import CALLS, STARTS, Claim, Command
+from lab.model.vocabulary import CALLS, SEARCHES, STARTS, Claim, Command
 from lab.model.walk import Walk, replay
 from scoria_core import lifecycles
 from scoria_diagrams import lifecycle_of, render
@@ -39,6 +40,8 @@ from tlc import read_tla
 WIDE = Bounds(steps=3, approvals=1, attempts=1)
 LONG = Bounds(steps=2, approvals=2, attempts=2)
 SMALL = Bounds(steps=1, approvals=1, attempts=1)
+NARROW = [each for each in SEARCHES if each != "lifecycles"]
+"""The searches that are about one way in which people decide."""
 
 
 @cache
@@ -48,7 +51,9 @@ def report_of(bounds: Bounds) -> Report:
 
 
 @pytest.mark.parametrize(
-    "bounds", [WIDE, pytest.param(LONG, marks=pytest.mark.slow)], ids=["wide", "long"]
+    "bounds",
+    [WIDE, pytest.param(LONG, marks=pytest.mark.slow), *map(within, NARROW)],
+    ids=["wide", "long", *NARROW],
 )
 def test_every_invariant_holds_everywhere(bounds: Bounds) -> None:
     """Nothing breaks an invariant, each was checked in every run, and every run can be ended."""
@@ -56,7 +61,7 @@ def test_every_invariant_holds_everywhere(bounds: Bounds) -> None:
     assert report.counter_example is None
     assert report.dead_ends == 0
     assert report.checked.keys() == set(range(1, 10)) == INVARIANTS.keys()
-    assert min(report.checked.values()) >= report.runs > 500
+    assert min(report.checked.values()) >= report.runs > (500 if bounds in (WIDE, LONG) else 100)
     assert report.states > report.runs
 
 
@@ -159,10 +164,10 @@ def future(composition: Composition, moment: Moment) -> object:
 
 
 @cache
-def found(number: int) -> CounterExample:
+def found(about: str, number: int) -> CounterExample:
     """Return what a search finds with a bug planted; made once."""
-    with planted(number):
-        example = search(Bounds()).counter_example
+    with planted(about, number):
+        example = search(within(about)).counter_example
     assert example is not None
     return example
 
@@ -176,28 +181,29 @@ def walked(script: str) -> list[str] | None:
 
 
 def test_a_bug_is_planted_against_every_invariant() -> None:
-    """No invariant goes without a test that it can fail."""
-    assert BUGS.keys() == INVARIANTS.keys()
+    """No invariant, and no search, goes without a test that it can fail."""
+    assert {number for _, number in BUGS} == INVARIANTS.keys()
+    assert {about for about, _ in BUGS} == SEARCHES.keys()
 
 
-@pytest.mark.parametrize("number", BUGS)
-def test_a_planted_bug_is_found(number: int) -> None:
+@pytest.mark.parametrize(("about", "number"), BUGS)
+def test_a_planted_bug_is_found(about: str, number: int) -> None:
     """The invariant it breaks is named, and its script breaks it again, and not without the bug."""
-    example = found(number)
+    example = found(about, number)
     assert example.numbers == (number,)
     script = written(example.script)
-    with planted(number):
+    with planted(about, number):
         assert walked(script) == [str(breach) for breach in example.breaches]
     assert not breaks(script)
 
 
-@pytest.mark.parametrize("number", BUGS)
-def test_a_counter_example_has_no_line_too_many(number: int) -> None:
+@pytest.mark.parametrize(("about", "number"), BUGS)
+def test_a_counter_example_has_no_line_too_many(about: str, number: int) -> None:
     """Without any one of its lines the script breaks nothing, or cannot be walked."""
-    script = list(found(number).script)
+    script = list(found(about, number).script)
     for left_out in range(len(script)):
         shorter = written(script[:left_out] + script[left_out + 1 :])
-        with planted(number):
+        with planted(about, number):
             assert not breaks(shorter)
 
 
@@ -242,7 +248,8 @@ def test_two_handlers_of_one_step_break_the_first_invariant() -> None:
 
 def reached(subject: str) -> set[tuple[str | None, str | None, str]]:
     """Return the moves of a subject in the composition; those that create it go from None."""
-    moves = report_of(LONG).moves | report_of(WIDE).moves
+    reports = [report_of(bounds) for bounds in (LONG, WIDE, *map(within, NARROW))]
+    moves = {move for report in reports for move in report.moves}
     return {move[1:] for move in moves if move[0] == subject}
 
 
@@ -309,7 +316,8 @@ def told(*arguments: str) -> tuple[int, str, str]:
 
 def test_the_command_tells_bounds_states_time_and_invariants() -> None:
     """The figures of the search are printed, and a line for each invariant; the exit code is 0."""
-    code, out, err = told("--steps", "1", "--approvals", "1", "--attempts", "1")
+    few = ("--steps", "1", "--approvals", "1", "--attempts", "1")
+    code, out, err = told("--search", "lifecycles", *few)
     assert (code, err) == (0, "")
     assert f"{report_of(SMALL).states:,}, in which {report_of(SMALL).runs} different" in out
     for number, holds in INVARIANTS.items():
@@ -327,7 +335,8 @@ def test_the_command_prints_a_script_that_it_replays(tmp_path: Path) -> None:
     script.write_text(out)
     code, again, _ = told("--plant", "3", "--replay", str(script))
     assert code == 1
-    assert again.splitlines()[-1] == out.splitlines()[-1] == f"# {found(3).breaches[0]}"
+    told_of = f"# {found('lifecycles', 3).breaches[0]}"
+    assert again.splitlines()[-1] == out.splitlines()[-1] == told_of
     assert told("--replay", str(script), "--target", "memory://")[0] == 0
 
 

@@ -8,11 +8,12 @@ from typing import TextIO
 
 import click
 
-from lab.model.composition import UNBOUNDED, Bounds, Composition
+from lab.model.composition import UNBOUNDED, Bounds, Composition, within
 from lab.model.invariants import INVARIANTS
 from lab.model.planted import BUGS, planted
 from lab.model.script import NotAScript, read, written
 from lab.model.search import Report, search
+from lab.model.vocabulary import SEARCHES
 from lab.model.walk import StoredRun, Walk, replay
 from scoria_conformance.target import Target
 from scoria_core import ScoriaError
@@ -25,19 +26,34 @@ _DEFAULT = Bounds()
 @click.option("--steps", type=click.IntRange(1), default=_DEFAULT.steps)
 @click.option("--approvals", type=click.IntRange(0, 3), default=_DEFAULT.approvals)
 @click.option("--attempts", type=click.IntRange(1), default=_DEFAULT.attempts)
+@click.option("--search", "about", type=click.Choice([*SEARCHES]), help="What it is about.")
 @click.option("--plant", type=click.IntRange(1, 9), help="Plant a bug against this invariant.")
 @click.option("--replay", "script", type=click.File(), help="Walk a script, and search nothing.")
 @click.option("--target", help="Where the replay keeps its journal: store URL or module:factory.")
-def model(plant: int | None, script: TextIO | None, target: str | None, **bounds: int) -> int:
-    """Explore the four lifecycles composed, and hold every situation to the nine invariants."""
+def model(
+    about: str | None,
+    plant: int | None,
+    script: TextIO | None,
+    target: str | None,
+    **bounds: int,
+) -> int:
+    """Explore the four lifecycles composed, and hold every situation to the nine invariants.
+
+    Without --search all of its searches are made, one after the other.
+    """
+    searches = [about] if about else [*SEARCHES]
+    if plant is not None:
+        searches = [each for each in searches if (each, plant) in BUGS][:1]
+        if not searches:
+            raise click.UsageError(f"no bug against invariant {plant} is found by {about}")
     if target is not None and script is None:
         raise click.UsageError("--target says where a script is replayed: give --replay FILE too")
     with ExitStack() as stack:
         if plant is not None:
-            _tell(f"planted      {BUGS[plant].words}")
-            stack.enter_context(planted(plant))
+            _tell(f"planted      {BUGS[searches[0], plant].words}")
+            stack.enter_context(planted(searches[0], plant))
         if script is None:
-            return _search(Bounds(**bounds))
+            return max(_search(within(each, **bounds)) for each in searches)
         walk = Walk(Composition(UNBOUNDED), _stored(target, stack))
         return _replay(walk, script)
 
@@ -66,6 +82,7 @@ def _tell(*lines: str) -> None:
 def _tell_size(report: Report) -> None:
     bounds = report.bounds
     _tell(
+        f"search       {bounds.search}",
         f"bounds       {bounds.callers} callers, {bounds.steps} steps, "
         f"{bounds.approvals} approvals, {bounds.attempts} attempts of a step",
         f"states       {report.states:,}, in which {report.runs:,} different runs stand",

@@ -8,14 +8,15 @@ caller may come between two of these; so may a crash, and the time at which a re
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from types import MappingProxyType
 
 import attrs
 
 from lab.model.invariants import INVARIANTS, Breach, Observed, breaches
-from lab.model.vocabulary import ANSWERS, CALLS, STARTS, TICK, Claim, Command
+from lab.model.vocabulary import ANSWERS, CALLS, SEARCHES, STARTS, TICK, Claim, Command, Words
 from scoria_core import Approval, RunDetail, ScoriaError, Step
 from scoria_core.decisions import Change
 from scoria_core.errors import StoreCorrupt
@@ -37,6 +38,12 @@ class Bounds:
     steps: int = 3
     approvals: int = 2
     attempts: int = 2
+    search: str = "lifecycles"
+
+    @property
+    def words(self) -> Words:
+        """What callers do in this search; in none, everything."""
+        return SEARCHES.get(self.search, Words(tuple(STARTS), tuple(CALLS), tuple(ANSWERS)))
 
     def admit(self, run: Run) -> bool:
         """Tell whether the run is within the bounds."""
@@ -47,8 +54,22 @@ class Bounds:
         )
 
 
-UNBOUNDED = Bounds(steps=sys.maxsize, approvals=sys.maxsize, attempts=sys.maxsize)
-"""For one walk, which ends where its script does."""
+_BY_SEARCH: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "together": {"steps": 1, "approvals": 4},
+        "quorum": {"steps": 1},
+        "edits": {"steps": 1},
+    }
+)
+
+
+def within(search: str, **bounds: int) -> Bounds:
+    """Return the bounds of a search: those given, but one step where it is about decisions."""
+    return Bounds(**{**bounds, **_BY_SEARCH.get(search, {})}, search=search)
+
+
+UNBOUNDED = Bounds(steps=sys.maxsize, approvals=sys.maxsize, attempts=sys.maxsize, search="")
+"""For one walk, which ends where its script does, in the words of all searches."""
 
 
 @attrs.frozen(eq=False)
@@ -204,7 +225,9 @@ class Composition:
         at = action.caller - 1
         moment, phase = situation.moment, situation.callers[at]
         deed = (
-            self._deed(action.deed, moment, phase) if action.deed in _said(moment, phase) else None
+            self._deed(action.deed, moment, phase)
+            if action.deed in self._said(moment, phase)
+            else None
         )
         if deed is None:
             raise CannotHappen(str(action))
@@ -214,7 +237,7 @@ class Composition:
 
     def deeds(self, moment: Moment, phase: Phase) -> Iterator[Deed]:
         """Yield what a caller can do that stands at `phase`."""
-        deeds = (self._deed(text, moment, phase) for text in _said(moment, phase))
+        deeds = (self._deed(text, moment, phase) for text in self._said(moment, phase))
         return (deed for deed in deeds if deed is not None)
 
     def decide(self, moment: Moment, command: Command) -> Decision:
@@ -249,7 +272,7 @@ class Composition:
 
     def _deed(self, text: str, moment: Moment, phase: Phase) -> Deed | None:
         """Return what a deed leads to, or None where it cannot be, or goes beyond the bounds."""
-        if text not in _said(moment, phase):
+        if text not in self._said(moment, phase):
             return None
         if text == CRASH:
             return Deed(text, moment, IDLE)
@@ -312,6 +335,17 @@ class Composition:
         self.checked.update(list(numbers))
         return breaches(seen, numbers)
 
+    def _said(self, moment: Moment, phase: Phase) -> Iterable[str]:
+        """Return the words of what a caller may do that stands at `phase`."""
+        words = self.bounds.words
+        match phase:
+            case Idle():
+                return words.calls if moment.has_started else words.starts
+            case Handling():
+                return (*words.answers, CRASH)
+            case Decided():
+                return (COMMIT, CRASH)
+
     def _merged(self, moment: Moment) -> Moment:
         """Return the moment that stands for all like it; a broken one stands for itself."""
         read = partial(self._read, moment.run, moment.now)
@@ -320,17 +354,6 @@ class Composition:
         if moment.breaches:
             return moment
         return self._moments.setdefault(told_apart(moment), Moment(moment.run, moment.now, read))
-
-
-def _said(moment: Moment, phase: Phase) -> Iterable[str]:
-    """Return the words of what a caller may do that stands at `phase`."""
-    match phase:
-        case Idle():
-            return CALLS if moment.has_started else STARTS
-        case Handling():
-            return (*ANSWERS, CRASH)
-        case Decided():
-            return (COMMIT, CRASH)
 
 
 def _command(text: str, phase: Phase) -> Command:
@@ -398,9 +421,20 @@ def told_apart(moment: Moment) -> object:
             for step in run.steps.values()
         ),
         tuple(
-            (number[approval.step_id], approval.status, _ticks_left(run, approval, moment.now))
+            (
+                number[approval.step_id],
+                approval in run.requests_of(approval.step_id),
+                approval.status,
+                approval.on_reject,
+                approval.approvals_needed,
+                tuple(sorted(each.by for each in approval.endorsements)),
+                approval.may_edit,
+                _ticks_left(run, approval, moment.now),
+                _ticks_to_reminder(approval, moment.now),
+            )
             for approval in run.approvals.values()
         ),
+        run.status == "waiting_for_approval" and run.last_request_expired(moment.now),
         tuple(
             (number[each.parent_step_id], number[each.child_step_id], each.status)
             for each in run.handoffs.values()
@@ -414,8 +448,17 @@ def _ticks_left(run: Run, approval: Approval, now: datetime) -> int | None:
     may_be_used = (
         approval.status == "approved"
         and not is_terminal("step", step.status)
-        and run.approval_of(step.step_id) is approval
+        and approval in run.requests_of(step.step_id)
     )
     if approval.expires_at is None or not (may_be_used or approval.status == "pending"):
         return None
     return max(0, (approval.expires_at - now) // TICK)
+
+
+def _ticks_to_reminder(approval: Approval, now: datetime) -> int | None:
+    """Return when a reminder is due; None where none is to come."""
+    is_open = approval.status == "pending" and approval.reminded_at is None
+    if approval.remind_after is None or not is_open:
+        return None
+    remind_at = approval.requested_at + timedelta(seconds=approval.remind_after)
+    return max(0, (remind_at - now) // TICK)

@@ -72,30 +72,43 @@ def one_step_is_active(seen: Observed) -> Problems:
 def waits_for_one_approval(seen: Observed) -> Problems:
     """2: A run is `waiting_for_approval` exactly while one of its steps is.
 
-    Exactly one approval, not yet used, belongs to that step.
+    The requests of that step's latest asking, and no others, are unused. None is pending elsewhere.
     """
     run = seen.after
     waiting = {step.step_id for step in run.steps if step.status == "waiting_for_approval"}
     if (run.summary.status == "waiting_for_approval") != (len(waiting) == 1):
         yield f"the run is {run.summary.status} and {len(waiting)} of its steps wait"
     for step in run.steps:
-        unused = _unused(run, step)
+        unused = _unused_askings(run, step)
         if step.status != "cancelled" and unused != (step.step_id in waiting):
-            yield f"step {step.sequence} is {step.status} and has {unused} unused approvals"
+            yield f"step {step.sequence} is {step.status} and has asked {unused} times in vain"
+        shown = [approval.approval_id for approval in step.approvals]
+        if shown != _asked_last(run, step):
+            yield f"step {step.sequence} shows other requests than it made last"
     if run.summary.status not in _ENDED:
         yield from _pending_elsewhere(run, waiting)
 
 
-def _unused(run: RunDetail, step: Step) -> int:
-    asked = sum(approval.step_id == step.step_id for approval in run.approvals)
+def _unused_askings(run: RunDetail, step: Step) -> int:
     moves = [entry.trigger for entry in run.journal if entry.subject_id == step.step_id]
-    return asked - moves.count("resume")
+    return moves.count("request_approval") - moves.count("resume")
+
+
+def _asked_last(run: RunDetail, step: Step) -> list[str]:
+    """Return the ids of the requests that the journal names after the step asked last."""
+    asked: list[str] = []
+    for entry in run.journal:
+        if entry.subject_id == step.step_id and entry.trigger == "request_approval":
+            asked = []
+        elif entry.type == "approval_requested" and entry.data["step_id"] == step.step_id:
+            asked.append(entry.subject_id)
+    return asked
 
 
 def _pending_elsewhere(run: RunDetail, waiting: set[str]) -> Problems:
-    pending = [approval for approval in run.approvals if approval.status == "pending"]
-    if len(pending) > 1 or run.summary.pending_approval not in (pending or (None,)):
-        yield f"{len(pending)} approvals are pending, and the run shows another"
+    pending = tuple(approval for approval in run.approvals if approval.status == "pending")
+    if run.summary.pending_approvals != pending:
+        yield f"{len(pending)} approvals are pending, and the run shows others"
     if {approval.step_id for approval in pending} - waiting:
         yield "an approval is pending, and its step does not wait"
 
@@ -235,20 +248,23 @@ def approval_is_decided_once(seen: Observed) -> Problems:
     """8: An approval is decided at most once; a decision names who made it.
 
     It carries the digest of the arguments it was made on; what the handler gets is what was
-    approved.
+    approved. Where several people are needed each counts once, and nobody who may not decide does.
     """
     for number, approval in enumerate(seen.after.approvals, 1):
         entries = [e for e in seen.after.journal if e.subject_id == approval.approval_id]
         for problem in _decision_problems(approval, entries):
             yield f"approval {number} {problem}"
-    if seen.entered is not None and seen.entered.approval is not None:
-        yield from _handed_problems(seen.entered.approval, seen.after)
+        for problem in _people_problems(approval, entries, seen.after.identity.actor_id):
+            yield f"approval {number} {problem}"
+    for handed in () if seen.entered is None else seen.entered.approvals:
+        if handed not in seen.after.approvals:
+            yield "the handler gets another approval than the run has"
 
 
 def _decision_problems(approval: Approval, entries: list[JournalEntry]) -> Problems:
     if approval.arguments_digest != digest(approval.arguments):
         yield "has another digest than its arguments"
-    if approval.arguments != entries[0].data["arguments"]:
+    if approval.proposed_arguments != entries[0].data["arguments"]:
         yield "has other arguments than were asked for"
     decisions = [entry for entry in entries if entry.trigger in ("approve", "reject")]
     if len(decisions) > 1:
@@ -261,11 +277,22 @@ def _decision_problems(approval: Approval, entries: list[JournalEntry]) -> Probl
             yield f"is {approval.status} and does not name who decided"
         if decision.data.get("arguments_digest") != approval.arguments_digest:
             yield "was decided on another digest"
+        if approval.arguments != decision.data.get("arguments", approval.proposed_arguments):
+            yield "has other arguments than were approved"
+        if approval.answer != decision.data.get("answer"):
+            yield "has another answer than was given"
 
 
-def _handed_problems(handed: Approval, run: RunDetail) -> Problems:
-    if handed not in run.approvals:
-        yield "the handler gets another approval than the run has"
+def _people_problems(approval: Approval, entries: list[JournalEntry], requester: str) -> Problems:
+    yeses = [entry.actor_id for entry in entries if entry.trigger in ("endorse", "approve")]
+    if len(set(yeses)) < len(yeses):
+        yield f"counts one person twice, of {yeses}"
+    is_approved = any(entry.trigger == "approve" for entry in entries)
+    if is_approved and len(yeses) != approval.approvals_needed:
+        yield f"is approved by {len(yeses)} people, and needs {approval.approvals_needed}"
+    barred = {requester if each == "requester" else each for each in approval.not_by}
+    if barred & {*yeses, *(entry.actor_id for entry in entries if entry.trigger == "reject")}:
+        yield "was decided by one who may not"
 
 
 def refusal_changes_nothing(seen: Observed) -> Problems:

@@ -1,6 +1,6 @@
 """Bugs to be found: for each invariant, one planted in what guards it in the core."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -8,15 +8,17 @@ from unittest.mock import patch
 
 import attrs
 
-from scoria_core import Identity, JournalEntry, Step, decisions
+from scoria_core import Identity, JournalEntry, Step, StepSpec, decisions
+from scoria_core import run as run_module
 from scoria_core.conversion import converter
-from scoria_core.decisions import Change
-from scoria_core.errors import RunNotResumable
-from scoria_core.lifecycles import ApprovalStatus, RunStatus, next_state
+from scoria_core.decisions import Change, Decision
+from scoria_core.errors import RunNotResumable, ScoriaError
+from scoria_core.lifecycles import RunStatus, next_state
 from scoria_core.model import Approval, StepError
 from scoria_core.run import Run
 
 Guard = tuple[object, str]
+Where = tuple[str, int]
 
 
 @attrs.frozen
@@ -24,7 +26,7 @@ class Bug:
     """A wrong function in the place of a right one, and what is wrong with it."""
 
     words: str
-    evolve: Mapping[Guard, Callable[..., Any]]
+    evolve: Mapping[Guard, object]
 
 
 def _claims_beside_another(change: Change, kinds: Any) -> Step | None:
@@ -89,69 +91,109 @@ def _checks_nothing(_: Run, __: JournalEntry) -> None:
     return
 
 
-def _approves_for_nobody(change: Change, approval_id: str, note: str | None) -> None:
-    approval = decisions._pending(change, approval_id, "approve")
+_decided = decisions.decide
+
+
+def _decides_for_nobody(change: Change, decision: Decision, approval: Approval) -> None:
     change.actor_id = None
-    decisions._decide(change, approval, "approve", note)
+    _decided(change, decision, approval)
 
 
 _looked_up = decisions._pending
 
 
-def _expires_and_refuses(change: Change, approval_id: str, trigger: str) -> Approval:
-    approval = change.run.approvals.get(approval_id)
-    if approval and change.run.as_of(approval, change.at).status == ApprovalStatus.EXPIRED:
-        decisions._expire_overdue(change)
-    return _looked_up(change, approval_id, trigger)
+def _is_refused_after_an_entry(change: Change, decision: Decision) -> Approval:
+    try:
+        return _looked_up(change, decision)
+    except ScoriaError:
+        if change.run.steps:
+            decisions._queue(change, change.new_id(), StepSpec("served", "executor"))
+        raise
 
 
-BUGS: Mapping[int, Bug] = MappingProxyType(
+def _withdraws_nothing(_: Change) -> None:
+    return
+
+
+def _counts_each_yes(change: Change, decision: Decision) -> Approval:
+    approval = _looked_up(change, decision)
+    return attrs.evolve(
+        approval,
+        endorsements=tuple(attrs.evolve(each, by="") for each in approval.endorsements),
+    )
+
+
+_changed = run_module._approval_changes
+
+
+def _loses_the_edit(approval: Approval, entry: JournalEntry) -> dict[str, Any]:
+    changes = _changed(approval, entry)
+    return {
+        name: value
+        for name, value in changes.items()
+        if name not in ("arguments", "arguments_digest")
+    }
+
+
+BUGS: Mapping[Where, Bug] = MappingProxyType(
     {
-        1: Bug(
+        ("lifecycles", 1): Bug(
             "claim_next does not look whether another step is active",
             {(decisions, "claim_next"): _claims_beside_another},
         ),
-        2: Bug(
+        ("lifecycles", 2): Bug(
             "resume does not look whether the approval is decided",
             {(decisions, "resume"): _resumes_undecided},
         ),
-        3: Bug(
+        ("lifecycles", 3): Bug(
             "cancel does not withdraw what is pending",
             {(decisions, "cancel"): _cancels_without_withdrawing},
         ),
-        4: Bug(
+        ("lifecycles", 4): Bug(
             "the last step completes without its run",
             {(decisions, "_complete_step"): _completes_the_step_alone},
         ),
-        5: Bug(
+        ("lifecycles", 5): Bug(
             "a child step fails without its handoff",
             {(decisions, "_fail_step"): _fails_without_its_handoff},
         ),
-        6: Bug(
+        ("lifecycles", 6): Bug(
             "a decision makes the run that of who decided",
             {(Run, "_move"): _moves_to_another_actor},
         ),
-        7: Bug(
+        ("lifecycles", 7): Bug(
             "an entry goes on from a state its subject was not in",
             {(Change, "_add"): _adds_from_elsewhere, (Run, "_check"): _checks_nothing},
         ),
-        8: Bug(
-            "approve does not say who decided",
-            {(decisions, "approve"): _approves_for_nobody},
+        ("lifecycles", 8): Bug(
+            "a decision does not say who decided",
+            {(decisions, "decide"): _decides_for_nobody},
         ),
-        9: Bug(
+        ("lifecycles", 9): Bug(
             "a decision that comes too late is refused after an entry was added",
-            {(decisions, "_pending"): _expires_and_refuses},
+            {(decisions, "_pending"): _is_refused_after_an_entry},
+        ),
+        ("together", 3): Bug(
+            "a no withdraws nothing of what else is pending",
+            {(decisions, "_withdraw_requests"): _withdraws_nothing},
+        ),
+        ("quorum", 8): Bug(
+            "the second yes of one person counts",
+            {(decisions, "_pending"): _counts_each_yes},
+        ),
+        ("edits", 8): Bug(
+            "what was edited is lost",
+            {(run_module, "_CHANGE"): {**run_module._CHANGE, "approval": _loses_the_edit}},
         ),
     }
 )
-"""The bugs by the number of the invariant whose guard they are planted in."""
+"""The bugs by the search that finds them, and the invariant whose guard they are planted in."""
 
 
 @contextmanager
-def planted(number: int) -> Iterator[None]:
+def planted(search: str, number: int) -> Iterator[None]:
     """Have the core run with a bug."""
     with ExitStack() as stack:
-        for (owner, name), wrong in BUGS[number].evolve.items():
+        for (owner, name), wrong in BUGS[search, number].evolve.items():
             stack.enter_context(patch.object(owner, name, wrong))
         yield

@@ -6,7 +6,7 @@ The words are those of a script, so that a counter-example reads as what a host 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -21,7 +21,7 @@ from scoria_core import (
     StepSpec,
     decisions,
 )
-from scoria_core.decisions import Change
+from scoria_core.decisions import Change, Decision
 from scoria_core.outcomes import Outcome
 from scoria_core.payloads import digest
 from scoria_core.run import Run, RunFacts
@@ -109,11 +109,9 @@ def _handoff(kind: str) -> HandOff:
     )
 
 
-def _needs_approval(expires_in: timedelta | None = None) -> NeedsApproval:
+def _needs_approval(**more: Any) -> NeedsApproval:
     arguments = {"to": ["all"], "amount": 1}
-    return NeedsApproval(
-        tool_name="send", arguments=arguments, reason="goes out", expires_in=expires_in
-    )
+    return NeedsApproval(tool_name="send", arguments=arguments, reason="goes out", **more)
 
 
 def _with_handlers(decide: Decide) -> Call:
@@ -151,13 +149,21 @@ def _start(queue: Decide, facts: RunFacts = _FACTS) -> Call:
     return call
 
 
-def _decided(trigger: str, number: int) -> Call:
+def _decided(
+    trigger: Literal["approve", "reject"], number: int, who: str = "reviewer-7", **more: Any
+) -> Call:
     def call(change: Change) -> None:
         approvals = [*change.run.approvals, *["unknown"] * number]
-        change.actor_id = "reviewer-7"
-        getattr(decisions, trigger)(change, approvals[number - 1], "noted")
+        change.actor_id = who
+        decision = Decision(trigger, approvals[number - 1], "noted", **more)
+        decisions.decide(change, decision, decisions.as_decided(change, decision))
 
     return call
+
+
+def _what_is_due(change: Change) -> None:
+    decisions.settle_overdue(change)
+    decisions.resume_expired(change, _HANDLED)
 
 
 def _answered(outcome: Outcome | StepError) -> Answer:
@@ -180,15 +186,28 @@ def _starts() -> dict[str, Call]:
 
 
 def _calls() -> dict[str, Call]:
-    calls: dict[str, Call] = {"run_pending": _with_handlers(lambda _: None)}
+    calls: dict[str, Call] = {"run_pending": _with_handlers(_what_is_due)}
     for kind in KINDS:
         calls |= _both(f"add_step {kind}", _adds(kind))
     calls |= _both("resume_run", lambda change: decisions.resume(change))
     calls |= _both("retry_run", lambda change: decisions.retry(change))
     for number in range(1, MAX_APPROVALS + 1):
-        calls |= {f"{each} {number}": _decided(each, number) for each in ("approve", "reject")}
+        calls[f"approve {number}"] = _decided("approve", number)
+        calls[f"reject {number}"] = _decided("reject", number)
     calls["cancel_run"] = lambda change: decisions.cancel(change, "no longer needed")
     calls["complete_run"] = lambda change: decisions.complete_run(change)
+    return calls
+
+
+def _more_calls() -> dict[str, Call]:
+    calls: dict[str, Call] = {
+        "reject 2 and resume": _decided("reject", 2, resume=True),
+        "approve 1 edited": _decided("approve", 1, arguments={"amount": 2}, answer={"why": "less"}),
+        "approve 1 with an answer": _decided("approve", 1, answer={"why": "fine"}, resume=True),
+    }
+    for who in (IDENTITY.actor_id, "reviewer-7", "reviewer-8", "reviewer-9"):
+        calls[f"{who} approves 1"] = _decided("approve", 1, who)
+    calls["reviewer-9 rejects 1"] = _decided("reject", 1, "reviewer-9")
     return calls
 
 
@@ -198,7 +217,7 @@ def _answers() -> dict[str, Answer]:
         "Completed and asks for more": Completed(then=[_spec(KINDS[0])]),
         "Failed": Failed("not today"),
         "NeedsApproval": _needs_approval(),
-        "NeedsApproval that expires": _needs_approval(TICK),
+        "NeedsApproval that expires": _needs_approval(expires_in=TICK),
         **{f"HandOff {kind}": _handoff(kind) for kind in KINDS},
     }
     answers = {f"handler answers {name}": _answered(each) for name, each in outcomes.items()}
@@ -206,11 +225,68 @@ def _answers() -> dict[str, Answer]:
     return {**answers, "handler raises": raised, "handler is stopped": _released}
 
 
-STARTS: Mapping[str, Call] = MappingProxyType(_starts())
+def _more_answers() -> dict[str, Answer]:
+    two = (_needs_approval(expires_in=TICK), _needs_approval(on_reject="resume", keep=[1]))
+    of_three = _needs_approval(approvals_needed=2, not_by=["requester"], expires_in=2 * TICK)
+    rich = _needs_approval(
+        may_edit=True, answer_schema={"type": "object"}, remind_after=TICK, expires_in=2 * TICK
+    )
+    outcomes: dict[str, Any] = {
+        "two NeedsApproval": two,
+        "NeedsApproval by two people": of_three,
+        "NeedsApproval to edit": rich,
+    }
+    return {f"handler answers {name}": _answered(each) for name, each in outcomes.items()}
+
+
+_START, _CALLS, _ANSWERS = _starts(), _calls(), _answers()
+
+STARTS: Mapping[str, Call] = MappingProxyType(_START)
 """The calls that start a run; all have one idempotency key."""
 
-CALLS: Mapping[str, Call] = MappingProxyType(_calls())
+CALLS: Mapping[str, Call] = MappingProxyType(_CALLS | _more_calls())
 """The calls on a run that has started."""
 
-ANSWERS: Mapping[str, Answer] = MappingProxyType(_answers())
+ANSWERS: Mapping[str, Answer] = MappingProxyType(_ANSWERS | _more_answers())
 """What can become of a handler that was entered, and what is then recorded."""
+
+
+@attrs.frozen
+class Words:
+    """What callers do in one search: some of the starts, the calls and the answers."""
+
+    starts: tuple[str, ...]
+    calls: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+_SERVED = ("start_run served",)
+_GOES_ON = ("run_pending", "resume_run", "retry_run", "cancel_run")
+_ENDS = ("handler answers Completed", "handler raises", "handler is stopped")
+
+SEARCHES: Mapping[str, Words] = MappingProxyType(
+    {
+        "lifecycles": Words(tuple(_START), tuple(_CALLS), tuple(_ANSWERS)),
+        "together": Words(
+            _SERVED,
+            (*_GOES_ON, "approve 1", "reject 1", "approve 2", "reject 2", "reject 2 and resume"),
+            ("handler answers two NeedsApproval", *_ENDS),
+        ),
+        "quorum": Words(
+            _SERVED,
+            (
+                *_GOES_ON,
+                f"{IDENTITY.actor_id} approves 1",
+                *(f"reviewer-{number} approves 1" for number in (7, 8, 9)),
+                "reviewer-9 rejects 1",
+            ),
+            ("handler answers NeedsApproval by two people", *_ENDS),
+        ),
+        "edits": Words(
+            _SERVED,
+            (*_GOES_ON, "approve 1", "approve 1 edited", "approve 1 with an answer", "reject 1"),
+            ("handler answers NeedsApproval to edit", *_ENDS),
+        ),
+    }
+)
+"""What each search is about: all four lifecycles, or one way in which people decide."""
