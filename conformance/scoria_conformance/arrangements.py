@@ -34,9 +34,12 @@ class Arrangement:
     _worker: threading.Thread | None = None
     _refusal: TransitionRefused | None = None
 
-    def reach(self, subject: str, state: str) -> None:
-        """Bring the first such subject of a new run to `state`, and keep it there."""
-        self.subject = subject
+    def reach(self, subject: str, state: str, people: int = 1) -> None:
+        """Bring the first such subject of a new run to `state`, and keep it there.
+
+        Its request for approval needs a yes of so many `people`.
+        """
+        self.subject, self.world.people = subject, people
         if (subject, state) in WHILE_HANDLED:
             self._hold(WHILE_HANDLED[subject, state])
         else:
@@ -126,7 +129,12 @@ class Arrangement:
 
 
 def _request(world: World) -> None:
-    start(world, asks(expires_in=60))
+    start(world, asks(expires_in=60, approvals_needed=world.people))
+
+
+def _approve(world: World) -> None:
+    for number in range(world.people):
+        approve(world, decided_by=f"reviewer-{7 + number}")
 
 
 def _decide(world: World, decide: Callable[[World], None]) -> None:
@@ -186,7 +194,7 @@ REACH: dict[tuple[str, str], Callable[[World], None]] = {
     ("step", "failed"): lambda world: start(world, raises),
     ("step", "cancelled"): _cancel,
     ("approval", "pending"): _request,
-    ("approval", "approved"): lambda world: _decide(world, approve),
+    ("approval", "approved"): lambda world: _decide(world, _approve),
     ("approval", "rejected"): lambda world: _decide(world, reject),
     ("approval", "expired"): _expire,
     ("approval", "withdrawn"): _withdraw,
@@ -217,6 +225,7 @@ FIRST: dict[str, Callable[[RunDetail], tuple[str, str]]] = {
 FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("step", "complete"): {"result": None},
     ("step", "fail"): {"error": {"type": "Failed", "message": "no", "details": None}},
+    ("approval", "endorse"): {"note": None, "arguments_digest": digest(ARGUMENTS)},
     ("approval", "approve"): {"note": None, "arguments_digest": digest(ARGUMENTS)},
     ("approval", "reject"): {"note": None, "arguments_digest": digest(ARGUMENTS)},
 }

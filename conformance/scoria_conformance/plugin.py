@@ -43,6 +43,7 @@ pytest_plugins = [
     "scoria_conformance.steps.journals",
     "scoria_conformance.steps.examples",
     "scoria_conformance.steps.approvals",
+    "scoria_conformance.steps.decisions",
     "scoria_conformance.steps.handlers",
     "scoria_conformance.steps.handoffs",
     "scoria_conformance.steps.hosts",

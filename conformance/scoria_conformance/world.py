@@ -103,6 +103,7 @@ class World:
     calls_before: int = 0
     raced: list[RunSummary | ScoriaError] = attrs.field(factory=list)
     answer: Answer = lambda *_: None
+    people: int = 1
     ledger: Ledger = attrs.field(factory=Ledger)
     store: Observed = attrs.field(init=False)
     scoria: Scoria = attrs.field(init=False)
@@ -203,7 +204,7 @@ def completed(*_: object) -> Completed:
     return Completed({"answer": 42})
 
 
-def asks(expires_in: float | None = None) -> Answer:
+def asks(**more: Any) -> Answer:
     """Answer with a request for approval, and as done once it was approved."""
 
     def answer(step: Step, _: RunSummary) -> Completed | NeedsApproval:
@@ -213,7 +214,7 @@ def asks(expires_in: float | None = None) -> Answer:
             tool_name="send_refund",
             arguments=ARGUMENTS,
             reason="Refunds over 1,000 need a person",
-            expires_in=expires_in,
+            **more,
         )
 
     return answer

@@ -242,6 +242,8 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
     Examples:
       | state    | trigger  | reached   |
+      | pending  | endorse  | pending   |
+      | pending  | remind   | pending   |
       | pending  | approve  | approved  |
       | pending  | reject   | rejected  |
       | pending  | expire   | expired   |
@@ -260,17 +262,25 @@ Feature: Lifecycles: what is declared happens, and nothing else does
 
     Examples:
       | state     | trigger  |
+      | approved  | endorse  |
+      | approved  | remind   |
       | approved  | approve  |
       | approved  | reject   |
       | approved  | withdraw |
+      | rejected  | endorse  |
+      | rejected  | remind   |
       | rejected  | approve  |
       | rejected  | reject   |
       | rejected  | expire   |
       | rejected  | withdraw |
+      | expired   | endorse  |
+      | expired   | remind   |
       | expired   | approve  |
       | expired   | reject   |
       | expired   | expire   |
       | expired   | withdraw |
+      | withdrawn | endorse  |
+      | withdrawn | remind   |
       | withdrawn | approve  |
       | withdrawn | reject   |
       | withdrawn | expire   |
@@ -307,6 +317,32 @@ Feature: Lifecycles: what is declared happens, and nothing else does
       | expired   | reject  | reject  | ApprovalNotPending |
       | withdrawn | approve | approve | ApprovalNotPending |
       | withdrawn | reject  | reject  | ApprovalNotPending |
+
+  @APPROVAL-1
+  Scenario Outline: An approval by two people is endorsed by the first yes
+    Given a run whose approval by two people is "<state>"
+    When the host calls <call> without a handler
+    Then the approval was told to <trigger> once, and is "<reached>"
+
+    Examples:
+      | state   | trigger | reached | call    |
+      | pending | endorse | pending | approve |
+
+  @APPROVAL-2
+  Scenario Outline: An approval by two people is not endorsed out of place
+    Given a run whose approval by two people is "<state>"
+    When the host calls <call> with its handlers
+    Then it is refused with "<error>"
+    And nothing changed
+    And no handler was called
+    And what is read, stored and listed is what it was
+
+    Examples:
+      | state     | trigger | call    | error              |
+      | approved  | endorse | approve | ApprovalNotPending |
+      | rejected  | endorse | approve | ApprovalNotPending |
+      | expired   | endorse | approve | ApprovalNotPending |
+      | withdrawn | endorse | approve | ApprovalNotPending |
 
   @HANDOFF-1
   Scenario: A handoff begins pending

@@ -33,6 +33,7 @@ _CALLS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("step", "resume"): "resume_run",
         ("step", "retry"): "retry_run",
         ("step", "cancel"): "cancel_run",
+        ("approval", "endorse"): "approve",
         ("approval", "approve"): "approve",
         ("approval", "reject"): "reject",
         ("approval", "withdraw"): "cancel_run",
@@ -103,6 +104,7 @@ def lifecycle_feature() -> str:
     for subject in MACHINES:
         outlines = [_moves(subject), _refused_moves(subject), _calls(subject)]
         parts += [_beginning(subject), *map(str, outlines), str(_refused_calls(subject))]
+        parts += map(str, _endorsements() if subject == "approval" else ())
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
@@ -151,8 +153,24 @@ def _calls(subject: str) -> Outline:
     rows = [
         {**row, "call": "approve and resume_run" if call == "resume_run" else call}
         for row, call in _called(subject, _legal(subject))
+        if row["trigger"] != "endorse"
     ]
     return Outline(subject, 1, f"{_NAMED[subject]} is moved by a call", _CALL, rows)
+
+
+def _endorsements() -> Iterator[Outline]:
+    """Return what `approve` does to a request that needs two people: the first yes endorses it."""
+    for name, steps, clause, rows in (
+        ("is endorsed by the first yes", _CALL, 1, _legal("approval")),
+        ("is not endorsed out of place", _REFUSED_CALL, 2, _illegal("approval")),
+    ):
+        called = [
+            {**row, "call": "approve", **({} if "reached" in row else {"error": _KIN["approve"]})}
+            for row in rows
+            if row["trigger"] == "endorse"
+        ]
+        whose = steps.replace("{whose}", "whose approval by two people is")
+        yield Outline("approval", clause, f"An approval by two people {name}", whose, called)
 
 
 def _refused_calls(subject: str) -> Outline:
@@ -160,7 +178,7 @@ def _refused_calls(subject: str) -> Outline:
         {**row, "call": call, "error": _KIN.get(call, "TransitionRefused")}
         for row, call in _called(subject, _illegal(subject))
         # A run is cancelled whatever its decided approvals are; only a pending one is withdrawn.
-        if row["trigger"] != "withdraw"
+        if row["trigger"] not in ("withdraw", "endorse")
     ]
     name = f"{_NAMED[subject]} is not moved by a call out of place"
     return Outline(subject, 2, name, _REFUSED_CALL, rows)

@@ -369,7 +369,7 @@ def _lives(world: World) -> list[dict[str, Callable[[], object]]]:
 
 
 def _asks_anew(step: Step, run: RunSummary) -> Any:
-    return asks(expires_in=60)(attrs.evolve(step, approval=None), run)
+    return asks(expires_in=60)(attrs.evolve(step, approvals=()), run)
 
 
 def _go_on(world: World, answer: Answering) -> None:

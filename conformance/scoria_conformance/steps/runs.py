@@ -163,7 +163,7 @@ def _the_run_is_resumed_without_a_handler(world: World) -> None:
 
 @when("the run is resumed by a handler that asks again")
 def _the_run_is_resumed_by_a_handler_that_asks(world: World) -> None:
-    world.answer = lambda step, run: asks(expires_in=60)(attrs.evolve(step, approval=None), run)
+    world.answer = lambda step, run: asks(expires_in=60)(attrs.evolve(step, approvals=()), run)
     world.scoria.resume_run(world.run_id, handlers=world.handlers)
 
 

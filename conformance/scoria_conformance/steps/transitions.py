@@ -61,7 +61,12 @@ def _a_run_that_is(arranged: Arrangement, state: str) -> None:
     arranged.reach("run", state)
 
 
-@given(parsers.parse('a run whose {subject} is "{state}"'))
+@given(parsers.parse('a run whose approval by two people is "{state}"'))
+def _a_run_whose_approval_by_two_people_is(arranged: Arrangement, state: str) -> None:
+    arranged.reach("approval", state, people=2)
+
+
+@given(parsers.parse('a run whose {subject:w} is "{state}"'))
 def _a_run_whose(arranged: Arrangement, subject: str, state: str) -> None:
     arranged.reach(subject, state)
 
