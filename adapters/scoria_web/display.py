@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from scoria_core.payloads import compact, digest
 from scoria_core.visible import visible_pieces
 
 LONG_JSON = 12
@@ -18,7 +20,13 @@ LONG_JSON = 12
 MAX_INDENTED = 1_000_000
 """How many characters indented JSON may have; deep nesting turns more of it into white space."""
 
+MOST_COMPARED = 1_000
+"""How many lines of JSON are compared with each other, on both sides together."""
+
 _ESCAPED = Markup('<span class="unseen">{}</span>')
+_MARKED = MappingProxyType(
+    {"del": Markup("<del>{}</del>"), "ins": Markup("<ins>{}</ins>")},
+)
 
 _BADGES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -50,8 +58,10 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(visible=visible, pretty=pretty, short=short, moment=moment, iso=iso)
-    templates.globals.update(badge_of=badge_of, is_long=is_long)
+    templates.filters.update(
+        digest=digest, visible=visible, pretty=pretty, short=short, moment=moment, iso=iso
+    )
+    templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared, size_of=size_of)
     return templates
 
 
@@ -67,6 +77,31 @@ def pretty(value: Any) -> str:
     """Return a JSON value as text, indented unless that would be mostly white space."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= MAX_INDENTED else json.dumps(value, ensure_ascii=False)
+
+
+def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
+    """Return both values as markup, the lines in which they differ marked on either side.
+
+    Of values that are too long to compare no line is marked.
+    """
+    before, after = pretty(proposed).split("\n"), pretty(approved).split("\n")
+    if len(before) + len(after) > MOST_COMPARED:
+        return visible("\n".join(before)), visible("\n".join(after))
+    left, right = list[Markup](), list[Markup]()
+    for tag, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        is_same = tag == "equal"
+        left += (_line(each, None if is_same else "del") for each in before[i:j])
+        right += (_line(each, None if is_same else "ins") for each in after[k:m])
+    return Markup("\n").join(left), Markup("\n").join(right)
+
+
+def _line(text: str, tag: str | None) -> Markup:
+    return visible(text) if tag is None else _MARKED[tag].format(visible(text))
+
+
+def size_of(value: Any) -> int:
+    """Return how many bytes a JSON value has, written without spaces."""
+    return len(compact(value).encode())
 
 
 def is_long(text: str) -> bool:

@@ -65,10 +65,10 @@ class RunPage:
         return end if end < len(self.detail.journal) else None
 
     @property
-    def open_request(self) -> Approval | None:
-        """Return the approval that keeps the run waiting: pending, expired or not yet used."""
+    def open_requests(self) -> tuple[Approval, ...]:
+        """Return the requests that keep the run waiting: pending, expired or not yet used."""
         waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
-        return next((step.approval for step in waiting), None)
+        return next((step.approvals for step in waiting), ())
 
     @property
     def failed_step(self) -> Step | None:

@@ -66,18 +66,33 @@ class _Mortal:
         return getattr(self.store, name)
 
 
-def _asks(expires_in: float | None = None) -> Handler:
+def _needs(**more: Any) -> NeedsApproval:
+    return NeedsApproval(
+        tool_name="send_refund",
+        arguments={"amount": 1250, "lines": ["b", "a"]},
+        reason="over the limit of 1,000",
+        **more,
+    )
+
+
+def _asks(**more: Any) -> Handler:
     def handler(step: Step, _: RunSummary) -> Any:
         if step.approval is not None and step.approval.status == "approved":
             return Completed({"sent": dict(step.approval.arguments)})
-        return NeedsApproval(
-            tool_name="send_refund",
-            arguments={"amount": 1250, "lines": ["b", "a"]},
-            reason="over the limit of 1,000",
-            expires_in=expires_in,
-        )
+        return _needs(**more)
 
     return handler
+
+
+def _asks_three(step: Step, _: RunSummary) -> object:
+    if step.approvals:
+        return Completed({"seen": [each.status for each in step.approvals]})
+    goes_on: dict[str, Any] = {"on_reject": "resume"}
+    return [
+        _needs(call_id="call-1", keep=[{"role": "user"}], **goes_on),
+        _needs(call_id="call-2", may_edit={"properties": {"amount": {"maximum": 999}}}, **goes_on),
+        _needs(call_id="call-3", assigned_to=["reviewer-9"], **goes_on),
+    ]
 
 
 def _followed(answer: object) -> object:
@@ -175,11 +190,13 @@ class ExampleRuns:
             self._identity(), "critic", handlers=self._handlers(handler), **HANDOFF, **more
         )
 
-    def _decide(self, run: RunSummary, decision: str, who: str = "reviewer-7") -> RunSummary:
+    def _decide(
+        self, run: RunSummary, decision: str, who: str = "reviewer-7", **said: Any
+    ) -> RunSummary:
         decide = getattr(self.scoria, decision)
         approval_id = run.pending_approval.approval_id if run.pending_approval else ""
         decided: RunSummary = decide(
-            run.run_id, approval_id=approval_id, decided_by=who, note="seen"
+            run.run_id, approval_id=approval_id, decided_by=who, **{"note": "seen", **said}
         )
         return decided
 
@@ -247,6 +264,37 @@ class ExampleRuns:
 
         run = self._resume(self._decide(self._start(handler), "approve"), handler)
         return self._decide(run, "approve", who="reviewer-8")
+
+    def _make_asked_three_at_once(self) -> RunSummary:
+        run = self._decide(self._start(_asks_three), "approve")
+        run = self._decide(run, "approve", arguments={"amount": 999, "lines": []})
+        return self._resume(self._decide(run, "reject", who="reviewer-9"), _asks_three)
+
+    def _make_edited_and_answered(self) -> RunSummary:
+        schema = {"properties": {"why": {"type": "string"}}, "required": ["why"]}
+        asks = _asks(may_edit=True, answer_schema=schema)
+        said = {"arguments": {"amount": 1000}, "answer": {"why": "the rest is not due"}}
+        return self._resume(self._decide(self._start(asks), "approve", **said), asks)
+
+    def _make_endorsed(self) -> RunSummary:
+        asks = _asks(approvals_needed=2, not_by=["requester"], expires_in=3600)
+        return self._decide(self._start(asks), "approve")
+
+    def _make_approved_by_two(self) -> RunSummary:
+        run = self._decide(self._start(_asks(approvals_needed=2)), "approve")
+        self._decide(run, "approve", who="reviewer-8", resume=True)
+        return self.scoria.run_pending(run.run_id, handlers=self._handlers(_asks()))[0]
+
+    def _make_reminded(self) -> RunSummary:
+        run = self._start(_asks(remind_after=60, call_id="call-1"))
+        self.clock.at += timedelta(seconds=60)
+        self.scoria.run_pending(run.run_id)
+        return run
+
+    def _make_asked_in_vain(self) -> RunSummary:
+        asks = _asks(on_reject="resume")
+        run = self._start(asks, step=attrs.evolve(STEP, max_requests=1))
+        return self._resume(self._decide(run, "reject"), asks)
 
     def _make_driven_by_its_host(self) -> RunSummary:
         run = self._start(_answers(None), step=None)
