@@ -50,6 +50,9 @@ MAX_PAGE = 1_000
 
 _MISSING = "is missing; a handoff states all of its fields, none is filled in"
 _MAX_EXPIRY = timedelta(days=36_500)
+_ANSWERS = (
+    "a handler returns Completed, NeedsApproval or a list of them, HandOff, Failed, a mapping or None"
+)
 
 
 @attrs.frozen
@@ -128,11 +131,7 @@ class Validator:
                 return self.handoff(**attrs.asdict(answer, recurse=False))
             case None | Mapping():
                 return Completed(self.optional_payload(answer, "result"))
-        raise InvalidPayload(
-            "result",
-            f"is {type(answer).__name__}; a handler returns Completed, NeedsApproval or a list of "
-            "them, HandOff, Failed, a mapping or None",
-        )
+        raise InvalidPayload("result", f"is {type(answer).__name__}; {_ANSWERS}")
 
     def _following(self, then: object) -> tuple[StepSpec, ...]:
         if isinstance(then, str) or not isinstance(then, Sequence):
@@ -187,7 +186,7 @@ class Validator:
             raise InvalidPayload("result", problem)
         for needs in answer:
             if not isinstance(needs, NeedsApproval):
-                problem = f"is a list with {type(needs).__name__}; a list is of NeedsApproval alone"
+                problem = f"is a list that has {type(needs).__name__}; {_ANSWERS}"
                 raise InvalidPayload("result", problem)
         requests = tuple(
             self._needs_approval(needs, f"result[{number}].")

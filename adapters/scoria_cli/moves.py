@@ -23,6 +23,9 @@ from scoria_evidence.errors import ExportRefused
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "actor_id": "--by",
+        "answer": "--answer",
+        "arguments": "--arguments",
+        "arguments_digest": "--digest",
         "decided_by": "--by",
         "lease": "--lease",
         "note": "--note",

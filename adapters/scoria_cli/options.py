@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any
@@ -70,6 +71,45 @@ class Whole(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or refuse it by the name of its option."""
         return int(super().convert(_ascii(self, value, param, ctx), param, ctx))
+
+
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object, as text."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, Any]:
+        """Return the object, or refuse the text by the name of its option."""
+        if isinstance(value, dict):
+            return value
+        try:
+            read = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            self.fail(f"is no JSON: {safe_repr(error, 160)}", param, ctx)
+        if not isinstance(read, dict):
+            self.fail(f"is {type(read).__name__}; write a JSON object", param, ctx)
+        return read
+
+
+class JsonFile(JsonObject):
+    """A JSON object, in a file; `-` is standard input."""
+
+    name = "file"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, Any]:
+        """Return the object, or refuse the file by the name of its option."""
+        if isinstance(value, dict):
+            return value
+        file = click.File(encoding="utf-8").convert(value, param, ctx)
+        try:
+            text = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            self.fail(f"cannot be read: {safe_repr(error, 160)}", param, ctx)
+        return super().convert(text, param, ctx)
 
 
 class Moment(click.DateTime):

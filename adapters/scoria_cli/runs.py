@@ -4,12 +4,15 @@ import getpass
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 import click
 
 from scoria_cli.console import err_line, out_json, out_line
 from scoria_cli.options import (
     Amount,
+    JsonFile,
+    JsonObject,
     Whole,
     existing_store,
     json_option,
@@ -20,9 +23,11 @@ from scoria_cli.options import (
 from scoria_cli.showing import print_detail, print_list
 from scoria_core import RunSummary, Scoria
 from scoria_core.conversion import converter
-from scoria_core.errors import ApprovalNotPending, RunNotFound, StoreCorrupt
+from scoria_core.errors import ApprovalNotPending, RunNotFound, StoreCorrupt, safe_repr
+from scoria_core.importing import named
 from scoria_core.lifecycles import RunStatus
 from scoria_core.paging import run_ids
+from scoria_core.visible import visible_line
 
 
 def _login_name() -> str:
@@ -96,7 +101,8 @@ def list_(
 @click.argument("run_id")
 @store_option
 @json_option
-def show(run_id: str, store: str, as_json: bool) -> None:
+@click.option("--kept", is_flag=True, help="Print what steps keep, and not its size alone.")
+def show(run_id: str, store: str, as_json: bool, kept: bool) -> None:
     """Show one run: its steps, approvals, handoffs and journal, with all that was given to them.
 
     With --json it has the fields of RunDetail.
@@ -106,29 +112,87 @@ def show(run_id: str, store: str, as_json: bool) -> None:
     if as_json:
         out_json(converter.unstructure(detail))
     else:
-        print_detail(detail)
+        print_detail(detail, kept=kept)
+
+
+def _decision(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what is said with a yes and with a no."""
+    options = (
+        click.argument("run_id"),
+        store_option,
+        actor_option,
+        click.option("--approval", "approval_id", help="The request.  [default: the pending one]"),
+        click.option("--note", help="Why, for the record."),
+        click.option("--digest", help="The digest of the arguments that you have seen."),
+        click.option(
+            "--resume", is_flag=True, help="Queue the step, if no request is pending then."
+        ),
+        click.option(
+            "--policy", metavar="MODULE:NAME", help="What says who may decide, as may_decide does."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @runs.command()
-@click.argument("run_id")
-@store_option
-@actor_option
-@click.option("--approval", "approval_id", help="The approval.  [default: the pending one]")
-@click.option("--note", help="Why, for the record.")
-def approve(run_id: str, store: str, actor: str, approval_id: str | None, note: str | None) -> None:
-    """Approve what RUN_ID waits for. It goes on when its host, or `runs resume`, says so."""
-    _decide(store, run_id, approval_id, lambda scoria: scoria.approve, actor, note)
+@_decision
+@click.option("--arguments", type=JsonFile(), help="A file of JSON to approve instead; - is stdin.")
+@click.option("--answer", type=JsonObject(), help="The answer, a JSON object.")
+def approve(
+    run_id: str,
+    store: str,
+    actor: str,
+    approval_id: str | None,
+    note: str | None,
+    digest: str | None,
+    resume: bool,
+    policy: str | None,
+    arguments: dict[str, Any] | None,
+    answer: dict[str, Any] | None,
+) -> None:
+    """Say yes to what RUN_ID waits for.
+
+    It goes on with --resume, or when its host, or `runs resume`, says so.
+    """
+    with _deciding(store, policy) as scoria:
+        decided = scoria.approve(
+            run_id,
+            approval_id=approval_id or _pending(scoria.get_run(run_id)),
+            decided_by=actor,
+            note=note,
+            arguments=arguments,
+            answer=answer,
+            arguments_digest=digest,
+            resume=resume,
+        )
+    _tell(decided)
 
 
 @runs.command()
-@click.argument("run_id")
-@store_option
-@actor_option
-@click.option("--approval", "approval_id", help="The approval.  [default: the pending one]")
-@click.option("--note", help="Why, for the record.")
-def reject(run_id: str, store: str, actor: str, approval_id: str | None, note: str | None) -> None:
-    """Reject what RUN_ID waits for, which cancels the run."""
-    _decide(store, run_id, approval_id, lambda scoria: scoria.reject, actor, note)
+@_decision
+def reject(
+    run_id: str,
+    store: str,
+    actor: str,
+    approval_id: str | None,
+    note: str | None,
+    digest: str | None,
+    resume: bool,
+    policy: str | None,
+) -> None:
+    """Say no to what RUN_ID waits for, which cancels the run unless the request says otherwise."""
+    with _deciding(store, policy) as scoria:
+        decided = scoria.reject(
+            run_id,
+            approval_id=approval_id or _pending(scoria.get_run(run_id)),
+            decided_by=actor,
+            note=note,
+            arguments_digest=digest,
+            resume=resume,
+        )
+    _tell(decided)
 
 
 @runs.command()
@@ -162,22 +226,24 @@ def retry(run_id: str, store: str, actor: str) -> None:
         _tell(scoria.retry_run(run_id, actor_id=actor))
 
 
-def _decide(
-    store: str,
-    run_id: str,
-    approval_id: str | None,
-    decision: Callable[[Scoria], Callable[..., RunSummary]],
-    actor: str,
-    note: str | None,
-) -> None:
-    with open_existing(store) as scoria:
-        named = approval_id or _pending(scoria.get_run(run_id))
-        decided = decision(scoria)(run_id, approval_id=named, decided_by=actor, note=note)
-        _tell(decided)
+def _deciding(store: str, policy: str | None) -> Scoria:
+    opened = existing_store(store)
+    if policy is None:
+        return Scoria(opened)
+    try:
+        may_decide: Any = named(policy)
+        return Scoria(opened, may_decide=may_decide)
+    except (Exception, SystemExit) as error:
+        opened.close()
+        problem = (
+            f"{policy} cannot be used: {safe_repr(error, 200)}; name a callable as module:name"
+        )
+        raise click.BadParameter(problem, param_hint="--policy") from error
 
 
 def _pending(run: RunSummary) -> str:
-    if run.pending_approval is None:
+    pending = run.pending_approvals
+    if not pending:
         raise ApprovalNotPending(
             "run",
             run.run_id,
@@ -186,7 +252,11 @@ def _pending(run: RunSummary) -> str:
             because=" and waits for nobody",
             next_move="see what it did with scoria runs show",
         )
-    return run.pending_approval.approval_id
+    if len(pending) > 1:
+        ids = ", ".join(f"{each.approval_id} ({each.tool_name})" for each in pending)
+        problem = f"run {run.run_id} waits for {len(pending)} decisions; name one of {ids}"
+        raise click.BadParameter(visible_line(problem), param_hint="--approval")
+    return pending[0].approval_id
 
 
 def _readable(scoria: Scoria, found: Iterable[str]) -> Iterator[RunSummary]:

@@ -11,7 +11,7 @@ from scoria_cli.console import console, out_row
 from scoria_cli.times import length, moment
 from scoria_core.journal import JournalEntry
 from scoria_core.model import Approval, DelegatedHandoff, RunDetail, RunSummary, Step
-from scoria_core.payloads import compact
+from scoria_core.payloads import compact, digest
 
 COLUMNS = ("run", "status", "tenant", "session", "last change", "waits for")
 WIDEST = 1_000_000
@@ -27,8 +27,8 @@ def print_list(found: Sequence[RunSummary]) -> None:
     if not out.is_terminal:
         for run in found:
             at = run.updated_at.isoformat(timespec="seconds")
-            tool_name = "" if run.pending_approval is None else run.pending_approval.tool_name
-            out_row(run.run_id, run.status, run.tenant_id, at, tool_name)
+            tool_names = ",".join(each.tool_name for each in run.pending_approvals)
+            out_row(run.run_id, run.status, run.tenant_id, at, tool_names)
         return
     table = _table(found)
     if _width(out, table) <= out.width:
@@ -38,10 +38,10 @@ def print_list(found: Sequence[RunSummary]) -> None:
     out.print(f"{len(found)} runs", style="dim")
 
 
-def print_detail(detail: RunDetail) -> None:
-    """Print all that is known of a run."""
+def print_detail(detail: RunDetail, *, kept: bool = False) -> None:
+    """Print all that is known of a run; of what steps keep, the size alone unless `kept`."""
     out = console()
-    for text in _lines(detail):
+    for text in _lines(detail, kept=kept):
         out.print(text)
 
 
@@ -69,13 +69,14 @@ def _print_stacked(out: Console, found: Sequence[RunSummary]) -> None:
 
 
 def _wait(run: RunSummary) -> str:
-    pending = run.pending_approval
-    if pending is None:
+    if not run.pending_approvals:
         return ""
-    return f"{pending.tool_name}, {length(datetime.now(UTC) - pending.requested_at)}"
+    first, *others = run.pending_approvals
+    more = f" and {len(others)} more" if others else ""
+    return f"{first.tool_name}{more}, {length(datetime.now(UTC) - first.requested_at)}"
 
 
-def _lines(detail: RunDetail) -> Iterator[str]:
+def _lines(detail: RunDetail, *, kept: bool) -> Iterator[str]:
     run = detail.summary
     yield f"run {run.run_id}  {run.status}"
     yield f"  tenant {run.tenant_id}, session {run.session_id}, started by {run.actor_id}"
@@ -87,7 +88,7 @@ def _lines(detail: RunDetail) -> Iterator[str]:
         if entry.type in ("run_cancelled", "run_rejected") and entry.data["reason"] is not None:
             yield f"  {entry.to_state} because {entry.data['reason']}"
     for step in detail.steps:
-        yield from _of_step(step)
+        yield from _of_step(step, kept=kept)
     for approval in detail.approvals:
         yield from _of_approval(approval)
     for handoff in detail.delegated_handoffs:
@@ -96,13 +97,20 @@ def _lines(detail: RunDetail) -> Iterator[str]:
     yield from map(_of_entry, detail.journal)
 
 
-def _of_step(step: Step) -> Iterator[str]:
+def _of_step(step: Step, *, kept: bool) -> Iterator[str]:
     attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
     yield f"  step {step.sequence}  {step.kind} ({step.role_id})  {step.status}{attempt}"
     yield f"    id {step.step_id}"
     yield from _payload("    input", step.input)
     yield from _payload("    context", step.projected_context)
     yield from _payload("    result", step.result)
+    if step.kept is not None:
+        text = compact(step.kept)
+        yield (
+            f"    kept {text}"
+            if kept
+            else f"    kept {len(text.encode())} bytes, {digest(step.kept)}"
+        )
     if step.error is not None:
         yield f"    error {step.error}"
         yield from _payload("    details", step.error.details)
@@ -111,17 +119,44 @@ def _of_step(step: Step) -> Iterator[str]:
 
 
 def _of_approval(approval: Approval) -> Iterator[str]:
-    yield f"  approval {approval.approval_id}  {approval.status}"
+    called = "" if approval.call_id is None else f"  call {approval.call_id}"
+    yield f"  approval {approval.approval_id}  {approval.status}{called}"
     yield f"    {approval.tool_name} {compact(approval.arguments)}"
     yield f"    digest {approval.arguments_digest}"
+    if approval.arguments_digest != approval.proposed_digest:
+        yield f"    proposed {compact(approval.proposed_arguments)}"
+        yield f"    proposed digest {approval.proposed_digest}"
     yield f"    reason {approval.reason}"
     expires_at = approval.expires_at
     until = "" if expires_at is None else f", until {moment(expires_at)}"
     yield f"    asked {moment(approval.requested_at)}{until}, by step {approval.step_id}"
+    yield from _who_may_decide(approval)
+    for vote in approval.endorsements:
+        note = "" if vote.note is None else f", note {vote.note}"
+        yield f"    endorsed {moment(vote.at)} by {vote.by}{note}"
+    if approval.reminded_at is not None:
+        yield f"    reminded {moment(approval.reminded_at)}"
     if approval.decided_by is not None and approval.decided_at is not None:
         yield f"    decided {moment(approval.decided_at)} by {approval.decided_by}"
+    yield from _payload("    answer", approval.answer)
     if approval.note is not None:
         yield f"    note {approval.note}"
+
+
+def _who_may_decide(approval: Approval) -> Iterator[str]:
+    if approval.approvals_needed > 1:
+        yield f"    needs {approval.approvals_needed} people"
+    if approval.assigned_to:
+        yield f"    assigned to {', '.join(approval.assigned_to)}"
+    if approval.not_by:
+        yield f"    not to be decided by {', '.join(approval.not_by)}"
+    if approval.may_edit is not False:
+        fitting = "" if approval.may_edit is True else f", to fit {compact(approval.may_edit)}"
+        yield f"    may be edited{fitting}"
+    if approval.answer_schema is not None:
+        yield f"    asks for an answer that fits {compact(approval.answer_schema)}"
+    if approval.on_reject == "resume":
+        yield "    a no lets its step go on"
 
 
 def _of_handoff(handoff: DelegatedHandoff) -> Iterator[str]:

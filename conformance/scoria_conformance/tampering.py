@@ -22,7 +22,7 @@ Entry = dict[str, Any]
 PAYLOADS = frozenset(
     {
         *("arguments", "input", "metadata", "result", "details", "handoff_input"),
-        "projected_context",
+        *("projected_context", "kept", "answer", "answer_schema", "may_edit"),
     }
 )
 """What a host or a model says: any JSON object."""
