@@ -73,43 +73,17 @@ class Whole(click.IntRange):
         return int(super().convert(_ascii(self, value, param, ctx), param, ctx))
 
 
-class JsonObject(click.ParamType[dict[str, Any]]):
-    """A JSON object, as text."""
-
-    name = "json"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        """Return the object, or refuse the text by the name of its option."""
-        if isinstance(value, dict):
-            return value
-        try:
-            read = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            self.fail(f"is no JSON: {safe_repr(error, 160)}", param, ctx)
-        if not isinstance(read, dict):
-            self.fail(f"is {type(read).__name__}; write a JSON object", param, ctx)
-        return read
-
-
-class JsonFile(JsonObject):
-    """A JSON object, in a file; `-` is standard input."""
-
-    name = "file"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        """Return the object, or refuse the file by the name of its option."""
-        if isinstance(value, dict):
-            return value
-        file = click.File(encoding="utf-8").convert(value, param, ctx)
-        try:
-            text = file.read()
-        except (OSError, UnicodeDecodeError) as error:
-            self.fail(f"cannot be read: {safe_repr(error, 160)}", param, ctx)
-        return super().convert(text, param, ctx)
+def json_object(_: click.Context, __: click.Parameter, given: Any) -> dict[str, Any] | None:
+    """Return the JSON object that an option gives as text, or as a file that is open."""
+    if given is None:
+        return None
+    try:
+        read = json.loads(given if isinstance(given, str) else given.read())
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.BadParameter(f"is no JSON: {safe_repr(error, 160)}") from error
+    if not isinstance(read, dict):
+        raise click.BadParameter(f"is {type(read).__name__}; write a JSON object")
+    return read
 
 
 class Moment(click.DateTime):

@@ -11,10 +11,9 @@ import click
 from scoria_cli.console import err_line, out_json, out_line
 from scoria_cli.options import (
     Amount,
-    JsonFile,
-    JsonObject,
     Whole,
     existing_store,
+    json_object,
     json_option,
     open_existing,
     store_option,
@@ -138,8 +137,13 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
 
 @runs.command()
 @_decision
-@click.option("--arguments", type=JsonFile(), help="A file of JSON to approve instead; - is stdin.")
-@click.option("--answer", type=JsonObject(), help="The answer, a JSON object.")
+@click.option(
+    "--arguments",
+    type=click.File(encoding="utf-8"),
+    callback=json_object,
+    help="A file of JSON to approve instead; - is stdin.",
+)
+@click.option("--answer", metavar="JSON", callback=json_object, help="The answer, an object.")
 def approve(
     run_id: str,
     store: str,
