@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn
 
 import attrs
 
-from scoria_core.conversion import converter
+from scoria_core.conversion import converter, evolve
 from scoria_core.errors import (
     ApprovalNotPending,
     ApprovalPending,
@@ -436,13 +436,13 @@ def _edited(approval: Approval, decision: Decision) -> Approval:
         raise InvalidPayload("answer", "is not asked for by this request; leave it out")
     if approval.answer_schema is not None and decision.answer is None:
         raise InvalidPayload("answer", "is missing; pass an object that fits answer_schema")
-    approved = attrs.evolve(approval, answer=decision.answer)
+    approved = approval if decision.answer is None else evolve(approval, answer=decision.answer)
     if decision.arguments is None or digest(decision.arguments) == approval.proposed_digest:
         return approved
     if approval.may_edit is False:
         problem = "cannot be edited in this request; approve them as they are, or reject it"
         raise InvalidPayload("arguments", problem)
-    return attrs.evolve(
+    return evolve(
         approved, arguments=decision.arguments, arguments_digest=digest(decision.arguments)
     )
 

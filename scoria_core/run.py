@@ -195,7 +195,7 @@ class Run:
 
     def requests_of(self, step_id: str) -> list[Approval]:
         """Return the requests that a step made last, in the order asked."""
-        return [self.approvals[each] for each in self._requests_of.get(step_id, ())]
+        return [*map(self.approvals.__getitem__, self._requests_of.get(step_id, ()))]
 
     def requests_without_yes(self, step_id: str) -> int:
         """Return how many requests a step has made since the last yes, or since it was retried."""
@@ -204,7 +204,9 @@ class Run:
     def open_requests(self) -> list[Approval]:
         """Return the requests that nobody has decided, withdrawn or found expired."""
         step = self.active_step()
-        asked = () if step is None else self.requests_of(step.step_id)
+        if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL:
+            return []
+        asked = self.requests_of(step.step_id)
         return [each for each in asked if each.status == ApprovalStatus.PENDING]
 
     def last_request_expired(self, now: datetime) -> bool:
@@ -270,14 +272,13 @@ class Run:
     def step_view(self, step_id: str, now: datetime) -> Step:
         """Return a step with the requests that it made last as they are at `now`."""
         step = self.steps[step_id]
+        asked = self.requests_of(step_id)
         return evolve(
             step,
             input=copied(step.input),
             projected_context=copied(step.projected_context),
             error=_copied_error(step.error),
-            approvals=tuple(
-                handed_out(self.as_of(each, now)) for each in self.requests_of(step_id)
-            ),
+            approvals=tuple([handed_out(self.as_of(each, now)) for each in asked]) if asked else (),
             kept=copied(step.kept),
         )
 
@@ -288,11 +289,13 @@ class Run:
         return next((_copied_error(step.error) for step in failed), None)
 
     def _pending_approvals(self, now: datetime) -> tuple[Approval, ...]:
-        return tuple(
-            handed_out(each)
-            for each in self.open_requests()
-            if self.as_of(each, now).status == ApprovalStatus.PENDING
-        )
+        if self.status != RunStatus.WAITING_FOR_APPROVAL:
+            return ()
+        is_pending = ApprovalStatus.PENDING
+        asked = [
+            each for each in self.open_requests() if self.as_of(each, now).status == is_pending
+        ]
+        return tuple(map(handed_out, asked))
 
     def _table(self, subject: str) -> dict[str, Any]:
         tables: dict[str, dict[str, Any]] = {
@@ -388,10 +391,13 @@ def handed_out(approval: Approval) -> Approval:
     """Return an approval whose payloads are copies, for who may do with them what they like."""
     arguments = copied(approval.arguments)
     is_edited = approval.proposed_arguments is not approval.arguments
+    proposed = copied(approval.proposed_arguments) if is_edited else arguments
+    if not approval.may_edit and approval.answer_schema is None:
+        return evolve(approval, arguments=arguments, proposed_arguments=proposed)
     return evolve(
         approval,
         arguments=arguments,
-        proposed_arguments=copied(approval.proposed_arguments) if is_edited else arguments,
+        proposed_arguments=proposed,
         may_edit=copied(approval.may_edit),
         answer_schema=copied(approval.answer_schema),
         answer=copied(approval.answer),

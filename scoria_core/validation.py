@@ -51,7 +51,8 @@ MAX_PAGE = 1_000
 _MISSING = "is missing; a handoff states all of its fields, none is filled in"
 _MAX_EXPIRY = timedelta(days=36_500)
 _ANSWERS = (
-    "a handler returns Completed, NeedsApproval or a list of them, HandOff, Failed, a mapping or None"
+    "a handler returns Completed, NeedsApproval or a list of them, HandOff, Failed, a mapping or "
+    "None"
 )
 
 
@@ -304,6 +305,8 @@ def _seconds(limit: object, path: str) -> float | None:
 
 
 def _people(value: object, path: str) -> tuple[str, ...]:
+    if value == ():
+        return ()
     if isinstance(value, str) or not isinstance(value, Sequence):
         problem = f"is {type(value).__name__}; pass a list of the ids of actors"
         raise InvalidPayload(path, problem)
