@@ -5,6 +5,7 @@ process that dies in between leaves a record of what it was doing. One that is i
 back what it claimed.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -259,7 +260,8 @@ def _entering(store: RunStore, step: Step) -> Iterator[None]:
 
 
 def _log(what: str, step: Step, run: RunSummary) -> None:
-    logger.info(*_log_line(what, step, run))
+    if logger.isEnabledFor(logging.INFO):  # most hosts do not listen, and a line costs many calls
+        logger.info(*_log_line(what, step, run))
 
 
 def _log_outcome(

@@ -123,6 +123,20 @@ MACHINES: Mapping[str, Machine] = MappingProxyType(
 """The machines by the name of their subject."""
 
 
+STATUSES: Mapping[str, Mapping[str, StrEnum]] = MappingProxyType(
+    {
+        subject: {status.value: status for status in statuses}
+        for subject, statuses in (
+            ("run", RunStatus),
+            ("step", StepStatus),
+            ("approval", ApprovalStatus),
+            ("handoff", HandoffStatus),
+        )
+    }
+)
+"""The statuses by the name of their subject, and by their plain words."""
+
+
 _CREATED = {"run": "started", "step": "queued", "approval": "requested", "handoff": "requested"}
 _MOVED = {
     "approve": "approved",

@@ -18,6 +18,7 @@ from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import (
+    STATUSES,
     ApprovalStatus,
     RunStatus,
     StepStatus,
@@ -342,7 +343,7 @@ class Run:
         record = table[entry.subject_id]
         changes = _CHANGE[entry.subject](record, entry)
         table[entry.subject_id] = evolve(
-            record, status=type(record.status)(entry.to_state), **changes
+            record, status=STATUSES[entry.subject][entry.to_state], **changes
         )
 
     def _index(self, entry: JournalEntry) -> None:

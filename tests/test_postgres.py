@@ -46,6 +46,24 @@ def test_it_passes_the_whole_suite(postgres_url: str) -> None:
     assert len(verdict.checks) > 600
 
 
+def test_a_run_that_is_pruned_between_two_looks_is_in_nobodys_way(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run has the key, and is gone when its owner is asked for: the new run is stored."""
+    store.create(KEY, records(1), due_at=None)
+    rows = store._rows
+
+    def pruned_before(statement: str, parameters: Any) -> Any:
+        if statement == "owner":
+            store.prune({"r": 1})
+        return rows(statement, parameters)
+
+    monkeypatch.setattr(store, "_rows", pruned_before)
+    other = RunKey("other", "tenant-1", "session-1", "order-7")
+    assert store.create(other, records(1), due_at=None) == "other"
+    assert store.read("other") == records(1)
+
+
 # --- the schema ----------------------------------------------------------------------------------
 
 

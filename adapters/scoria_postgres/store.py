@@ -102,13 +102,14 @@ class PostgresStore:
             "due_at": due_at,
             "records": encode_batch(records),
         }
-        created = self._rows("create", row)
-        if created.rows:
-            return key.run_id
-        for (owner,) in self._rows("owner", row).rows:
-            return str(owner)
-        if not created.is_repeated or not self._is_stored(key.run_id, records[-1]):
-            raise VersionConflict(key.run_id, 0, self._version(key.run_id))
+        while not (created := self._rows("create", row)).rows:
+            for (owner,) in self._rows("owner", row).rows:
+                return str(owner)
+            if version := self._version(key.run_id):
+                if created.is_repeated and self._is_stored(key.run_id, records[-1]):
+                    break
+                raise VersionConflict(key.run_id, 0, version)
+            # The run that stood in the way was pruned meanwhile: nothing does now.
         return key.run_id
 
     @_finished

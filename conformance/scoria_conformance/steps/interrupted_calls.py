@@ -130,6 +130,7 @@ APPEND: Part = (Arrangement.look, Arrangement.append_too)
 APPEND_AT_ONCE: Part = (Arrangement.append_too, Arrangement.look)
 PUT_OFF: Part = (Arrangement.put_off, Arrangement.look)
 PRUNE: Part = (Arrangement.prune, Arrangement.create_under_its_key)
+PRUNE_ALONE: Part = (Arrangement.prune, Arrangement.look)
 
 
 def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
@@ -139,6 +140,8 @@ def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
     if acts == "appends many records":
         return [APPEND]
     pruning = [PRUNE] if prunes else []
+    if prunes and acts in CREATES:
+        pruning.append(PRUNE_ALONE)  # what stood in its way is gone, and nothing is there instead
     return [APPEND_AT_ONCE, *pruning] if acts in READS else [APPEND, PUT_OFF, *pruning]
 
 
