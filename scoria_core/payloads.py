@@ -106,9 +106,10 @@ def checked_json(value: object, path: str, max_bytes: int = MAX_BYTES) -> Any:
 
 def copied(value: Any) -> Any:
     """Return a deep copy of a JSON value, faster than `copy.deepcopy` does."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         return {key: copied(each) for key, each in value.items()}
-    return [copied(each) for each in value] if isinstance(value, list) else value
+    return [copied(each) for each in value] if kind is list else value
 
 
 def compact(value: object) -> str:
@@ -137,6 +138,9 @@ def _check_size(size: int, path: str, max_bytes: int) -> None:
         )
 
 
+_CONTAINERS = (dict, list)
+
+
 class _Copier:
     """Copies one payload; gives up once it must have more bytes than are allowed.
 
@@ -159,6 +163,8 @@ class _Copier:
 
     def copy(self, value: object, path: str, parents: tuple[int, ...]) -> Any:
         self._count(1)
+        if type(value) in _CONTAINERS:
+            return self._copy_container(value, path, parents)  # type: ignore[arg-type]  # one of both
         if isinstance(value, str):
             self._count(len(value))
             return _plain_str(value, path)

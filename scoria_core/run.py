@@ -348,30 +348,25 @@ class Run:
 
     def _index(self, entry: JournalEntry) -> None:
         """Keep what is looked up of what `entry` created or moved."""
-        match entry.subject:
-            case "step":
-                self._index_step(entry)
-            case "approval":
-                self._index_approval(entry)
-            case "handoff" if entry.trigger is None:
-                self._handoff_to[entry.data["child_step_id"]] = entry.subject_id
-
-    def _index_step(self, entry: JournalEntry) -> None:
-        step_id = entry.subject_id
-        if entry.to_state in _ACTIVE:
-            self._active[step_id] = None
-        else:
-            self._active.pop(step_id, None)
-        match entry.trigger:
-            case None:
+        if entry.subject == "step":
+            step_id, trigger = entry.subject_id, entry.trigger
+            if entry.to_state in _ACTIVE:
+                self._active[step_id] = None
+            else:
+                self._active.pop(step_id, None)
+            if trigger is None:
                 self._uncompleted[step_id] = None
-            case "complete":
+            elif trigger == "complete":
                 del self._uncompleted[step_id]
-            case "request_approval":
+            elif trigger == "request_approval":
                 self._requests_of[step_id] = []
                 self._expired_last = False
-            case "retry":
+            elif trigger == "retry":
                 self._without_yes.pop(step_id, None)
+        elif entry.subject == "approval":
+            self._index_approval(entry)
+        elif entry.subject == "handoff" and entry.trigger is None:
+            self._handoff_to[entry.data["child_step_id"]] = entry.subject_id
 
     def _index_approval(self, entry: JournalEntry) -> None:
         step_id = self.approvals[entry.subject_id].step_id

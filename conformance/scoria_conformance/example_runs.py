@@ -273,7 +273,10 @@ class ExampleRuns:
     def _make_edited_and_answered(self) -> RunSummary:
         schema = {"properties": {"why": {"type": "string"}}, "required": ["why"]}
         asks = _asks(may_edit=True, answer_schema=schema)
-        said = {"arguments": {"amount": 1000}, "answer": {"why": "the rest is not due"}}
+        said: dict[str, Any] = {
+            "arguments": {"amount": 1000},
+            "answer": {"why": "the rest is not due"},
+        }
         return self._resume(self._decide(self._start(asks), "approve", **said), asks)
 
     def _make_endorsed(self) -> RunSummary:

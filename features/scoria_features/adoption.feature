@@ -557,6 +557,7 @@ Feature: Adoption: identity, start, inspect, resume
     Given <run>
     When it is <decided>
     Then it is refused with "ApprovalNotPending" naming "approval_id"
+    And the refusal says who has decided, and when
     And nothing changed
 
     Examples:

@@ -200,7 +200,7 @@ Feature: Decisions: what people may say to a request, and who may say it
   Scenario Outline: The host may say who decides
     Given a run that asks for a decision to edit
     And a host whose may_decide <does>
-    When "reviewer-7" tries to <decide> request 1
+    When "reviewer-7" tries to <decide> request 1 with edited arguments
     Then it is refused so that the host's word stands
     And nothing changed
     And may_decide was asked about what would be approved

@@ -19,7 +19,7 @@ from scoria_core import (
     Step,
     StepSpec,
 )
-from scoria_core.errors import DecisionRefused, ScoriaError
+from scoria_core.errors import ApprovalNotPending, DecisionRefused, ScoriaError
 from scoria_core.payloads import MAX_BYTES, digest
 from scoria_core.validation import MAX_SCHEMA_BYTES
 
@@ -186,7 +186,7 @@ def _a_run_is_started_that_asks_for(world: World, count: int) -> None:
 
 @when(parsers.parse("a run is started with a step that asks two people for {what}"))
 def _a_run_is_started_that_asks_two_people(world: World, what: str) -> None:
-    more = {"an edit": {"may_edit": True}, "an answer": {"answer_schema": CHOICE}}[what]
+    more: dict[str, Any] = {"may_edit": True} if what == "an edit" else {"answer_schema": CHOICE}
     _ask(world, [_request(1, approvals_needed=2, **more)])
 
 
@@ -205,7 +205,7 @@ def _decide(
 
 @when(parsers.parse('"{who}" approves request {number:d} with {arguments:w} arguments'))
 def _approves_with_arguments(world: World, who: str, number: int, arguments: str) -> None:
-    given_arguments = {} if number > 1 else {"arguments": EDITS[arguments]}
+    given_arguments: dict[str, Any] = {} if number > 1 else {"arguments": EDITS[arguments]}
     _decide(world, "approve", number, who, **given_arguments)
 
 
@@ -236,8 +236,14 @@ def _is_approved_with_answer(world: World, number: int, answer: str) -> None:
 
 @when(parsers.parse('"{who}" tries to {decide:w} request {number:d}'))
 def _tries_to_decide(world: World, who: str, decide: str, number: int) -> None:
+    world.attempt(lambda: _decide(world, decide, number, who))
+
+
+@when(parsers.parse('"{who}" tries to {decide:w} request {number:d} with edited arguments'))
+def _tries_to_decide_with_edited(world: World, who: str, decide: str, number: int) -> None:
+    said: dict[str, Any] = {"arguments": EDITS["edited"]} if decide == "approve" else {}
     try:
-        world.attempt(lambda: _decide(world, decide, number, who))
+        world.attempt(lambda: _decide(world, decide, number, who, **said))
     except RuntimeError as raised:  # that of the host's may_decide
         world.returned = raised
 
@@ -491,6 +497,15 @@ def _the_rule_is(world: World, rule: str) -> None:
     assert world.error.rule == rule
 
 
+@then("the refusal says who has decided, and when")
+def _the_refusal_says_who_has_decided(world: World) -> None:
+    error, (approval,) = world.error, world.detail.approvals
+    assert isinstance(error, ApprovalNotPending)
+    told = (error.status, error.decided_by, error.decided_at)
+    assert told == (approval.status, approval.decided_by, approval.decided_at)
+    assert approval.decided_by == (None if approval.status == "withdrawn" else "reviewer-7")
+
+
 @then(parsers.parse('it was refused with the rule "{rule}"'))
 def _it_was_refused_with_the_rule(world: World, rule: str) -> None:
     _the_rule_is(world, rule)
@@ -532,8 +547,9 @@ def _it_is_refused_so_that_the_hosts_word_stands(world: World) -> None:
 def _may_decide_was_asked(world: World, asked: list[tuple[Approval, str, str, str]]) -> None:
     assert asked
     for approval, run_id, who, decision in asked:
-        assert (approval.arguments, run_id, who) == (ARGUMENTS, world.run_id, "reviewer-7")
-        assert decision in ("approve", "reject")
+        assert approval.arguments == EDITS["edited" if decision == "approve" else "proposed"]
+        assert approval.proposed_arguments == ARGUMENTS
+        assert (run_id, who) == (world.run_id, "reviewer-7")
 
 
 @then("one commit has the last decision, and queues the step again")

@@ -238,10 +238,12 @@ def pending(world: World) -> Approval:
     return found
 
 
-def approve(world: World, **said: str) -> None:
+def approve(world: World, decided_by: str = "reviewer-7", note: str | None = None) -> None:
     """Approve what the run waits for."""
-    decision = {"approval_id": pending(world).approval_id, "decided_by": "reviewer-7", **said}
-    world.scoria.approve(world.run_id, **decision)
+    asked = pending(world)
+    world.scoria.approve(
+        world.run_id, approval_id=asked.approval_id, decided_by=decided_by, note=note
+    )
 
 
 def reject(world: World) -> None:
