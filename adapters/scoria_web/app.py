@@ -217,7 +217,7 @@ def _runs(view: Scoria, args: Mapping[str, str]) -> object:
 
 def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> object:
     entries_after = _sequence(args, "entries_after")
-    page = run_page(view, run_id, entries_after)
+    page = run_page(view, run_id, entries_after, shows_kept=args.get("kept") == "shown")
     if entries_after > page.detail.summary.version:
         raise BadRequest
     return page

@@ -11,7 +11,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from scoria_core.payloads import compact, digest
 from scoria_core.visible import visible_pieces
 
 LONG_JSON = 12
@@ -58,10 +57,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(
-        digest=digest, visible=visible, pretty=pretty, short=short, moment=moment, iso=iso
-    )
-    templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared, size_of=size_of)
+    templates.filters.update(visible=visible, pretty=pretty, short=short, moment=moment, iso=iso)
+    templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared)
     return templates
 
 
@@ -97,11 +94,6 @@ def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
 
 def _line(text: str, tag: str | None) -> Markup:
     return visible(text) if tag is None else _MARKED[tag].format(visible(text))
-
-
-def size_of(value: Any) -> int:
-    """Return how many bytes a JSON value has, written without spaces."""
-    return len(compact(value).encode())
 
 
 def is_long(text: str) -> bool:

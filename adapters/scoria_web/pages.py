@@ -1,12 +1,15 @@
 """What each page shows, read from the facade of one tenant."""
 
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import StepStatus
 from scoria_core.model import Approval, DamagedRun, RunDetail, RunSummary, Step
+from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
 
 RUNS_PER_PAGE = 50
@@ -42,11 +45,33 @@ class Subject:
 
 
 @attrs.frozen
+class Kept:
+    """What is told of something kept, where it is not shown: its size in bytes, and its digest."""
+
+    size: int
+    digest: str
+
+
+@attrs.frozen
 class RunPage:
-    """The evidence of one run, with the part of its journal after entry `entries_after`."""
+    """The evidence of one run, with the part of its journal after entry `entries_after`.
+
+    What its steps keep over a pause may be long and private: it is shown if `shows_kept`.
+    """
 
     detail: RunDetail
     entries_after: int
+    shows_kept: bool = False
+
+    def kept_of(self, step: Step) -> Kept:
+        """Return what is told of what a step keeps."""
+        return _kept(step.kept)
+
+    def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
+        """Return the data of an entry as it is shown."""
+        if self.shows_kept or "kept" not in entry.data:
+            return entry.data
+        return {**entry.data, "kept": attrs.asdict(_kept(entry.data["kept"]))}
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
@@ -113,9 +138,13 @@ def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsP
     return RunsPage(rows, session_id, before, rows[-1].run_id if more else None)
 
 
-def run_page(view: Scoria, run_id: str, entries_after: int) -> RunPage:
+def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:
     """Read a run; raises `RunNotFound`, `StoreCorrupt` or `StoreUnavailable` as the facade does."""
-    return RunPage(view.get_run_detail(run_id), entries_after)
+    return RunPage(view.get_run_detail(run_id), entries_after, shows_kept)
+
+
+def _kept(value: Any) -> Kept:
+    return Kept(len(compact(value).encode()), digest(value))
 
 
 def verify_command(run_id: str) -> str:

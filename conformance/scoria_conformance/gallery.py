@@ -86,8 +86,13 @@ class Gallery:
         return {field: str(found[0]) for field, text in texts if (found := self.marks.within(text))}
 
     def written_in(self, page: Page) -> list[tuple[str, Mark]]:
-        """Return what others wrote in the run of a page, with the field that it stands in."""
-        texts = {text: field for field, text in texts_of(page.detail)}
+        """Return what others wrote in the run of a page, with the field that it stands in.
+
+        What a step keeps is left out: a page need not show it, and not unless it is asked.
+        """
+        steps = () if page.detail is None else page.detail.steps
+        kept = {text for step in steps for _, text in texts_of(step.kept, "Step.kept")}
+        texts = {text: field for field, text in texts_of(page.detail) if text not in kept}
         return [(texts[mark.text], mark) for mark in self.marks.made.values() if mark.text in texts]
 
 
@@ -204,6 +209,23 @@ class _Stage:
             expires_in=60,
         )
 
+    def asks_for_several(self, *_: object) -> list[NeedsApproval]:
+        """Answer with requests that say all that a request can say."""
+        edited = attrs.evolve(
+            self.asks(),
+            may_edit={"examples": [self.pen.payload("may_edit")]},
+            not_by=[self.pen.name("not_by")],
+            assigned_to=[self.pen.name("assigned_to")],
+            call_id=self.pen.name("call_id"),
+            remind_after=30,
+            keep=self.pen.payload("keep"),
+        )
+        answered = attrs.evolve(
+            self.asks(), answer_schema={"examples": [self.pen.payload("answer_schema")]}
+        )
+        voted = attrs.evolve(self.asks(), approvals_needed=3, on_reject="resume")
+        return [edited, answered, voted]
+
     def completes(self, *_: object) -> Completed:
         """Answer that the step is done."""
         return Completed(self.pen.payload("result"))
@@ -232,13 +254,14 @@ class _Stage:
         self.show()
         return self.completes()
 
-    def decide(self, decide: Callable[..., object]) -> None:
+    def decide(self, decide: Callable[..., object], **said: Any) -> None:
         """Decide what the run waits for."""
         asked = self.scoria.get_run(self.run_id).pending_approval
         if asked is None:
             raise AssertionError(f"{self.label} does not wait for a decision")
         decided_by, note = self.pen.name("decided_by"), self.pen.text("note")
-        decide(self.run_id, approval_id=asked.approval_id, decided_by=decided_by, note=note)
+        named = asked.approval_id
+        decide(self.run_id, approval_id=named, decided_by=decided_by, note=note, **said)
 
     def go_on(self, go_on: Callable[..., object], answer: Answering) -> None:
         """Resume or retry the run with a handler that answers."""
@@ -274,6 +297,25 @@ def _decided_again(stage: _Stage) -> None:
     _asked_again(stage)
     stage.decide(stage.scoria.approve)
     stage.go_on(stage.scoria.resume_run, stage.asks)
+
+
+def _decided_in_part(stage: _Stage) -> None:
+    """Edit one of several, answer another and endorse the third."""
+    stage.start(stage.asks_for_several)
+    stage.decide(stage.scoria.approve, arguments=stage.pen.payload("edited arguments"))
+    stage.decide(stage.scoria.approve, answer=stage.pen.payload("answer"))
+    stage.decide(stage.scoria.approve)
+
+
+def _decided_with_a_no(stage: _Stage) -> None:
+    _decided_in_part(stage)
+    stage.decide(stage.scoria.reject)
+
+
+def _reminded(stage: _Stage) -> None:
+    stage.start(stage.asks_for_several)
+    stage.world.clock.advance(timedelta(seconds=31))
+    stage.scoria.run_pending(stage.run_id)
 
 
 def _rejected(stage: _Stage) -> None:
@@ -355,6 +397,10 @@ RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
         "a resumed run": _resumed,
         "a run that waits for a second approval": _asked_again,
         "a run that waits for a third approval": _decided_again,
+        "a run that waits for several decisions": lambda stage: stage.start(stage.asks_for_several),
+        "a run whose requests are decided in part": _decided_in_part,
+        "a run whose requests are decided": _decided_with_a_no,
+        "a reminded run": _reminded,
         "a rejected run": _rejected,
         "a run whose request expired": _expired,
         "a run whose approval expired": _approved_too_early,

@@ -21,7 +21,7 @@ MADE_BY_THE_KIT = frozenset(
     {
         *("RunSummary.run_id", "Step.run_id", "Step.step_id", "Step.parent_step_id"),
         *("Approval.approval_id", "Approval.run_id", "Approval.step_id"),
-        "Approval.arguments_digest",
+        *("Approval.arguments_digest", "Approval.proposed_digest", "Approval.on_reject"),
         *("DelegatedHandoff.handoff_id", "DelegatedHandoff.parent_step_id"),
         "DelegatedHandoff.child_step_id",
         *("JournalEntry.type", "JournalEntry.subject", "JournalEntry.subject_id"),
@@ -39,7 +39,7 @@ UNSEEN = "\u202e\u2067\u200b\xad"
 UNSEEN_OF_TEXT = "\x1b\x85\u2028\u2029"
 """Those that a text may have, and a name may not."""
 
-_LETTERS = re.compile("zq[0-9]{3}qz")
+_LETTERS = re.compile("zq[0-9]{3,}qz")
 _NAME = (
     "{m}<b id={m} onclick='{m}'>\"'></pre></style></title><script>{m}</script><!--{m}-->"
     "&lt;i&gt;&amp;{{7*7}}" + UNSEEN + "javascript:{m} https://{m}.invalid [{m}](/{m})"
