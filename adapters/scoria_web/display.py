@@ -93,7 +93,10 @@ def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
 
 
 def _line(text: str, tag: str | None) -> Markup:
-    return visible(text) if tag is None else _MARKED[tag].format(visible(text))
+    if tag is None:
+        return visible(text)
+    said = text.lstrip(" ")
+    return Markup(" " * (len(text) - len(said))) + _MARKED[tag].format(visible(said))  # noqa: S704
 
 
 def is_long(text: str) -> bool:
