@@ -196,7 +196,7 @@ def test_as_many_are_killed_as_leave_a_chance_below_one_in_a_thousand(
     assert math.prod(missed) < 0.001
 
 
-WRONG = declared(("lab.mutants.racing", "lab.mutants.tearing"))
+WRONG = declared(("lab.mutants.stores.racing", "lab.mutants.stores.tearing"))
 
 APPLY = """
 from lab.mutants import under_test
@@ -214,9 +214,9 @@ def pytest_configure(config):
 def test_what_is_wrong_between_two_lines_dies_each_time(wrong: Wrong, tmp_path: Path) -> None:
     """By the scenario that it is declared with."""
     (module,) = (
-        each for each in ("racing", "tearing") if wrong in declared([f"lab.mutants.{each}"])
+        each for each in ("racing", "tearing") if wrong in declared([f"lab.mutants.stores.{each}"])
     )
-    text = APPLY.format(module=f"lab.mutants.{module}", name=str(wrong))
+    text = APPLY.format(module=f"lab.mutants.stores.{module}", name=str(wrong))
     (tmp_path / "applied.py").write_text(text)
     name = wrong.expected.lower().replace(" ", "_")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "applied", "-p", "no:cacheprovider"]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from lab.mutants import overlooked
+from lab.mutants.stores import overlooked
 from lab.mutants.under_test import subject
 from lab.mutants.wrong import Wrong
 from scoria_conformance import domains

@@ -232,7 +232,7 @@ BLAMED = {
     ("scoria_conformance.world", "raise RuntimeError"): "harness error",
     ("scoria_conformance.world", "import no_such_module"): "harness error",
     ("scoria_conformance.world", "None.attribute"): "failed",
-    ("lab.mutants.stores", "raise RuntimeError"): "failed",
+    ("lab.mutants.stores.around", "raise RuntimeError"): "failed",
     ("my_store", "raise RuntimeError"): "failed",
     ("my_store", "import no_such_module"): "failed",
     ("my_store", "import json; json.loads('{')"): "failed",

@@ -8,18 +8,17 @@ from typing import Any
 
 import attrs
 
-from lab.mutants import stores
-from lab.mutants.lasting import LastingStore, Written
-from lab.mutants.stores import SAID, Around, _Folds, _Rewrites
+from lab.mutants.stores.around import SAID, Around, Folds, Rewrites, installed
+from lab.mutants.stores.lasting import LastingStore, Written
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import Record, RunKey, RunStore
 
-breaks = Catalogue("store", stores.breaks.install)
+breaks = Catalogue("store", installed)
 
 
 @breaks("STORE-10", SAID)
-class TenantsAreCutTo64Characters(_Folds):
+class TenantsAreCutTo64Characters(Folds):
     folded = ("tenant_id",)
 
     def fold(self, value: str) -> str:
@@ -27,7 +26,7 @@ class TenantsAreCutTo64Characters(_Folds):
 
 
 @breaks("STORE-10", SAID)
-class SessionsAreComposed(_Folds):
+class SessionsAreComposed(Folds):
     folded = ("session_id",)
 
     def fold(self, value: str) -> str:
@@ -143,7 +142,7 @@ class RunsDueAtOnceComeAsTheyWereStored(_Knows):
 
 
 @breaks("STORE-35", SAID)
-class TextsAreCutTo400000Characters(_Rewrites):
+class TextsAreCutTo400000Characters(Rewrites):
     def rewritten(self, body: str) -> str:
         return body[:400_000]
 

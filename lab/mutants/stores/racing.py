@@ -4,27 +4,16 @@ None of them waits to be met: each is as its author would have written it.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from lab.mutants.stores import STOPPED
-from lab.mutants.under_test import subject
+from lab.mutants.stores.around import STOPPED, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import Record, RunHead, RunKey
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
 
-
-def opened(kind: Any) -> None:
-    """Have every store that is opened be of this kind."""
-    if issubclass(kind, MemoryStore):
-        subject.open = lambda _: kind()
-    else:
-        subject.open = lambda directory: kind(Path(directory) / "runs.db")
-
-
-breaks = Catalogue("store", opened)
+breaks = Catalogue("store", installed)
 
 
 @breaks("STORE-6", STOPPED)

@@ -4,14 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.mutants import stores
-from lab.mutants.lasting import LastingStore, Written
-from lab.mutants.stores import SAID, Around
+from lab.mutants.stores.around import SAID, Around, installed
+from lab.mutants.stores.lasting import LastingStore, Written
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import Record, RunKey
 
-breaks = Catalogue("store", stores.breaks.install)
+breaks = Catalogue("store", installed)
 
 
 class _Prunes(Around):

@@ -7,8 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.mutants.racing import opened
-from lab.mutants.stores import KILLED
+from lab.mutants.stores.around import KILLED, installed
 from lab.mutants.wrong import Catalogue, edit
 from scoria_core.ports import Record
 from scoria_sqlite import PrunableSQLiteStore
@@ -17,9 +16,9 @@ from scoria_sqlite import PrunableSQLiteStore
 def _installed(wrong: Any) -> None:
     """Open stores of a class, or right ones whose connections are set otherwise."""
     if isinstance(wrong, type):
-        opened(wrong)
+        installed(wrong)
         return
-    opened(PrunableSQLiteStore)
+    installed(PrunableSQLiteStore)
     edit("scoria_sqlite.store:_connect", wrong)
 
 
