@@ -39,14 +39,14 @@ LIKELY = [
 ]
 """Everything that can happen; most of what is decided is committed, and few callers crash."""
 
-BROKEN = {
-    "last_writer_wins": "took a late commit",
-    "loses_the_last": "the journal breaks off",
-    "appends_in_part": "the store",
-    "forgets_the_key": "took a late commit",
-    "forgets_when_closed": "the store has 0 entries",
+WRONG = {
+    "the_expected_version_is_ignored": "took a late commit",
+    "a_batch_loses_its_last_record": "the journal breaks off",
+    "half_of_a_refused_batch_stays": "the store",
+    "idempotency_keys_are_not_kept": "took a late commit",
+    "memory_declared_durable": "the store has 0 entries",
 }
-"""The stores that break a promise, and what is said of each."""
+"""Mutants of stores that break a promise, and what is said of each."""
 
 
 class Failing(AssertionError):
@@ -116,14 +116,14 @@ def test_a_store_keeps_what_the_model_commits(scheme: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", WRONG)
 def test_a_broken_store_is_found_and_fails_again(name: str, tmp_path: Path) -> None:
     """Its script is short, and walked through the command it fails with the same words."""
-    target = f"tests.support.broken_stores:{name}"
+    target = f"lab.mutants.stores.opened:{name}"
     with pytest.raises(Failing) as found:
         walk_at_random(target, 400, actions=40)
     script, problems = found.value.script, found.value.problems
-    assert BROKEN[name] in problems[0]
+    assert WRONG[name] in problems[0]
     assert len(read(script)) <= 9
     assert script in str(found.value)
     again = replayed(script, target, tmp_path)

@@ -1,7 +1,6 @@
 """What stops and kills the callers of a store: where it looks, and what it says of it."""
 
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.mutants.stores.opened import target
 from lab.mutants.wrong import Wrong, declared
 from scoria_conformance.concurrency import begin_process, heard
 from scoria_conformance.linearizability import explained
@@ -198,35 +198,18 @@ def test_as_many_are_killed_as_leave_a_chance_below_one_in_a_thousand(
 
 WRONG = declared(("lab.mutants.stores.racing", "lab.mutants.stores.tearing"))
 
-APPLY = """
-from lab.mutants import under_test
-from lab.mutants.wrong import declared
-
-def pytest_configure(config):
-    under_test.put("memory://", None)
-    (wrong,) = [each for each in declared([{module!r}]) if str(each) == {name!r}]
-    wrong.apply()
-"""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_what_is_wrong_between_two_lines_dies_each_time(wrong: Wrong, tmp_path: Path) -> None:
+def test_what_is_wrong_between_two_lines_dies_each_time(wrong: Wrong) -> None:
     """By the scenario that it is declared with."""
-    (module,) = (
-        each for each in ("racing", "tearing") if wrong in declared([f"lab.mutants.stores.{each}"])
-    )
-    text = APPLY.format(module=f"lab.mutants.stores.{module}", name=str(wrong))
-    (tmp_path / "applied.py").write_text(text)
     name = wrong.expected.lower().replace(" ", "_")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "applied", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["--pyargs", "scoria_conformance.suite", "-k", name]
-    command += ["--scoria-target", "lab.mutants.under_test:open_store"]
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    command += ["--scoria-target", target(wrong)]
     ran: Any = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from lab.mutants.stores import overlooked
-from lab.mutants.under_test import subject
+from lab.mutants.stores.opened import opens
 from lab.mutants.wrong import Wrong
 from scoria_conformance import domains
 from scoria_conformance.differential import (
@@ -170,20 +170,6 @@ def test_a_store_that_one_process_owns_may_forget_what_was_put_off(tmp_path: Pat
 # --- wrong stores -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def made() -> Iterator[Callable[[Wrong], StoreFactory]]:
-    """Make the factory of a mutant, over a store in memory."""
-    right = subject.open
-
-    def make(mutant: Wrong) -> StoreFactory:
-        subject.open = lambda _: MemoryStore()
-        mutant.apply()
-        return subject.open
-
-    yield make
-    subject.open = right
-
-
 def differences(factory: StoreFactory, directory: Path, seed: int) -> list[Difference]:
     """Return what the suite's scenarios find, each at its default number of scripts."""
     place = directory / "declared"
@@ -202,11 +188,9 @@ def differences(factory: StoreFactory, directory: Path, seed: int) -> list[Diffe
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("mutant", overlooked.breaks.mutants, ids=str)
-def test_what_was_overlooked_is_found(
-    mutant: Wrong, seed: int, made: Callable[[Wrong], StoreFactory], tmp_path: Path
-) -> None:
+def test_what_was_overlooked_is_found(mutant: Wrong, seed: int, tmp_path: Path) -> None:
     """Whatever the scripts are drawn from."""
-    assert differences(made(mutant), tmp_path, seed)
+    assert differences(opens(mutant), tmp_path, seed)
 
 
 SQL: dict[str, tuple[str, str, str]] = {

@@ -40,6 +40,12 @@ class HalfOfARefusedBatchStays(Around):
             raise
 
 
+@breaks("STORE-4", SAID)
+class ABatchLosesItsLastRecord(Around):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        self.store.append(run_id, records[:-1] or records, **at)
+
+
 @breaks("STORE-5", SAID)
 class TheExpectedVersionIsIgnored(Around):
     def append(

@@ -111,6 +111,20 @@ class Due(Around):
         return list(self.store.list_due(**{**asked, "limit": 10_000}))
 
 
+class Knows(Around):
+    """A store that remembers who owns each run, in the order in which they came."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.keys: dict[str, RunKey] = {}
+
+    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
+        owner = self.store.create(key, records, **due)
+        if owner == key.run_id:
+            self.keys[owner] = key
+        return owner
+
+
 def one_by_one(records: Sequence[Record]) -> list[list[Record]]:
     """Return a batch for each record; without any the run is put off."""
     return [[each] for each in records] or [[]]

@@ -35,6 +35,14 @@ class DueRunsOfAllTenantsAreGiven(Due):
         return self.store.list_due(tenant_id=None, **asked)
 
 
+@breaks("STORE-11", SAID)
+class DueRunsAreCutBeforeTheyAreFiltered(Due):
+    def list_due(self, *, tenant_id: str | None, **asked: Any) -> Any:
+        cut = self.store.list_due(tenant_id=None, **asked)
+        own = self.store.list_due(tenant_id=tenant_id, **asked)
+        return [run_id for run_id in cut if run_id in own]
+
+
 @breaks("STORE-12", SAID)
 class ARunStaysDue(Around):
     def __init__(self, store: Any) -> None:

@@ -1,9 +1,10 @@
 """Stores that take one id for another."""
 
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
-from lab.mutants.stores.around import SAID, Around, Folds, installed
+from lab.mutants.stores.around import SAID, Around, Folds, Knows, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.ports import RunKey
 
@@ -66,4 +67,16 @@ class TenantsAreTakenForPatterns(Around):
             for each in sorted(self.tenants)
             if re.fullmatch(like, each)
             for run_id in self.store.list_due(tenant_id=each, **asked)
+        ]
+
+
+@breaks("STORE-10", SAID)
+class SessionsAreTakenForPatterns(Knows):
+    def list_runs(self, *, tenant_id: Any, session_id: Any, limit: int, before: Any) -> Any:
+        asked = {"tenant_id": tenant_id, "before": before}
+        if tenant_id is None or session_id is None:
+            return self.store.list_runs(**asked, session_id=session_id, limit=limit)
+        found = self.store.list_runs(**asked, session_id=None, limit=1_000)
+        return [each for each in found if fnmatchcase(self.keys[each].session_id, session_id)][
+            :limit
         ]

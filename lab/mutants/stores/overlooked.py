@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from lab.mutants.stores.around import SAID, Around, Folds, Rewrites, installed
+from lab.mutants.stores.around import SAID, Around, Folds, Knows, Rewrites, installed
 from lab.mutants.stores.lasting import LastingStore, Written
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
@@ -33,22 +33,8 @@ class SessionsAreComposed(Folds):
         return unicodedata.normalize("NFC", value)
 
 
-class _Knows(Around):
-    """A store that remembers who owns each run, in the order in which they came."""
-
-    def __init__(self, store: Any) -> None:
-        super().__init__(store)
-        self.keys: dict[str, RunKey] = {}
-
-    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
-        owner = self.store.create(key, records, **due)
-        if owner == key.run_id:
-            self.keys[owner] = key
-        return owner
-
-
 @breaks("STORE-9", SAID)
-class ATenantAndItsSessionAreOneText(_Knows):
+class ATenantAndItsSessionAreOneText(Knows):
     def list_runs(self, *, tenant_id: Any, session_id: Any, limit: int, before: Any) -> Any:
         if tenant_id is None or session_id is None:
             asked = {"tenant_id": tenant_id, "session_id": session_id, "before": before}
@@ -131,7 +117,7 @@ class TurnsAreOfEveryTenant(Around):
 
 
 @breaks("STORE-11", SAID)
-class RunsDueAtOnceComeAsTheyWereStored(_Knows):
+class RunsDueAtOnceComeAsTheyWereStored(Knows):
     def list_due(self, *, limit: int, fair: bool = False, **asked: Any) -> Any:
         found = list(self.store.list_due(limit=1_000, fair=fair, **asked))
         if not fair:
@@ -148,7 +134,7 @@ class TextsAreCutTo400000Characters(Rewrites):
 
 
 @breaks("STORE-25", SAID)
-class PruneFreesEveryKeyOfItsTenant(_Knows):
+class PruneFreesEveryKeyOfItsTenant(Knows):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         removed = list(self.store.prune(versions))
         self.freed = {self.keys[each].tenant_id for each in removed} | getattr(self, "freed", set())

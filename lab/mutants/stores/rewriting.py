@@ -52,6 +52,18 @@ class BackslashesAreTakenForEscapes(Rewrites):
         return body.replace("\\n", "\n")
 
 
+@breaks("STORE-8", "Whatever is stored comes back as it was")
+class ByteOrderMarksAreDropped(Rewrites):
+    def rewritten(self, body: str) -> str:
+        return body.replace("\ufeff", "")
+
+
+@breaks("PAYLOAD-3", "Whatever a host hands over comes back equal and in its order")
+class ByteOrderMarksOfObjectsAreDropped(ByteOrderMarksAreDropped):
+    def rewritten(self, body: str) -> str:
+        return super().rewritten(body) if body.startswith('{"') else body
+
+
 @breaks("PAYLOAD-3", "the order or the kind of a value changed")
 class KeepsJsonWithItsKeysSorted(Around):
     """It parses what it was given, as a JSON column does, and makes the chain good again."""
