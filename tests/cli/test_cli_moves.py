@@ -40,7 +40,7 @@ def test_a_run_that_cannot_be_resumed_says_what_can_be_done(url: str, tmp_path: 
     """Decide, wait for a worker, try again, or look: as it stands."""
     asked, running, failed, ended = waiting(url), queued(url), queued(url, kind="b"), queued(url)
     with Scoria.open(url) as host:
-        host.run_pending(failed, handlers={"b": lambda *_: 1 / 0})
+        host.run_pending(failed, handlers={"b": lambda *_: {"n": 1 / 0}})
         host.cancel_run(ended)
     moves = {
         asked: f"scoria runs approve {asked}",

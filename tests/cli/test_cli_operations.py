@@ -415,7 +415,7 @@ def test_one_damaged_run_hides_no_other(url: str, tmp_path: Path) -> None:
 
 def test_a_step_that_waits_to_be_tried_again_is_not_stuck(url: str, tmp_path: Path) -> None:
     """Its time will come, however long it has queued."""
-    with Scoria.open(url, handlers={"flaky": lambda *_: 1 / 0}) as host:
+    with Scoria.open(url, handlers={"flaky": lambda *_: {"n": 1 / 0}}) as host:
         identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
         step = StepSpec("flaky", "executor", retry=Retry(delay=3600, max_delay=3600))
         host.start_run(identity, root_role_id="executor", initial_step=step)

@@ -61,14 +61,14 @@ def test_a_name_that_leads_here_by_dns_is_refused(url: str, tmp_path: Path) -> N
     """A page of another site cannot read the evidence by a name of its own (DNS rebinding)."""
     run_id = queued(url)
     with served(url, tmp_path, "--allow-host", "evidence.internal") as (_, port, warned):
-        for host in (
+        for name in (
             "localhost",
             f"127.0.0.1:{port}",
             "[::1]",
             "Evidence.Internal:80",
             "a.localhost.",
         ):
-            assert asked(port, host)[0] == 200, host
+            assert asked(port, name)[0] == 200, name
         for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", None):
             for path in ("/", "/scoria/", f"/scoria/workflows/{run_id}"):
                 status, text = asked(port, host, path)

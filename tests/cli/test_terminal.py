@@ -7,9 +7,10 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeGuard
 
 import attrs
 import click
@@ -20,7 +21,7 @@ import scoria_core
 from scoria_cli.commands import run, scoria
 from scoria_cli.console import INDENT, READER_IS_GONE, console, line
 from scoria_cli.options import Amount, Whole
-from scoria_core import Failed, HandOff, NeedsApproval, Scoria, StepSpec
+from scoria_core import Failed, Handler, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_core.visible import visible_block
 from tests.support.terminal import COLUMNS, COMMAND, on_a_terminal
 
@@ -124,7 +125,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
             metadata={text("metadata"): text("metadata")},
         )
 
-        def start(kind: str, handler: Callable[..., object] | None) -> str:
+        def start(kind: str, handler: Handler | None) -> str:
             handlers = None if handler is None else {name(kind): handler}
             step = StepSpec(name(kind), name("role"), {text("input"): text("input")})
             return host.start_run(
@@ -488,7 +489,7 @@ def test_commands_print_in_one_way() -> None:
 PRINTING = {"echo", "secho", "echo_via_pager", "stdout", "stderr", "__stdout__", "__stderr__"}
 
 
-def is_a_way_to_print(node: ast.AST) -> bool:
+def is_a_way_to_print(node: ast.AST) -> TypeGuard[ast.expr]:
     """Tell whether a node of a syntax tree can print past the console."""
     match node:
         case ast.Attribute(value=ast.Name("click"), attr=attr):

@@ -107,7 +107,7 @@ def test_a_thread_that_did_not_start_once_is_started_later(
         renewed = clock.now() + timedelta(seconds=0.39)
         return not store.list_due(tenant_id=None, until=renewed, limit=1)
 
-    def slow(*_: object) -> None:
+    def slow(*__: object) -> None:
         entered.append("own")
         for _ in range(3):
             clock.advance(seconds=0.3)
@@ -408,7 +408,7 @@ def test_a_facade_that_stopped_does_not_look_again(store: RunStore) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(store, name)
 
-    scoria = Scoria(Looking(), dispatch="thread", handlers={"work": lambda *_: None})  # type: ignore[arg-type]
+    scoria = Scoria(Looking(), dispatch="thread", handlers={"work": lambda *_: None})
     scoria.stop()
     begin(scoria)
     scoria._threads.shutdown()

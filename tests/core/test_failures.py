@@ -264,7 +264,7 @@ def test_a_run_says_why_it_failed(scoria: Scoria, start: Callable[..., RunSummar
     run = start(handler)
     assert run.error == StepError("Failed", "no stock", {"left": 0})
     assert scoria.list_runs()[0].error == run.error
-    run.error.details["left"] = 9  # type: ignore[index, union-attr]
+    run.error.details["left"] = 9  # type: ignore[index]
     assert scoria.get_run(run.run_id).error == StepError("Failed", "no stock", {"left": 0})
     assert scoria.retry_run(run.run_id, handlers={"work": handler}).error is None
     assert start(scripted(None)).error is None
@@ -332,7 +332,7 @@ class RaisesForItsNotes(Exception):
     """An exception whose notes raise."""
 
     @property
-    def __notes__(self) -> list[str]:
+    def __notes__(self) -> list[str]:  # type: ignore[override]
         raise KeyboardInterrupt
 
 

@@ -1,6 +1,7 @@
 """Journals whose digests were computed anew: each value, changed to what is none of ours."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,8 @@ def test_one_forged_run_hides_no_other() -> None:
         scoria.start_run(identity, root_role_id="executor", initial_step=spec) for _ in range(2)
     )
     entries = [json.loads(record.body) for record in store.read(forged.run_id)]
-    for value in ("zz", None, 7, [], {}):
+    values: list[Any] = ["zz", None, 7, [], {}]
+    for value in values:
         entries[0]["data"]["driven_by"] = value
         store._journals[forged.run_id] = sealed(forged.run_id, entries)
         again = Scoria(store)

@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.handlers import Handlers
@@ -18,7 +19,7 @@ def lines_of(work: Callable[[], object]) -> int:
     """Return how many lines of Python a piece of work goes through."""
     gone_through = 0
 
-    def count(_: FrameType, event: str, __: object) -> Callable[..., object]:
+    def count(_: FrameType, event: str, __: object) -> Any:
         nonlocal gone_through
         gone_through += event == "line"
         return count

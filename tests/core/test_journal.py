@@ -20,6 +20,8 @@ from lab.model.invariants import Observed, breaches
 from scoria_core import (
     Completed,
     Failed,
+    HandlerAnswer,
+    Handlers,
     HandOff,
     Identity,
     JournalEntry,
@@ -42,14 +44,14 @@ from scoria_memory import MemoryStore
 # --- the chain ---------------------------------------------------------------------------------
 
 
-def ask(step: Step, _: RunSummary) -> object:
+def ask(step: Step, _: RunSummary) -> HandlerAnswer:
     """Ask until it is approved, then complete."""
     if step.approval is not None and step.approval.status == "approved":
         return {"sent": step.approval.arguments}
     return NeedsApproval(tool_name="send", arguments={"to": ["all"]}, reason="goes out")
 
 
-def hand_off(_: Step, __: RunSummary) -> object:
+def hand_off(_: Step, __: RunSummary) -> HandOff:
     """Hand a review to the critic."""
     return HandOff(
         delegated_role_id="critic",
@@ -59,7 +61,7 @@ def hand_off(_: Step, __: RunSummary) -> object:
     )
 
 
-HANDLERS = {"hand_off": hand_off, "ask": ask}
+HANDLERS: Handlers = {"hand_off": hand_off, "ask": ask}
 
 
 def told_run(scoria: Scoria, identity: Identity) -> str:
@@ -93,7 +95,7 @@ def foreign(make_scoria_of: Callable[..., Scoria]) -> list[Record]:
     return list(scoria._runs.store.read(run_id))
 
 
-def noticed_at(run_id: str, records: Iterable[Record]) -> int:
+def noticed_at(run_id: str, records: Sequence[Record]) -> int:
     """Return the number of the entry that replay names."""
     with pytest.raises(StoreCorrupt) as corrupt:
         Run.replay(run_id, records)

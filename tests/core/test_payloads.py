@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from scoria_core import (
     Completed,
     Failed,
+    Handlers,
     HandOff,
     Identity,
     NeedsApproval,
+    Outcome,
     RunDetail,
     Scoria,
     StepSpec,
@@ -62,7 +64,7 @@ def nested(depth: int, kind: type = dict) -> dict[str, Any]:
 
 def carried(scoria: Scoria, payload: dict[str, Any], context: dict[str, Any]) -> RunDetail:
     """Take `payload` through every place that holds one, and return the run as it is read."""
-    outcomes = iter(
+    outcomes: Iterator[Outcome] = iter(
         [
             NeedsApproval(tool_name="send", arguments=payload, reason="goes out"),
             HandOff(
@@ -73,7 +75,7 @@ def carried(scoria: Scoria, payload: dict[str, Any], context: dict[str, Any]) ->
             ),
         ]
     )
-    handlers = {
+    handlers: Handlers = {
         "asks": lambda *_: next(outcomes),
         "fails": lambda *_: Failed("no", payload),
         "done": lambda *_: Completed(payload),
@@ -236,7 +238,7 @@ REFUSED = {
     "complex": (deep(1j), HERE, "complex"),
     "object": (deep(object()), HERE, "object"),
     "function": (deep(deep), HERE, "function"),
-    "generator": (deep(each for each in ()), HERE, "generator"),
+    "generator": (deep(each for each in ""), HERE, "generator"),
     "huge int": (deep(1 << MAX_INT_BITS), HERE, "int"),
     "enormous int": (deep(-(1 << 9_000_000)), HERE, "int"),
     "int key": (deep({1: 2}), HERE, "int key 1"),
@@ -321,7 +323,7 @@ def test_every_argument_is_checked(
     assert scoria.list_runs() == []
 
 
-OUTCOMES: dict[str, Callable[[Any], object]] = {
+OUTCOMES: dict[str, Callable[[Any], Outcome]] = {
     "result": Completed,
     "details": lambda value: Failed("no", value),
     "arguments": lambda value: NeedsApproval(tool_name="t", arguments=value, reason="r"),
@@ -433,10 +435,9 @@ def test_what_was_read_is_not_what_is_stored(scoria: Scoria) -> None:
 def test_what_a_handler_got_is_not_what_is_recorded(scoria: Scoria, identity: Identity) -> None:
     """A handler that changes the step and the run it was given changes neither as recorded."""
 
-    def spoils(step: Any, run: Any) -> object:
+    def spoils(step: Any, run: Any) -> None:
         step.input["list"].append("changed")
         run.metadata["list"].append("changed")
-        return None
 
     run = scoria.start_run(
         identity,
@@ -455,7 +456,7 @@ def test_what_is_to_be_approved_cannot_change_meanwhile(scoria: Scoria, identity
     arguments: dict[str, Any] = {"to": ["user-1"]}
     seen = []
 
-    def asks(step: Any, _: object) -> object:
+    def asks(step: Any, _: object) -> NeedsApproval | None:
         if step.approval is None:
             return NeedsApproval(tool_name="send", arguments=arguments, reason="r")
         seen.append(step.approval)
@@ -502,7 +503,7 @@ def test_key_order_does_not_change_a_digest() -> None:
 
 def test_a_checked_payload_is_a_copy() -> None:
     """The copy is plain dicts and lists that share nothing with the original."""
-    original = {"a": [{"b": []}]}
+    original: dict[str, Any] = {"a": [{"b": []}]}
     copy = checked_payload(original, "p")
     assert copy == original
     assert copy is not original

@@ -1,6 +1,6 @@
 """A projected context carries no runtime state and no secret, in any spelling, at any depth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -264,7 +264,9 @@ def test_names_that_are_no_names_are_refused(
 
 def test_an_unsafe_handoff_of_a_handler_fails_its_step(scoria: Scoria, identity: Identity) -> None:
     """The step fails with the path of the key, nothing is handed off, and the run can go on."""
-    contexts = iter([{"facts": [{"X-Api-Key": "sk-live-1"}]}, {"facts": []}])
+    contexts: Iterator[dict[str, Any]] = iter(
+        [{"facts": [{"X-Api-Key": "sk-live-1"}]}, {"facts": []}]
+    )
 
     def hands_off(_: object, __: object) -> HandOff:
         return HandOff(

@@ -19,7 +19,9 @@ KIND = "work"
 WORK = StepSpec(kind=KIND, role_id="executor")
 
 
-def start(scoria: Scoria, step: StepSpec = WORK, tenant_id: str = "tenant-1", **more) -> RunSummary:
+def start(
+    scoria: Scoria, step: StepSpec = WORK, tenant_id: str = "tenant-1", **more: Any
+) -> RunSummary:
     """Start a run of one step."""
     identity = scoria.identity(actor_id="user-1", tenant_id=tenant_id, session_id="session-1")
     return scoria.start_run(identity, root_role_id="executor", initial_step=step, **more)
@@ -114,7 +116,7 @@ def test_a_handler_at_work_keeps_its_lease(store: RunStore, clock: SettableClock
         until = clock.now() + timedelta(seconds=0.39)
         return not store.list_due(tenant_id=None, until=until, limit=1)
 
-    def slow(_: Step, run: RunSummary) -> None:
+    def slow(__: Step, run: RunSummary) -> None:
         entered.append("own")
         for _ in range(5):
             clock.advance(seconds=0.3)
@@ -314,7 +316,7 @@ def test_closing_waits_for_the_threads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("dispatch", "later"), ("lease", 0), ("lease", "1"), ("max_attempts", 0)]
 )
-def test_an_option_that_cannot_be_is_refused(option: str, value: object) -> None:
+def test_an_option_that_cannot_be_is_refused(option: str, value: Any) -> None:
     """An option that makes no sense is refused by name."""
     with pytest.raises(InvalidPayload, match=option):
         Scoria.open("memory://", **{option: value})

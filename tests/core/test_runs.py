@@ -114,7 +114,13 @@ def test_the_hint_tells_nothing_of_other_tenants(
 def test_what_comes_back_is_frozen(scoria: Scoria, waiting: RunSummary) -> None:
     """No field of anything that is returned can be set."""
     detail = scoria.get_run_detail(waiting.run_id)
-    values = [detail, detail.summary, detail.identity, detail.steps[0], detail.approvals[0]]
+    values: list[Any] = [
+        detail,
+        detail.summary,
+        detail.identity,
+        detail.steps[0],
+        detail.approvals[0],
+    ]
     for value in [*values, *detail.journal, needs(), WORK]:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             value.status = "completed"

@@ -24,7 +24,8 @@ class Stopped(BaseException):
 
 def at_once(raised: BaseException) -> Callable[..., Any]:
     """Make a plain handler that raises."""
-    return scripted(*[raised] * 9)
+    handler: Callable[..., Any] = scripted(*[raised] * 9)
+    return handler
 
 
 def awaited(raised: BaseException) -> Callable[..., Any]:
@@ -329,7 +330,7 @@ def test_an_interrupt_between_claim_and_handler_releases_the_step(
 ) -> None:
     """Once the claim is stored, whoever is interrupted gives it back."""
     handler = scripted()
-    scoria = Scoria(InterruptingStore(store, 1, stores=True), handlers={"work": handler})  # type: ignore[arg-type]
+    scoria = Scoria(InterruptingStore(store, 1, stores=True), handlers={"work": handler})
     with pytest.raises(KeyboardInterrupt):
         scoria.start_run(identity, root_role_id="r", initial_step=WORK)
     assert handler.steps == []
@@ -350,7 +351,7 @@ def test_each_call_gives_back_what_it_claimed(
     run = host.start_run(identity, root_role_id="r", initial_step=step, handlers=handlers)
     if call == "resume_run":
         approve(host, run)
-    scoria = Scoria(InterruptingStore(store, 1, stores=True), handlers={"work": scripted()})  # type: ignore[arg-type]
+    scoria = Scoria(InterruptingStore(store, 1, stores=True), handlers={"work": scripted()})
     arguments = (run.run_id, WORK) if call == "add_step" else (run.run_id,)
     with pytest.raises(KeyboardInterrupt):
         getattr(scoria, call)(*arguments)
@@ -382,7 +383,7 @@ def test_an_interrupt_before_the_claim_is_stored_releases_nothing(
         go.wait(10)
 
     rival = threading.Thread(target=lambda: host.run_pending(handlers={"work": handler}))
-    scoria = Scoria(Overtaken(store, 1, stores=False), handlers={"work": scripted()})  # type: ignore[arg-type]
+    scoria = Scoria(Overtaken(store, 1, stores=False), handlers={"work": scripted()})
     with pytest.raises(KeyboardInterrupt):
         scoria.run_pending(run.run_id)
     assert statuses(host) == ["running"]
@@ -396,7 +397,7 @@ def test_an_interrupt_after_the_handler_records_its_answer(
 ) -> None:
     """The work is done: it is recorded, not repeated."""
     handler = scripted({"done": True})
-    scoria = Scoria(InterruptingStore(store, 2, stores=stores), handlers={"work": handler})  # type: ignore[arg-type]
+    scoria = Scoria(InterruptingStore(store, 2, stores=stores), handlers={"work": handler})
     with pytest.raises(KeyboardInterrupt):
         scoria.start_run(identity, root_role_id="r", initial_step=WORK)
     (run,) = Scoria(store).list_runs()
@@ -413,7 +414,7 @@ def test_an_interrupt_between_two_steps_keeps_the_first_and_releases_the_second(
     run = host.start_run(identity, root_role_id="r", initial_step=WORK)
     host.add_step(run.run_id, WORK)
     handler = scripted({"n": 1})
-    scoria = Scoria(InterruptingStore(store, 2, stores=stores), handlers={"work": handler})  # type: ignore[arg-type]
+    scoria = Scoria(InterruptingStore(store, 2, stores=stores), handlers={"work": handler})
     with pytest.raises(KeyboardInterrupt):
         scoria.run_pending(run.run_id)
     assert statuses(host) == ["completed", "queued"]
@@ -433,7 +434,7 @@ def test_a_stop_between_claim_and_handler_enters_nothing(
             return self._store.create(*args, **more)
 
     scoria._runs = type(scoria._runs)(
-        Stopping(store, 9, stores=True),  # type: ignore[arg-type]
+        Stopping(store, 9, stores=True),
         scoria._runs.clock,
         scoria._runs.ids,
     )

@@ -192,7 +192,7 @@ def test_a_failure_that_could_not_be_stored_is_tried_again(
 ) -> None:
     """While the store does not answer nothing is lost: the next beat records it."""
     scoria = Scoria(store, lease=0.2)
-    refused = []
+    refused: list[int] = []
 
     class Flaky:
         def append(self, *args: Any, **more: Any) -> Any:
@@ -204,13 +204,16 @@ def test_a_failure_that_could_not_be_stored_is_tried_again(
         def __getattr__(self, name: str) -> Any:
             return getattr(store, name)
 
-    scoria = Scoria(Flaky(), lease=0.2)  # type: ignore[arg-type]
+    def waits(*_: object) -> None:
+        go.wait(PATIENCE)
+
+    scoria = Scoria(Flaky(), lease=0.2)
     caller = threading.Thread(
         target=lambda: scoria.start_run(
             identity,
             root_role_id="r",
             initial_step=limited(),
-            handlers={"work": lambda *_: go.wait(PATIENCE) and None},
+            handlers={"work": waits},
         )
     )
     caller.start()

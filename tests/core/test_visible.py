@@ -117,7 +117,7 @@ def logged(formatter: logging.Formatter, name: str, *arguments: object) -> str:
     logger.addHandler(handler)
     logger.propagate = False  # pytest's own handler raises where a format is wrong
     try:
-        {}[Speaks()]
+        dict[object, object]()[Speaks()]
     except LookupError:
         logger.warning(*arguments, exc_info=True)
     finally:

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from scoria_core import NeedsApproval, RunSummary, Scoria, Step, StepSpec
+from scoria_core import HandlerAnswer, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_memory import MemoryStore
 from tests.support import ROOT
 
@@ -16,7 +16,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 DRAWN = PAGE.read_text("utf-8").partition("```text\n")[2].partition("```")[0].split("\n\n")
 
 
-def asks(step: Step, _: RunSummary) -> object:
+def asks(step: Step, _: RunSummary) -> HandlerAnswer:
     """Ask once, and be done."""
     asked = NeedsApproval(tool_name="refund", arguments={"amount": 12}, reason="Small refund")
     return asked if step.approval is None else {"done": True}

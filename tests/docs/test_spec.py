@@ -11,7 +11,7 @@ import pytest
 
 from lab.model.invariants import INVARIANTS
 from scoria_conformance.steps.examples import published
-from scoria_core import NeedsApproval, Scoria, StepSpec, errors
+from scoria_core import Handlers, NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
 from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
@@ -72,8 +72,11 @@ def test_the_events_are_those_of_the_journal() -> None:
 
 def test_the_errors_are_those_of_the_code() -> None:
     """Each error has the code and the kin on the page, and none is left out."""
-    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
-    kinds = [each for each in kinds if issubclass(each, errors.ScoriaError)]
+    kinds = [
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.ScoriaError)
+    ]
     declared = [
         [each.__name__, each.code, each.__mro__[1].__name__]
         for each in kinds
@@ -100,9 +103,10 @@ def test_the_limits_are_those_of_the_code() -> None:
 def test_the_refused_names_are_those_of_the_code() -> None:
     """The three lists on the page are those a context is held against."""
     where, ends, begins = (
-        set(names.split(", ")) for names in re.findall(r"^- where .*: (.*)$", FORMS, re.MULTILINE)
+        frozenset(names.split(", "))
+        for names in re.findall(r"^- where .*: (.*)$", FORMS, re.MULTILINE)
     )
-    assert (where, ends, begins) == (UNSAFE_NAMES, UNSAFE_ENDINGS, set(UNSAFE_BEGINNINGS))
+    assert (where, ends, begins) == (UNSAFE_NAMES, UNSAFE_ENDINGS, frozenset(UNSAFE_BEGINNINGS))
 
 
 def test_the_digests_can_be_made_from_the_page() -> None:
@@ -138,7 +142,7 @@ def test_the_digest_of_a_start_can_be_made_from_the_page() -> None:
             assert started["arguments_digest"] is None
             continue
         data = {each["type"]: each["data"] for each in entries}
-        begun = {"steps": [_without(data["step_queued"], "sequence")]}
+        begun: dict[str, Any] = {"steps": [_without(data["step_queued"], "sequence")]}
         if "handoff_requested" in data:
             ours = ("parent_role_id", "parent_step_id", "child_step_id")
             begun = {"handoff": _without(data["handoff_requested"], *ours)}
@@ -154,7 +158,9 @@ def test_the_data_of_every_entry_has_the_keys_of_the_page() -> None:
     seen: dict[str, set[tuple[str, ...]]] = {}
     for entry in (entry for entries in _journals() for entry in entries):
         seen.setdefault(entry["type"], set()).add(tuple(entry["data"]))
-    moves = {(subject, trigger) for subject in MACHINES for _, trigger in transitions(subject)}
+    moves: set[tuple[str, str | None]] = {
+        (subject, trigger) for subject in MACHINES for _, trigger in transitions(subject)
+    }
     moves |= {(subject, None) for subject in MACHINES}
     assert seen.keys() == {event_type(subject, trigger) for subject, trigger in moves}
     for name, found in seen.items():
@@ -242,12 +248,12 @@ def _commits(prepare: Callable[[Scoria], str], call: Callable[[Scoria, str], obj
 
 
 STEP = StepSpec(kind="work", role_id="a")
-ASKS = {"work": lambda *_: NeedsApproval(tool_name="t", arguments={}, reason="r")}
-WORKS: Mapping[str, Callable[..., object]] = {"work": lambda *_: None}
-FAILS: Mapping[str, Callable[..., object]] = {"work": lambda *_: 1 / 0}
+ASKS: Handlers = {"work": lambda *_: NeedsApproval(tool_name="t", arguments={}, reason="r")}
+WORKS: Handlers = {"work": lambda *_: None}
+FAILS: Handlers = {"work": lambda *_: {"n": 1 / 0}}
 
 
-def _started(handlers: Mapping[str, Callable[..., object]] | None) -> Callable[[Scoria], str]:
+def _started(handlers: Handlers | None) -> Callable[[Scoria], str]:
     def prepare(scoria: Scoria) -> str:
         identity = scoria.identity(actor_id=1, tenant_id=1, session_id=1)
         started = scoria.start_run(

@@ -39,19 +39,20 @@ def code_lines(source: str) -> set[int]:
     lines = source.splitlines()
     code = {at for at, line in enumerate(lines, 1) if line.strip()[:1] not in ("", "#")}
     for node in ast.walk(ast.parse(source)):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        if documented and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
             code -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return code
 
 
-def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch, **how: str) -> Verdict:
-    """Verify a target that can be imported from a directory."""
+def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Verdict:
+    """Verify a store that can be imported from a directory."""
     monkeypatch.chdir(directory)
     monkeypatch.syspath_prepend(str(directory))
     for name in ("my_store", "dishonest"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    return verify(target, page=EVIDENCE, **how)
+    return verify(target, page=EVIDENCE, suite="store")
 
 
 def test_the_page_is_the_store_that_is_shipped() -> None:
@@ -69,7 +70,7 @@ def test_the_page_is_the_store_that_is_shipped() -> None:
 def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put together as the page says, it passes all that a store is put through but to be pruned."""
     written(tmp_path, store_of_the_page())
-    verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
+    verdict = verified("my_store:make_store", tmp_path, monkeypatch)
     left_out = [check for check in verdict.checks if check.status != Status.PASSED]
     assert {check.status for check in left_out} == {Status.NOT_APPLICABLE}
     assert all(check.reason.endswith("does not declare prunable") for check in left_out)
@@ -84,7 +85,7 @@ def test_the_wrong_line_fails_as_the_page_says(
     (wrong,) = blocks("py", PAGE.partition("## Read a failure")[2].partition("## In your")[0])
     (right,) = re.findall(r"^ +AND version = :expected.*\n", store_of_the_page(), re.MULTILINE)
     written(tmp_path, store_of_the_page().replace(right, wrong))
-    verdict = verified("my_store:make_store", tmp_path, monkeypatch, suite="store")
+    verdict = verified("my_store:make_store", tmp_path, monkeypatch)
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
     said = blocks("text")[0]
     assert {line.removeprefix("✗ ") for line in said.splitlines()} <= failed
@@ -98,7 +99,7 @@ def test_what_is_declared_and_not_kept_fails(
 ) -> None:
     """A store in memory that declares what it cannot keep is red; the rest is not applicable."""
     (tmp_path / "dishonest.py").write_text(DISHONEST)
-    verdict = verified(f"dishonest:{factory}", tmp_path, monkeypatch, suite="store")
+    verdict = verified(f"dishonest:{factory}", tmp_path, monkeypatch)
     assert Status.FAILED in {check.status for check in verdict.checks if clause in check.clauses}
     assert verdict.exit_code == 1
     undeclared = [each for each in verdict.checks if each.status == Status.NOT_APPLICABLE]

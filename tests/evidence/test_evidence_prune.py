@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -548,7 +548,7 @@ def test_stores_that_share_a_duckdb_file_see_it_pruned(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["memory", "duckdb", "sqlite"])
-def host(request: pytest.FixtureRequest, make_store_of: Callable[..., Any]) -> Iterator[Scoria]:
+def host(request: pytest.FixtureRequest, make_store_of: Callable[..., Any]) -> Scoria:
     """Return a host whose store can be pruned beside it."""
     store = make_store_of(request.param)
     assert Capability.PRUNABLE in store.capabilities

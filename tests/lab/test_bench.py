@@ -181,7 +181,7 @@ def counted_port(place: Place) -> tuple[list[str], FillableRuns]:
                 writes.append(name)
             return getattr(store, name)
 
-    return writes, FillableRuns(Port())  # type: ignore[arg-type]
+    return writes, FillableRuns(Port())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from lab.model.invariants import INVARIANTS
 from lab.model.planted import BUGS, planted
 from lab.model.script import VOCABULARY, NotAScript, read, written
 from lab.model.search import CounterExample, Report, search
-from lab.model.vocabulary import CALLS, STARTS, Claim, Command
+from lab.model.vocabulary import ANSWERS, CALLS, STARTS, Claim, Command
 from lab.model.walk import Walk, replay
 from scoria_core import lifecycles
 from scoria_diagrams import lifecycle_of, render
@@ -86,10 +86,10 @@ def plainly(bounds: Bounds) -> set[object]:
             if spelled(reached) not in known:
                 known.add(spelled(reached))
                 following.append(reached)
-    return {(moment, *sorted(callers)) for moment, *callers in known}  # type: ignore[misc]
+    return {(moment, *sorted(callers)) for moment, *callers in known}
 
 
-def spelled(situation: Situation) -> tuple[object, ...]:
+def spelled(situation: Situation) -> tuple[object, *tuple[str, ...]]:
     """Return a situation as values that are equal for equal situations."""
     return told_apart(situation.moment), *map(spelled_phase, situation.callers)
 
@@ -134,7 +134,7 @@ def commands(moment: Moment) -> Iterator[Command]:
     yield from map(Command, CALLS if moment.has_started else STARTS)
     for step in moment.run.steps.values():
         if step.status == "running":
-            for text in composing.ANSWERS:
+            for text in ANSWERS:
                 yield Command(text, Claim(step.sequence, step.attempt))
 
 

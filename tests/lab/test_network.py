@@ -1,5 +1,7 @@
 """Networks beside each other, with the program that makes them played."""
 
+import secrets
+
 import pytest
 
 from lab.chaos import network
@@ -26,7 +28,7 @@ def test_a_network_whose_name_is_taken_gets_another(
 ) -> None:
     """As a bridge that was deleted is still there for a while, or is another process's."""
     numbers = iter([7, 7, 7, 8])
-    monkeypatch.setattr(network.secrets, "randbelow", lambda _: next(numbers))
+    monkeypatch.setattr(secrets, "randbelow", lambda _: next(numbers))
     with network.network("a") as one, network.network("a") as other:
         assert (one.tag, other.tag) == ("sc7", "sc8")
         assert one.address != other.address
@@ -36,7 +38,7 @@ def test_a_network_whose_name_is_taken_gets_another(
 @pytest.mark.usefixtures("bridges")
 def test_where_every_name_is_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not draw numbers for ever."""
-    monkeypatch.setattr(network.secrets, "randbelow", lambda _: 7)
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 7)
     with network.network(), pytest.raises(RuntimeError, match="each is taken"), network.network():
         pass
 

@@ -215,7 +215,7 @@ def _remove(path: str) -> Callable[[Path], None]:
 
 STORE = f"{FEATURES}/store.feature"
 NEW = "\n### {}\n\nIt MUST hold.\n\n- Why: because.\n- Governs: `{}`\n"
-BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a clause is there twice": (
         _add("spec/runs.md", NEW.format("RUN-1", "run.resume")),
         "clause 'RUN-1' is there 2 times",

@@ -167,7 +167,7 @@ def losing(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 
     def lose() -> None:
         store.read("r")  # so that there is a connection to lose
-        lost = []
+        lost: list[None] = []
 
         def once(connection: Any, *arguments: Any, **named: Any) -> Any:
             answer = execute(connection, *arguments, **named)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -35,7 +36,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoria_postgres.store, "PATIENCE", 1)
 
 
-def start(scoria: Scoria, key: str | None = None, kind: str = "work", **more) -> RunSummary:
+def start(scoria: Scoria, key: str | None = None, kind: str = "work", **more: Any) -> RunSummary:
     """Start a run of one step."""
     identity = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
     step = StepSpec(kind, "executor")

@@ -125,7 +125,7 @@ def test_two_start_with_one_key(
     """One run is started and its handler runs once; both callers get that run."""
     facades = [make_scoria(handlers={"work": handler}) for _ in range(2)]
     for number in range(rounds):
-        start = {
+        start: dict[str, Any] = {
             "root_role_id": "executor",
             "initial_step": WORK,
             "idempotency_key": f"key-{number}",
@@ -170,7 +170,7 @@ def test_one_resumes_while_another_cancels(
         race(partial(scoria.resume_run, run_id), partial(scoria.cancel_run, run_id))
         detail = scoria.get_run_detail(run_id)
         assert detail.summary.status in ("completed", "cancelled")
-        assert detail.steps[0].status == detail.summary.status
+        assert detail.steps[0].status == detail.summary.status.value
         assert handler.done[run_id] <= 1
 
 

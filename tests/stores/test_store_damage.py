@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +100,12 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
         now = datetime.now(UTC)
         for run_id in (damaged, "no such run"):
             seen += [
-                tried(lambda run_id=run_id: store.read(run_id)),
-                tried(lambda run_id=run_id: store.head(run_id)),
+                tried(partial(store.read, run_id)),
+                tried(partial(store.head, run_id)),
+                tried(partial(store.append, run_id, (), expected_version=2, due_at=now)),
                 tried(
-                    lambda run_id=run_id: store.append(run_id, (), expected_version=2, due_at=now)
-                ),
-                tried(
-                    lambda run_id=run_id: store.list_runs(
-                        tenant_id=None, session_id=None, limit=9, before=run_id
+                    partial(
+                        store.list_runs, tenant_id=None, session_id=None, limit=9, before=run_id
                     )
                 ),
             ]

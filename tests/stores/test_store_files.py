@@ -74,12 +74,15 @@ def links(path: Path) -> None:
     path.with_name("other").hardlink_to(path)
 
 
+def a_link_to_a_fifo(path: Path) -> None:
+    """Make a FIFO, and a link to it."""
+    os.mkfifo(f"{path}.fifo")
+    path.symlink_to(f"{path}.fifo")
+
+
 PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a FIFO": (os.mkfifo if hasattr(os, "mkfifo") else lambda _: None, "is a FIFO"),
-    "a link to a FIFO": (
-        lambda path: (os.mkfifo(f"{path}.fifo"), path.symlink_to(f"{path}.fifo")),
-        "is a FIFO",
-    ),
+    "a link to a FIFO": (a_link_to_a_fifo, "is a FIFO"),
     "a device": (lambda path: path.symlink_to("/dev/null"), "is a device"),
     "a socket": (a_socket, "is a socket"),
     "a directory": (Path.mkdir, "is a directory"),

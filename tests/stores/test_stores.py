@@ -135,8 +135,9 @@ def test_a_store_is_closed_when_the_facade_cannot_be_made(
     """A handler that is refused does not leave an open store behind."""
     closed: list[MemoryStore] = []
     monkeypatch.setattr(MemoryStore, "close", lambda store: closed.append(store))
+    no_handlers: Any = {"work": 5}
     with pytest.raises(UnknownHandler):
-        Scoria.open("memory://", handlers={"work": 5})
+        Scoria.open("memory://", handlers=no_handlers)
     assert len(closed) == 1
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
@@ -161,7 +162,9 @@ def cases(
     of_a_store: dict[str, list[Operation]], of_a_run: dict[str, list[Operation]]
 ) -> pytest.MarkDecorator:
     """Return the histories with what they begin from and are held against."""
-    listed = [(each, NO_RUN, stored) for each in of_a_store.values()]
+    listed: list[tuple[list[Operation], Hashable, Sequential]] = [
+        (each, NO_RUN, stored) for each in of_a_store.values()
+    ]
     listed += [(each, QUEUED, decided) for each in of_a_run.values()]
     return pytest.mark.parametrize(
         ("history", "start", "alone"), listed, ids=[*of_a_store, *of_a_run]
@@ -202,7 +205,9 @@ def assert_is_an_order(order: Sequence[Operation], start: Hashable, alone: Seque
 
 def random_history(chance: Random, callers: int, turns: int) -> list[Operation]:
     """Return what callers are told by a right store, each call taking effect within its time."""
-    state, history, free = NO_RUN, [], [0.0] * callers
+    state: Any = NO_RUN
+    history: list[Operation] = []
+    free = [0.0] * callers
     for effect in sorted(chance.uniform(0, 100) for _ in range(turns)):
         at_rest = [each for each in range(callers) if free[each] < effect]
         if not at_rest:

@@ -224,8 +224,10 @@ def test_a_call_that_a_server_carries_out_late_is_no_loss(tmp_path: Path) -> Non
     run_id, kills = life.key.run_id, Kills(StoredRuns(world), Random(1))  # noqa: S311 - it picks moments, and keeps no secret
     for asked in life.asked[:2]:
         ask(world.store, life, asked)
-    calls = {"begun": Counter({run_id: 3}), "acknowledged": Counter({run_id: 2})}
-    kills.may_be[life.key] = kills._check(life, Ended(Death(), [life], words=0, **calls))
+    ended = Ended(
+        Death(), [life], words=0, begun=Counter({run_id: 3}), acknowledged=Counter({run_id: 2})
+    )
+    kills.may_be[life.key] = kills._check(life, ended)
     kills.check_all()
     ask(world.store, life, life.asked[2])
     kills.check_all()

@@ -11,6 +11,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pyte
@@ -48,7 +49,8 @@ def on_a_terminal(arguments: list[str], cwd: Path, **environment: str) -> Shown:
     screen = pyte.Screen(COLUMNS, 2_000)
     pyte.Stream(screen).feed(sent)
     did = io.StringIO()
-    pyte.Stream(pyte.DebugScreen(to=did)).feed(sent)
+    written_down: Any = pyte.DebugScreen(to=did)
+    pyte.Stream(written_down).feed(sent)
     events = {json.loads(event)[0] for event in did.getvalue().splitlines()}
     rows = [row.rstrip() for row in screen.display]
     return Shown(process.wait(60), sent, events, rows)

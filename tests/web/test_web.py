@@ -18,7 +18,7 @@ import pytest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client, TestResponse
 
-from scoria_core import Completed, Failed, HandOff, NeedsApproval, Scoria, StepSpec
+from scoria_core import Completed, Failed, HandlerAnswer, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_core.errors import InvalidIdentity, StoreCorrupt
 from scoria_core.model import RunSummary, Step
 from scoria_core.ports import Record
@@ -75,7 +75,12 @@ class Page:
         return words_of(response.text)
 
     def start(
-        self, answer: object = None, *, tenant: str = TENANT, session: str = "s-1", **more: Any
+        self,
+        answer: HandlerAnswer = None,
+        *,
+        tenant: str = TENANT,
+        session: str = "s-1",
+        **more: Any,
     ) -> RunSummary:
         """Start a run whose one step of kind `work` answers so."""
         return self.scoria.start_run(
@@ -747,7 +752,7 @@ def hostile_runs(page: Page, marked: Callable[[str], str]) -> list[RunSummary]:
         metadata={marked("identity-key"): marked("identity-value")},
     )
 
-    def start(answer: object) -> RunSummary:
+    def start(answer: HandlerAnswer) -> RunSummary:
         kind = marked("kind")
         return page.scoria.start_run(
             identity,
