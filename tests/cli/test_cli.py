@@ -393,60 +393,28 @@ def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-PORT_BREAKERS = """
-import unicodedata, attrs
-from scoria_memory import MemoryStore
-
-def cut(record, text):
-    return attrs.evolve(record, body=text)
-
-class Truncates(MemoryStore):
-    def create(self, key, records, *, due_at):
-        kept = [cut(each, each.body[:65536]) for each in records]
-        return super().create(key, kept, due_at=due_at)
-
-class Composes(MemoryStore):
-    def create(self, key, records, *, due_at):
-        kept = [cut(each, unicodedata.normalize("NFC", each.body)) for each in records]
-        return super().create(key, kept, due_at=due_at)
-
-class SharesKeys(MemoryStore):
-    def create(self, key, records, *, due_at):
-        return super().create(attrs.evolve(key, tenant_id="all"), records, due_at=due_at)
-
-class ForgetsDue(MemoryStore):
-    def append(self, run_id, records, *, due_at, **at):
-        super().append(run_id, records, due_at=self._due.get(run_id), **at)
-
-class StaysOpen(MemoryStore):
-    def close(self):
-        pass
-
-def make(name):
-    return lambda directory: globals()[name]()
-
-truncates, composes, shares, forgets, stays = map(
-    make, ("Truncates", "Composes", "SharesKeys", "ForgetsDue", "StaysOpen")
-)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("factory", "scenario"),
+    ("mutant", "scenario"),
     [
-        ("truncates", "Any sequence of calls is answered as the reference answers"),
-        ("composes", "Any sequence of calls is answered as the reference answers"),
-        ("shares", "Any sequence of calls is answered as the reference answers"),
-        ("forgets", "Any sequence of calls is answered as the reference answers"),
-        ("stays", "A closed store says so"),
+        ("truncates_a_long_text", "Any sequence of calls is answered as the reference answers"),
+        ("letters_are_composed", "Any sequence of calls is answered as the reference answers"),
+        (
+            "idempotency_across_tenants",
+            "Any sequence of calls is answered as the reference answers",
+        ),
+        (
+            "an_append_does_not_change_when_a_run_is_due",
+            "Any sequence of calls is answered as the reference answers",
+        ),
+        ("close_does_nothing", "A closed store says so"),
     ],
 )
 def test_a_store_that_breaks_its_port_fails_for_that(
-    factory: str, scenario: str, tmp_path: Path
+    mutant: str, scenario: str, tmp_path: Path
 ) -> None:
     """What a store's author may get wrong is found by the scenario that says so."""
-    (tmp_path / "broken.py").write_text(PORT_BREAKERS)
-    ran = scoria("verify", f"broken:{factory}", "--suite", "store", cwd=tmp_path)
+    target = f"lab.mutants.stores.opened:{mutant}"
+    ran = scoria("verify", target, "--suite", "store", cwd=tmp_path)
     assert ran.returncode == 1
     assert f"✗ {scenario}" in ran.stdout

@@ -16,23 +16,6 @@ SHIPPED = (ROOT / "adapters" / "scoria_sqlite" / "store.py").read_text(encoding=
 PRUNING = (ROOT / "adapters" / "scoria_sqlite" / "pruning.py").read_text(encoding="utf-8")
 EVIDENCE = "scoria_cli.page:page"
 
-DISHONEST = """
-from scoria_core.ports import Capability
-from scoria_memory import MemoryStore
-
-class Durable(MemoryStore):
-    capabilities = frozenset({Capability.DURABLE})
-
-class Shared(MemoryStore):
-    capabilities = frozenset({Capability.MULTI_PROCESS})
-
-def durable(directory):
-    return Durable()
-
-def shared(directory):
-    return Shared()
-"""
-
 
 def code_lines(source: str) -> set[int]:
     """Return the numbers of the lines that are neither blank, nor comment, nor docstring."""
@@ -46,13 +29,12 @@ def code_lines(source: str) -> set[int]:
     return code
 
 
-def verified(target: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Verdict:
-    """Verify a store that can be imported from a directory."""
+def verified(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Verdict:
+    """Verify the store that was written in a directory."""
     monkeypatch.chdir(directory)
     monkeypatch.syspath_prepend(str(directory))
-    for name in ("my_store", "dishonest"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return verify(target, page=EVIDENCE, suite="store")
+    monkeypatch.delitem(sys.modules, "my_store", raising=False)
+    return verify("my_store:make_store", page=EVIDENCE, suite="store")
 
 
 def test_the_page_is_the_store_that_is_shipped() -> None:
@@ -70,7 +52,7 @@ def test_the_page_is_the_store_that_is_shipped() -> None:
 def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put together as the page says, it passes all that a store is put through but to be pruned."""
     written(tmp_path, store_of_the_page())
-    verdict = verified("my_store:make_store", tmp_path, monkeypatch)
+    verdict = verified(tmp_path, monkeypatch)
     left_out = [check for check in verdict.checks if check.status != Status.PASSED]
     assert {check.status for check in left_out} == {Status.NOT_APPLICABLE}
     assert all(check.reason.endswith("does not declare prunable") for check in left_out)
@@ -85,7 +67,7 @@ def test_the_wrong_line_fails_as_the_page_says(
     (wrong,) = blocks("py", PAGE.partition("## Read a failure")[2].partition("## In your")[0])
     (right,) = re.findall(r"^ +AND version = :expected.*\n", store_of_the_page(), re.MULTILINE)
     written(tmp_path, store_of_the_page().replace(right, wrong))
-    verdict = verified("my_store:make_store", tmp_path, monkeypatch)
+    verdict = verified(tmp_path, monkeypatch)
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}
     said = blocks("text")[0]
     assert {line.removeprefix("✗ ") for line in said.splitlines()} <= failed
@@ -93,13 +75,13 @@ def test_the_wrong_line_fails_as_the_page_says(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("factory", "clause"), [("durable", "STORE-14"), ("shared", "STORE-15")])
-def test_what_is_declared_and_not_kept_fails(
-    factory: str, clause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("mutant", "clause"),
+    [("memory_declared_durable", "STORE-14"), ("memory_declared_shared", "STORE-15")],
+)
+def test_what_is_declared_and_not_kept_fails(mutant: str, clause: str) -> None:
     """A store in memory that declares what it cannot keep is red; the rest is not applicable."""
-    (tmp_path / "dishonest.py").write_text(DISHONEST)
-    verdict = verified(f"dishonest:{factory}", tmp_path, monkeypatch)
+    verdict = verify(f"lab.mutants.stores.opened:{mutant}", suite="store", page=EVIDENCE)
     assert Status.FAILED in {check.status for check in verdict.checks if clause in check.clauses}
     assert verdict.exit_code == 1
     undeclared = [each for each in verdict.checks if each.status == Status.NOT_APPLICABLE]

@@ -374,56 +374,23 @@ def test_an_exclusion_that_names_no_scenario_is_bad_usage(tmp_path: Path) -> Non
 
 SUITE = "from scoria_conformance.suite import *\n\ndef test_of_their_own(): pass\n"
 
-WRONG = """
+BREAKS_OFF = """
+import os
 from scoria_memory import MemoryStore
-from scoria_core.errors import StoreUnavailable, VersionConflict
-
-class NothingAppended(MemoryStore):
-    def append(self, run_id, records, **at):
-        pass
-
-class HalfStored(MemoryStore):
-    def append(self, run_id, records, **at):
-        half = list(records)[: (len(records) + 1) // 2]
-        super().append(run_id, half, **at)
-
-class ForgetsAndClaims(MemoryStore):
-    capabilities = frozenset({"durable"})
-
-class AnyVersion(MemoryStore):
-    def append(self, run_id, records, **at):
-        try:
-            super().append(run_id, records, **at)
-        except VersionConflict:
-            pass
-
-class OtherError(MemoryStore):
-    def append(self, run_id, records, **at):
-        try:
-            super().append(run_id, records, **at)
-        except VersionConflict as error:
-            raise StoreUnavailable("x", "is busy", "try again") from error
 
 class BreaksOff(MemoryStore):
     def list_due(self, **_):
-        import os
         os._exit(3)
 
-def made(kind):
-    return lambda directory: kind()
-
-nothing, half, forgets, any_version, other_error, breaks_off = map(
-    made,
-    (NothingAppended, HalfStored, ForgetsAndClaims, AnyVersion, OtherError, BreaksOff),
-)
+def breaks_off(directory):
+    return BreaksOff()
 """
 
 
-def failed(directory: Path, store: str, scenario: str) -> bool:
+def failed(directory: Path, mutant: str, scenario: str) -> bool:
     """Put one scenario of the suite to a store that is wrong, and tell whether it failed."""
-    (directory / "wrong_stores.py").write_text(WRONG)
-    factory = FACTORY.replace("from little_store import make", f"from wrong_stores import {store}")
-    (directory / "conftest.py").write_text(factory.replace("return make", f"return {store}"))
+    wrong = f"from lab.mutants.stores.opened import {mutant} as make"
+    (directory / "conftest.py").write_text(FACTORY.replace("from little_store import make", wrong))
     (directory / "test_conformance.py").write_text(SUITE)
     report = adopted(directory, "-k", scenario.lower().replace(" ", "_").replace(",", ""))
     assert scenario in {check.scenario for check in report.checks}
@@ -442,27 +409,33 @@ def test_false_green_everything_skipped(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_false_green_a_call_that_does_nothing(tmp_path: Path) -> None:
     """A store that acknowledges and does nothing fails, whatever else it does right."""
-    assert failed(tmp_path, "nothing", "Records come back in the order of their sequence")
+    assert failed(
+        tmp_path,
+        "an_append_is_only_acknowledged",
+        "Records come back in the order of their sequence",
+    )
 
 
 @pytest.mark.slow
 def test_false_green_half_of_it_left_behind(tmp_path: Path) -> None:
     """A store that writes half a batch fails for that."""
     scenario = "Wherever a caller is stopped, another finds the store right"
-    assert failed(tmp_path, "half", scenario)
+    assert failed(tmp_path, "a_batch_loses_its_last_record", scenario)
 
 
 @pytest.mark.slow
 def test_false_green_memory_that_says_it_is_durable(tmp_path: Path) -> None:
     """A capability that is declared and broken is a failure: the store is reopened."""
-    assert failed(tmp_path, "forgets", "What was written outlives a store that is closed")
+    assert failed(
+        tmp_path, "memory_declared_durable", "What was written outlives a store that is closed"
+    )
 
 
 @pytest.mark.slow
 def test_false_green_two_writers(tmp_path: Path) -> None:
     """A store that takes what two write at one version fails under several callers."""
     scenario = "Wherever a caller is stopped, another finds the store right"
-    assert failed(tmp_path, "any_version", scenario)
+    assert failed(tmp_path, "a_conflict_is_swallowed", scenario)
 
 
 @pytest.mark.slow
@@ -499,7 +472,7 @@ def test_false_green_a_scenario_that_asserts_nothing(tmp_path: Path) -> None:
 def test_false_green_a_refusal_for_another_reason(tmp_path: Path) -> None:
     """A call that is refused with another error than it should be is a failure."""
     scenario = "Any sequence of calls is answered as the reference answers"
-    assert failed(tmp_path, "other_error", scenario)
+    assert failed(tmp_path, "a_conflict_is_told_as_unavailable", scenario)
 
 
 @pytest.mark.slow
@@ -549,7 +522,7 @@ def test_a_suite_that_breaks_off_keeps_what_it_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each scenario in which it broke off has failed, the checks before and after are kept."""
-    (tmp_path / "wrong_stores.py").write_text(WRONG)
+    (tmp_path / "wrong_stores.py").write_text(BREAKS_OFF)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     verdict = verify("wrong_stores:breaks_off", suite="store")

@@ -5,7 +5,7 @@ from typing import Any
 
 from lab.mutants.stores.around import SAID, STOPPED, Around, installed, one_by_one
 from lab.mutants.wrong import Catalogue
-from scoria_core.errors import VersionConflict
+from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.ports import RunKey
 
 breaks = Catalogue("store", installed)
@@ -44,6 +44,12 @@ class HalfOfARefusedBatchStays(Around):
 class ABatchLosesItsLastRecord(Around):
     def append(self, run_id: str, records: Any, **at: Any) -> None:
         self.store.append(run_id, records[:-1] or records, **at)
+
+
+@breaks("STORE-4", SAID)
+class AnAppendIsOnlyAcknowledged(Around):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        pass
 
 
 @breaks("STORE-5", SAID)
@@ -107,3 +113,12 @@ class AConflictIsSwallowed(Around):
         except VersionConflict:
             if not self.version(run_id):
                 raise
+
+
+@breaks("STORE-5", SAID)
+class AConflictIsToldAsUnavailable(Around):
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        try:
+            self.store.append(run_id, records, **at)
+        except VersionConflict as error:
+            raise StoreUnavailable("the store", "is busy", "try again") from error

@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
-from lab.mutants.stores.around import SAID, installed
+from lab.mutants.stores.around import SAID, Around, installed
 from lab.mutants.stores.lasting import LastingStore, Written, lined
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunStore
+from scoria_core.ports import Capability, Record, RunStore
 
 breaks = Catalogue("store", installed)
 
@@ -22,6 +22,11 @@ class ARunIsPutOffForOneProcessOnly(LastingStore):
     def write(self, written: Written) -> None:
         if written.records:
             super().write(written)
+
+
+@breaks("STORE-15", "What one process stored, every other sees")
+class MemoryDeclaredShared(Around):
+    capabilities = frozenset({Capability.MULTI_PROCESS})
 
 
 class _Alone(LastingStore):
