@@ -91,7 +91,7 @@ def test_a_thread_says_so(
     """On a thread, too, the step fails, and the log has where it was raised."""
     scoria = make_scoria(dispatch="thread", handlers={"work": at_once(SystemExit("bad input"))})
     run = scoria.start_run(identity, root_role_id="r", initial_step=WORK)
-    scoria._threads.shutdown()
+    scoria._scheduler.threads.shutdown()
     assert scoria.get_run(run.run_id).status == "failed"
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert record.exc_info is not None
