@@ -7,38 +7,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from postgres import postgres_scratch as postgres_scratch  # fixtures of all tests
-from postgres import postgres_url as postgres_url
-from postgres import server_wheel as server_wheel
 from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.ports import RunStore
 from scoria_core.testing import CountedIds, SettableClock
-from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import JournalFile
-from scoria_memory import MemoryStore
-from scoria_sqlite import PrunableSQLiteStore
-from scripted import WORK, needs, scripted
+from tests.support.clocks import noon_clock
+from tests.support.postgres import postgres_scratch as postgres_scratch  # fixtures of all tests
+from tests.support.postgres import postgres_url as postgres_url
+from tests.support.postgres import server_wheel as server_wheel
+from tests.support.scripted import WORK, needs, scripted
+from tests.support.stores import STORES
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell starts what runs in the background so. Tests send Ctrl-C, to themselves and to others.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
-    {
-        "memory": lambda _: MemoryStore(),
-        "duckdb": DuckDBStore,
-        "sqlite": PrunableSQLiteStore,
-    }
-)
-"""Every store by its scheme, and how to make an empty one at a path."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,11 +53,6 @@ def _process() -> Mapping[str, object]:
         "switch interval": sys.getswitchinterval(),
         "time zone": time.tzname,
     }
-
-
-def noon_clock() -> SettableClock:
-    """Return a clock that stands at noon until a test moves it."""
-    return SettableClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
 
 
 @pytest.fixture

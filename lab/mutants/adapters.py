@@ -8,12 +8,14 @@ import pytest
 from lab.mutants import stores, under_test
 from lab.mutants.experiment import Experiment, Finding, Mutant
 from lab.mutants.matrix import Matrix
+from lab.mutants.stores.around import Around, installed, last
 from lab.mutants.wrong import Wrong, judged
 
 CATALOGUES = tuple(
     f"lab.mutants.{name}"
     for name in (
-        *("stores", "overlooked", "pruning", "racing", "tearing", "pages", "hosts", "machines"),
+        *(f"stores.{kind}" for kind in stores.KINDS),
+        *("pages", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.approvals", "kit.steps", "kit.handoffs"),
         *("kit.records", "kit.recovery", "kit.keeping"),
     )
@@ -24,7 +26,7 @@ SLOW = 0.5
 """How many seconds a scenario may take that mutants of other clauses meet as well."""
 
 
-class _ForgetsEverything(stores.Around):
+class _ForgetsEverything(Around):
     def read(self, _: str) -> tuple[()]:
         return ()
 
@@ -34,7 +36,7 @@ CANARY = Wrong(
     "STORE-7",
     "Records come back in the order of their sequence",
     "store",
-    lambda: stores.breaks.install(_ForgetsEverything),
+    lambda: installed(_ForgetsEverything),
 )
 """The mutant that must die: where it does not, nothing that is said of the others is true."""
 
@@ -47,7 +49,7 @@ class Lasting:
 
     def apply(self) -> None:
         """Put it under test."""
-        stores.last()
+        last()
 
     def __str__(self) -> str:
         return "the right store that outlives its process"

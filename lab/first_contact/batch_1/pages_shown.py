@@ -120,9 +120,9 @@ class _FirstRequest(RunPage):
     """Shows the request that a run made first."""
 
     @property
-    def open_request(self) -> Any:
+    def open_requests(self) -> Any:
         """Return the first request while the run waits."""
-        return self.detail.approvals[0] if super().open_request else None
+        return self.detail.approvals[:1] if super().open_requests else ()
 
 
 class _FirstRequestApp(_EvidenceApp):

@@ -1,0 +1,7 @@
+"""Stores that are wrong on purpose, a module for each kind of wrong."""
+
+KINDS = (
+    *("creating", "appending", "claiming", "reading", "rewriting", "listing", "naming", "due"),
+    *("closing", "forgetting", "sharing", "pruning", "racing", "tearing", "overlooked"),
+)
+"""The modules that declare mutants."""

@@ -1,0 +1,1 @@
+"""The command `scoria`, as a person and a script meet it."""

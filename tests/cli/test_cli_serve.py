@@ -1,0 +1,129 @@
+"""`scoria serve` as a browser meets it: only under the names that it was told of."""
+
+import http.client
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scoria_cli.hosts import AllowedHosts
+from tests.support.commands import queued, scoria
+
+
+@contextmanager
+def served(url: str, cwd: Path, *options: str) -> Iterator[tuple[str, int, list[str]]]:
+    """Serve the page of a store; give the address, the port and what was said on stderr."""
+    arguments = ["serve", "--store", url, "--tenant", "tenant-1", "--port", "0", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "scoria_cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    warned: list[str] = []
+    reader = threading.Thread(target=lambda: warned.extend(process.stderr or []))
+    try:
+        said = process.stdout.readline()
+        found = re.search(r"http://(\S+):(\d+)/scoria/", said)
+        assert found, process.stderr.read()
+        reader.start()
+        yield found[1], int(found[2]), warned
+    finally:
+        process.terminate()
+        process.wait(30)
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def asked(port: int, host: str | None, path: str = "/scoria/") -> tuple[int, str]:
+    """Ask for a page under a name, as a browser does to which a name says it is this machine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest("GET", path, skip_host=True)
+    if host is not None:
+        connection.putheader("Host", host)
+    connection.endheaders()
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def test_a_name_that_leads_here_by_dns_is_refused(url: str, tmp_path: Path) -> None:
+    """A page of another site cannot read the evidence by a name of its own (DNS rebinding)."""
+    run_id = queued(url)
+    with served(url, tmp_path, "--allow-host", "evidence.internal") as (_, port, warned):
+        for name in (
+            "localhost",
+            f"127.0.0.1:{port}",
+            "[::1]",
+            "Evidence.Internal:80",
+            "a.localhost.",
+        ):
+            assert asked(port, name)[0] == 200, name
+        for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", None):
+            for path in ("/", "/scoria/", f"/scoria/workflows/{run_id}"):
+                status, text = asked(port, host, path)
+                assert status == 421, host
+                assert "tenant-1" not in text
+                assert "evil" not in text
+                assert run_id not in text
+    assert warned == []
+
+
+def test_another_address_than_this_machine_is_warned_of(url: str, tmp_path: Path) -> None:
+    """Who listens for a whole network is told that nobody is asked for a password."""
+    queued(url)
+    with served(url, tmp_path, "--host", "0.0.0.0") as (_, port, warned):  # noqa: S104 - it warns
+        assert asked(port, "localhost")[0] == 200
+        assert asked(port, "192.0.2.7")[0] == 421
+    (line,) = warned
+    assert "whoever reaches 0.0.0.0" in line
+    assert "without a login" in line
+    assert "--allow-host" in line
+
+
+@pytest.mark.parametrize("name", ["", " ", "http://evidence.internal", "evidence.internal:80", "*"])
+def test_what_is_no_name_is_not_allowed(name: str, tmp_path: Path) -> None:
+    """One line and exit code 2: a name that could never match would allow nothing."""
+    arguments = ["serve", "--store", "memory://", "--tenant", "t", "--allow-host", name]
+    refused = scoria(*arguments, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--allow-host" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "is_allowed"),
+    [
+        ("localhost:1", True),
+        ("LOCALHOST", True),
+        ("127.9.9.9", True),
+        ("[::1]:8000", True),
+        ("192.0.2.1:8000", True),
+        ("[2001:db8::1]:80", True),
+        ("[2001:db8::2]:80", False),
+        ("192.0.2.2", False),
+        ("xlocalhost", False),
+        ("localhost:x:y", False),
+        ("::1", False),
+        ("[::1", False),
+        ("localhost@evil.example", False),
+        ("evil.example#localhost", False),
+        ("0.0.0.0", False),  # noqa: S104 - only compared
+        ("2130706433", False),
+        ("é.localhost", False),
+    ],
+)
+def test_a_host_is_read_to_the_letter(header: str, is_allowed: bool) -> None:
+    """The name without its port is compared whole."""
+    allowed = AllowedHosts.of("192.0.2.1", "2001:db8::1")
+    assert allowed.has(header) is is_allowed

@@ -1,0 +1,1 @@
+"""Evidence in files: exported, verified and pruned."""

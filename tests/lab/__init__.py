@@ -1,0 +1,1 @@
+"""What proves the suite and measures the product: `lab/`."""

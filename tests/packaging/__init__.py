@@ -1,0 +1,1 @@
+"""What an adopter installs, and what it brings along."""

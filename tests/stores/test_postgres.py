@@ -1,0 +1,259 @@
+"""Runs in PostgreSQL: the whole suite, migrations, and calls whose answer was lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from scoria_conformance import verify
+from scoria_conformance.catalogue import SERVED, catalogue
+from scoria_conformance.verdict import Status
+from scoria_core.errors import SchemaTooNew, StoreUnavailable, VersionConflict
+from scoria_core.ports import Record, RunKey
+from scoria_core.stores import scratch_url
+from scoria_postgres import PostgresStore
+from scoria_postgres.connection import connected, named
+from scoria_postgres.migrate import MIGRATIONS, SCHEMA, migrate
+
+pytestmark = pytest.mark.slow
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+KEY = RunKey("r", "tenant-1", "session-1", "order-7")
+
+
+@pytest.fixture
+def store(postgres_scratch: str) -> Iterator[PostgresStore]:
+    """Return an empty store."""
+    store = PostgresStore(postgres_scratch)
+    yield store
+    store.close()
+
+
+def records(first: int, count: int = 1) -> list[Record]:
+    """Return records that follow each other."""
+    return [Record(first + each, f"digest {first + each}", "body") for each in range(count)]
+
+
+def test_it_passes_the_whole_suite(postgres_url: str) -> None:
+    """Durable, and for several processes: nothing is left out but what a served host is put to."""
+    verdict = verify(postgres_url, page="scoria_cli.page:page")
+    passed = {check.id for check in verdict.checks if check.status == Status.PASSED}
+    assert passed == {case.id for case in catalogue().values() if SERVED not in case.needs}
+    assert len(verdict.checks) > 600
+
+
+def test_a_run_that_is_pruned_between_two_looks_is_in_nobodys_way(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run has the key, and is gone when its owner is asked for: the new run is stored."""
+    store.create(KEY, records(1), due_at=None)
+    rows = store._rows
+
+    def pruned_before(statement: str, parameters: Any) -> Any:
+        if statement == "owner":
+            store.prune({"r": 1})
+        return rows(statement, parameters)
+
+    monkeypatch.setattr(store, "_rows", pruned_before)
+    other = RunKey("other", "tenant-1", "session-1", "order-7")
+    assert store.create(other, records(1), due_at=None) == "other"
+    assert store.read("other") == records(1)
+
+
+# --- the schema ----------------------------------------------------------------------------------
+
+
+def test_processes_that_start_together_make_one_schema(postgres_scratch: str) -> None:
+    """Each version is applied once, whoever comes first, and all go on."""
+    applied: list[int] = []
+    barrier = threading.Barrier(8)
+
+    def start() -> None:
+        with connected(postgres_scratch) as connection:
+            barrier.wait(30)
+            applied.extend(migrate(connection, "store"))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == list(range(1, SCHEMA + 1))
+
+
+def test_a_store_that_exists_gets_only_what_is_new(
+    postgres_scratch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next numbered file is applied to it, once, and what it holds stays."""
+    store = PostgresStore(postgres_scratch)
+    store.create(KEY, records(1), due_at=None)
+    store.close()
+    later = SCHEMA + 1
+    sql = "ALTER TABLE scoria_run ADD COLUMN of_the_future text"
+    monkeypatch.setattr("scoria_postgres.migrate.MIGRATIONS", {**MIGRATIONS, later: sql})
+    monkeypatch.setattr("scoria_postgres.migrate.SCHEMA", later)
+    with connected(postgres_scratch) as connection:
+        assert [migrate(connection, "store") for _ in range(2)] == [[later], []]
+        asked = "SELECT run_id, of_the_future FROM scoria_run"
+        assert connection.execute(asked).fetchall() == [(KEY.run_id, None)]
+
+
+def test_a_later_schema_is_left_alone(postgres_scratch: str) -> None:
+    """What a later kit has made is refused, and named."""
+    PostgresStore(postgres_scratch).close()
+    with connected(postgres_scratch) as connection:
+        connection.execute("INSERT INTO scoria_schema VALUES (%s)", [SCHEMA + 1])
+    with pytest.raises(SchemaTooNew):
+        PostgresStore(postgres_scratch)
+
+
+AWKWARD = ['{"text": "\\u0001 \\" \\\\"}', "ÿ 𝄞 \u2028", "'", ""]
+"""Bodies that packing could harm."""
+
+
+def test_sql_reads_a_row_for_each_record(postgres_scratch: str) -> None:
+    """The view has every record to the byte, whichever append it came with."""
+    stored = [Record(number, f"digest {number}", body) for number, body in enumerate(AWKWARD, 1)]
+    store = PostgresStore(postgres_scratch)
+    store.create(KEY, stored[:3], due_at=NOON)
+    store.append(KEY.run_id, stored[3:], expected_version=3, due_at=None)
+    store.close()
+    with connected(postgres_scratch) as connection:
+        asked = "SELECT sequence, digest, body FROM scoria_record ORDER BY sequence"
+        assert [Record(*row) for row in connection.execute(asked)] == stored
+
+
+def test_each_directory_has_a_store_of_its_own(postgres_url: str, tmp_path: Path) -> None:
+    """Two directories see nothing of each other; one that is gone takes its store with it."""
+    gone, stays = tmp_path / "gone", tmp_path / "stays"
+    for directory in (gone, stays):
+        directory.mkdir()
+        store = PostgresStore(scratch_url(postgres_url, directory))
+        assert store.list_runs(tenant_id=None, session_id=None, limit=9, before=None) == []
+        store.create(KEY, records(1), due_at=None)
+        store.close()
+    gone.rmdir()
+    again = tmp_path / "again"
+    again.mkdir()
+    scratch_url(postgres_url, again)
+    with psycopg.connect(postgres_url) as connection:
+        asked = "SELECT obj_description(oid) FROM pg_namespace WHERE obj_description(oid) LIKE %s"
+        told = {row[0] for row in connection.execute(asked, [f"{tmp_path}%"])}
+    assert told == {str(stays), str(again)}
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def test_a_password_is_in_no_error() -> None:
+    """A server that is not there is named without what opens it."""
+    url = "postgresql://user-1:secret@127.0.0.1:1/scoria?connect_timeout=1"
+    with pytest.raises(StoreUnavailable) as refused:
+        PostgresStore(url)
+    assert "127.0.0.1" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert named(url) == "postgresql://127.0.0.1/scoria"
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    """In the words of the port, and without repeating it."""
+    with pytest.raises(StoreUnavailable, match="cannot be read as a URL"):
+        PostgresStore("postgresql://host:secret:1/x?nonsense=1")
+
+
+def test_tables_that_were_dropped_are_said_to_be(
+    store: PostgresStore, postgres_scratch: str
+) -> None:
+    """The message says what brings them back."""
+    with connected(postgres_scratch) as connection:
+        connection.execute("DROP TABLE scoria_journal CASCADE")
+    with pytest.raises(StoreUnavailable, match="scoria migrate"):
+        store.read("r")
+
+
+# --- lost connections ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def losing(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lose the connection of the next call, after the server has stored what it brought."""
+    execute = psycopg.Connection.execute
+
+    def lose() -> None:
+        store.read("r")  # so that there is a connection to lose
+        lost: list[None] = []
+
+        def once(connection: Any, *arguments: Any, **named: Any) -> Any:
+            answer = execute(connection, *arguments, **named)
+            if not lost:
+                lost.append(connection.close())
+                raise psycopg.OperationalError("the connection was lost")
+            return answer
+
+        monkeypatch.setattr(psycopg.Connection, "execute", once)
+
+    return lose
+
+
+def test_an_append_whose_answer_was_lost_is_found(
+    store: PostgresStore, losing: Callable[[], None]
+) -> None:
+    """It is made again, finds its own records, and returns as if nothing had been."""
+    store.create(KEY, records(1), due_at=None)
+    losing()
+    store.append("r", records(2, 2), expected_version=1, due_at=NOON)
+    assert [record.sequence for record in store.read("r")] == [1, 2, 3]
+
+
+def test_a_start_whose_answer_was_lost_is_found(
+    store: PostgresStore, losing: Callable[[], None]
+) -> None:
+    """With a key and without."""
+    losing()
+    assert store.create(RunKey("q", "tenant-1", "session-1"), records(1), due_at=None) == "q"
+    losing()
+    assert store.create(KEY, records(1), due_at=None) == "r"
+    assert len(store.read("r")) == 1
+
+
+def test_a_conflict_whose_answer_was_lost_is_one(
+    store: PostgresStore, losing: Callable[[], None]
+) -> None:
+    """Records that another has stored are not taken for one's own."""
+    store.create(KEY, records(1), due_at=None)
+    store.append("r", [Record(2, "another's", "body")], expected_version=1, due_at=None)
+    losing()
+    with pytest.raises(VersionConflict):
+        store.append("r", records(2), expected_version=1, due_at=None)
+    assert len(store.read("r")) == 2
+
+
+def test_dead_connections_are_replaced(store: PostgresStore, postgres_scratch: str) -> None:
+    """A server that ended every connection costs no call its outcome."""
+    store.create(KEY, records(1), due_at=None)
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with connected(postgres_scratch) as connection:
+        connection.execute(ended)
+    store.append("r", records(2), expected_version=1, due_at=None)
+    assert len(store.read("r")) == 2
+
+
+def test_a_write_is_one_statement(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One round trip, however many records."""
+    made: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def counted(connection: Any, statement: bytes, *arguments: Any, **named: Any) -> Any:
+        made.append(statement.split()[-1].decode())
+        return execute(connection, statement, *arguments, **named)
+
+    store.read("r")
+    monkeypatch.setattr(psycopg.Connection, "execute", counted)
+    store.create(KEY, records(1, 3), due_at=NOON)
+    store.append("r", records(4, 40), expected_version=3, due_at=NOON)
+    store.append("r", (), expected_version=43, due_at=NOON)
+    assert made == ["created", "moved", "run_id"]

@@ -1,0 +1,1 @@
+"""The conformance suite itself: what it finds, and what it says of it."""

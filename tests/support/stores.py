@@ -1,0 +1,19 @@
+"""Every store that ships, empty, for tests that run on each."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from scoria_core.ports import RunStore
+from scoria_duckdb import DuckDBStore
+from scoria_memory import MemoryStore
+from scoria_sqlite import PrunableSQLiteStore
+
+STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
+    {
+        "memory": lambda _: MemoryStore(),
+        "duckdb": DuckDBStore,
+        "sqlite": PrunableSQLiteStore,
+    }
+)
+"""Every store by its scheme, and how to make an empty one at a path."""

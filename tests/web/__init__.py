@@ -1,0 +1,1 @@
+"""The evidence page and the demo host, as a browser meets them."""

@@ -1,0 +1,72 @@
+"""The evidence page in a real browser: drawn, readable at phone width, and free of scripts."""
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_memory import MemoryStore
+from scoria_web import Scope, evidence_app
+from tests.support.browser import browse
+from tests.support.pictures import GROUND, pixels_of
+
+pytestmark = pytest.mark.slow
+
+ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve a run that waits for approval, with an attack in what a model wrote."""
+    scoria = Scoria(MemoryStore())
+    needs = NeedsApproval(
+        tool_name="mail.send", arguments={ATTACK: ATTACK, "word": "W" * 4000}, reason=ATTACK
+    )
+    run = scoria.start_run(
+        scoria.identity(actor_id=f"actor {ATTACK}", tenant_id="t", session_id="s"),
+        root_role_id="W" * 250,
+        initial_step=StepSpec(kind="mail", role_id="executor"),
+        handlers={"mail": lambda *_: needs},
+    )
+    server = make_server(
+        "127.0.0.1", 0, evidence_app(scoria, scope=lambda _: Scope("t", "op-1")), threaded=True
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/workflows/{run.run_id}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 900)])
+def test_the_page_is_drawn(address: str, tmp_path: Path, width: int, height: int) -> None:
+    """A screenshot has its size, the colours of the style, words all the way down, and margins."""
+    picture = tmp_path / "page.png"
+    window = f"--window-size={width},{height}"
+    browse(tmp_path / "profile", address, window, f"--screenshot={picture}")
+    png = picture.read_bytes()
+    assert len(png) > 10_000
+    size, lines = pixels_of(png)
+    assert (len(lines[0]) // size, len(lines)) == (width, height)
+    # The ground is seen only if the policy let the style in, the margin only if nothing sticks out.
+    assert lines[0][:3] == GROUND
+    edges = [line[-size:][:3] for line in lines if len(set(line)) > 3]
+    assert len(set(lines)) > height / 4
+    assert edges.count(GROUND) > 0.99 * len(edges)
+
+
+def test_what_a_model_wrote_does_not_run(address: str, tmp_path: Path) -> None:
+    """The browser builds the page with its own title, and the attack as text."""
+    page = browse(tmp_path / "profile", address, "--dump-dom")
+    run_id = address.rsplit("/", 1)[1]
+    title = re.search(r"<title>(.*?)</title>", page)
+    assert title
+    assert title[1] == f"Run …{run_id[-8:]}, waiting_for_approval · Scoria evidence"
+    assert run_id in page
+    assert "&lt;script&gt;document.title='pwned'&lt;/script&gt;" in page
+    assert not re.search(r"<(script|img)", page)
