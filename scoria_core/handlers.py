@@ -1,14 +1,14 @@
 """The host's handlers: found by the kind of a step, called with the step and its run.
 
-A handler answers `Completed`, `NeedsApproval`, `HandOff`, `Failed`, a mapping or None; it may be
-`async def`.
+A handler answers `Completed`, `NeedsApproval` or a list of them, `HandOff`, `Failed`, a mapping or
+None; it may be `async def`.
 """
 
 import asyncio
 import contextvars
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
@@ -17,10 +17,17 @@ from typing import Any
 
 from scoria_core.errors import InvalidPayload, UnknownHandler, safe_repr
 from scoria_core.model import RunSummary, Step, StepError
-from scoria_core.outcomes import DoNotRetry, Outcome, Retry, TimeLimitExceeded, class_name
+from scoria_core.outcomes import (
+    DoNotRetry,
+    NeedsApproval,
+    Outcome,
+    Retry,
+    TimeLimitExceeded,
+    class_name,
+)
 from scoria_core.payloads import MAX_NAME, checked_name
 
-HandlerAnswer = Outcome | Mapping[str, Any] | None
+HandlerAnswer = Outcome | Sequence[NeedsApproval] | Mapping[str, Any] | None
 """What a handler may answer; a mapping or None means `Completed`."""
 
 Handler = Callable[[Step, RunSummary], HandlerAnswer | Awaitable[HandlerAnswer]]

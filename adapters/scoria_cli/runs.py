@@ -236,6 +236,8 @@ def _deciding(store: str, policy: str | None) -> Scoria:
         return Scoria(opened)
     try:
         may_decide: Any = named(policy)
+        if may_decide is None:  # that would be no policy at all
+            raise TypeError("it is None")
         return Scoria(opened, may_decide=may_decide)
     except (Exception, SystemExit) as error:
         opened.close()
