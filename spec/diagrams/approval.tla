@@ -11,6 +11,12 @@ TypeOK == state \in States
 
 Init == state = "pending"
 
+endorse ==
+    \/ state = "pending" /\ state' = "pending"
+
+remind ==
+    \/ state = "pending" /\ state' = "pending"
+
 approve ==
     \/ state = "pending" /\ state' = "approved"
 
@@ -25,6 +31,8 @@ withdraw ==
     \/ state = "pending" /\ state' = "withdrawn"
 
 Next ==
+    \/ endorse
+    \/ remind
     \/ approve
     \/ reject
     \/ expire
