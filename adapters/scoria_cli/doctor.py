@@ -35,7 +35,7 @@ _GRACE = timedelta(minutes=1)
 
 @attrs.frozen
 class Finding:
-    """A run that does not go on by itself: what is wrong, as a code and in words, and what to do."""
+    """A run that is stuck: what is wrong, as a code and in words, and what to do about it."""
 
     run_id: str
     problem: str
