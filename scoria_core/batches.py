@@ -1,6 +1,7 @@
-"""Records as one text, for stores that keep a row for each append: a row costs more than its text.
+"""Encodes the records of one append as one text, for stores that keep one row per append.
 
-The text is a JSON array with `[sequence, digest, body]` for each record.
+One row with all records of an append is cheaper than one row per record. The text is a JSON array
+with `[sequence, digest, body]` for each record.
 """
 
 import json
@@ -17,9 +18,9 @@ def encode_batch(records: Sequence[Record]) -> str:
 
 
 def decode_batch(run_id: str, texts: Iterable[str]) -> list[Record]:
-    """Return the records of the texts of a run, in order.
+    """Return the records of a run from its texts, in order.
 
-    Raises `StoreCorrupt` naming the record that should stand where a text cannot be read.
+    Raises `StoreCorrupt`, naming the first record that could not be read.
     """
     records: list[Record] = []
     for text in texts:

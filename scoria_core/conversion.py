@@ -18,7 +18,7 @@ converter.register_structure_hook_func(
 
 @attrs.frozen
 class _Fields:
-    """Where each field of a class stands, and what reads all of them at once."""
+    """The positions of the fields of a class, and a getter that reads all of them at once."""
 
     positions: Mapping[str, int]
     values_of: Callable[[Any], tuple[Any, ...]]
@@ -28,9 +28,10 @@ _FIELDS: dict[type, _Fields] = {}
 
 
 def evolve(value: T, **changes: Any) -> T:
-    """Return a frozen value with other values in some of its fields, as `attrs.evolve` does.
+    """Return a copy of a frozen value with some fields changed, as `attrs.evolve` does.
 
-    It reads the fields of a class once, and `evolve` each time: here that is most of a call.
+    It looks up the fields once per class; `attrs.evolve` does so at every call, which is most of
+    its cost here.
     """
     kind = type(value)
     fields = _FIELDS.get(kind) or _FIELDS.setdefault(kind, _fields_of(kind))

@@ -1,9 +1,8 @@
-"""What a command yields: given a run, the entries that carry the command out, or a refusal.
+"""Decides what a command does to a run: the journal entries that it adds, or a refusal.
 
-Each function takes a `Change` on the run as it is and adds the entries one by one; every entry
-goes through the lifecycle of its subject. Nothing here reads a clock, draws an id by chance or
-stores: a caller appends the entries of the change at the version the run was read at, or
-throws the change away.
+Each function takes a `Change` and adds entries to it one by one; every entry goes through the
+lifecycle of its subject. Nothing here reads a clock, generates an id or stores anything: the caller
+appends the entries at the version at which the run was read, or discards the change.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -79,9 +78,9 @@ class Change:
     Each entry is applied to the run at once, so that the next builds on it. All are stored in one
     append, or none is.
 
-    `at` is the time of every entry, `actor_id` who made the change (None: the host itself), and
-    `new_id` gives ids to what the change creates. `only_if_due`: the change stands only while the
-    run is due `at` that time.
+    `at` is the time of every entry. `actor_id` is who made the change, or None for the host itself.
+    `new_id` generates the ids of what the change creates. With `only_if_due` the store accepts the
+    change only while the run is due at that time.
     """
 
     run: Run
@@ -151,7 +150,7 @@ def start(change: Change, facts: RunFacts) -> None:
 
 
 def add_step(change: Change, spec: StepSpec) -> None:
-    """Queue a step after those the run has; a run that failed or ended takes none."""
+    """Queue a step after the existing ones; refused if the run has failed or ended."""
     run = change.run
     if run.status not in (RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL):
         raise TransitionRefused("run", run.run_id, run.status, "add_step")
@@ -160,7 +159,7 @@ def add_step(change: Change, spec: StepSpec) -> None:
 
 
 def start_handoff(change: Change, root_role_id: str, handoff: HandOff) -> None:
-    """Record a root step of kind `handoff` as done, and what it hands off."""
+    """Record a completed root step of kind `handoff`, and the handoff itself."""
     step_id = change.new_id()
     _queue(change, step_id, StepSpec(kind="handoff", role_id=root_role_id))
     change.move("step", step_id, "claim")
@@ -168,10 +167,10 @@ def start_handoff(change: Change, root_role_id: str, handoff: HandOff) -> None:
 
 
 def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) -> Step | None:
-    """Claim the first queued step if its kind is among `kinds` and no other step is active.
+    """Claim the first queued step if its kind is in `kinds` and no other step is active.
 
-    Steps run one after the other, so a later one does not overtake one that has no handler or
-    that waits to be tried again.
+    Steps run in order: a later step does not overtake one that has no handler or that waits for its
+    next attempt.
     """
     run = change.run
     step = next(run.queued_steps(), None)
@@ -192,11 +191,10 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) ->
 def conclude(
     change: Change, claimed: Step, outcome: Outcome | StepError, *, is_final: bool = False
 ) -> bool:
-    """Record what the handler of a claimed step answered, or the error it raised.
+    """Record what the handler of a claimed step returned, or the error it raised.
 
-    An error that `is_final` fails the step, whatever retry it declares. Returns False, and changes
-    nothing, where the claim no longer stands: the step was cancelled or given to another attempt
-    meanwhile.
+    An error that `is_final` fails the step even if it has retries left. Returns False, and changes
+    nothing, if the claim was lost: the step was cancelled, or claimed again, meanwhile.
     """
     if not is_still_claimed(change.run, claimed):
         return False
@@ -227,7 +225,7 @@ def conclude(
 
 
 def release(change: Change, claimed: Step) -> bool:
-    """Give a claimed step back to the queue; False, as `conclude`, where it is too late."""
+    """Put a claimed step back into the queue; return False if the claim was lost."""
     if not is_still_claimed(change.run, claimed):
         return False
     _move_step(change, claimed.step_id, "release")
@@ -235,10 +233,10 @@ def release(change: Change, claimed: Step) -> bool:
 
 
 def recover(change: Change, max_attempts: int) -> bool:
-    """Take a running step from a worker that has died: queue it again, or fail it.
+    """Take a running step away from a dead worker: queue it again, or fail it.
 
-    It fails after `max_attempts`, or after those of its own `retry` where these are more. False
-    where no step is running. The caller knows that the worker has died.
+    It fails after `max_attempts`, or after the attempts of its own `retry` if these are more.
+    Returns False if no step is running. The caller must know that the worker is dead.
     """
     step = change.run.active_step()
     if step is None or step.status != StepStatus.RUNNING:
@@ -273,9 +271,9 @@ def settle_overdue(change: Change) -> None:
 
 
 def resume_expired(change: Change, kinds: Collection[str]) -> bool:
-    """Queue the waiting step again if no request is pending and the last to be so has expired.
+    """Queue the waiting step again if no request is pending, and the last one expired.
 
-    Its kind must be in `kinds`. Where a person was the last to decide, the host resumes.
+    Its kind must be in `kinds`. If a person was the last to decide, only the host resumes the run.
     """
     run, step = change.run, change.run.active_step()
     if step is None or step.status != StepStatus.WAITING_FOR_APPROVAL or step.kind not in kinds:
@@ -373,7 +371,7 @@ def cancel(change: Change, reason: str | None) -> None:
 
 
 def complete_run(change: Change) -> None:
-    """Complete a run that the host drives itself; a step still open must end first."""
+    """Complete a run that its host drives; refused while a step is still open."""
     run = change.run
     next_state("run", run.run_id, run.status, "complete")
     open_steps = [step for step in run.uncompleted_steps() if not is_terminal("step", step.status)]
@@ -459,7 +457,7 @@ def _expire_overdue(change: Change) -> None:
 
 
 def is_still_claimed(run: Run, claimed: Step) -> bool:
-    """Tell whether the claim stands: the step runs, in the attempt that was claimed."""
+    """Tell whether the claim still holds: the step is running, in the attempt that was claimed."""
     step = run.steps[claimed.step_id]
     return step.status == StepStatus.RUNNING and step.attempt == claimed.attempt
 
@@ -578,7 +576,7 @@ _MIRRORED = {
 
 
 def _move_step(change: Change, step_id: str, trigger: str, **data: Any) -> None:
-    """Move a step, and the handoff whose child it is."""
+    """Move a step, and the handoff that it is the child of."""
     change.move("step", step_id, trigger, **data)
     handoff = change.run.handoff_to(step_id)
     if handoff is None or trigger not in _MIRRORED:

@@ -1,4 +1,4 @@
-"""Who carries out the steps of a facade, and the threads that do it where it is they."""
+"""Who carries out the steps of a facade, and the thread pool for dispatch "thread"."""
 
 import atexit
 import contextvars
@@ -37,7 +37,7 @@ class Dispatch(StrEnum):
 
 
 def checked_dispatch(value: object) -> Dispatch:
-    """Return the mode, or raise `InvalidPayload` naming `dispatch`."""
+    """Return the dispatch mode, or raise `InvalidPayload` naming `dispatch`."""
     try:
         return Dispatch(value)  # type: ignore[arg-type]
     except ValueError:
@@ -46,7 +46,7 @@ def checked_dispatch(value: object) -> Dispatch:
 
 
 def checked_threads(value: object) -> int:
-    """Return how many threads there may be, or raise `InvalidPayload` naming `threads`."""
+    """Return the number of threads, or raise `InvalidPayload` naming `threads`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
         raise InvalidPayload(
             "threads", f"is {safe_repr(value)}; pass an int from 1 to {MAX_THREADS}"
@@ -56,7 +56,7 @@ def checked_threads(value: object) -> int:
 
 @attrs.define(order=True)
 class _Work:
-    """What is to be done, at a time of the monotonic clock, in the context it was given in."""
+    """A scheduled call: when to make it (monotonic clock), and in which context."""
 
     at: float
     number: int
@@ -65,11 +65,11 @@ class _Work:
 
 
 class Threads:
-    """The threads of one facade, at most `most`, started as there is work for them.
+    """The thread pool of one facade: at most `most` threads, started when there is work.
 
-    They are daemons: a handler that never returns does not keep its process from ending. When the
-    interpreter exits it begins nothing more and waits for what is under way, unless `shutdown` has
-    given that up.
+    The threads are daemons, so a handler that never returns does not keep the process alive. When
+    the interpreter exits, no further call is started and running ones are waited for, unless
+    `shutdown` has given up on them.
     """
 
     def __init__(self, most: int) -> None:
@@ -87,7 +87,7 @@ class Threads:
         self._at_work = 0
 
     def submit(self, call: Callable[[], object], wait: float = 0.0) -> None:
-        """Have `call` done, now or after `wait` seconds; after `shutdown` it is left undone."""
+        """Schedule `call`, now or after `wait` seconds; ignored after `shutdown`."""
         with self._changed:
             if self._finished:
                 return
@@ -97,10 +97,10 @@ class Threads:
             self._changed.notify()
 
     def shutdown(self, timeout: float | None = None, *, drain: bool = True) -> int:
-        """Wait until all that was given has been done, and return how much is still under way.
+        """Wait until the submitted calls are done, and return how many are still running.
 
-        What waits for its time is left undone; without `drain` all is that has not begun. After
-        `timeout` seconds this waits no longer.
+        Calls that wait for their time are dropped; without `drain` so is every call that has not
+        started. After `timeout` seconds this returns anyway.
         """
         until = None if timeout is None else time.monotonic() + timeout
         with self._changed:

@@ -1,7 +1,7 @@
-"""What the entries of a journal hold: the keys of their `data`, and of which kind each value is.
+"""The keys of the `data` of each type of entry, and the type of each value.
 
-What is written comes from the rules and was checked on its way in. What is read may come from
-anybody who can write to the database, so it is held against the same. spec/forms.md has the tables.
+What the kit writes was checked on its way in. What it reads may come from anybody who can write to
+the database, so it is checked against the same tables. They are in spec/forms.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,12 +17,12 @@ LATEST_YEAR = 9_000
 
 
 def is_name(value: object) -> bool:
-    """Tell whether `value` is a name or an id."""
+    """Tell whether `value` is a valid name or id."""
     return isinstance(value, str) and name_problem(value) is None
 
 
 def is_moment(value: object) -> bool:
-    """Tell whether `value` is a time in UTC to which lengths of time can be added."""
+    """Tell whether `value` is a time in UTC, early enough that a duration can be added to it."""
     return (
         isinstance(value, datetime)
         and value.utcoffset() == timedelta(0)
@@ -197,7 +197,7 @@ OPTIONAL: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def has_its_data(type_: str, data: object) -> bool:
-    """Tell whether `data` has the keys of an entry of this type, each with a value of its kind."""
+    """Tell whether `data` has the keys of an entry of this type, with values of the right types."""
     return isinstance(data, dict) and _has(
         data, DATA.get(type_, {}), OPTIONAL.get(type_, frozenset())
     )

@@ -34,7 +34,7 @@ from scoria_core.visible import visible_line
 
 
 def safe_repr(value: object, limit: int = 80) -> str:
-    """Return `value` as Python writes it, in one short line of what can be seen."""
+    """Return `repr(value)` as one short line in which every character is visible."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a hostile __repr__ must not hide the error being told
@@ -167,9 +167,9 @@ class UnknownHandler(ScoriaError):
 
 @attrs.define
 class RunNotFound(ScoriaError):
-    """No run of this id is in the view of the caller; another tenant's is not either.
+    """No run with this id is visible to the caller; a run of another tenant is not either.
 
-    `type_name` is the type of what was given where that is no id.
+    `type_name` is the type of the value that was passed, if that cannot be an id.
     """
 
     code: ClassVar[str] = "run_not_found"
@@ -314,7 +314,7 @@ class DecisionRefused(ScoriaError):
 
 @attrs.define
 class CloseRefused(ScoriaError):
-    """The facade was to be closed by a handler that it is waiting for."""
+    """A handler called `close` on the facade that is running it."""
 
     code: ClassVar[str] = "close_refused"
     run_id: str
@@ -391,9 +391,9 @@ class StoreUnavailable(ScoriaError):
 
 @attrs.define
 class StoreCorrupt(ScoriaError):
-    """What the store holds is not what was written, from entry `sequence` of `run_id` on.
+    """The store does not hold what was written, from entry `sequence` of `run_id` on.
 
-    `sequence` is 0 where the damage is to the store as a whole.
+    `sequence` is 0 if the store as a whole is damaged.
     """
 
     code: ClassVar[str] = "store_corrupt"

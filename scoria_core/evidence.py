@@ -1,7 +1,8 @@
-"""What a store finds a run by, held against what the journal of the run says.
+"""Compares what a store finds a run by with what the journal of the run says.
 
-The digests of a journal cover its entries and nothing else. A store also keeps what it lists,
-queues and finds runs by. Where that was changed, a run is hidden, or starts twice under one key.
+The digests of a journal cover only its entries. A store also keeps the columns that it lists,
+queues and finds runs by. If one of these is changed, a run is hidden, or started twice under one
+key.
 """
 
 from collections.abc import Iterator
@@ -15,10 +16,10 @@ from scoria_core.run import Run
 
 
 def verified(store: RunStore, run_id: str) -> Run:
-    """Return the run as its journal tells it, once all that the store says of it agrees.
+    """Return the replayed run, after checking it against everything else the store says of it.
 
-    Raises `RunNotFound`, and `StoreCorrupt` naming the first entry that was changed, is missing or
-    cannot have happened, or that what the store finds the run by contradicts.
+    Raises `RunNotFound`, and `StoreCorrupt` naming the first entry that is changed, missing or
+    impossible, or that contradicts what the store finds the run by.
     """
     if name_problem(run_id) is not None:
         raise RunNotFound(run_id)
@@ -39,7 +40,7 @@ def verified(store: RunStore, run_id: str) -> Run:
 
 
 def _contradictions(run: Run, head: RunHead | None) -> Iterator[tuple[int, str]]:
-    """Yield the number of an entry, and how what the store finds the run by contradicts it."""
+    """Yield each contradiction between the journal and the store's columns, with its entry."""
     if head is None:
         yield 1, "is of a run that the store cannot find by anything but its run_id"
         return
@@ -63,13 +64,13 @@ def _contradictions(run: Run, head: RunHead | None) -> Iterator[tuple[int, str]]
 
 
 def _is_at_work(run: Run) -> bool:
-    """Tell whether a step runs: its lease may have been renewed, which is not journalled."""
+    """Tell whether a step is running: its lease may have been renewed, which is not journalled."""
     step = run.active_step()
     return step is not None and step.status == StepStatus.RUNNING
 
 
 def _unlisted(store: RunStore, run: Run) -> Iterator[str]:
-    """Yield the filters of a listing that should name the run and does not."""
+    """Yield the filters under which a listing should return the run, and does not."""
     identity = run.facts.identity
     for tenant_id, session_id in product((None, identity.tenant_id), (None, identity.session_id)):
         # Nothing that stands between a run_id and the same with a tilde is the id of another run.

@@ -1,8 +1,8 @@
-"""Steps carried out in the caller: claim, enter the handler, record, go on with the next.
+"""Carries out steps: claim, call the handler, record the outcome, claim the next.
 
-The claim is stored before the handler is entered and its outcome before the call returns, so a
-process that dies in between leaves a record of what it was doing. One that is interrupted gives
-back what it claimed.
+The claim is stored before the handler is called, and the outcome before the call returns. So a
+process that dies in between leaves a record of what it was doing. A call that is interrupted
+releases its claim.
 """
 
 import logging
@@ -57,9 +57,9 @@ class Raised:
 class Execution:
     """Carries out the steps of one run that there are handlers for.
 
-    `lease` has a `holder` of its own, by which what was claimed is found again and given back.
-    `ends_at_exit`: it is on a daemon thread, so that an error while the interpreter exits releases
-    the step and does not fail it.
+    `lease` has a `holder` of its own, by which an interrupted call finds its claim and releases it.
+    `ends_at_exit`: this runs on a daemon thread, so an error while the interpreter exits releases
+    the step instead of failing it.
     """
 
     repository: RunRepository
@@ -137,7 +137,7 @@ class Execution:
         return run, recorded, following
 
     def _release(self, change: Change) -> bool:
-        """Give back what this execution has claimed, if that was stored."""
+        """Release what this execution has claimed, if the claim was stored."""
         step = change.run.active_step()
         if step is None or step.lease is None or step.lease.holder != self.lease.holder:
             return False
@@ -176,7 +176,7 @@ class Execution:
         return self.repository.renew(step.run_id, lambda run: decisions.is_still_claimed(run, step))
 
     def _fail_overdue(self, step: Step) -> bool:
-        """Fail a step whose handler cannot be broken off; it may go on for ever."""
+        """Fail a step whose handler cannot be interrupted; the handler may run for ever."""
         error = handlers.error_of(handlers.time_limit_exceeded(step.time_limit or 0.0))
         run, recorded = self.repository.change(
             step.run_id, lambda change: decisions.conclude(change, step, error, is_final=True)
@@ -195,9 +195,9 @@ class Execution:
         return True
 
     def _outcome(self, step: Step, summary: RunSummary) -> Outcome | Raised | None:
-        """Return what the handler answered or raised; None where its step is to be released.
+        """Return what the handler returned or raised, or None if its step is to be released.
 
-        A stop passes through.
+        An exception raised by a signal handler (a stop) is raised again.
         """
         if self._is_stopping():
             return None
@@ -234,7 +234,7 @@ def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], boo
 
 
 def _raised(error: BaseException, step: Step, known: SignalHandlers) -> Raised:
-    """Return what is recorded of an exception, also where it raises when it is read."""
+    """Return what is recorded of an exception, even if reading it raises another."""
     try:
         return Raised(handlers.error_of(error), error, handlers.is_final(error, step.retry))
     except BaseException as broken:
@@ -301,5 +301,5 @@ def _log_line(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, st
 
 
 def key_of(step: Step) -> _Key:
-    """Return what names one attempt of a step."""
+    """Return the key of one attempt of a step: its run, its step, its attempt."""
     return step.run_id, step.step_id, step.attempt

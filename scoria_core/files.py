@@ -1,7 +1,7 @@
-"""The file of a store: what it may be, and whether it is still where it was.
+"""Checks the file of a store: what it may be, and that it is still in its place.
 
-For stores that keep their runs in a file. A database goes on writing to a file that was unlinked,
-renamed or replaced: what it acknowledges then, nobody will find.
+For stores that keep their runs in a file. A database keeps writing to a file that was unlinked,
+renamed or replaced, and what it acknowledges then is lost.
 """
 
 import os
@@ -26,7 +26,7 @@ _KINDS = (
 
 
 def sync(path: Path) -> None:
-    """Return when a file, or the names in a directory, would outlive a crash of the machine."""
+    """Flush a file, or the names in a directory, to the disk, to survive a power failure."""
     with suppress(PermissionError):  # Windows opens no directory
         file = os.open(path, os.O_RDONLY)
         try:
@@ -36,17 +36,17 @@ def sync(path: Path) -> None:
 
 
 def path_name(path: Path) -> str:
-    """Return what a path is called in messages.
+    """Return how a path is named in messages.
 
-    What looks like a user and a password may be one, of a URL with a slash too many.
+    What looks like a user and a password may be one: of a URL with one slash too many.
     """
     return re.sub("[^/]*:[^/]*@", "...", visible_line(path))
 
 
 class StoreFile:
-    """The file at `path`, with the files beside it that the database writes to as well.
+    """The file at `path`, and the files beside it that the database also writes.
 
-    `suffixes` are what their names add to its name. `name` is what the store is called in messages.
+    `suffixes` are appended to its name to name those. `name` is what messages call the store.
     """
 
     def __init__(self, path: Path, suffixes: Sequence[str] = (), name: str | None = None) -> None:
@@ -57,11 +57,11 @@ class StoreFile:
         self.is_sealed = False
 
     def check_place(self) -> None:
-        """Raise `StoreUnavailable` where the path is no place for a store, before it is opened.
+        """Raise `StoreUnavailable` unless the path can hold a store; called before it is opened.
 
-        That is where it names anything but one regular file that has no other name, or a new one in
-        a directory that is there. A FIFO would hang, and a database is not safe under two names. A
-        file that was open before must be the same still.
+        It must be one regular file without another hard link, or a new file in an existing
+        directory. A FIFO would hang, and a database under two names is not safe. A file that was
+        open before must still be the same file.
         """
         if self._seen:
             self._check("")  # until this opens it, who has it open may close it: the log goes then
@@ -84,26 +84,26 @@ class StoreFile:
             raise StoreUnavailable(self.name, problem, next_move)
 
     def check_identity(self) -> None:
-        """Raise `StoreUnavailable` where another file, or none, is where the store was opened.
+        """Raise `StoreUnavailable` if the file was removed or replaced since the store was opened.
 
-        The first call, once it is open, remembers its file; call it again after each commit,
-        before that is acknowledged. A file beside it counts from when it is first seen. Where
-        `is_sealed` says that it was opened as one that nobody writes, no change at all is allowed.
+        The first call, right after opening, remembers the file. Call it again after each commit,
+        before acknowledging it. A file beside it is remembered when it is first seen. With
+        `is_sealed`, for a file that nobody may write, no change at all is allowed.
         """
         for suffix in self._paths:
             self._check(suffix)
 
     def is_beside(self, suffix: str) -> bool:
-        """Tell whether the file of that suffix is there."""
+        """Tell whether the file with that suffix exists."""
         return _identity(self._paths[suffix]) is not None
 
     def forget(self, *suffixes: str) -> None:
-        """Let the files of these suffixes be others from now on: the database has closed them."""
+        """Stop expecting the same files with these suffixes: the database has closed them."""
         for suffix in suffixes:
             self._seen.pop(suffix, None)
 
     def is_read_only(self) -> bool:
-        """Tell whether the file is there and this user cannot write it, or put a file beside it."""
+        """Tell whether the file exists and this user cannot write it, or create files beside it."""
         return os.access(self.path, os.F_OK) and not (
             os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         )

@@ -1,9 +1,9 @@
-"""Writes of several threads in one commit, for stores: whoever comes first commits for all.
+"""Group commit, for stores: concurrent writes of several threads are stored in one commit.
 
-A commit costs far more than what it stores. A write that is alone is stored at once; those that
-come while a commit is under way are stored together by the next. Threads that write again and again
-would split into two halves, each computing while the other is stored: so whoever is to commit
-waits for as many as came last, but no longer than half of what the last commit took.
+A commit costs far more than the writes in it. A single write is committed at once; writes that
+arrive during a commit are stored together by the next one. Threads that write in a loop would split
+into two groups that take turns. So the thread that is about to commit waits for as many writes as
+the last commit had, but no longer than half the time that it took.
 """
 
 import os
@@ -32,7 +32,7 @@ def _closed_gate() -> threading.Lock:
 
 @attrs.define(eq=False)
 class _Waiting(Generic[W, R]):
-    """A write, and the gate at which its caller waits until it is stored or has to commit."""
+    """A write, and the gate at which its caller waits until it is stored or must commit itself."""
 
     write: W
     gate: threading.Lock
@@ -41,10 +41,10 @@ class _Waiting(Generic[W, R]):
 
 
 class GroupCommit(Generic[W, R]):
-    """Stores writes by `commit`, a list at a time and never two lists at once.
+    """Stores writes by `commit`, one list at a time.
 
-    `commit` returns an outcome for each write, in order: what it is answered, or an exception that
-    its caller gets. What it raises, every caller of the list gets.
+    `commit` returns an outcome for each write, in order: its result, or an exception for its
+    caller. An exception that `commit` raises goes to every caller of the list.
     """
 
     def __init__(self, commit: Callable[[list[W]], Sequence[R | BaseException]]) -> None:
@@ -58,9 +58,9 @@ class GroupCommit(Generic[W, R]):
         _GROUPS.add(self)
 
     def store(self, write: W) -> R:
-        """Return what `write` is answered once it is stored, or raise why it was not.
+        """Store `write` and return its result, or raise why it was not stored.
 
-        Where the main thread is interrupted while it waits, the write is stored all the same.
+        If the main thread is interrupted while it waits, the write is stored anyway.
         """
         return uninterruptible(lambda: self._store(_Waiting(write, _closed_gate())))
 
@@ -94,7 +94,7 @@ class GroupCommit(Generic[W, R]):
                     each.gate.release()
 
     def _gathered(self, own: _Waiting[W, R]) -> list[_Waiting[W, R]]:
-        """Take those who wait; where more are expected, wait a moment for them first."""
+        """Take the waiting writes; if more are expected, wait a moment for them first."""
         with self._arriving:
             if len(self._waiting) < self._expected:
                 self._gathering = own
@@ -111,7 +111,7 @@ class GroupCommit(Generic[W, R]):
             self._gathering = None
 
     def _leave(self, own: _Waiting[W, R]) -> None:
-        """Let the first of those who wait commit next; whoever was interrupted waits no more."""
+        """Let the first waiting caller commit next; an interrupted caller stops waiting."""
         with self._arriving:
             if own in self._waiting:
                 self._waiting.remove(own)

@@ -52,7 +52,7 @@ _MAX_TOLD = 32
 def resolve(handlers: Handlers | None) -> Mapping[str, Handler]:
     """Return the handlers as callables, by the kind of step they serve.
 
-    Raises `UnknownHandler` naming the first that is no callable and names none.
+    Raises `UnknownHandler` naming the first that is neither a callable nor the name of one.
     """
     if handlers is None:
         return MappingProxyType({})
@@ -91,10 +91,10 @@ def _named(kind: str, name: str) -> object:
 def call(
     handler: Handler, step: Step, run: RunSummary, is_async: Callable[[], object] = bool
 ) -> object:
-    """Call a handler and return what it answers; what a coroutine returns where it is one.
+    """Call a handler and return its answer; a coroutine is awaited.
 
-    `is_async` is called before a coroutine is awaited. Past the `time_limit` of its step that is
-    cancelled, and this raises `TimeLimitExceeded`.
+    `is_async` is called before a coroutine is awaited. After the `time_limit` of its step a
+    coroutine is cancelled, and this raises `TimeLimitExceeded`.
     """
     began = monotonic()
     answer = handler(step, run)
@@ -164,9 +164,9 @@ def error_of(error: BaseException) -> StepError:
 
 
 def is_final(error: BaseException, retry: Retry | None) -> bool:
-    """Tell whether a step that raised `error` is not to be tried again.
+    """Tell whether a step that raised `error` must not be tried again.
 
-    Of a group, each exception in it is asked.
+    Of an exception group, every exception in it is checked.
     """
     unless = () if retry is None else retry.unless
     return any(
@@ -200,7 +200,7 @@ def _cause(error: BaseException) -> str | None:
 
 
 def _led_to(error: BaseException, indent: str, told: set[int]) -> Iterator[str]:
-    """Yield a line for each note, each exception of a group and each that led to `error`."""
+    """Yield a line for each note, each member of a group, and each cause of `error`."""
     notes = getattr(error, "__notes__", ())
     if isinstance(notes, list | tuple):
         yield from (f"{indent}note: {_text(note, MAX_MESSAGE)}" for note in notes[:_MAX_TOLD])

@@ -31,7 +31,7 @@ _IDLE_SECONDS = 5.0
 
 @attrs.define(eq=False)
 class Renewal:
-    """A step that a handler of this process works on, and what the heartbeat does for it."""
+    """One attempt of a step in this process: when to renew its claim, and when it is overdue."""
 
     key: tuple[str, str, int]
     every: float
@@ -49,18 +49,18 @@ class Renewal:
         return min(self.renew_at, self.limit_at)
 
     def extend_limit(self, seconds: float) -> None:
-        """Give the handler so many seconds more: the event loop is already cancelling it."""
+        """Extend the time limit: the event loop is already cancelling the handler."""
         self.limit_at += seconds
 
     def stop(self) -> None:
-        """Do nothing more for it: the claim is lost."""
+        """Stop renewing: the claim is lost."""
         self.renew_at = self.limit_at = math.inf
 
 
 class Heartbeat:
-    """Renews claims, and ends steps that take too long, from one thread.
+    """One thread that renews claims, and fails steps that exceed their time limit.
 
-    The thread runs while steps are carried out, and ends when it finds that none are.
+    The thread runs while steps are carried out, and ends when none is.
     """
 
     def __init__(self) -> None:
@@ -95,10 +95,10 @@ class Heartbeat:
         time_limit: float | None = None,
         overdue: Callable[[], bool] = bool,
     ) -> Iterator[Renewal]:
-        """Renew a claim within this block, or until `renew` returns False: the claim is lost.
+        """Renew a claim within this block, until `renew` returns False because the claim is lost.
 
         `key` is the run, the step and its attempt. `overdue` is called after `time_limit` seconds,
-        and again until it returns True: it has ended the step.
+        and repeatedly until it returns True because it has failed the step.
         """
         now, every = time.monotonic(), lease.seconds / RENEWALS_PER_LEASE
         renewal = Renewal(key, every, renew, overdue, now + every)
@@ -114,7 +114,7 @@ class Heartbeat:
                 self._renewals.discard(renewal)
 
     def is_renewing(self, key: tuple[str, str, int]) -> bool:
-        """Tell whether a handler of this process works on that attempt of a step."""
+        """Tell whether a handler of this process is running that attempt of a step."""
         with self._changed:
             return any(renewal.key == key for renewal in self._renewals)
 
@@ -127,11 +127,11 @@ class Heartbeat:
         return self._thread is not None
 
     def is_active(self) -> bool:
-        """Tell whether a handler of this process works on a step."""
+        """Tell whether a handler of this process is running."""
         return bool(self._renewals)
 
     def stop_if_idle(self) -> None:
-        """End the thread now if no step is carried out."""
+        """End the thread now if no step is being carried out."""
         with self._changed:
             thread = self._thread
             if thread is None or thread is threading.current_thread():
@@ -146,7 +146,7 @@ class Heartbeat:
             thread.join()
 
     def _wake(self, wakes_at: float) -> None:
-        """Have the thread look again no later than that, and start it if there is none."""
+        """Make the thread wake up no later than `wakes_at`; start it if it is not running."""
         if self._thread is not None:
             if wakes_at < self._wakes_at:
                 self._wakes_at = wakes_at
@@ -172,7 +172,7 @@ class Heartbeat:
                     self._changed.notify_all()
 
     def _is_needed(self) -> bool:
-        """Wait until there is something to do; False where nobody needs the thread any more."""
+        """Wait for something to do; return False when nobody needs the thread any more."""
         with self._changed:
             if not self._stops:
                 self._changed.wait(self._patience())
@@ -197,7 +197,7 @@ class Heartbeat:
         return min(max(self._wakes_at - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
 
     def _attend(self, renewal: Renewal) -> None:
-        """End a step that is past its limit; otherwise renew its claim if that is due."""
+        """Fail a step that exceeds its time limit; otherwise renew its claim if that is due."""
         now = time.monotonic()
         if renewal.limit_at <= now:
             if self._answer(renewal, renewal.overdue, otherwise=False):
@@ -221,7 +221,7 @@ class Heartbeat:
             )
 
     def _answer(self, renewal: Renewal, call: Callable[[], bool], *, otherwise: bool) -> bool:
-        """Return what a call on the store returns, or `otherwise` where it raises."""
+        """Return the result of a call to the store, or `otherwise` if it raises."""
         try:
             return call()
         except BaseException:

@@ -1,9 +1,9 @@
-"""What may follow what in a journal, across subjects; an impossible history is refused.
+"""Rules across subjects: which entries may follow each other in the journal of a run.
 
-A lifecycle says which moves one subject has. These rules say what must hold of the others when it
-moves, so that a journal whose digests were computed anew after a change is still found out:
-a run that was resumed while a person had yet to decide, a decision by nobody, a step claimed twice.
-They are asked for what a store returns. What the kit decides itself comes from `decisions`.
+A lifecycle says which moves one subject has. These rules say what must be true of the other
+subjects when it moves. So a forged journal is refused even if its digests were computed again: a
+run that is resumed before a person decided, a decision by nobody, a step that is claimed twice. The
+rules are applied to what a store returns; what the kit itself may write is decided in `decisions`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ Rule = Callable[["Run", JournalEntry], str | None]
 
 
 def impossible(run: "Run", entry: JournalEntry) -> str | None:
-    """Say why `entry` cannot have followed the journal of `run`, or None where it can have."""
+    """Say why `entry` cannot follow the journal of `run`, or return None if it can."""
     if run.journal and entry.at < run.journal[-1].at:
         return "is earlier than the entry before it"
     if entry.trigger is None and entry.subject != "run" and _has_id(run, entry.subject_id):
@@ -40,9 +40,9 @@ def impossible(run: "Run", entry: JournalEntry) -> str | None:
 
 
 def unfinished(run: "Run") -> str | None:
-    """Say which change the journal of `run` breaks off in, or None where it ends after one.
+    """Say in the middle of which change the journal of `run` ends, or return None.
 
-    A change is stored whole or not at all, so a journal that breaks off in one was cut short.
+    A change is stored whole or not at all, so a journal that ends within one was cut short.
     """
     step = run.active_step()
     waits = step is not None and step.status == StepStatus.WAITING_FOR_APPROVAL

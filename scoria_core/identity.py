@@ -1,7 +1,7 @@
-"""Who acts, for which tenant, in which session: the one thing a host says before it starts a run.
+"""Identities: who acts, for which tenant, in which session.
 
-Scoria authenticates nobody and picks no tenant. The host does both at its edge and hands over
-one normalized `Identity`.
+Scoria authenticates nobody and chooses no tenant. The host does both at its edge, and passes one
+normalized `Identity`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,9 +28,9 @@ EDGE_NAMES = MappingProxyType(
 
 
 def checked_id(value: object, name: str) -> str:
-    """Return `value` as an id: a str, int or UUID, or what has such an `id`.
+    """Return `value` as an id: a str, int or UUID, or an object or mapping with such an `id`.
 
-    Raises `InvalidIdentity` naming `name` where it is missing, blank or of another type.
+    Raises `InvalidIdentity` naming `name` if it is missing, blank or of another type.
     """
     try:
         plain = _id_of(value)
@@ -96,7 +96,7 @@ class Identity:
 
     @classmethod
     def from_session(cls, session: Mapping[str, Any]) -> Self:
-        """Take the identity out of a web session, or another mapping, by `EDGE_NAMES`."""
+        """Read the identity from a web session or another mapping, by the names of `EDGE_NAMES`."""
         if not isinstance(session, Mapping):
             next_move = "pass the mapping itself, such as flask.session or request.session"
             raise InvalidIdentity("session", f"is {type(session).__name__}", next_move)
@@ -104,7 +104,7 @@ class Identity:
 
     @classmethod
     def from_request_state(cls, state: object) -> Self:
-        """Take the identity out of a request's state, mapping or object, by `EDGE_NAMES`."""
+        """Read the identity from a request state, mapping or object, by those of `EDGE_NAMES`."""
         if isinstance(state, Mapping):
             return cls._from_edge(state.get)
         return cls._from_edge(lambda name: getattr(state, name, None))

@@ -1,10 +1,10 @@
-"""Stops: what a Python signal handler raises while a handler of the host is at work.
+"""Tells stops from failures: an exception that a signal handler raised while a step was running.
 
-A stop says that the process is told to end, not that the work failed. `SystemExit` and
-`KeyboardInterrupt` alone do not say so, since a handler may raise either itself. What tells is the
-traceback: Python calls a signal handler on top of whatever runs in the main thread, so what it
-raises has its frame in the traceback. Ctrl-C is handled in C by default, without a frame. So that
-one is handled in Python while a handler is at work.
+A stop means that the process was told to end, not that the work failed. The type of the exception
+does not tell: a handler may raise `SystemExit` or `KeyboardInterrupt` itself. The traceback does:
+Python calls a signal handler on top of whatever the main thread is running, so its frame is in the
+traceback. Python handles Ctrl-C in C by default, without a frame; so while a handler runs, it is
+handled in Python instead.
 """
 
 import functools
@@ -24,9 +24,10 @@ SignalHandlers = frozenset[CodeType]
 
 
 def is_stop(raised: BaseException, known: SignalHandlers) -> bool:
-    """Tell whether a signal handler among `known` raised it.
+    """Tell whether one of the `known` signal handlers raised it.
 
-    One that a handler of the host has installed since, for a time-out of its own, is not.
+    A signal handler that the host's handler installed itself, for a timeout of its own, does not
+    count.
     """
     frames = {frame.f_code for frame, _ in traceback.walk_tb(raised.__traceback__)}
     return not frames.isdisjoint(known)
@@ -34,7 +35,7 @@ def is_stop(raised: BaseException, known: SignalHandlers) -> bool:
 
 @contextmanager
 def interrupts_seen() -> Iterator[SignalHandlers]:
-    """Have `is_stop` recognise Ctrl-C within this block, and yield what it recognises."""
+    """Make Ctrl-C recognisable to `is_stop` within this block; yield the known signal handlers."""
     if not _is_default():
         yield _signal_handlers()
         return
@@ -47,7 +48,7 @@ def interrupts_seen() -> Iterator[SignalHandlers]:
 
 
 def is_exiting() -> bool:
-    """Tell whether the main thread has ended, so that the interpreter waits for others to end."""
+    """Tell whether the main thread has ended and the interpreter is waiting for other threads."""
     return not threading.main_thread().is_alive()
 
 

@@ -1,8 +1,9 @@
-"""What happened to a run, in order, so that a changed or missing entry is noticed.
+"""The journal: the entries of a run in order, chained by digests so that changes are detected.
 
-Each entry is stored as text with a digest of that text and of the digest before it; the first
-builds on the `run_id`. A changed, missing, moved or foreign entry breaks the chain at its place.
-A journal cut short is whole up to its end: keep the digest of its last entry elsewhere to notice.
+Each entry is stored as text, with a digest of that text and of the digest before it; the first
+builds on the `run_id`. A changed, missing, moved or foreign entry breaks the chain at its place. A
+journal that was cut short is valid up to its end: to detect that, keep the digest of its last entry
+elsewhere.
 """
 
 import hashlib
@@ -88,7 +89,7 @@ def unseal(
 
 
 def tenant_of(records: Sequence[Record]) -> str | None:
-    """Return the tenant that the first record names, or None where it cannot be read."""
+    """Return the tenant that the first record names, or None if it cannot be read."""
     try:
         tenant_id = json.loads(records[0].body)["data"]["identity"]["tenant_id"]
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):
@@ -113,7 +114,7 @@ def _read(run_id: str, record: Record) -> JournalEntry:
 
 
 def _is_sound(entry: JournalEntry) -> bool:
-    """Tell whether an entry holds what was checked when it was written."""
+    """Tell whether an entry still has the properties that were checked when it was written."""
     names = (entry.subject_id,) if entry.actor_id is None else (entry.subject_id, entry.actor_id)
     return all(map(is_name, names)) and is_moment(entry.at) and has_its_data(entry.type, entry.data)
 

@@ -1,4 +1,4 @@
-"""The lease of a claim: after it, another may take the step over."""
+"""Leases: how long a claim on a step lasts before others may take the step over."""
 
 from datetime import timedelta
 
@@ -13,9 +13,9 @@ MAX_SECONDS = 86_400
 
 @attrs.frozen
 class Lease:
-    """How long a claim lasts unless it is renewed, in seconds, and whose it is.
+    """How long a claim lasts unless it is renewed, in seconds, and who holds it.
 
-    `worker_id` is the name of the process, where it has one; `holder` an id of the very call.
+    `worker_id` is the name of the process, if it has one; `holder` is the id of the call.
     """
 
     seconds: float = 60.0

@@ -1,4 +1,4 @@
-"""The values a run is made of, as they are read: frozen, and none of them shared with a store."""
+"""The frozen values that describe a run; none is shared with a store."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -120,13 +120,13 @@ class Step:
 
     @property
     def idempotency_key(self) -> str:
-        """The same over all attempts of this step, and of no other: for a host's side effects."""
+        """The same for all attempts of this step, and of no other: for side effects of the host."""
         return self.step_id
 
 
 @attrs.frozen
 class DelegatedHandoff:
-    """A narrow slice of work that one role gave another within a run."""
+    """A narrow piece of work that one role gave to another within a run."""
 
     handoff_id: str
     parent_role_id: str

@@ -17,11 +17,11 @@ REQUESTER = "requester"
 
 
 class DoNotRetry(Exception):
-    """Raised by a handler, it fails the step at once, whatever `Retry` the step declares."""
+    """Raise it in a handler to fail the step at once, whatever `Retry` the step has."""
 
 
 class TimeLimitExceeded(Exception):
-    """A handler was still at work when the `time_limit` of its step had passed."""
+    """A handler was still running when the `time_limit` of its step had passed."""
 
 
 def class_name(kind: type) -> str:
@@ -38,12 +38,12 @@ def _names(unless: Iterable[type[BaseException] | str]) -> tuple[str, ...]:
 
 @attrs.frozen
 class Retry:
-    """How a step is tried again by itself after its handler raised an exception.
+    """How often a step is tried again after its handler raised an exception, and when.
 
-    At most `max_attempts` in all; `delay` seconds after the first, then each time `factor` times
-    as long, and never more than `max_delay`. A handler that answers `Failed`, or raises
-    `DoNotRetry`, is not tried again. Neither is one that raises an exception of `unless`: classes,
-    or their names (`"ValueError"`, `"package.module.Class"`), which is how they are kept.
+    At most `max_attempts` in all: `delay` seconds after the first, then each time `factor` times as
+    long, but never more than `max_delay`. A step is not tried again if its handler returned
+    `Failed`, raised `DoNotRetry`, or raised one of the exceptions in `unless`: classes, or their
+    names (`"ValueError"`, `"package.module.Class"`), which is how they are stored.
     """
 
     max_attempts: int = 3
@@ -53,7 +53,7 @@ class Retry:
     unless: tuple[str, ...] = attrs.field(default=(), converter=_names)
 
     def delay_after(self, attempt: int) -> timedelta | None:
-        """Return how long to wait after an attempt, counted from 1; None after the last."""
+        """Return how long to wait after an attempt (counted from 1), or None after the last."""
         if attempt >= self.max_attempts:
             return None
         try:

@@ -9,7 +9,7 @@ PAGE = 200
 
 
 def run_ids(store: RunStore, tenant_id: str | None, session_id: str | None = None) -> Iterator[str]:
-    """Yield the ids of the runs of a tenant and a session, newest first, damaged ones too.
+    """Yield the ids of the runs of a tenant and a session, newest first, including damaged ones.
 
     None does not filter.
     """

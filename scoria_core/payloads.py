@@ -1,4 +1,4 @@
-"""What a host may hand over: JSON objects and names that come back equal to what went in."""
+"""Payloads and names: JSON objects and texts that any store returns exactly as they were given."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ _SORTED = json.JSONEncoder(
 
 
 def plain_str(value: str) -> str:
-    """Return `value` as a str and no more: `str()` of a `(str, Enum)` member is not its value."""
+    """Return a plain `str`: for a `(str, Enum)` member, `str()` would not return its value."""
     return str.__str__(value)
 
 
@@ -142,10 +142,10 @@ _CONTAINERS = (dict, list)
 
 
 class _Copier:
-    """Copies one payload; gives up once it must have more bytes than are allowed.
+    """Copies one payload, and stops once it must exceed the allowed size.
 
-    A few lists that contain each other twice, or one text many times, can stand for more than
-    memory holds. So every value counts as a byte at least, and a text as its characters.
+    A few lists that contain each other twice, or one text many times, can stand for more than fits
+    in memory. So every value counts as at least one byte, and a text as its number of characters.
     """
 
     def __init__(self, root: str, max_bytes: int) -> None:
@@ -155,9 +155,10 @@ class _Copier:
 
     @property
     def most_bytes(self) -> int:
-        """How many bytes of JSON the values copied can have at most, keys and all.
+        """An upper bound for the size of the copy as JSON, in bytes.
 
-        A float has the most for the byte it counts as; a character of a text has up to six.
+        A float has the most bytes for the one it was counted as; a character of a text has up to
+        six.
         """
         return 32 * self._least_bytes
 

@@ -1,7 +1,7 @@
 """What a handoff may project: narrow facts, never broad runtime state or a secret.
 
-A delegated role gets the facts the host picked for it. A transcript, a session or a credential
-that slips in would hand over the whole conversation or the keys, so a projected context is
+The delegated role gets the facts that the host chose for it. A transcript, a session or a
+credential among them would hand over the whole conversation, or the keys. So a projected context is
 refused by the names of its keys, at any depth and in any spelling.
 """
 
@@ -64,7 +64,7 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 
 
 def snake_case(key: str) -> str:
-    """Fold camelCase, spaces, punctuation and look-alike letters of `key` to snake_case."""
+    """Normalise `key` to snake_case: camelCase, spaces, punctuation and look-alike letters."""
     plain = unicodedata.normalize("NFKC", key)
     humps = _HUMP.sub(r"\1_\2", _ACRONYM.sub(r"\1_\2", plain))
     return _PUNCTUATION.sub("_", humps).strip("_").casefold()

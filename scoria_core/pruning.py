@@ -1,4 +1,4 @@
-"""Which runs may be removed from a store: those that have ended, and nothing changes any more."""
+"""Which runs may be removed from a store: those that have ended and can no longer change."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ from scoria_core.run import Run
 
 
 def has_ended(run: Run, before: datetime) -> bool:
-    """Tell whether a run is over for good, and was before that time.
+    """Tell whether a run ended before that time.
 
-    A run that failed is not over: it can be retried.
+    A failed run has not ended: it can be retried.
     """
     return is_terminal("run", run.status) and run.journal[-1].at < before

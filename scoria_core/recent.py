@@ -1,4 +1,4 @@
-"""Values that were used last, up to a number of bytes: a few large ones do not fill the memory."""
+"""A least-recently-used cache that is limited by size in bytes, not by number of values."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -7,9 +7,9 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Values by their keys, of at most `max_bytes` together; those not used for longest go first.
+    """Values by key, at most `max_bytes` in all; the least recently used are dropped first.
 
-    Whoever uses it holds a lock.
+    It is not thread-safe: the caller holds a lock.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -21,22 +21,22 @@ class Recent(Generic[T]):
         return key in self._values
 
     def get(self, key: str) -> T | None:
-        """Return a value, which counts as used now, or None where it is not here."""
+        """Return a value and mark it as used, or return None if it is not here."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def pop(self, key: str) -> T | None:
-        """Take a value out, or return None where it is not here."""
+        """Remove and return a value, or return None if it is not here."""
         value, size = self._values.pop(key, (None, 0))
         self.bytes -= size
         return value
 
     def keep(self, key: str, value: T, size: int) -> list[str]:
-        """Put a value of `size` bytes in, and return the keys of those that had to go for it.
+        """Store a value of `size` bytes, and return the keys of the values dropped for it.
 
-        A value that is larger than all may be together is not kept: its own key is returned.
+        A value larger than `max_bytes` is not stored: its own key is returned.
         """
         self.pop(key)
         if size > self._max_bytes:

@@ -1,8 +1,8 @@
-"""Runs in a store: read and replayed, changed at the version they were read at.
+"""Reads and changes runs in a store, with a cache of replayed runs.
 
-A run that was replayed is cached for the next call. A command decides on the cached run: the store
-takes what was decided only at that very version, and otherwise the run is read and decided anew. A
-read always reads the whole journal, and uses the cached run only as far as it is the same.
+A replayed run is cached for the next call. A command first decides on the cached run; the store
+accepts the result only at that very version. If it does not, the run is read and decided again. A
+read always reads the whole journal, and reuses the cached run only as far as both are equal.
 """
 
 import threading
@@ -36,31 +36,31 @@ MAX_CACHE_BYTES = 32 * 1024 * 1024
 
 
 class RunCache:
-    """The runs used last; a call checks one out, so that it alone has it, and puts it back."""
+    """The runs used last; a call checks one out, so that nobody else uses it, and puts it back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: Recent[Run] = Recent(MAX_CACHE_BYTES)
 
     def check_out(self, run_id: str) -> Run | None:
-        """Take a run out, or return None where it is not here."""
+        """Remove and return a run, or return None if it is not cached."""
         with self._lock:
             return self._runs.pop(run_id)
 
     def put_back(self, run: Run) -> None:
-        """Put a run in, unless it is too large; those used least recently make room for it."""
+        """Cache a run, unless it is too large; the least recently used runs are dropped for it."""
         with self._lock:
             self._runs.keep(run.run_id, run, run.size)
 
     @property
     def size(self) -> int:
-        """Return about how many bytes of memory the runs take."""
+        """Return about how many bytes of memory the cached runs use."""
         return self._runs.bytes
 
 
 @attrs.frozen
 class RunRepository:
-    """The runs of one store, seen by one tenant, or by the host for all (`tenant_id` None)."""
+    """The runs of one store, visible to one tenant, or to the host for all (`tenant_id` None)."""
 
     store: RunStore
     clock: Clock
@@ -69,10 +69,10 @@ class RunRepository:
     cache: RunCache = attrs.field(factory=RunCache)
 
     def load(self, run_id: str) -> Run:
-        """Read a run, which then belongs to the caller, until it puts it back into `cache`.
+        """Read a run. It belongs to the caller until the caller puts it back into `cache`.
 
-        Raises `RunNotFound` for a run that is not in view, and `StoreCorrupt` for one whose
-        journal does not check out.
+        Raises `RunNotFound` if the run is not visible, and `StoreCorrupt` if its journal is
+        damaged.
         """
         is_name = name_problem(run_id) is None
         records = self.store.read(run_id) if is_name else ()
@@ -89,7 +89,7 @@ class RunRepository:
     def create(self, run_id: str, facts: RunFacts, decide: Callable[[Change], T]) -> tuple[Run, T]:
         """Store a new run as `decide` starts it; return the run, and what `decide` returned.
 
-        If a run with this idempotency key exists, that run is returned, and the decision ignored.
+        If a run with this idempotency key exists, return that run instead, and store nothing.
         """
         identity = facts.identity
         change = self._change(Run(run_id), identity.actor_id)
@@ -110,12 +110,12 @@ class RunRepository:
     def change(
         self, run_id: str, decide: Callable[[Change], T], actor_id: str | None = None
     ) -> tuple[Run, T]:
-        """Let `decide` change a run, and append what it decided.
+        """Let `decide` change a run, and append the entries that it added.
 
-        Returns the run as it then is, which belongs to the caller, and what `decide` returned.
-        Where another caller appended first, the run is read and decided again. Raises what
-        `decide` raises, with nothing appended, and `VersionConflict` where the change stands only
-        while the run is due, and it is not.
+        Returns the run, which belongs to the caller, and what `decide` returned. If another caller
+        appended first, the run is read and decided again. Raises what `decide` raises, with nothing
+        appended, and `VersionConflict` if the change is only valid while the run is due, and it is
+        not.
         """
         changed = self._change_cached(run_id, decide, actor_id)
         if changed is not None:
@@ -142,9 +142,9 @@ class RunRepository:
     def _change_cached(
         self, run_id: str, decide: Callable[[Change], T], actor_id: str | None
     ) -> tuple[Run, T] | None:
-        """Do as `change` on the cached run; None where the stored one is needed.
+        """Do the same on the cached run; return None if the stored run must be read.
 
-        The cached run may be old: a refusal, or nothing to do, rests on what is stored.
+        The cached run may be out of date, so a refusal, or nothing to do, is never decided on it.
         """
         cached = self.cache.check_out(run_id)
         if cached is None or self.tenant_id not in (None, cached.tenant_id):
@@ -164,9 +164,9 @@ class RunRepository:
     def listed(
         self, session_id: str | None, limit: int, before: str | None
     ) -> Iterator[Run | DamagedRun]:
-        """Yield the runs in view, of one session or all, newest first; `limit` are found at once.
+        """Yield the visible runs, of one session or all, newest first; fetch `limit` ids at a time.
 
-        One whose journal does not check out is yielded as damaged. One that the store lists for
+        A run with a damaged journal is yielded as a `DamagedRun`. A run that the store lists for
         another tenant than its own is logged and left out.
         """
         while True:
@@ -194,7 +194,7 @@ class RunRepository:
         return False
 
     def due(self, limit: int, until: datetime | None = None, *, fair: bool = False) -> list[str]:
-        """Return the ids of the runs in view that have work to do, now or until then."""
+        """Return the ids of the visible runs that have work to do, now or until then."""
         return list(
             self.store.list_due(
                 tenant_id=self.tenant_id,

@@ -1,7 +1,7 @@
-"""One run as its journal tells it: each entry applied in turn, and refused where it cannot follow.
+"""A run, rebuilt from its journal: each entry is applied in turn, or refused if it cannot follow.
 
-A `Run` is working state that one call at a time owns. It is built from the journal and never handed
-out: what callers get are frozen views of it, whose payloads are copies.
+A `Run` is working state, owned by one call at a time, and never handed out: callers get frozen
+views of it, whose payloads are copies.
 """
 
 import sys
@@ -44,10 +44,10 @@ ENTRY_BYTES = 1_024
 
 @attrs.frozen
 class RunFacts:
-    """What is said of a run when it starts, and never changes.
+    """What is fixed when a run starts.
 
-    `driven_by` says who completes it: its "steps", when the last of them has completed, or its
-    "host", by `complete_run`.
+    `driven_by` says who completes it: its "steps" (when the last of them completes), or its "host"
+    (by `complete_run`).
     """
 
     identity: Identity
@@ -60,7 +60,7 @@ class RunFacts:
 
 @attrs.define
 class Run:
-    """The state that a journal leaves; `apply` is the only thing that changes it."""
+    """The state of a run; only `apply` changes it."""
 
     run_id: str
     journal: list[JournalEntry] = attrs.field(factory=list)
@@ -86,7 +86,7 @@ class Run:
 
     @classmethod
     def replay(cls, run_id: str, records: Sequence[Record]) -> "Run":
-        """Build the run from what a store holds of it.
+        """Build the run from its records.
 
         Raises `StoreCorrupt` naming the first entry that is changed, missing or impossible.
         """
@@ -95,7 +95,7 @@ class Run:
         return run
 
     def catch_up(self, records: Sequence[Record]) -> None:
-        """Take in the records that follow those the run has; errors as `replay`."""
+        """Apply the records that follow those the run already has; raises as `replay` does."""
         entries = unseal(self.run_id, records, self.version, self.head_digest)
         for entry, record in zip(entries, records, strict=True):
             self._check_history(entry)
@@ -109,7 +109,7 @@ class Run:
         return list(records[: len(self.records)]) == self.records
 
     def apply(self, entry: JournalEntry, record: Record) -> None:
-        """Take `entry` in, or raise `StoreCorrupt` where it does not follow from those before."""
+        """Apply `entry`, or raise `StoreCorrupt` if it cannot follow the entries before it."""
         try:
             self._check(entry)
             if entry.trigger is None:
@@ -173,9 +173,9 @@ class Run:
     def due_at(self, since: datetime) -> datetime | None:
         """Return when the run next has work, if nothing happens after `since`; None for never.
 
-        A queued step is due at once, or when it may be tried again; one whose handler is at work
-        when its lease ends; one that waits for a person when one of its requests expires or is to
-        be reminded of, and at once when the last of them has expired.
+        A queued step is due at once, or when its next attempt may begin. A running step is due when
+        its lease ends. A step that waits for people is due when one of its requests expires or needs
+        a reminder, and at once when the last of them has expired.
         """
         step = self.active_step()
         if self.status == RunStatus.WAITING_FOR_APPROVAL:
@@ -211,17 +211,17 @@ class Run:
         return [each for each in asked if each.status == ApprovalStatus.PENDING]
 
     def last_request_expired(self, now: datetime) -> bool:
-        """Tell whether no request is pending at `now`, and the last that ceased to be expired."""
+        """Tell whether no request is pending at `now`, and the last one expired undecided."""
         pending = self.open_requests()
         if not pending:
             return self._expired_last
         return all(self.as_of(each, now).status == ApprovalStatus.EXPIRED for each in pending)
 
     def as_of(self, approval: Approval, now: datetime) -> Approval:
-        """Return the approval as it is at `now`: one past its time is expired, recorded or not.
+        """Return the approval as it is at `now`: expired after its time, recorded or not.
 
-        An approved one counts as expired only while its step has yet to run with it. A yes that was
-        used in time stays approved.
+        An approved request counts as expired only until its step runs with it. One that was used in
+        time stays approved.
         """
         if approval.expires_at is None or approval.expires_at > max(now, self.journal[-1].at):
             return approval
@@ -239,7 +239,7 @@ class Run:
         return None if handoff_id is None else self.handoffs[handoff_id]
 
     def summary(self, now: datetime) -> RunSummary:
-        """Return where the run stands at `now`."""
+        """Return a summary of the run as it is at `now`."""
         identity = self.facts.identity
         return RunSummary(
             run_id=self.run_id,
@@ -257,7 +257,7 @@ class Run:
         )
 
     def detail(self, now: datetime) -> RunDetail:
-        """Return everything about the run at `now`, payloads and all: the run is not used again."""
+        """Return everything about the run at `now`; payloads are not copied, so it is used up."""
         return RunDetail(
             summary=self.summary(now),
             identity=self.facts.identity,

@@ -1,8 +1,8 @@
-"""Scheduling: when the steps of a run are carried out, and by whom.
+"""When the steps of a run are carried out, and by whom.
 
-With `Dispatch.INLINE` the call that made a step due carries it out, before it returns; with
-`THREAD` a thread of this process does, after the call has returned; with `QUEUE` whoever asks for
-what is due, such as a worker.
+With `Dispatch.INLINE`, by the call that made a step due, before it returns. With `THREAD`, by a
+thread of this process, after the call has returned. With `QUEUE`, by whoever asks for what is due,
+such as a worker.
 """
 
 import sys
@@ -49,7 +49,7 @@ class Scheduler:
     """Carries out the steps of the runs of one facade.
 
     `handlers` serve every call. A claim lasts for `lease`; a step whose process died is tried
-    `max_attempts` times. Once `stopping` is set nothing more is claimed.
+    `max_attempts` times. Once `stopping` is set, nothing more is claimed.
     """
 
     runs: RunRepository
@@ -68,9 +68,9 @@ class Scheduler:
         decide: Callable[[Change], None],
         given: Handlers | None,
     ) -> Run:
-        """Store a new run, carry out what is due at once, and return the run as it then is.
+        """Store a new run, carry out what is due at once, and return the run.
 
-        If a run with this idempotency key exists, that run is returned, and nothing is done.
+        If a run with this idempotency key exists, return that run instead, and do nothing.
         """
         handlers = self._with(given)
         execution = self._execution(self._claimable(handlers))
@@ -94,7 +94,7 @@ class Scheduler:
         actor_id: str | None,
         given: Handlers | None,
     ) -> Run:
-        """Change a run, carry out what is due at once, and return the run as it then is."""
+        """Change a run, carry out what is due at once, and return the run."""
         handlers = self._with(given)
         execution = self._execution(self._claimable(handlers))
 
@@ -109,9 +109,9 @@ class Scheduler:
         return run
 
     def work(self, run_id: str, given: Handlers | None) -> Run | None:
-        """Carry out what is due in a run; None where no step was carried out or recovered.
+        """Carry out what is due in a run; return None if no step was carried out or recovered.
 
-        Also records which requests have expired, and which are to be reminded of.
+        It also records the requests that have expired, and due reminders.
         """
         handlers = self._with(given)
         run = self._work(run_id, handlers)
@@ -120,7 +120,7 @@ class Scheduler:
         return run
 
     def work_on_all(self, limit: int, given: Handlers | None) -> list[Run]:
-        """Carry out what is due in at most `limit` runs, and return those where anything was."""
+        """Carry out what is due in at most `limit` runs, and return those in which anything was."""
         handlers = self._with(given)
         worked: list[Run] = []
         for run_id in self.runs.due(limit):
@@ -135,18 +135,18 @@ class Scheduler:
         return worked
 
     def queued(self, run: Run) -> None:
-        """Give a run to the threads, where they carry out what is queued."""
+        """Submit a run to the threads, with dispatch "thread"."""
         if self.dispatch == Dispatch.THREAD:
             self._submit(run.run_id, self.handlers)
 
     def recover(self) -> int:
-        """Take the steps that a dead process left running, where one process owns the store."""
+        """Recover the steps that a dead process left running, if one process owns the store."""
         if Capability.MULTI_PROCESS in self.runs.store.capabilities:
             return 0
         return sum(map(self._recover, self.runs.due(sys.maxsize, until=_ANY_TIME)))
 
     def carry_on_what_was_left(self) -> None:
-        """Give the threads what is queued, and what a dead process left."""
+        """Submit to the threads what is queued, and what a dead process left running."""
         if self.dispatch != Dispatch.THREAD or not self.handlers:
             return
         for run_id in self.runs.due(sys.maxsize, until=_ANY_TIME):
@@ -233,7 +233,7 @@ class Scheduler:
             self._submit(run_id, handlers, wait)
 
     def _until_next_look(self, run: Run, handlers: Mapping[str, Handler]) -> float | None:
-        """Return after how many seconds a thread can do something for the run; None for never."""
+        """Return after how many seconds a thread should look at the run again; None for never."""
         active = run.active_step()
         step = next(run.queued_steps(), None) if active is None else active
         due_at = run.due_at(run.journal[-1].at)
@@ -247,9 +247,9 @@ class Scheduler:
 
 
 def _warn_of_other_kinds(run: Run, given: Handlers | None, handlers: Mapping[str, Handler]) -> None:
-    """Log where handlers were given to a call, and the step that is next has none.
+    """Log a warning if none of the handlers passed to a call is for the next step.
 
-    That is no error: the step waits, and another may have its handler. It may be a typo.
+    It is no error: the step waits, and another process may have its handler. But it may be a typo.
     """
     step = next(run.queued_steps(), None)
     if not given or step is None or step.kind in handlers or run.active_step() is not None:

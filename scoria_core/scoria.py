@@ -168,12 +168,11 @@ class Scoria:
         return scoria
 
     def close(self, timeout: float | None = None) -> None:
-        """Close the store, once the threads of this facade have done what they were given.
+        """Close the store, after the threads of this facade have finished.
 
-        After `timeout` seconds it is closed all the same: what has not begun stays queued, and a
-        step still at work is logged and left to its lease. A view made by `for_tenant` leaves
-        closing to the facade it came from. `CloseRefused` where a handler calls it, whose own
-        answer is yet to be stored.
+        After `timeout` seconds it is closed anyway: what has not begun stays queued, and a step
+        that is still running is logged and left to its lease. A view made by `for_tenant` closes
+        nothing. Raises `CloseRefused` if a handler calls it, whose own answer is not stored yet.
         """
         if self._runs.tenant_id is not None:
             return
@@ -188,7 +187,7 @@ class Scoria:
         self._runs.store.close()
 
     def stop(self) -> None:
-        """Claim nothing more: steps at work end, and what is queued stays queued for another."""
+        """Claim nothing more: running steps end, queued ones stay queued for another process."""
         self._scheduler.stopping.set()
 
     def __enter__(self) -> Self:
@@ -203,9 +202,9 @@ class Scoria:
         self.close()
 
     def for_tenant(self, tenant_id: object) -> Self:
-        """Return the same facade with only one tenant's runs in view.
+        """Return the same facade with only one tenant's runs visible.
 
-        Another tenant's run is `RunNotFound`, exactly as if it did not exist.
+        A run of another tenant is `RunNotFound`, exactly as if it did not exist.
         """
         narrowed = checked_id(tenant_id, "tenant_id")
         if self._runs.tenant_id not in (None, narrowed):
@@ -309,7 +308,7 @@ class Scoria:
         )
 
     def get_run(self, run_id: str | UUID) -> RunSummary:
-        """Return where a run stands now; `RunNotFound` where none of this id is in view."""
+        """Return a summary of the run; `RunNotFound` if no run with this id is visible."""
         return self._summary(self._runs.load(checked_run_id(run_id)))
 
     def get_run_detail(self, run_id: str | UUID) -> RunDetail:
@@ -321,21 +320,21 @@ class Scoria:
     ) -> list[RunSummary]:
         """Return the runs of a session, newest first, at most `limit` (1 to 1,000).
 
-        `before` is the run_id of the last run of the page before. A run whose journal does not
-        check out is logged and left out, and the page goes on to its limit without it.
+        For the next page, pass the run_id of the last run as `before`. A run with a damaged journal
+        is logged and left out; the page is filled up to its limit without it.
         """
         return self._list(checked_id(session_id, "session_id"), limit, before)
 
     def list_runs(self, *, limit: int = 50, before: str | UUID | None = None) -> list[RunSummary]:
-        """Return the runs in view, newest first, paged as `list_runs_for_session`."""
+        """Return the visible runs, newest first, paged as in `list_runs_for_session`."""
         return self._list(None, limit, before)
 
     def list_runs_with_damaged(
         self, *, session_id: object = None, limit: int = 50, before: str | UUID | None = None
     ) -> list[RunSummary | DamagedRun]:
-        """Return the runs in view, of one session or all, with the damaged ones in their places.
+        """Return the visible runs, of one session or all, including damaged ones in their places.
 
-        This is for those who look after a store. A damaged run counts to the limit.
+        This is for operators of a store. A damaged run counts towards the limit.
         """
         session = None if session_id is None else checked_id(session_id, "session_id")
         return list(islice(self._rows(session, limit, before), limit))
@@ -446,7 +445,7 @@ class Scoria:
     def cancel_run(
         self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
     ) -> RunSummary:
-        """End a run that has not ended; what a handler still answers is not recorded."""
+        """End a run that has not ended; if a handler is running, its answer is not recorded."""
         text = self._validator.optional_text(reason, "reason")
         run, _ = self._runs.change(
             checked_run_id(run_id),
@@ -462,12 +461,12 @@ class Scoria:
         handlers: Handlers | None = None,
         limit: int = MAX_PAGE,
     ) -> list[RunSummary]:
-        """Carry out what is due in one run, or in the runs in view in which anything is.
+        """Carry out what is due in one run, or in all visible runs.
 
-        Due are steps that are queued, those whose process died so that their lease ended, and
-        those whose request for approval has expired: these run again and see it `expired`.
-        Looks at no more than `limit` runs, and returns those in which a step was carried out or
-        recovered. Of several runs, one whose journal does not check out is logged and passed over.
+        Due are queued steps, steps whose process died and whose lease has ended, and steps whose
+        request for approval has expired: these run again and see it `expired`. Looks at no more
+        than `limit` runs, and returns those in which a step was carried out or recovered. A run
+        with a damaged journal is logged and skipped, if it is one of several.
         """
         most = checked_limit(limit)
         if run_id is None:
@@ -478,16 +477,17 @@ class Scoria:
     def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
 
-        The tenants take turns: the run longest due of each, then the second of each, and so on.
+        Tenants take turns: first the run that is longest due of each, then the second of each, and
+        so on.
         """
         return self._runs.due(checked_limit(limit), fair=True)
 
     def recover(self) -> int:
-        """Take the steps that a dead process left running, and return how many these were.
+        """Recover the steps that a dead process left running, and return how many these were.
 
         They are queued again, or fail after `max_attempts`. This is for a store that one process
-        owns, and `open` does it. Where several processes share a store, `run_pending` and the
-        workers do it for each step when its lease has ended, and this does nothing.
+        owns, and `open` does it. If several processes share the store, this does nothing:
+        `run_pending` and workers recover each step when its lease has ended.
         """
         return self._scheduler.recover()
 
@@ -588,7 +588,7 @@ class Scoria:
         return (row if isinstance(row, DamagedRun) else self._summary(row) for row in found)
 
     def _summary(self, run: Run) -> RunSummary:
-        """Return where the run stands, and give it back."""
+        """Return a summary of the run, and put the run back into the cache."""
         summary = run.summary(self._runs.now())
         self._runs.cache.put_back(run)
         return summary
@@ -616,7 +616,7 @@ def _check_options(options: Mapping[str, object]) -> None:
 
 
 def _with_digest(facts: RunFacts, arguments: Mapping[str, Any]) -> RunFacts:
-    """Add what tells a repeated start from another; only a start with a key is ever compared."""
+    """Add the digest that tells a repeated start from another; needed only if there is a key."""
     if facts.idempotency_key is None:
         return facts
     arguments = converter.unstructure({**arguments, "facts": facts})

@@ -35,18 +35,18 @@ _HALF_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})")
 def open_store(url: str) -> RunStore:
     """Open the store that `url` names, by the entry point of its scheme.
 
-    Raises `StoreUnavailable` where the URL cannot be read, no installed distribution serves its
-    scheme, or what the store needs is not installed; and whatever the store raises when it opens.
+    Raises `StoreUnavailable` if the URL is malformed, no installed distribution serves its scheme,
+    or a library of the store is not installed; and whatever the store raises when it opens.
     """
     url = checked_url(url)
     return checked_port(_opener(url)(url), RunStore, "store")
 
 
 def checked_url(url: str) -> str:
-    """Return `url` with its scheme as the stores call it.
+    """Return `url` with its scheme normalised.
 
-    Raises `StoreUnavailable` where it is no URL, or one whose parts can be told in two ways: then
-    a part of a password might be taken for a host, and be told to others.
+    Raises `StoreUnavailable` if it is no URL, or an ambiguous one: a part of the password might
+    then be taken for a host, and be shown to others.
     """
     if not isinstance(url, str) or not (scheme := _SCHEME.match(url)) or "://" not in url:
         next_move = "write it as SCHEME://PATH, for example duckdb:///scoria.duckdb"
@@ -70,9 +70,9 @@ def scheme_of(url: str) -> str:
 
 
 def store_name(url: object) -> str:
-    """Return what a store is called in a message: its URL without user, password and options.
+    """Return the name of a store for messages: its URL without user, password and options.
 
-    Of what is no URL, or has a part that may be a secret, only the scheme is told.
+    Of a malformed URL, or one that may contain a secret elsewhere, only the scheme is shown.
     """
     text = url if isinstance(url, str) else ""
     scheme, found = _SCHEME.match(text), _URL.fullmatch(text)

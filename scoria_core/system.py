@@ -17,9 +17,9 @@ class SystemClock:
 
 
 class SteadyClock:
-    """A clock as the rules read it: in UTC, and never earlier than it was.
+    """A clock that is in UTC and never goes backwards.
 
-    `now` raises `InvalidPayload` naming `clock` where the clock is naive or in another zone.
+    `now` raises `InvalidPayload` naming `clock` if the clock is naive or in another zone.
     """
 
     def __init__(self, clock: Clock) -> None:

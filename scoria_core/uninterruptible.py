@@ -1,7 +1,8 @@
 """Calls that a signal cannot interrupt half way, for stores.
 
-A signal raises in the main thread, between any two lines: in what holds a lock, or between what is
-stored and what is kept of it in memory. So the main thread lets another do such work and waits.
+A signal raises its exception in the main thread, between any two lines: while a lock is held, or
+between a write and what is remembered of it. So the main thread lets another thread make such a
+call, and waits.
 """
 
 import threading

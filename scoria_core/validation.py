@@ -1,4 +1,4 @@
-"""What hosts and handlers hand over, checked before anything is written."""
+"""Checks what hosts and handlers pass in, before anything is written."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ _ANSWERS = (
 
 @attrs.frozen
 class Validator:
-    """Checks what hosts and handlers hand over, within the limits of one facade.
+    """Checks what hosts and handlers pass in, within the limits of one facade.
 
     Its methods return a checked copy, or raise the `ScoriaError` that names the field.
     """
@@ -117,7 +117,7 @@ class Validator:
         )
 
     def outcome(self, answer: object) -> Outcome:
-        """Check what a handler answered."""
+        """Check what a handler returned."""
         match answer:
             case Completed(result=result, then=then):
                 return Completed(self.optional_payload(result, "result"), self._following(then))
@@ -332,7 +332,7 @@ def _length(value: object, path: str, none_means: str) -> timedelta | None:
 
 
 def checked_approval_id(value: object) -> str:
-    """Return the id of an approval as text; what can be none is written so that it can be named."""
+    """Return the id of an approval as text; an impossible id as text that can be shown."""
     text = str(value) if isinstance(value, UUID) else value
     if isinstance(text, str) and text.isprintable() and name_problem(text) is None:
         return plain_str(text)
@@ -340,7 +340,7 @@ def checked_approval_id(value: object) -> str:
 
 
 def checked_run_id(value: object) -> str:
-    """Return the id of a run as text, or raise `RunNotFound` for what can be none."""
+    """Return the id of a run as text, or raise `RunNotFound` if it cannot be one."""
     if isinstance(value, str):
         return plain_str(value)
     if not isinstance(value, UUID):

@@ -1,8 +1,8 @@
-"""Text of a host or a model, made safe to show: what a reader would not see is written out.
+"""Makes text of a host or a model safe to show: invisible characters are escaped.
 
-A terminal obeys control characters, a bidi override reorders what a person reads, and a space that
-is no space makes two names look alike. Every place that shows such text (a page, a terminal, a log
-line, a report) takes it through this module.
+A terminal obeys control characters, a bidi override reorders what a person reads, and an unusual
+space makes two names look alike. Every place that shows such text (a page, a terminal, a log line,
+a report) passes it through this module.
 """
 
 import json
@@ -31,10 +31,10 @@ _IN_LINE = re.compile(f"([{_UNSEEN}\t\n]|{_LONE})")
 
 
 def visible_line(text: object, limit: int | None = None) -> str:
-    """Return `text` as one line of what can be seen; `limit` cuts it to that many characters.
+    """Return `text` as one line of visible characters, cut to `limit` characters.
 
-    A character that is not seen, or that moves or hides its neighbours, stands as its JSON
-    escape. So do a tab and a line feed.
+    A character that is invisible, or that moves or hides its neighbours, becomes its JSON escape.
+    So do tabs and line feeds.
     """
     # Every character gives at least one, so no more of a long text than this is looked at.
     begin = text if limit is None else str(text)[: limit + 1]
@@ -47,19 +47,19 @@ def visible_line(text: object, limit: int | None = None) -> str:
 def visible_pieces(text: object) -> Iterator[tuple[str, bool]]:
     """Yield the pieces of `text` in order, and whether each is an escape, for a page to mark up.
 
-    Lines and tabs are kept.
+    Line feeds and tabs are kept.
     """
     for piece, unseen in _split(_IN_BLOCK, text):
         yield (escaped(piece), True) if unseen else (piece, False)
 
 
 def visible_block(text: object) -> str:
-    """Return `text` with its lines and tabs kept, and all else as `visible_line` does."""
+    """Return `text` with invisible characters escaped; line feeds and tabs are kept."""
     return "".join(piece for piece, _ in visible_pieces(text))
 
 
 def escaped(character: str) -> str:
-    """Return the character as JSON escapes it, which can be copied back."""
+    """Return the JSON escape of a character, which can be copied back."""
     return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 

@@ -1,4 +1,4 @@
-"""What to pass instead of a value that JSON does not have, by its type."""
+"""Suggests what to pass instead of a value that JSON cannot represent, by its type."""
 
 import dataclasses
 import datetime
@@ -40,7 +40,7 @@ _AS_VALUE: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def way_out(value: object) -> str | None:
-    """Return the next move where `value` has a usual form in JSON, or None."""
+    """Return a suggestion if `value` has a usual form in JSON, or None."""
     if isinstance(value, type):
         return None
     if inspect.isawaitable(value):
@@ -52,7 +52,7 @@ def way_out(value: object) -> str | None:
 
 
 def object_way_out(value: object) -> str | None:
-    """Return the next move where `value` has a usual form as a JSON object, or None."""
+    """Return a suggestion if `value` has a usual form as a JSON object, or None."""
     if isinstance(value, type):
         return None
     found = (expression for is_it, expression in _AS_OBJECT if is_it(value))

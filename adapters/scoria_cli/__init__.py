@@ -1,4 +1,4 @@
-"""The `scoria` command: the one place that puts stores, page, suite and demo together."""
+"""The `scoria` command: the only place that combines stores, page, suite and demo."""
 
 import sys
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line and exit with its code; 2 where its libraries are not installed."""
+    """Run the command line and exit with its code; 2 if its libraries are not installed."""
     try:
         from scoria_cli.commands import run
         from scoria_cli.streams import prepare

@@ -1,4 +1,4 @@
-"""The commands, and how each of them ends: 0 it holds, 1 it does not, 2 it cannot be told."""
+"""The commands, and their exit codes: 0 it holds, 1 it does not, 2 it could not be told."""
 
 import signal
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ logger = logger_of("scoria.cli")
 
 
 class Commands(click.Group):
-    """Loads a command when it is called: `diagram` needs no web framework."""
+    """Imports a command when it is called: `diagram` needs no web framework."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _stop(*_: object) -> None:
-    """End as Ctrl-C does: servers stop, stores close and throw-away directories go."""
+    """End as Ctrl-C does: servers stop, stores close, temporary directories are removed."""
     raise KeyboardInterrupt
 
 

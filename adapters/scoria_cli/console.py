@@ -1,7 +1,7 @@
-"""The only way from a command to a terminal: every text is one line of what can be seen.
+"""The only way from a command to a terminal: every text is printed as one visible line.
 
-Commands print with the functions of this module and with nothing else, so that what a host or a
-model wrote can neither hide a line nor forge one.
+Commands print only with the functions of this module, so that what a host or a model wrote can
+neither hide a line nor forge one.
 """
 
 import io
@@ -49,13 +49,13 @@ def out_json(value: object) -> None:
 
 
 def out_document(text: str) -> None:
-    """Print a text of many lines of which the commands wrote each."""
+    """Print a text of several lines, each of which the commands wrote themselves."""
     _write(visible_block(text))
 
 
 @contextmanager
 def out_file() -> Iterator[IO[bytes]]:
-    """Give stdout to what writes a line at a time; end the command where nobody reads any more."""
+    """Yield stdout for a writer of lines; end the command if the reader of the pipe went away."""
     if sys.stdout.isatty():
         yield _Rows()
         return
@@ -67,7 +67,7 @@ def out_file() -> Iterator[IO[bytes]]:
 
 
 def err_status(text: str = "") -> None:
-    """Put `text` in the place of the status before it, on the stderr of a terminal."""
+    """Replace the status line on the stderr of a terminal by `text`."""
     room = Console(stderr=True).width - 1
     shown = Text(visible_line(text))
     shown.truncate(room)
@@ -75,10 +75,10 @@ def err_status(text: str = "") -> None:
 
 
 def console(*, err: bool = False) -> Console:
-    """Return the console of this process; it knows whether a person reads it.
+    """Return the console of this process; it knows whether it is a terminal.
 
-    Each text that it prints is one line. A row that goes on with a line on a terminal is indented,
-    so that it does not read as a line of its own.
+    Each text that it prints is one line. A row that is wrapped on a terminal is indented, so that
+    its continuation does not look like a line of its own.
     """
     file = sys.stderr if err else sys.stdout
     return _Console(file=file, soft_wrap=True, highlight=False, emoji=False, markup=False)
@@ -110,7 +110,7 @@ class _Rows(io.BytesIO):
 
 
 class _Console(Console):
-    """Takes every text that it is given, the cell of a table as well, through the filter."""
+    """Filters every text that is printed through it, including the cells of a table."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print each text as one line."""

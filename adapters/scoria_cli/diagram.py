@@ -53,7 +53,7 @@ def _lifecycles(subject: str) -> Sequence[Lifecycle]:
 
 
 def _named(subject: str) -> object:
-    """Return the machine that `module:name` names, or that what it names returns."""
+    """Return the machine that `module:name` names, or that the callable there returns."""
     next_move = "name a machine, or what returns one, as module:name, importable from here"
     try:
         found = named(subject)
@@ -70,7 +70,7 @@ def _named(subject: str) -> object:
 
 
 def _refuse_owner(subject: str, made: object) -> None:
-    """Say what to type where `subject` names a model, or a module, that has a machine."""
+    """Suggest what to type if `subject` names a model or a module that has a machine."""
     module = subject.partition(":")[0]
     machines = [*_names_of(Machine, made), *_names_of(Machine, type(made))]
     if not machines:

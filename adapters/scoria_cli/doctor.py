@@ -35,7 +35,7 @@ _GRACE = timedelta(minutes=1)
 
 @attrs.frozen
 class Finding:
-    """A run that does not go on by itself: what is wrong, in a word and in words; the next move."""
+    """A run that is stuck: what is wrong, as a code and in words, and what to do about it."""
 
     run_id: str
     problem: str
@@ -45,10 +45,10 @@ class Finding:
 
 @attrs.define
 class Visit:
-    """One look at the runs of a store; iterating finds what is stuck, a run at a time.
+    """One look at the runs of a store; iterating yields the stuck ones.
 
-    `newest` leaves out all but so many, and those in which something is due. What was looked at
-    is counted, and `has_more` says whether runs were left out.
+    `newest` limits it to so many runs, and those in which something is due. The runs that were
+    looked at are counted, and `has_more` says whether some were left out.
     """
 
     store: RunStore
@@ -211,13 +211,13 @@ def _as_json(visit: Visit) -> int:
 
 @attrs.define
 class _Group:
-    """The runs that have one next move: how many, and the first of them."""
+    """The runs with the same next move: how many, and the first of them."""
 
     count: int = 0
     first: list[Finding] = attrs.field(factory=list)
 
     def add(self, finding: Finding) -> None:
-        """Take one in."""
+        """Count one more."""
         self.count += 1
         if self.count <= NAMED:
             self.first.append(finding)

@@ -1,7 +1,7 @@
-"""Under which names a page is served: a site whose name leads to this machine reads none of it.
+"""The host names under which a page is served, so that DNS rebinding reads nothing.
 
-A browser lets a page of evil.example read what http://evil.example answers. When that name is made
-to lead to 127.0.0.1 (DNS rebinding), the Host header still says evil.example.
+A browser lets a page of evil.example read what http://evil.example answers. If that name resolves
+to 127.0.0.1, the request reaches this server, but its Host header still says evil.example.
 """
 
 import re
@@ -26,9 +26,9 @@ _REFUSED = (
 
 @attrs.frozen
 class AllowedHosts:
-    """Host names and addresses under which a page may be asked for, in small letters.
+    """Host names and addresses under which a page may be requested, in lower case.
 
-    Those of this machine for itself are always among them: localhost, *.localhost and the loopback
+    The names of this machine for itself are always allowed: localhost, *.localhost and the loopback
     addresses.
     """
 
@@ -36,11 +36,11 @@ class AllowedHosts:
 
     @classmethod
     def of(cls, *names: str) -> "AllowedHosts":
-        """Allow these too; an IPv6 address stands without brackets."""
+        """Return the allowed hosts with these added; an IPv6 address has no brackets."""
         return cls(frozenset(name.lower() for name in names))
 
     def has(self, header: str) -> bool:
-        """Tell whether a Host header names one of them, whatever its port."""
+        """Tell whether a Host header names an allowed host, on any port."""
         found = _HOST.fullmatch(header.lower())
         if found is None:
             return False
@@ -49,7 +49,7 @@ class AllowedHosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or an address leads to this machine wherever it is used."""
+    """Tell whether a name or an address always leads to this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -57,7 +57,7 @@ def is_loopback(host: str) -> bool:
 
 
 def guarded(app: "WSGIApplication", allowed: AllowedHosts) -> "WSGIApplication":
-    """Return `app`, as it answers to those who ask for it under one of these names."""
+    """Return `app`, restricted to requests under one of these host names."""
 
     def guard(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if allowed.has(environ.get("HTTP_HOST", "")):
@@ -68,7 +68,7 @@ def guarded(app: "WSGIApplication", allowed: AllowedHosts) -> "WSGIApplication":
 
 
 def host_names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that --allow-host gives, or refuse one that no Host header could say."""
+    """Return the names given with --allow-host, or refuse one that no Host header could contain."""
     for name in names:
         if not AllowedHosts.of(name).has(f"[{name}]" if ":" in name else name):
             raise click.BadParameter(f"{name!r} is no name; write it without http:// and port")

@@ -1,4 +1,4 @@
-"""A refusal in the words of who typed a command: the next move is a command, and no call."""
+"""Error messages for the command line: the next move is a command, not a Python call."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -62,7 +62,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 
 
 def told(error: ScoriaError) -> str:
-    """Return the message of a refusal; where it names a call of the facade, a command instead."""
+    """Return the message of an error; if it names a call of the facade, with a command instead."""
     match error:
         case ExportRefused(file=file, problem=problem):
             named = () if file is None else ("--out", file)
@@ -84,7 +84,7 @@ def told(error: ScoriaError) -> str:
 
 
 def missing(module: str | None, command: str = "") -> str:
-    """Say that a library is not installed, and which extra of the kit brings it."""
+    """Say which library is not installed, and which extra of the kit brings it."""
     top = (module or "a library").partition(".")[0]
     extra = COMMAND_EXTRAS.get(command) or EXTRAS.get(top)
     if extra is None:

@@ -87,7 +87,7 @@ def json_object(_: click.Context, __: click.Parameter, given: Any) -> dict[str, 
 
 
 class Moment(click.DateTime):
-    """A day or a time that has come, as ISO 8601 writes it; in UTC where it names no zone."""
+    """A day or a time in the past, in ISO 8601; in UTC if it names no zone."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -111,7 +111,7 @@ def _ascii(
     param: click.Parameter | None,
     ctx: click.Context | None,
 ) -> Any:
-    """Return a number as it was typed; the digits of other scripts are a mistake, not a number."""
+    """Return a number as it was typed; the digits of other scripts are refused as a mistake."""
     if isinstance(value, str) and not value.isascii():
         kind.fail(f"{safe_repr(value)} is no number; write it in the digits 0 to 9", param, ctx)
     return value
@@ -121,7 +121,7 @@ FILE_SCHEMES = ("duckdb", "sqlite")
 
 
 def existing_store(url: str) -> RunStore:
-    """Open a store that is there already: a mistyped path must not make an empty one."""
+    """Open a store that already exists: a mistyped path must not create an empty one."""
     if scheme_of(url) in FILE_SCHEMES:
         path = file_path(checked_url(url))
         try:
@@ -135,8 +135,8 @@ def existing_store(url: str) -> RunStore:
 
 
 def open_existing(url: str) -> Scoria:
-    """Open a store that is there already, to read or to decide.
+    """Open a store that already exists, to read or to decide.
 
-    Who reads evidence does not touch it: steps of a dead process stay as they are.
+    Reading evidence must not change it: the steps of a dead process stay as they are.
     """
     return Scoria(existing_store(url))

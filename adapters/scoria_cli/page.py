@@ -1,4 +1,4 @@
-"""The evidence page of a store, put together for the suite and for `scoria serve`."""
+"""The evidence page of a store, as the suite and `scoria serve` use it."""
 
 from collections.abc import Mapping
 from typing import Any

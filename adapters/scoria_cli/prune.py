@@ -1,4 +1,4 @@
-"""`scoria evidence prune`: what has ended goes into a file, and from there out of the store."""
+"""`scoria evidence prune`: exports the runs that have ended, then removes them."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -94,7 +94,7 @@ def prune(
 
 
 def refuse_damaged() -> int:
-    """Say that a damaged run is in the way, and return the exit code."""
+    """Say that a damaged run prevents the export, and return the exit code."""
     err_line(f"scoria: {DAMAGED}")
     return 1
 
@@ -121,7 +121,7 @@ def _told(found: Selection, *, as_json: bool) -> int:
 
 
 def _is_written(found: Selection, place: Path) -> bool:
-    """Tell whether the file, read back, has exactly the runs that went into it."""
+    """Tell whether the file, read back, contains exactly the runs that were exported."""
     content = sha256()
     for run in exported_runs(place):
         content.update(head_of(run))
@@ -129,7 +129,7 @@ def _is_written(found: Selection, place: Path) -> bool:
 
 
 def _removed(store: PrunableStore, place: Path, before: datetime) -> int:
-    """Remove the runs that the file has, at the version that it has, and return how many."""
+    """Remove the exported runs, each at its exported version, and return how many."""
     return sum(len(store.prune(versions)) for versions in _batches(place, before))
 
 

@@ -1,4 +1,4 @@
-"""`scoria runs`: see runs, and decide, from the shell, with the checks that a host has."""
+"""`scoria runs`: shows runs and decides, with the same checks as in a host."""
 
 import getpass
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ from scoria_core.visible import visible_line
 
 
 def _login_name() -> str:
-    """Return who is at the shell; a uid without a name, as in many containers, has none."""
+    """Return the login name of the user; a uid in a container may have none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError) as error:

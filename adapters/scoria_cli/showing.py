@@ -1,4 +1,4 @@
-"""Runs as they are printed: a list that tells each from the others, and one run with all of it."""
+"""Prints runs: a list, or one run with everything about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ WIDEST = 1_000_000
 
 
 def print_list(found: Sequence[RunSummary]) -> None:
-    """Print a line for each run: tab by tab for a program, a table for a person.
+    """Print a line for each run: tab-separated for a program, a table for a person.
 
-    Where a table has no room, the second line of a run has all but its id and its status.
+    If the terminal is too narrow for the table, each run takes two lines.
     """
     out = console()
     if not out.is_terminal:
@@ -177,6 +177,6 @@ def _of_entry(entry: JournalEntry) -> str:
 
 
 def _payload(name: str, payload: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a line for a payload that says anything."""
+    """Yield a line for a payload, unless it is empty."""
     if payload:
         yield f"{name} {compact(payload)}"

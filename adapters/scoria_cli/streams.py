@@ -1,7 +1,7 @@
-"""stdout and stderr as a command needs them, however it was started.
+"""Makes stdout and stderr safe, however the command was started.
 
-A reader that went away, a descriptor that is closed and a locale that lacks a character are no
-reason for a traceback or for another exit code.
+A reader that went away, a closed descriptor or a locale that lacks a character must cause neither a
+traceback nor another exit code.
 """
 
 import codecs
@@ -39,7 +39,7 @@ def prepare() -> None:
 
 
 def _keep_open(descriptor: int) -> None:
-    """Open a standard stream that is closed, or the next file gets its number and its output."""
+    """Open a standard stream that is closed; otherwise the next file would get its number."""
     try:
         os.fstat(descriptor)
     except OSError:
@@ -61,17 +61,17 @@ def _lasting(stream: TextIO | None) -> TextIO:
 
 
 class _Lasting(io.BufferedIOBase):
-    """A stream whose reader may go away: what is written after that goes nowhere.
+    """A stream whose reader may go away: what is written after that is discarded.
 
-    Another error of the stream is raised once, and not again when Python flushes it at its end. The
-    buffer below it is Python's own: one that an interrupt cannot leave half written.
+    Any other error of the stream is raised once, and not again when Python flushes it at exit. The
+    buffer below it is Python's own, which an interrupt cannot leave half written.
     """
 
     def __init__(self, buffer: Any) -> None:
         self.buffer = buffer
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
@@ -83,13 +83,13 @@ class _Lasting(io.BufferedIOBase):
         return bool(self.buffer.isatty())
 
     def write(self, data: Any) -> int:
-        """Write, or do as if."""
+        """Write, unless the reader went away."""
         with self._breaking():
             self.buffer.write(data)
         return len(data)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush, unless the reader went away."""
         with self._breaking():
             self.buffer.flush()
 

@@ -1,4 +1,4 @@
-"""Times and lengths of time, as a person reads them."""
+"""Times and durations for a person to read."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def length(time: timedelta) -> str:
-    """Return a length of time by its two largest units: `2 h 5 min`; below a minute, `40 s`."""
+    """Return a duration in its two largest units: `2 h 5 min`; below a minute, `40 s`."""
     left, told = max(int(time.total_seconds()), 0), []
     for unit, seconds in _UNITS:
         count, left = divmod(left, seconds)

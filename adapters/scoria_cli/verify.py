@@ -162,7 +162,7 @@ def _driver(target: str, named: str | None) -> str | None:
 
 @attrs.define
 class Watch:
-    """Says on stderr how far the suite is: in place on a terminal, else a line now and then."""
+    """Prints progress on stderr: in place on a terminal, otherwise a line now and then."""
 
     clock: Callable[[], float] = time.monotonic
     told: str = ""
@@ -173,7 +173,7 @@ class Watch:
         return self.clock()
 
     def __call__(self, progress: Progress) -> None:
-        """Say it, where it is news."""
+        """Print the progress, if it has changed."""
         said = f"{progress.done} of {progress.total} checks, {progress.failed} failed"
         if not progress.total:
             said = "reading the features"
@@ -186,7 +186,7 @@ class Watch:
             err_line(said)
 
     def clear(self) -> None:
-        """Leave nothing of it on a terminal."""
+        """Remove the progress line from a terminal."""
         if self.told:
             err_status()
 
@@ -197,7 +197,7 @@ class Watch:
 
 
 def report(out: Console, verdict: Verdict) -> None:
-    """Print a line for each check, the worst last, what to begin with, and the verdict."""
+    """Print a line for each check (the worst last), where to begin, and the verdict."""
     for check in reversed(first(reversed(verdict.checks))):
         _line(out, check.status, check.name, printable(check.reason.partition("\n")[0], 300))
     _begin_with(out, [check for check in verdict.checks if check.status == Status.FAILED])
@@ -215,7 +215,7 @@ def report(out: Console, verdict: Verdict) -> None:
 
 
 def _begin_with(out: Console, failed: Sequence[Check]) -> None:
-    """Print what is known of the failure that explains the others."""
+    """Print the details of the failure that explains the others."""
     for check in first(failed)[:1]:
         _line(
             out, check.status, f"begin with: {check.name}", ", ".join(check.blamed or check.clauses)

@@ -1,4 +1,4 @@
-"""`scoria worker`: carry out what is queued, until it is told to stop."""
+"""`scoria worker`: carries out queued steps until it is told to stop."""
 
 import logging
 import os

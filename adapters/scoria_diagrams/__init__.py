@@ -1,4 +1,4 @@
-"""Lifecycles as pictures and as documents that other tools read; ours, or a host's own."""
+"""Draws lifecycles, ours or a host's own, as pictures and as documents for other tools."""
 
 from scoria_diagrams.formats import FORMATS, render
 from scoria_diagrams.lifecycle import Lifecycle, NotDrawable, Transition, lifecycle_of, ours

@@ -23,5 +23,5 @@ class ExportRefused(ScoriaError):
 
 
 def broken(path: Path, problem: str) -> StoreCorrupt:
-    """Return the error of an export that is not what was written."""
+    """Return the error for an export that does not contain what was written."""
     return StoreCorrupt(f"export {safe_repr(str(path))}", 0, problem)

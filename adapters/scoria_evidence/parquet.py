@@ -1,4 +1,4 @@
-"""Parquet, by DuckDB: an export written from its lines, and the rows of one read back."""
+"""Parquet, by DuckDB: writes an export from its lines, and reads the rows back."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ MANY = 1_000
 
 
 def check_duckdb() -> None:
-    """Raise `ExportRefused` where DuckDB, which writes and reads Parquet, is not here or cannot."""
+    """Raise `ExportRefused` if DuckDB is not installed, or cannot write Parquet here."""
     if find_spec("duckdb") is None:
         raise ExportRefused("duckdb is not installed; pip install 'scoria-kit[duckdb]'")
     if not DESCRIPTORS.is_dir():
@@ -50,10 +50,10 @@ def check_duckdb() -> None:
 
 
 def _named(file: IO[bytes]) -> str:
-    """Return an open file as SQL names it.
+    """Return a path by which SQL can name an open file.
 
-    DuckDB takes a path for a pattern of names, and no escape serves for all of them. A descriptor
-    is this very file.
+    DuckDB takes a path for a pattern, and no way of escaping covers all of them. A descriptor
+    always means this very file.
     """
     return _literal(DESCRIPTORS / str(file.fileno()))
 
@@ -87,7 +87,7 @@ def write_parquet(lines: Path, longest: int, path: Path) -> None:
 def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[Row]:
     """Yield the rows of a Parquet file, `at` in microseconds and `data` as text.
 
-    Raises `StoreCorrupt` where it has other columns than an export, or cannot be read.
+    Raises `StoreCorrupt` if it has other columns than an export, or cannot be read.
     """
     check_duckdb()
     import duckdb

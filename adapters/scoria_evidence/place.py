@@ -1,4 +1,4 @@
-"""Where an export goes: a file has its name only when it is whole, and in the place of no other."""
+"""Where an export is written: it gets its name only when complete, and replaces nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from scoria_evidence.rows import COLUMNS
 def checked_place(out: str, *, force: bool = False) -> Path:
     """Return where an export goes, or raise `ExportRefused` before any work is done.
 
-    A file that is there may be replaced only by `force`, and only where it is itself an export.
+    An existing file is replaced only with `force`, and only if it is itself an export.
     """
     try:
         problem = _problem(out, force=force)
@@ -28,10 +28,10 @@ def checked_place(out: str, *, force: bool = False) -> Path:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` that nobody has; its file is gone afterwards unless it was moved.
+    """Yield an unused path beside `path`; the file there is removed afterwards if it still exists.
 
-    Its name is made of nothing but a random number: a process that was killed, or one of another
-    container, may have had the same process id, and the name of `path` may leave no room.
+    Its name is only a random number: a killed process, or one in another container, may have had
+    the same process id, and the name of `path` may leave no room for more.
     """
     part = path.with_name(f".scoria-{token_hex(8)}.part")
     try:
@@ -41,10 +41,10 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def publish(part: Path, path: Path, *, force: bool) -> None:
-    """Give a whole file its name, so that it has it after a crash as well.
+    """Give a complete file its name, durably.
 
-    Raises `FileExistsError` where a file has that name by now, unless `force` may replace it: an
-    export.
+    Raises `FileExistsError` if a file has that name by now, unless `force` may replace it because
+    it is an export.
     """
     if force:
         if path.exists() and not _is_export(path):

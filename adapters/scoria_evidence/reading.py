@@ -1,4 +1,4 @@
-"""What an export holds, read back: the runs of the file, each checked as a store's are."""
+"""Reads an export back: the runs of the file, each checked as those of a store are."""
 
 import json
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ NEXT_MOVE = "do not rely on this file; take another copy of it"
 
 
 def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
-    """Yield the runs that an export holds, in its order, or only the one that is asked for.
+    """Yield the runs of an export in its order, or only the one that is asked for.
 
     Raises `StoreCorrupt` naming the first entry that is missing, changed or moved, or whose columns
-    do not say what its text says; and where the file is no export.
+    contradict its text; and if the file is no export.
     """
     try:
         for run_id, group in groupby(_rows(path), itemgetter("run_id")):
@@ -44,7 +44,7 @@ def _replayed(run_id: str, found: list[Row]) -> Run:
 
 
 def _says(row: Row | None, expected: Row | None) -> bool:
-    """Tell whether a row has the values of another to the letter: 1 is not 1.0, nor true."""
+    """Tell whether two rows have exactly the same values: 1 is not 1.0, nor true."""
     if row is None or expected is None or row.keys() != expected.keys():
         return False
     try:
@@ -70,7 +70,7 @@ def _of_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
 
 
 def _parsed(path: Path, text: bytes | str, number: int) -> Any:
-    """Return what the text of a row says, or refuse what two readers may take for different."""
+    """Parse the text of a row; refuse what two parsers may read differently."""
     try:
         told = text if isinstance(text, str) else text.decode()
         return json.loads(told, object_pairs_hook=_object, parse_constant=_no_number)
@@ -90,7 +90,7 @@ def _no_number(name: str) -> None:
 
 
 def _of_columns(path: Path, row: Row, number: int) -> Row:
-    """Return a row of Parquet as a line says it."""
+    """Convert a row of Parquet to the form of a line."""
     if row["data"] is None:
         raise broken(path, f"has no data in its row {number}")
     try:
@@ -101,7 +101,7 @@ def _of_columns(path: Path, row: Row, number: int) -> Row:
 
 
 def _checked(path: Path, row: Any, number: int) -> Row:
-    """Return the row, if it has what tells its place and what its digest covers."""
+    """Return the row, if it has the columns that locate it and that its digest covers."""
     texts = ("run_id", "digest", "body")
     is_row = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
     if not is_row or type(row.get("sequence")) is not int:

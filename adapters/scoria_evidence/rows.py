@@ -1,4 +1,4 @@
-"""A row of an export: an entry of a journal in columns, with the text that its digest covers."""
+"""A row of an export: one journal entry in columns, with the text that its digest covers."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC

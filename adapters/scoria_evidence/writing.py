@@ -37,10 +37,9 @@ FORMATS = ("jsonl", "parquet")
 class Selection:
     """The runs of a store that go into an export; iterating finds them, newest first.
 
-    `before` keeps only runs that ended before that time, `without` skips these run ids. What was
-    found is counted, and `content` is a digest over it. A run that is damaged, and a tenant or a
-    run that there is not, goes to `tell`.
-    Raises `StoreCorrupt` where the store as a whole is damaged.
+    `before` keeps only runs that ended before that time; `without` skips these run ids. The runs
+    are counted, and `content` is a digest over them. Damaged runs, and tenants or runs that do not
+    exist, are reported to `tell`. Raises `StoreCorrupt` if the store as a whole is damaged.
     """
 
     store: RunStore
@@ -86,7 +85,7 @@ class Selection:
             return None
 
     def _read(self, run_id: str) -> Run | None:
-        """Return a run, or None where it was removed since it was listed."""
+        """Return a run, or None if it was removed since it was listed."""
         records = self.store.read(run_id)
         if not records and self.store.head(run_id) is None:
             return None
@@ -111,11 +110,11 @@ def write_lines(found: Iterable[Run], file: IO[bytes]) -> int:
 
 
 def write_file(found: Selection, path: Path, format_: str, *, force: bool = False) -> bool:
-    """Write the rows of the runs to a file, and return when they are on the disk.
+    """Write the rows of the runs to a file, and return when it is on the disk.
 
-    Tells whether they were written: where a run is damaged, there is no file. `format_` is "jsonl"
-    or "parquet". Raises `ExportRefused` where the file cannot be written, or is there already and
-    `force` does not let it be written over.
+    Returns False, and leaves no file, if a run is damaged. `format_` is "jsonl" or "parquet".
+    Raises `ExportRefused` if the file cannot be written, or exists and `force` does not allow
+    replacing it.
     """
     if format_ not in FORMATS:
         raise ExportRefused(f"format is {safe_repr(format_)}; pass one of {', '.join(FORMATS)}")

@@ -120,7 +120,7 @@ class MemoryStore:
             return found
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Forget everything."""
         with self._lock:
             self._closed = True
             self._journals.clear()

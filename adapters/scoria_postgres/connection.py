@@ -1,4 +1,4 @@
-"""Where a URL leads, and what PostgreSQL says in the words of the port."""
+"""Connections: reads the URL, and translates errors of PostgreSQL into those of the port."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ _IN_SESSION_MODE = f"connect to the server itself, or add {POOLED} to the URL"
 
 @attrs.frozen
 class Target:
-    """The database that a URL names, and whether a transaction pooler is in between."""
+    """The database that a URL names, and whether a transaction pooler is in front of it."""
 
     conninfo: str
     name: str
@@ -58,9 +58,9 @@ class Target:
 
 
 def target(url: str) -> Target:
-    """Return where `url` leads; `StoreUnavailable` where it cannot be read.
+    """Return what `url` names; `StoreUnavailable` if it is malformed.
 
-    The error repeats nothing of such a URL: any part of it may belong to a password.
+    The error repeats no part of such a URL: any of it may belong to a password.
     """
     plain, is_pooled = _without_pooler(url)
     given = _parsed(plain)
@@ -96,7 +96,7 @@ def named(url: str) -> str:
 def connected(url: str) -> Iterator[psycopg.Connection]:
     """Yield a new connection in autocommit mode, and close it.
 
-    Raises `StoreUnavailable` where the database cannot keep a store as it must be kept.
+    Raises `StoreUnavailable` if the database is not set up to keep a store safely.
     """
     to = target(url)
     with psycopg.connect(to.conninfo, **to.arguments) as connection:  # type: ignore[arg-type]
@@ -114,7 +114,7 @@ def translated(name: str) -> Iterator[None]:
 
 
 def is_lost(error: psycopg.Error) -> bool:
-    """Tell whether the session ended before its answer: the statement may have been carried out."""
+    """Tell whether the connection was lost: the statement may have been executed."""
     if isinstance(error, PoolTimeout | PoolClosed):
         return False
     if error.sqlstate is None:
@@ -123,7 +123,7 @@ def is_lost(error: psycopg.Error) -> bool:
 
 
 def is_passing(error: psycopg.Error) -> bool:
-    """Tell whether the server undid the statement for the sake of another, and asks for a retry."""
+    """Tell whether the server rolled the statement back because of another one; try it again."""
     return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected)
 
 
@@ -156,7 +156,7 @@ _ASKED = """SELECT current_setting('server_encoding'), current_setting('statemen
 
 
 def _check(to: Target, connection: psycopg.Connection) -> None:
-    """Refuse a database that loses text or acknowledged writes, or that may answer never."""
+    """Refuse a database that loses text or acknowledged writes, or that may never answer."""
     ((encoding, limit, commit, is_direct),) = connection.execute(_ASKED).fetchall()
     if encoding != "UTF8":
         problem = f"keeps text as {encoding}, which cannot keep Unicode"

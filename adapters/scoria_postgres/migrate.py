@@ -1,7 +1,7 @@
-"""The schema, brought forward one numbered SQL file at a time.
+"""Migrates the schema, one numbered SQL file at a time.
 
-Each file is applied in a transaction that first takes its number in `scoria_schema`. Of two
-processes that start together one waits there for the other, finds the number taken and goes on.
+Each file is applied in a transaction that first inserts its number into `scoria_schema`. If two
+processes start together, one waits there for the other, finds the number taken and goes on.
 """
 
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ _VERSIONS = "CREATE TABLE IF NOT EXISTS scoria_schema (version integer PRIMARY K
 
 
 def migrate(connection: psycopg.Connection, name: str) -> list[int]:
-    """Bring the schema forward, and return the versions that were applied now.
+    """Migrate the schema, and return the versions that were applied now.
 
-    `name` is what the store is called in errors. Raises `SchemaTooNew` where a later kit has been
-    here. The connection is in autocommit mode.
+    `name` is what errors call the store. Raises `SchemaTooNew` if a later version of the kit has
+    migrated it. The connection is in autocommit mode.
     """
     found = _version(connection)
     if found > SCHEMA:

@@ -1,4 +1,4 @@
-"""A schema of its own for every directory of a test, in the database that a URL names."""
+"""A schema for each test directory, in the database that a URL names."""
 
 import hashlib
 from pathlib import Path
@@ -14,9 +14,9 @@ _SCRATCHES = """SELECT nspname, obj_description(oid) FROM pg_namespace
 
 
 def scratch(url: str, directory: Path) -> str:
-    """Return the URL of an empty store that lasts for as long as `directory` does.
+    """Return the URL of an empty store that exists as long as `directory` does.
 
-    The same directory gives the same store. Those of directories that are gone are dropped.
+    The same directory gives the same store. The schemas of directories that are gone are dropped.
     """
     schema = _PREFIX + hashlib.sha256(str(directory).encode()).hexdigest()[:16]
     with translated(named(url)), connected(url) as connection:

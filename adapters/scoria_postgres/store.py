@@ -52,7 +52,7 @@ _SQL = {
 
 @attrs.frozen
 class _Answer:
-    """What a statement gave; a repeated one may have been carried out before."""
+    """The rows of a statement, and whether an earlier try of it may have been executed."""
 
     rows: list[tuple[Any, ...]]
     is_repeated: bool
@@ -61,7 +61,7 @@ class _Answer:
 def _finished(
     method: Callable[Concatenate["PostgresStore", P], R],
 ) -> Callable[Concatenate["PostgresStore", P], R]:
-    """Have `close` wait for a call of this method, and refuse one that comes later."""
+    """Make `close` wait for calls of this method, and refuse later ones."""
 
     @wraps(method)
     def call(store: "PostgresStore", /, *arguments: P.args, **named: P.kwargs) -> R:
@@ -74,8 +74,8 @@ def _finished(
 class PostgresStore:
     """A `RunStore` in the PostgreSQL database that the libpq URI `url` names.
 
-    The schema is made, or brought forward, when it is opened. Raises `StoreUnavailable` where the
-    server does not answer, and `SchemaTooNew` where a later kit has written there.
+    Opening it creates or migrates the schema. Raises `StoreUnavailable` if the server does not
+    answer, and `SchemaTooNew` if a later version of the kit has written there.
     """
 
     capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS, Capability.PRUNABLE})
@@ -180,7 +180,7 @@ class PostgresStore:
         return [run_id for (run_id,) in removed.rows]
 
     def close(self) -> None:
-        """Wait for the calls under way, and give back the connections."""
+        """Wait for running calls, and close the connections."""
         self._closed = True
         ends = time.monotonic() + PATIENCE
         while self._has_calls() and time.monotonic() < ends:
@@ -225,14 +225,14 @@ class PostgresStore:
         return rows[0][0] if rows else 0
 
     def _is_stored(self, run_id: str, record: Record) -> bool:
-        """Tell whether the try before, whose answer was lost, has stored what it was given."""
+        """Tell whether an earlier try, whose answer was lost, has stored this record."""
         return record in self._read(run_id)
 
     def _rows(self, statement: str, parameters: Mapping[str, Any]) -> _Answer:
         return self._execute(_SQL[statement], parameters)
 
     def _execute(self, statement: str, parameters: Any) -> _Answer:
-        """Execute a statement, and again while that may help and the patience of the call lasts."""
+        """Execute a statement; retry it as long as that may help, for `PATIENCE` seconds."""
         ends, may_be_stored = time.monotonic() + PATIENCE, False
         with translated(self._name):
             for number in count():

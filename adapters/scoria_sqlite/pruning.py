@@ -1,4 +1,4 @@
-"""A SQLite store that can let go of runs, and gives back the room that they took."""
+"""A SQLite store from which runs can be removed, and whose file then shrinks."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ REMOVE = "DELETE FROM run WHERE run_id = ? AND version = ?"
 
 
 class PrunableSQLiteStore(SQLiteStore):
-    """A `PrunableStore` in the SQLite file at `path`; closing it makes the file smaller."""
+    """A `PrunableStore` in the SQLite file at `path`; closing it shrinks the file."""
 
     capabilities = SQLiteStore.capabilities | {Capability.PRUNABLE}
     _has_room = False
@@ -33,7 +33,7 @@ class PrunableSQLiteStore(SQLiteStore):
         return list(removed)
 
     def close(self) -> None:
-        """Close the file, and make it smaller where it was pruned."""
+        """Close the file, and shrink it if runs were removed."""
         if self._has_room:
             # Where it is in use just now it stays as it is: new runs take the room.
             with LOCKS[WRITE], suppress(sqlite3.Error, StoreUnavailable):

@@ -1,4 +1,4 @@
-"""The WSGI app: who may read, which page, and what is said where there is none."""
+"""The WSGI app: checks who may read, chooses the page, and answers errors."""
 
 import base64
 import hashlib
@@ -52,7 +52,7 @@ _METHODS = ("GET", "HEAD")
 
 @attrs.frozen
 class _Problem:
-    """An answer that shows no run: its words never repeat what was asked for."""
+    """A page that shows no run: its text never repeats what was requested."""
 
     status: int
     title: str
@@ -99,12 +99,12 @@ _STORE_DAMAGED = _Problem(
 
 
 class _ScopeFailed(Exception):
-    """The host's scope raised, or returned what is no scope."""
+    """The host's scope raised an error, or returned something that is no `Scope`."""
 
 
 @attrs.frozen
 class _EvidenceApp:
-    """Answers one request at a time from the runs of the tenant that the host's scope names."""
+    """Answers requests with the runs of the tenant that the host's scope names."""
 
     scoria: Scoria
     scope: ScopeOf
@@ -193,7 +193,7 @@ def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
 
 
 def _urls(request: Request) -> MapAdapter:
-    """Return the routes as seen from where the app is mounted."""
+    """Return the routes relative to where the app is mounted."""
     mount = "/" + quote(request.root_path.strip("/"))
     return _ROUTES.bind("localhost", script_name=mount, path_info=request.path)
 

@@ -1,4 +1,4 @@
-"""How values look on the page: every character seen for what it is, and none of them markup."""
+"""How values are shown on the page: every character visible, and none of them markup."""
 
 import json
 from collections.abc import Mapping
@@ -46,9 +46,9 @@ _BADGES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 @cache
 def environment() -> Environment:
-    """Return the templates of the page: every value escaped, every name required.
+    """Return the templates of the page: every value is escaped, every name must be defined.
 
-    They are the same for every app, so that they are compiled once.
+    They are shared by all apps, and compiled once.
     """
     templates = Environment(
         loader=PackageLoader("scoria_web"),
@@ -63,7 +63,7 @@ def environment() -> Environment:
 
 
 def visible(value: object) -> Markup:
-    """Return text as markup in which unseen characters stand as their JSON escapes."""
+    """Return text as markup in which invisible characters are replaced by their JSON escapes."""
     pieces = visible_pieces(value)
     return Markup().join(
         _ESCAPED.format(piece) if is_escape else escape(piece) for piece, is_escape in pieces
@@ -71,7 +71,7 @@ def visible(value: object) -> Markup:
 
 
 def pretty(value: Any) -> str:
-    """Return a JSON value as text, indented unless that would be mostly white space."""
+    """Return a JSON value as text, indented unless most of that would be white space."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= MAX_INDENTED else json.dumps(value, ensure_ascii=False)
 
@@ -100,12 +100,12 @@ def _line(text: str, tag: str | None) -> Markup:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether text takes more room than a page should give it unasked."""
+    """Tell whether text is too long to be shown before it is asked for."""
     return text.count("\n") >= LONG_JSON or len(text) > LONG_JSON * 100
 
 
 def short(identifier: str) -> str:
-    """Return the end of a long id, where ids that were made together differ."""
+    """Return the end of a long id: ids that were made together differ there."""
     return identifier if len(identifier) <= 12 else f"…{identifier[-8:]}"
 
 
@@ -120,5 +120,5 @@ def iso(at: datetime) -> str:
 
 
 def badge_of(status: str) -> tuple[str, str]:
-    """Return the tone and the symbol of a status, so that it never rests on colour alone."""
+    """Return the tone and the symbol of a status, so that colour alone never tells it."""
     return _BADGES.get(status, ("idle", "·"))

@@ -38,7 +38,7 @@ class RunsPage:
 
 @attrs.frozen
 class Subject:
-    """What an id of the run stands for, and where on the page it is."""
+    """What an id of the run refers to, and where that is on the page."""
 
     label: str
     anchor: str
@@ -114,7 +114,7 @@ class RunPage:
 
     @property
     def subjects(self) -> dict[str, Subject]:
-        """Return what each id of the run stands for."""
+        """Return what each id of the run refers to."""
         named: dict[str, Subject] = {self.detail.summary.run_id: Subject("run", "run")}
         for step in self.detail.steps:
             named[step.step_id] = Subject(f"step {step.sequence}", f"step-{step.sequence}")

@@ -1,4 +1,4 @@
-"""Who looks at the evidence, and of which tenant: the host says, and nothing else does."""
+"""Who looks at the evidence, and of which tenant: only the host says so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def _actor_id(value: object) -> str:
 
 @attrs.frozen
 class Scope:
-    """One signed-in actor of one tenant; the page shows the runs of that tenant alone.
+    """One signed-in actor of one tenant; the page shows only the runs of that tenant.
 
     Ids may be str, int or UUID, or an object or mapping with an `id`. Raises `InvalidIdentity`
     naming the id that is missing, blank or of another type.

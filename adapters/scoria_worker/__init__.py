@@ -1,4 +1,4 @@
-"""A process that carries out what is queued, beside as many others as there are."""
+"""A worker process that carries out queued steps, beside any number of others."""
 
 from scoria_worker.worker import Worker, stopping
 

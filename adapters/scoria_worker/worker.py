@@ -1,4 +1,4 @@
-"""The loop of a worker: look for what is due, carry it out, wait when there is nothing."""
+"""The loop of a worker: look for what is due, carry it out, wait if there is nothing."""
 
 import random
 import signal
@@ -26,11 +26,11 @@ MAX_PAUSE = 30.0
 
 @attrs.define
 class Worker:
-    """Carries out the steps that are due, one at a time, by the handlers of `scoria`.
+    """Carries out the steps that are due, one at a time, with the handlers of `scoria`.
 
-    Any number of workers may share a store of several processes. Each takes the runs of a page in
-    an order of its own, so that they seldom meet. `poll` is for how many seconds it waits when
-    nothing is due.
+    Any number of workers may share a store for several processes. Each takes the runs of a page in
+    random order, so that they seldom collide. `poll` is how many seconds it waits when nothing is
+    due.
     """
 
     scoria: Scoria
@@ -43,7 +43,7 @@ class Worker:
     def run(self) -> int:
         """Work until `stop` is set, and return in how many runs a step was carried out.
 
-        A store that does not answer is waited for, longer each time.
+        If the store does not answer, wait for it, longer each time.
         """
         pause = self.poll
         while not self.stop.is_set():
@@ -60,20 +60,20 @@ class Worker:
         return self.done
 
     def work(self) -> int:
-        """Take one look at what is due, and return in how many runs a step was carried out.
+        """Look once at what is due, and return in how many runs a step was carried out.
 
-        Raises `StoreUnavailable` where the store does not answer.
+        Raises `StoreUnavailable` if the store does not answer.
         """
         return self._carry_out(self._due())
 
     def drain(self) -> int:
-        """Work until nothing is due that there is a handler for, and return as `run` does."""
+        """Work until nothing is due that there is a handler for; return as `run` does."""
         while not self.stop.is_set() and (due := self._due()):
             self._carry_out(due)
         return self.done
 
     def end(self) -> None:
-        """Begin nothing more; the step at work may end."""
+        """Start nothing more; a running step may end."""
         self.stop.set()
         self.scoria.stop()
 
@@ -114,10 +114,10 @@ class Worker:
 
 @contextmanager
 def stopping(worker: Worker, grace: float) -> Iterator[None]:
-    """End `worker` at SIGTERM or Ctrl-C, and break off a handler that takes longer than `grace`.
+    """Stop `worker` at SIGTERM or Ctrl-C; interrupt a handler that takes longer than `grace`.
 
-    A handler that is broken off gives its step back to the queue. A second signal does not wait.
-    For the main thread.
+    The step of an interrupted handler goes back to the queue. A second signal interrupts it at
+    once. Only for the main thread.
     """
 
     def on_signal(number: int, _: FrameType | None) -> None:

@@ -1,7 +1,7 @@
-"""Who may do what in a host, as spec/host.md and spec/tenants.md have it, and how it is tried.
+"""Who may do what in a host (spec/host.md, spec/tenants.md), and how each act is tried.
 
-The acts are the methods of `HostSession`, and what each takes is read from there: one that is added
-needs a row in `RULES`.
+The acts are the methods of `HostSession`; their arguments are read from there. A new method needs a
+row in `RULES`.
 """
 
 import inspect
@@ -48,7 +48,7 @@ ACTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 @attrs.frozen
 class Rule:
-    """For whom an act must be done, and for whom a host may do it; all others it must refuse."""
+    """Who must be able to do an act, and who may be; everybody else must be refused."""
 
     must: frozenset[str]
     may: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 def acts() -> Mapping[str, tuple[str, ...]]:
-    """Return the acts that a driver can do, and what each takes."""
+    """Return the acts of a driver, and the arguments of each."""
     methods = inspect.getmembers(HostSession, inspect.isfunction)
     return {
         name: tuple(inspect.signature(method).parameters)[1:]
@@ -101,7 +101,7 @@ STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @attrs.frozen
 class Outcome:
-    """What came of an act: done, refused, or what the driver raised instead; and what was said."""
+    """What came of an act: done, refused, or what the driver raised; and what it returned."""
 
     how: str
     said: object = None
@@ -115,7 +115,7 @@ class Outcome:
 
 
 def do(session: HostSession, act: str, run_id: str = "", text: str = "") -> Outcome:
-    """Do an act, on a run where it takes one, and with a text where it takes that."""
+    """Do an act, with a run and a text if it takes them."""
     given = {name: run_id if name == "run_id" else text for name in acts()[act]}
     try:
         said = getattr(session, act)(**given)
@@ -163,7 +163,7 @@ class Visits:
         return self.turns[ACTED_ON].run_id
 
     def look(self) -> None:
-        """Remember what there is to be seen."""
+        """Remember what everybody sees now."""
         self.before = self.seen()
 
     def seen(self) -> Mapping[str, object]:
@@ -182,7 +182,7 @@ class Visits:
         return {turn.run_id: looks, f"what is stored for {who}": stored}
 
     def changed(self) -> list[str]:
-        """Return what is not as it was when it was looked at; from then on it counts as it is."""
+        """Return what has changed since the last look, and remember it as it is now."""
         before, self.before = self.before, self.seen()
         return [self._name(each) for each in self.before if self.before[each] != before.get(each)]
 
@@ -191,5 +191,5 @@ class Visits:
         return labels.get(seen, seen)
 
     def name(self, run_id: str) -> str:
-        """Return what a run is called when something is wrong with it."""
+        """Return how a run is named in a failure."""
         return self._name(run_id)

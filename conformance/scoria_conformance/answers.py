@@ -1,4 +1,4 @@
-"""What the handlers of the features answer, by the words of the features."""
+"""The answers of the handlers, by the words of the features."""
 
 import asyncio
 import signal
@@ -63,17 +63,17 @@ def interrupts(*_: object) -> None:
 
 
 def charges(*_: object) -> Completed:
-    """Answer what JSON does not have."""
+    """Return a value that JSON cannot represent."""
     return Completed({"amount": Decimal("12.50")})
 
 
 def declined(*_: object) -> None:
-    """Raise what is not to be tried again, whatever the step declares."""
+    """Raise an exception after which the step must not be tried again."""
     raise DoNotRetry("card declined")
 
 
 def layered(*_: object) -> None:
-    """Raise two exceptions at once, of which one was led to."""
+    """Raise a group of two exceptions, one of which has a cause."""
     low = ConnectionError("no route")
     low.add_note("third server")
     lost = LookupError("no rates")

@@ -1,4 +1,4 @@
-"""Runs brought by public calls to where a run, step, approval or handoff is in a named state."""
+"""Brings a run, step, approval or handoff to a named state by public calls."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ PATIENCE = 30
 
 @attrs.define
 class Arrangement:
-    """The run of a scenario, of which one subject was brought to the state it asks for."""
+    """The run of a scenario, with one subject in the state that the scenario asks for."""
 
     world: World
     subject: str = ""
@@ -48,7 +48,7 @@ class Arrangement:
         self.check(state)
 
     def leave(self) -> None:
-        """Let a handler that was held answer, and see the call that it is part of return."""
+        """Let a held handler return, and wait until the call that it is part of returns."""
         self._go.set()
         if self._worker is not None:
             self._worker.join(PATIENCE)
@@ -64,20 +64,20 @@ class Arrangement:
         assert self.state == state, f"the {self.subject} is {self.state}, not {state}"
 
     def attempt(self, call: Callable[[], object]) -> None:
-        """Make a call that may be refused, and remember everything there was before it."""
+        """Make a call that may be refused, and remember the state before it."""
         self.before = self.seen()
         self.world.attempt(call)
 
     def seen(self) -> tuple[Any, ...]:
-        """Return the run as it is read, as it is stored and as it is listed."""
+        """Return the run as it is read, stored and listed."""
         records = tuple(self.world.store.read(self.world.run_id))
         return self.world.detail, records, self.world.scoria.list_runs()
 
     def move(self, trigger: str) -> None:
-        """Move the subject in the run as it is stored, as a decision does before it is stored.
+        """Move the subject in a copy of the stored run, without storing it.
 
-        It stays undone: a move alone, without those of the other subjects that go with it, is no
-        history that a store may return.
+        A single move, without those of the other subjects that belong to it, is no history that a
+        store may return.
         """
         run = RunRepository(self.world.store, self.world.clock, Uuid7Source()).load(
             self.world.run_id
@@ -97,7 +97,7 @@ class Arrangement:
         assert run.state(self.subject, self.subject_id) == reached
 
     def added(self) -> Iterator[JournalEntry]:
-        """Yield the entries that the attempt added to the journal."""
+        """Yield the journal entries that the attempt added."""
         was, now = self.before[0].journal, self.world.detail.journal
         assert now[: len(was)] == was, "an entry that was there has changed"
         yield from now[len(was) :]

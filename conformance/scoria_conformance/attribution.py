@@ -40,7 +40,7 @@ _SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception, un
 
 
 class Told(AssertionError):
-    """A failure that tells the shortest way to it, and what it is about."""
+    """A failure that carries the shortest sequence of calls that leads to it, and its clauses."""
 
     def __init__(
         self,
@@ -56,21 +56,21 @@ class Told(AssertionError):
 
 
 class SuiteBroken(Exception):
-    """The suite says of itself that a scenario of it cannot tell anything."""
+    """A scenario of the suite is broken itself, and can tell nothing."""
 
 
 class Unmet(pytest.skip.Exception):  # type: ignore[misc,name-defined]
-    """The suite says that the run lacks what a scenario needs: a page, a driver, a system call."""
+    """The suite lacks what a scenario needs: a page, a driver, a system call."""
 
 
 _OF_THE_SUITE = (SuiteBroken, StepDefinitionNotFoundError, pytest.FixtureLookupError)
 
 
 def judged(raised: BaseException, *, opening: bool, steps_from: str) -> Status:
-    """Return what a check that raised comes to.
+    """Return the status of a check that raised an exception.
 
-    `opening` says that no step was running yet, but what it needs was being made; `steps_from` is
-    the module of the step.
+    `opening` says that no step was running yet: its fixtures were being set up. `steps_from` is the
+    module of the step.
     """
     raised = _first(raised)
     if type(raised) is Unmet or _is_marked(raised):
@@ -87,7 +87,7 @@ def judged(raised: BaseException, *, opening: bool, steps_from: str) -> Status:
 
 
 def _is_marked(raised: BaseException) -> bool:
-    """Tell whether pytest itself left a test out, for a mark that somebody put on it."""
+    """Tell whether pytest itself skipped a test because of a mark."""
     frames = [frame for frame, _ in traceback.walk_tb(raised.__traceback__)]
     by_pytest = bool(frames) and _module(frames[-1]) == "_pytest.skipping"
     return by_pytest and type(raised) is pytest.skip.Exception
@@ -100,7 +100,7 @@ def _first(raised: BaseException) -> BaseException:
 
 
 def _origin(raised: BaseException) -> str:
-    """Return the module it came out of, or of what called the standard library there."""
+    """Return the module that raised it, or that called the standard library there."""
     frames = [frame for frame, _ in traceback.walk_tb(raised.__traceback__)]
     modules = [_module(frame) for frame in reversed(frames)]
     return next((module for module in modules if not _is_standard(module)), "")

@@ -1,4 +1,4 @@
-"""Calls of a store, each made as an operation that one caller alone can be asked as well."""
+"""Calls of a store, each recorded as an operation for the linearizability check."""
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
@@ -17,9 +17,9 @@ LATEST = NOON.replace(year=9000)
 
 @attrs.frozen
 class Calls:
-    """What is asked of a store about the runs of one tenant and session, and what it told.
+    """Makes calls for one tenant and session, and records what the store answered.
 
-    An answer that is no answer of the port is one that nobody alone would get.
+    An answer of the wrong type is recorded as one that no correct store would give.
     """
 
     store: RunStore
@@ -81,7 +81,7 @@ class Calls:
         )
 
     def look(self, run_id: str) -> None:
-        """Ask all that there is to ask about a run."""
+        """Ask everything that can be asked about a run."""
         self.read(run_id)
         self.head(run_id)
         self.list_runs()

@@ -1,4 +1,4 @@
-"""Many cases in one scenario: each of them is tried, and every one that does not hold is told."""
+"""Many cases in one step: all are tried, and every one that fails is reported."""
 
 from types import TracebackType
 
@@ -16,7 +16,7 @@ VALUE = 160
 
 @attrs.define
 class Cases:
-    """The cases of one step, as a context that raises at its end if one of them does not hold."""
+    """The cases of one step, as a context manager that raises at its end if one of them failed."""
 
     tried: int = 0
     broken: list[str] = attrs.field(factory=list)

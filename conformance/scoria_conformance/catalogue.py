@@ -1,6 +1,6 @@
-"""The scenarios that this suite consists of, read from the features that ship beside it.
+"""The scenarios of this suite, read from the features that ship with it.
 
-Who demands an outcome knows from here what there is to demand: never from what was collected.
+The process that makes the verdict demands an outcome for each of these, whatever pytest collected.
 """
 
 import hashlib
@@ -43,10 +43,10 @@ LIMITED = re.compile(r"seconds-([1-9][0-9]*)")
 
 @attrs.frozen
 class Case:
-    """A scenario with one row of its examples, as it is to be run.
+    """A scenario with one row of its examples.
 
-    `id` names it among all; `digest` covers its tags and every line that it runs. `needs` are the
-    tags of what it applies to alone, and `limit` the seconds it may take.
+    `id` is unique; `digest` covers its tags and every line that it runs. `needs` are the tags that
+    say what it applies to, and `limit` is the number of seconds it may take.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Case:
 
 @cache
 def cases(template: Any) -> tuple[tuple[Mapping[str, str], Case], ...]:
-    """Return what a scenario of pytest-bdd comes to: each row of its examples, and its case."""
+    """Return the cases of a scenario of pytest-bdd: one for each row of its examples."""
     tags = template.tags | template.feature.tags
     rows = [
         (row, _case(template, row, tags | table.tags))
@@ -110,10 +110,10 @@ def catalogue() -> Mapping[str, Case]:
 
 
 def chosen(*tags: str) -> tuple[Case, ...]:
-    """Return the cases that are part of all of these suites; of all, without any."""
+    """Return the cases that are in all of these suites; without any suite, all cases."""
     return tuple(case for case in catalogue().values() if {*tags} <= {*case.suites})
 
 
 def promised() -> tuple[str, ...]:
-    """Return the clauses that the whole suite must put to the test."""
+    """Return the clauses that the whole suite must test."""
     return tuple(each.id for each in specification().clauses if each.untestable is None)

@@ -11,7 +11,7 @@ from scoria_core.conversion import converter
 
 
 def _folder() -> Path:
-    """Return where the features are that belong to this module, whoever else has such a folder."""
+    """Return the folder of the features that were installed with this module."""
     beside = Path(__file__).resolve().parent.parent
     places = (beside / "scoria_features", beside.parent / "features" / "scoria_features")
     return next((place for place in places if place.is_dir()), places[0])
@@ -46,7 +46,7 @@ class Clause:
 
 @attrs.frozen
 class ClauseSet:
-    """All clauses of a version, in the order of their pages."""
+    """All clauses of a version of the specification, in the order of their pages."""
 
     version: str
     clauses: tuple[Clause, ...]

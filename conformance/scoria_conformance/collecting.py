@@ -1,6 +1,6 @@
-"""What keeps the checks of a session, and reports on them at its end.
+"""Collects the checks of a session, and reports on them at its end.
 
-With pytest-xdist a check is made by a worker and kept by the process that started it.
+With pytest-xdist the workers make the checks, and the process that started them collects.
 """
 
 from collections.abc import Mapping
@@ -38,10 +38,10 @@ COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO
 
 @attrs.define(eq=False)
 class Collector:
-    """A plugin that keeps the checks of one session.
+    """A plugin that collects the checks of one session.
 
-    `collected` are the tests that it must have, each with the scenario of the suite that it runs,
-    if it runs one.
+    `collected` are the tests that must report, each with the id of its scenario, or "" if it is
+    none of the suite's.
     """
 
     config: pytest.Config
@@ -59,16 +59,16 @@ class Collector:
         return Events(Path(path)) if path else None
 
     def say(self, event: str, data: object) -> None:
-        """Tell who started the suite, where somebody wants to know."""
+        """Send an event to the process that started the suite, if there is one."""
         if self._events is not None:
             self._events.say(event, data)
 
     def collect(self, nodes: Mapping[str, str]) -> None:
-        """Keep what is to be checked."""
+        """Add tests that must report."""
         self.collected.update(nodes)
 
     def pytest_sessionstart(self) -> None:
-        """Take the folder of the report: what was in it is no report of this session."""
+        """Lock the folder of the report, and remove the report of an earlier session."""
         directory = self.config.getoption("--scoria-report-dir")
         if directory and not hasattr(self.config, "workerinput"):
             try:
@@ -77,19 +77,19 @@ class Collector:
                 raise pytest.UsageError(str(error)) from error
 
     def pytest_unconfigure(self) -> None:
-        """Let go of the folder."""
+        """Unlock the folder."""
         if self._folder is not None:
             self._folder.leave()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Keep what a worker was to check."""
+        """Add the tests that a worker had to report."""
         self.collected.update(getattr(node, "workeroutput", {}).get(_COLLECTED, ()))
         if error:
             self.problem = "a worker of pytest-xdist broke off"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the check on the report; what broke in a later phase takes the place of a pass."""
+        """Keep the check of a report; a failure in a later phase replaces a pass."""
         checks = self.config.stash[CHECKS]
         if report.when == "setup":
             checks.pop(report.nodeid, None)
@@ -113,10 +113,10 @@ class Collector:
             self.say("adapter", converter.unstructure(adapter))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the report, or hand over what a worker was to check.
+        """Write the report, or hand over what a worker had to report.
 
-        Where pytest has seen no failure and the report tells of no pass, its exit code is that of
-        the report: a skip is green to pytest.
+        If pytest saw no failure and the report has no pass, the exit code is that of the report: to
+        pytest a skip is green.
         """
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[_COLLECTED] = self.collected
@@ -130,7 +130,7 @@ class Collector:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> None:
-        """Say what it came to, and where the report is."""
+        """Print the verdict, and where the report is."""
         if self._folder is not None:
             verdict = self._verdict(exitstatus)
             said = f"scoria: {verdict.headline}; the report is in {self._folder.path}"
@@ -176,14 +176,14 @@ _COLLECTED = "scoria_collected"
 
 
 def put(report: pytest.TestReport, check: Check, config: pytest.Config) -> None:
-    """Put a check on its report, and what is under test, for the process that keeps them."""
+    """Attach a check, and what is under test, to its report, for the process that collects them."""
     carried = {"scoria_check": check, "scoria_adapter": config.stash[ADAPTER]}
     # As text: what pytest-xdist sends is no more than that.
     vars(report).update({name: converter.dumps(value) for name, value in carried.items()})
 
 
 def note_adapter(config: pytest.Config, store: Observed) -> None:
-    """Keep which class of store is under test, and what it declares."""
+    """Remember the class of the store under test, and the capabilities it declares."""
     config.stash[LEDGER] = store.ledger
     kind = type(store.store)
     declared = tuple(sorted(str(each) for each in store.capabilities))

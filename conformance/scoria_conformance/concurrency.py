@@ -1,4 +1,4 @@
-"""Several callers of one store at once: threads that share it, or processes that each open it."""
+"""Several callers of one store at once: threads that share it, or processes with one each."""
 
 import multiprocessing
 import sys
@@ -26,16 +26,16 @@ GIVING_WAY = 0.1
 
 
 class Barrier(Protocol):
-    """Where callers wait for each other."""
+    """A barrier at which callers wait for each other."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Go on once all have come."""
+        """Wait until all callers have arrived."""
         ...
 
 
 @attrs.frozen
 class Broke:
-    """The last that a process says which breaks off: the error it did not get over."""
+    """The last message of a process that failed: its error."""
 
     error: str
 
@@ -45,7 +45,7 @@ Work = Callable[[RunStore, int, Barrier], Any]
 
 
 def threads(world: World, count: int, work: Work) -> list[Any]:
-    """Have threads work with the store of `world` at once; return what each of them says."""
+    """Run work in threads that share the store of `world`; return the result of each."""
     barrier = threading.Barrier(count, timeout=PATIENCE)
 
     watched = packages(world.store)
@@ -69,7 +69,7 @@ def threads(world: World, count: int, work: Work) -> list[Any]:
 
 
 def processes(world: World, count: int, work: Work) -> list[Any]:
-    """Have processes work, each with the store opened for itself; return what each says."""
+    """Run work in processes, each of which opens the store; return the result of each."""
     barrier = forking().Barrier(count, timeout=PATIENCE)
 
     def part(number: int) -> Callable[[RunStore, Connection], None]:
@@ -87,7 +87,7 @@ def processes(world: World, count: int, work: Work) -> list[Any]:
 def begin_process(
     world: World, work: Callable[[RunStore, Connection], None]
 ) -> tuple[ForkProcess, Connection]:
-    """Begin a process that opens the store and works; return it, and where it is heard."""
+    """Start a process that opens the store and works; return it, and a connection to hear it."""
     context = forking()
     hears, says = context.Pipe(duplex=False)
 
@@ -110,7 +110,7 @@ def begin_process(
 
 
 def heard(hears: Connection) -> Any:
-    """Return what a process says next."""
+    """Return the next message of a process."""
     speaks = hears.poll(PATIENCE)
     assert speaks, "a process says nothing"
     try:
@@ -122,9 +122,9 @@ def heard(hears: Connection) -> Any:
 
 
 def forking() -> ForkContext:
-    """Return what begins a child that has the factory already, which need not be importable.
+    """Return the fork context: a child then has the factory, which need not be importable.
 
-    Where a system has none, the scenario could not run.
+    On a system that cannot fork, the scenario could not run.
     """
     try:
         return multiprocessing.get_context("fork")
@@ -133,14 +133,14 @@ def forking() -> ForkContext:
 
 
 def _give_way(chance: Random) -> None:
-    """Let another thread go on, at some of the points."""
+    """Let another thread run, at some of the points."""
     if chance.random() < GIVING_WAY:
         time.sleep(0)
 
 
 @contextmanager
 def _switching_often() -> Iterator[None]:
-    """Let threads take turns so often that what is not done at once is seen half done."""
+    """Switch threads so often that a step which is not atomic is seen half done."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

@@ -1,4 +1,4 @@
-"""A process that carries a run through and is killed at one of its writes, and what it was told."""
+"""A process that carries a run through and is killed at one of its writes."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ DELEGATED = "review-by-hand"
 
 
 class Moment(StrEnum):
-    """When a process is killed, seen from one of its writes."""
+    """When a process is killed, relative to one of its writes."""
 
     BEFORE = "before"
     WITHIN = "within"
@@ -39,7 +39,7 @@ class Death:
 
 @attrs.frozen
 class Write:
-    """What one call of a process asked its store to keep."""
+    """What one call asked the store to keep."""
 
     run_id: str
     records: tuple[Record, ...]
@@ -48,7 +48,7 @@ class Write:
 
 @attrs.frozen
 class Fate:
-    """What became of a process: the writes that were acknowledged, and the one it died at."""
+    """How a process ended: the writes that were acknowledged, and the one at which it died."""
 
     idempotency_key: str
     acknowledged: tuple[Write, ...]
@@ -59,11 +59,11 @@ class Fate:
 
     @property
     def was_killed(self) -> bool:
-        """Tell whether it was killed, and did not end by itself."""
+        """Tell whether it was killed, and did not exit by itself."""
         return self.exit_code == -signal.SIGKILL
 
     def may_hold(self) -> list[tuple[Write, ...]]:
-        """Return the writes that the store may hold: the one it died at is there, or is not."""
+        """Return the writes that the store may hold: the one at which it died is optional."""
         known = self.acknowledged
         return [known] if self.unknown is None else [known, (*known, self.unknown)]
 
@@ -74,7 +74,7 @@ class Fate:
 
 
 class LastWord(Record):
-    """A record whose process is killed by who asks what it says."""
+    """A record that kills its process when the store reads a field of it."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "body":
@@ -84,7 +84,7 @@ class LastWord(Record):
 
 @attrs.define
 class Doomed:
-    """A store whose process is killed at one write; it tells of each that is acknowledged."""
+    """A store that kills its process at one write, and reports each acknowledged one."""
 
     store: RunStore
     death: Death | None
@@ -127,7 +127,7 @@ class Doomed:
         return answer
 
     def _moment(self) -> Moment | None:
-        """Return when the process dies, if it is at this write."""
+        """Return when the process dies, if this is the write."""
         if self.death is None or self.death.write != self.writes:
             return None
         return self.death.moment
@@ -141,7 +141,7 @@ ACKNOWLEDGED = "acknowledged"
 
 
 def _deadly(records: Sequence[Record]) -> list[Record]:
-    """Return the records, the one in the middle its reader's last."""
+    """Return the records, with one in the middle that kills the process."""
     middle = len(records) // 2
     last = LastWord(records[middle].sequence, records[middle].digest, "")
     return [*records[:middle], last, *records[middle + 1 :]]
@@ -152,7 +152,7 @@ def _die() -> None:
 
 
 def fates(world: World, deaths: Sequence[Death | None], turn: str) -> list[Fate]:
-    """Have processes carry a run each through at once, and die at their writes.
+    """Run processes that carry a run through each, and die at their writes; return their fates.
 
     `turn` tells these runs from those of other turns. The store is closed meanwhile.
     """
@@ -195,7 +195,7 @@ def _fate(key: str, process: ForkProcess, hears: Connection) -> Fate:
 
 
 def _said(hears: Connection) -> Iterator[Any]:
-    """Yield what a process says, until it has ended."""
+    """Yield the messages of a process until it has ended."""
     while hears.poll(PATIENCE):
         try:
             yield hears.recv()
@@ -205,9 +205,9 @@ def _said(hears: Connection) -> Iterator[Any]:
 
 
 def carry_through(world: World, scoria: Scoria, key: str) -> RunSummary:
-    """Start the run that `key` names, or go on with it as a host would, until it has ended.
+    """Start the run that `key` names, or continue it as a host would, until it has ended.
 
-    A run whose process died while its handler was at work is cancelled.
+    A run whose process died while its handler was running is cancelled.
     """
     run = scoria.start_run(
         world.identity(),

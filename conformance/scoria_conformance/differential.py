@@ -1,7 +1,7 @@
-"""A store beside the reference: one script of calls for both, each answer and each error compared.
+"""Differential testing: a store and the reference get the same calls, and must answer alike.
 
-A store is opened by one or two handles, one of which may be in another process, and closed and
-opened again in between where it declares that it can be.
+The store is opened by one or two handles, one of which may be in another process. It is closed and
+reopened in between if it declares that it can be.
 """
 
 import os
@@ -59,21 +59,21 @@ SAID, APART = 300, 1_200
 
 @attrs.frozen
 class Answer:
-    """What a call came to: what it returned, or the error that it raised with its facts."""
+    """The result of a call, or the error that it raised with its facts."""
 
     returned: Any = None
     raised: str = ""
     said: str = attrs.field(default="", eq=False)
 
     def __str__(self) -> str:
-        """Tell it as a person reads it."""
+        """Return it as text for a person."""
         if not self.raised:
             return told(self.returned)
         return f"raises {self.raised}{f': {self.said}' if self.said else ''}"
 
 
 def answered(method: str, call: Callable[[], Any]) -> Answer:
-    """Make a call and return what came of it, in the words of the port."""
+    """Make a call and return its answer in the terms of the port."""
     try:
         return Answer(_plain(method, call()))
     except VersionConflict as error:
@@ -85,7 +85,7 @@ def answered(method: str, call: Callable[[], Any]) -> Answer:
 
 
 def _plain(method: str, returned: Any) -> Any:
-    """Return what a method returned as it is compared: no order is promised of what is pruned."""
+    """Return a result in a form that can be compared: the order of pruned ids does not count."""
     if method in ("append", "close"):
         return None
     if method == "prune":
@@ -95,7 +95,7 @@ def _plain(method: str, returned: Any) -> Any:
 
 @attrs.frozen
 class Setup:
-    """By whom a store is driven, and what happens to it in between."""
+    """Who drives a store, and what happens to it in between."""
 
     handles: int = 1
     is_alone: bool = False
@@ -121,7 +121,7 @@ class Setup:
 
 @attrs.frozen
 class Script:
-    """What a store is asked: calls in one theme, and calls that come when it is closed."""
+    """A sequence of calls in one theme, and the calls that follow when the store is closed."""
 
     theme: Theme
     events: tuple[Event, ...]
@@ -129,7 +129,7 @@ class Script:
 
     @classmethod
     def drawn(cls, random: Random, setup: Setup, theme: Theme) -> "Script":
-        """Draw a script for a store that is driven so."""
+        """Draw a random script for a store that is driven this way."""
         called = [name for name in (*methods(), OPEN) if name not in setup.left_out]
         after = [name for name in methods() if name in called or name == "close"]
         return cls(
@@ -140,7 +140,7 @@ class Script:
 
     @classmethod
     def crowded(cls, setup: Setup, theme: Theme) -> "Script":
-        """Return the script of a run for each tenant with each key."""
+        """Return the script that creates a run for each tenant with each key."""
         return cls(*crowd(theme, setup.handles), ())
 
     @property
@@ -149,7 +149,7 @@ class Script:
         return (*self.events, *self.tail)
 
     def replaced(self, start: int, count: int, *others: Event) -> "Script":
-        """Return it with others in place of so many calls: of its events, or of its tail."""
+        """Return it with some of its calls replaced by others."""
         events, tail, end = self.events, self.tail, len(self.events)
         if start < end:
             events = (*events[:start], *others, *events[start + count :])
@@ -159,7 +159,7 @@ class Script:
 
 
 class Handle(Protocol):
-    """A store under test as one caller has it, and what a script calls it."""
+    """A store under test as one caller has it."""
 
     name: str
 
@@ -189,7 +189,7 @@ class Here:
         return answered("close", opened)
 
     def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
-        """Make a call; empty afterwards whatever was handed over and handed out."""
+        """Make a call; afterwards empty every list that was passed or returned."""
         handed = {
             name: copy(value) if isinstance(value, list | dict) else value
             for name, value in arguments.items()
@@ -236,7 +236,7 @@ class There:
 
 @contextmanager
 def another_process(factory: StoreFactory) -> Iterator[There]:
-    """Give a process that opens stores when it is told, under another time zone."""
+    """Yield a process that opens stores on request, in another time zone."""
     context = forking()
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(factory, ours, theirs), daemon=True)
@@ -296,7 +296,7 @@ class Made:
 
 @attrs.frozen
 class Difference(Exception):
-    """An answer that is not the reference's, and the script that led to it."""
+    """An answer that differs from the reference's, and the script that led to it."""
 
     calls: tuple[Made, ...]
     expected: Answer
@@ -329,7 +329,7 @@ def clauses_of(method: str) -> tuple[str, ...]:
 
 @attrs.define
 class Driver:
-    """Plays scripts, each on a store of its own in a directory of its own."""
+    """Plays scripts, each on a new store in a directory of its own."""
 
     setup: Setup
     handles: Sequence[Handle]
@@ -353,7 +353,7 @@ class Driver:
             yield Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
 
     def _smallest(self, script: Script, found: Difference) -> Difference:
-        """Return what is found with as few calls as will do, and those with the plainest values."""
+        """Shrink a script to as few and as plain calls as still show the difference."""
 
         def is_found(smaller: Script) -> bool:
             nonlocal script, found
@@ -511,7 +511,7 @@ _QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\]|\\.){300,})\1""")
 
 
 def told(value: Any) -> str:
-    """Return `value` as it is written in Python, but for what repeats or is long."""
+    """Return `value` as Python source, shortened where it is long or repeats itself."""
     return _clipped(_QUOTED.sub(_shortened, repr(value)), 0)
 
 

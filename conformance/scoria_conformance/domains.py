@@ -1,7 +1,7 @@
-"""What a store may be asked, drawn from what the port declares: legal, and unkind on purpose.
+"""Values for every parameter of the port: legal, but chosen to expose mistakes.
 
-Each method of the port has its calls made from its signature, and each parameter has its values
-here by its name. A parameter without values is an error, so that none can be forgotten.
+Calls are made from the signatures of the port. Each parameter gets its values here, by its name; a
+parameter without values is an error, so that none can be forgotten.
 """
 
 import inspect
@@ -105,14 +105,14 @@ LIMITS = (1_000, 1, 2, 3, 0, 2**31 - 1, 2**63 - 1)
 
 @attrs.frozen
 class Version:
-    """A version as it is seen from the one that a run is at; none is below 0."""
+    """A version, relative to the one that a run is at; never below 0."""
 
     away: int = 0
 
 
 @attrs.frozen
 class Batch:
-    """Records by the digest and body of each; they are numbered when the version is known."""
+    """Records, by the digest and body of each; they are numbered once the version is known."""
 
     texts: tuple[tuple[str, str], ...]
 
@@ -123,7 +123,7 @@ class Batch:
 
 @attrs.frozen
 class Values:
-    """What a parameter may be given, the plainest first, and how one is drawn from it."""
+    """The values of a parameter, the plainest first, and how to draw one."""
 
     plainest: Any
     draw: Callable[[Random], Any]
@@ -161,7 +161,7 @@ def _keys(theme: Theme) -> Values:
 
 
 def _unknown(theme: Theme) -> tuple[str, ...]:
-    """Return ids that are no run's, among and around those that are."""
+    """Return ids of no run, similar to those of runs."""
     return (*(f"{each}!" for each in theme.run_ids[:2]), "!", "\U0010fffd", numbered(99))
 
 
@@ -258,7 +258,7 @@ def _values(owner: str, name: str) -> Callable[[Theme], Values]:
 
 @attrs.frozen
 class Event:
-    """A call of one of the handles; what it depends on is known only when its turn has come."""
+    """A call of one of the handles; its arguments may depend on the state when its turn comes."""
 
     handle: int
     method: str
@@ -339,7 +339,7 @@ def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
 
 
 def is_asking(method: str) -> bool:
-    """Tell whether a method only asks, and can be asked by all values there are."""
+    """Tell whether a method only reads, and can be called with all combinations of values."""
     names = () if method == OPEN else tuple(methods()[method].parameters)
     return bool(names) and set(names) <= EVERY.keys()
 

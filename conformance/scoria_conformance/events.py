@@ -1,7 +1,7 @@
-"""What a suite says while it runs, a line of JSON each: who started it reads along.
+"""The events of a suite while it runs, one line of JSON each, for the process that started it.
 
-A line is written before what it tells of can crash the process, so that a suite that breaks off
-leaves every check it came to, and the name of the one it was in.
+A line is written before the event can crash the process. So a suite that breaks off leaves every
+finished check, and the name of the scenario that was running.
 """
 
 import json
@@ -19,7 +19,7 @@ from scoria_core.conversion import converter
 
 @attrs.frozen
 class Events:
-    """Where a suite says what it does. A copy of its process that a target forked says nothing."""
+    """Writes the events of this process; a process that the target forked writes none."""
 
     path: Path
     _speaker: int = attrs.field(factory=os.getpid)
@@ -34,10 +34,10 @@ class Events:
 
 @attrs.define
 class Transcript:
-    """What one process of a suite has said so far; `running` is the scenario it is in.
+    """The events of one process of a suite so far; `running` is its current scenario.
 
-    `collected` are the digests of the scenarios it has to run. `unavailable` is why what is under
-    test did not open, and `garbled` that somebody else wrote to where the suite is heard.
+    `collected` are the digests of the scenarios it has to run. `unavailable` is why the target did
+    not open; `garbled` says that somebody else wrote to the file.
     """
 
     collected: dict[str, str] = attrs.field(factory=dict)
@@ -51,7 +51,7 @@ class Transcript:
     _read: int = 0
 
     def listen(self, path: Path) -> None:
-        """Read the lines that were added; half a line is left for the next time."""
+        """Read the lines that were added; an incomplete line is left for the next time."""
         try:
             with path.open("rb") as file:
                 file.seek(self._read)

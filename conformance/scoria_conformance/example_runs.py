@@ -55,7 +55,7 @@ class CountingClock:
 
 @attrs.define
 class _Mortal:
-    """A store that its process reaches until it dies."""
+    """A store that fails once its process is dead."""
 
     store: RunStore
     is_dead: bool = False
@@ -160,7 +160,7 @@ class ExampleRuns:
         )
 
     def _noting(self, handler: Handler) -> Handler:
-        """Keep what a handler is given, as it is when it is given."""
+        """Record what a handler is given, at the time of the call."""
 
         def noting(step: Step, run: RunSummary) -> object:
             self._given.append({"step": as_json(step), "run": as_json(run)})

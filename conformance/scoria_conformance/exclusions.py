@@ -1,7 +1,7 @@
-"""Scenarios that an adapter is known not to pass, each with a reason and a date when that ends.
+"""Scenarios that an adapter is known to fail, each with a reason and an end date.
 
-An excluded scenario is run all the same. One that passes by now is a failure: the exclusion is
-stale, and would hide the next break.
+An excluded scenario is run anyway. If it passes, that is a failure: the exclusion is stale, and
+would hide the next regression.
 """
 
 import re
@@ -27,7 +27,7 @@ _HEAD = re.compile(r"^\s*\[\[\s*exclude\s*\]\]", re.MULTILINE)
 
 @attrs.define
 class ExclusionsRefused(ScoriaError):
-    """A file of exclusions does not say what it must; one line for each entry that is wrong."""
+    """A file of exclusions is invalid; one line for each wrong entry."""
 
     code: ClassVar[str] = "exclusions_refused"
     lines: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""Which failure to look at first, and what its like commonly comes from.
+"""Which failure to look at first, and common causes of it.
 
-Most failures of a broken store are echoes: what a host asks rests on what a store promises. The
-one to begin with is that of the lowest layer which needed the fewest calls, one after the other;
-of those in which much happens at once, the one that stands first in its feature.
+Most failures of a broken store are consequences: what a host asks depends on what the store
+promises. The first to look at is the one of the lowest layer that needed the fewest sequential
+calls. Scenarios with concurrency come last; among them, the one that is first in its feature.
 """
 
 import re
@@ -57,12 +57,12 @@ _OF_ITS_RUN = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]+|[0-9]+")
 
 
 def first(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks, the worst first, and of those the one first that explains most."""
+    """Return the checks, the worst first, and among those the most explanatory first."""
     return tuple(sorted(checks, key=lambda check: (-check.status.badness, *_depth(check))))
 
 
 def alike(check: Check, checks: Iterable[Check]) -> int:
-    """Return how many others of `checks` say the same as it, numbers and ids aside."""
+    """Return how many other `checks` have the same reason, apart from numbers and ids."""
     said = _words(check)
     return sum(_words(each) == said for each in checks) - 1
 

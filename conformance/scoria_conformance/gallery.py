@@ -1,7 +1,7 @@
-"""Runs in every state that a page can show, each text of them hostile and marked, and their pages.
+"""Runs in every state that a page can show, with hostile, marked text in every field.
 
-A run is brought there by public calls. Its page is opened where its state is reached, which may be
-while a handler is at work.
+A run is brought to its state by public calls. Its page is opened in that state, which may be while
+a handler is running.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ MOST_PAGES = 100
 
 @attrs.frozen
 class Page:
-    """A page as it was opened: of a run with what its detail then held, or a list of runs."""
+    """A page as it was opened: of a run, with its detail at that time, or a list of runs."""
 
     request: Request
     answer: Answer
@@ -66,7 +66,7 @@ class Page:
 
 @attrs.define
 class Gallery:
-    """The pages of one store: of its runs in every state, and those that they lead to."""
+    """The pages of one store: of its runs in every state, and the pages that these link to."""
 
     marks: Marks
     runs: list[Page] = attrs.field(factory=list)
@@ -80,7 +80,7 @@ class Gallery:
         return [*self.runs, *self.lists, *self.damaged]
 
     def held(self) -> Mapping[str, str]:
-        """Return a mark that was seen in each field of a view that held one."""
+        """Return, for each field of a view, a mark that was found in it."""
         views = [page.detail for page in self.runs] + self.views
         texts = (each for view in views for each in texts_of(view))
         return {field: str(found[0]) for field, text in texts if (found := self.marks.within(text))}

@@ -1,4 +1,4 @@
-"""What the suite needs of a host app, and a host in this process for a store without one."""
+"""The interface of a host app for the suite, and a minimal host for stores without one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ REVIEWED = "policy"
 
 @attrs.frozen
 class Turn:
-    """A run as its host tells of it."""
+    """A run as its host shows it."""
 
     run_id: str
     session_id: str
@@ -45,7 +45,7 @@ class Evidence:
 
 
 class HostSession(Protocol):
-    """What one visitor of a host does in one session of it.
+    """What one visitor can do in one session of a host.
 
     A call that the host refuses raises `HostRefused`.
     """
@@ -97,7 +97,7 @@ class HostRefused(Exception):
 
 @attrs.define
 class InProcessHost:
-    """The guide's host, as short as it can be: proves a store where there is no host yet."""
+    """The guide's host, as short as possible, to test a store without a host of its own."""
 
     scoria: Scoria
     page: PageFactory

@@ -1,7 +1,7 @@
-"""The scenarios of the suite run with the steps and fixtures of the suite.
+"""Runs the scenarios of the suite with only the suite's steps and fixtures.
 
-pytest-bdd prefers the step that is defined nearest to a test: a generic one in an adopter's
-`conftest.py`, as `@given(parsers.parse("a {thing}"))`, would take the place of the suite's.
+pytest-bdd prefers the step that is defined nearest to a test. So a generic step in an adopter's
+`conftest.py`, such as `@given(parsers.parse("a {thing}"))`, would replace one of the suite's.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,7 +18,7 @@ FIXTURES = ("world", "host", "host_target", "relayed_host", "stored", "arranged"
 
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Refuse a fixture that takes the place of one that only the suite defines."""
+    """Refuse a fixture that overrides one of the suite's."""
     for item in filter(is_of_the_suite, items):
         for name, module in _foreign(session, item):
             raise pytest.UsageError(
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Leave a scenario of the suite with the steps of the suite alone."""
+    """Run a scenario of the suite with only the suite's steps."""
     if not is_of_the_suite(item):
         return (yield)
     with _own_steps():

@@ -1,4 +1,4 @@
-"""What a pytest item says of the scenario that it runs."""
+"""The scenario that a pytest item runs."""
 
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from scoria_conformance.clauses import FEATURES
 
 
 def case_of(item: pytest.Item) -> Case:
-    """Return the case that `item` runs; one of somebody else's tests is as its name and marks say.
+    """Return the case that `item` runs; for other tests, one made of its name and marks.
 
-    What it needs is what its feature says, and no mark that was put on it.
+    Its needs come from its feature, not from marks that somebody added.
     """
     template = _template(item)
     if template is None:

@@ -19,8 +19,8 @@ Sequential = Callable[[Hashable, Hashable], tuple[Hashable, Hashable]]
 class Operation:
     """One call: what was asked and answered, and when it was called and returned.
 
-    One that had not returned when its history ended (`returned` is infinite) may have happened or
-    not, and what it would have answered is unknown.
+    One that had not returned when its history ended (`returned` is infinite) may or may not have
+    happened, and its answer is unknown.
     """
 
     asked: Hashable
@@ -46,7 +46,7 @@ def performed(asked: Hashable, call: Callable[[], Hashable]) -> Operation:
 
 @attrs.frozen
 class Explanation:
-    """The longest order that explains what callers were told, and what none explains after it."""
+    """The longest order that explains the answers, and the operations that cannot follow it."""
 
     order: Sequence[Operation]
     unexplained: Sequence[Operation]

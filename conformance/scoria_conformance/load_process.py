@@ -1,7 +1,7 @@
-"""A process in which threads write to a store and one prunes it, until the process is killed.
+"""A process in which threads write to a store and one prunes it, until it is killed.
 
-It dies where another could never catch it by luck: at a line of the store's code, at a byte of a
-file that the store writes, or at a moment from outside. It tells of each call before and after.
+It dies where a kill from outside would hardly ever hit: at a line of the store's code, at a byte of
+a file that the store writes, or at a chosen moment. It reports each call before and after.
 """
 
 import os
@@ -38,14 +38,14 @@ BODY = "lava" * 4_000
 
 @attrs.frozen
 class Life:
-    """A run, and what is asked of the store for it, call by call."""
+    """A run, and the calls that are made for it, in order."""
 
     key: RunKey
     asked: tuple[Any, ...]
 
     @classmethod
     def of(cls, turn: int, writer: int, number: int, *, is_pruned: bool) -> "Life":
-        """Return the life of a run: created, appended to, put off, and at last pruned."""
+        """Return the life of a run: created, appended to, postponed, and finally pruned."""
         of_turn = (turn * WRITERS + writer) * RUNS + number + 1
         run_id, told = numbered(of_turn), f"{turn} {writer} {number}"
         key = RunKey(run_id, f"tenant-{writer}", f"session-{turn}", f"order {told}")
@@ -103,7 +103,7 @@ class Death:
 
 @attrs.frozen
 class Ended:
-    """What a process had begun and what was acknowledged, by run, when it died of `death`."""
+    """The calls that a process had begun, and those acknowledged, by run, when it died."""
 
     death: Death
     lives: Sequence[Life]

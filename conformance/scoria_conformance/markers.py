@@ -1,8 +1,8 @@
-"""Hostile text for every field that somebody else may write, each of its own, and where it went.
+"""Hostile text for every field that somebody else may write, and where it was found.
 
-Each text carries a mark, a few letters that stand nowhere else: found in a page, it says whose text
-that is. What surrounds the mark becomes markup, a link or a script where a page lets it, turns the
-direction of reading or is not seen at all.
+Each text contains a mark, a few letters that occur nowhere else: found in a page, it says whose
+text that is. Around the mark the text becomes markup, a link or a script if a page lets it, changes
+the direction of reading, or is invisible.
 """
 
 import json

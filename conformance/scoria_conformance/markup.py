@@ -1,4 +1,4 @@
-"""A page as a browser takes it apart: what a reader sees, and what else is in it."""
+"""A page parsed as by a browser: the text that a reader sees, and everything else."""
 
 import re
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""A store as the suite holds it: each call is noted, and what no store may do breaks the scenario.
+"""Wraps the store under test: records its calls, and fails a scenario if it breaks the port.
 
-A store speaks through its answers and through errors. Words of the machinery that runs the suite
-are not its own: a skip, an exit or a rejected example that comes out of it is a failure. Its
-answers are of the very types of the port, since a `str` of its own kind may be equal to anything.
+A store speaks through its answers and its errors. Exceptions of the test machinery (a skip, an
+exit, a rejected example) are a failure if the store raises them. Its answers must have the exact
+types of the port: a subclass of `str` may be equal to anything.
 """
 
 from collections import deque
@@ -49,14 +49,14 @@ MACHINERY = (
 
 
 class PortBroken(AssertionError):
-    """What is under test did what nothing under test may do."""
+    """What is under test did something that nothing under test may do."""
 
 
 def strays(raised: BaseException) -> bool:
-    """Tell whether an exception out of the code under test would steer the suite.
+    """Tell whether an exception from the code under test would steer the suite.
 
-    So does one that is called as an error of the kit and is another. Ctrl-C is the person's who
-    runs the suite, and is left to be.
+    So would an exception that has the name of an error of the kit but is another class. Ctrl-C is
+    left alone: it comes from the person who runs the suite.
     """
     if isinstance(raised, BaseExceptionGroup):
         return any(map(strays, raised.exceptions))
@@ -71,7 +71,7 @@ def strays(raised: BaseException) -> bool:
 
 @attrs.define(eq=False)
 class Call:
-    """One call of a store: what it was given, and how it ended once it has."""
+    """One call of a store: its arguments, and how it ended once it has."""
 
     method: str
     arguments: tuple[Any, ...]
@@ -90,7 +90,7 @@ class Call:
 
 @attrs.define(eq=False)
 class Ledger:
-    """The calls of one scenario, and what broke the port: a step may have swallowed that."""
+    """The calls of one scenario, and violations of the port, which a step may have swallowed."""
 
     changes: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=KEPT))
     reads: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=READS))
@@ -98,7 +98,7 @@ class Ledger:
     broken: list[PortBroken] = attrs.field(factory=list)
 
     def told(self) -> tuple[str, ...]:
-        """Return the calls that led here: those that change something, and the last that read."""
+        """Return the calls that led here: those that change something, and the last reads."""
         led = sorted([*self.changes, *self.reads], key=lambda call: call.number)
         if len(led) <= MOST_TOLD:
             return tuple(map(str, led))
@@ -270,7 +270,7 @@ def _no_head(answer: object) -> str:
 
 
 def mistyped(answer: object, kind: type, **fields: type) -> str:
-    """Return what of an answer is not of the very type it must be, or nothing."""
+    """Return which part of an answer does not have its exact type, or nothing."""
     if type(answer) is not kind:
         return f"{_typed(answer)}, and no {kind.__name__}"
     for name, expected in fields.items():

@@ -1,7 +1,7 @@
-"""A host as the suite holds it through its driver: each act is noted, and answers are plain.
+"""Wraps the host under test: records each act, and checks the types of its answers.
 
-What a driver returns is of the very types of `host`, so that none is equal to what it is not. What
-would steer the suite fails the scenario; a host that refuses raises `HostRefused`.
+What a driver returns must have the exact types of `host`. Exceptions that would steer the suite
+fail the scenario; a host that refuses raises `HostRefused`.
 """
 
 from collections.abc import Callable

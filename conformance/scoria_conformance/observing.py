@@ -1,6 +1,6 @@
-"""The half of the plugin that watches: a check per scenario, with what its steps came to.
+"""The half of the plugin that observes: it makes a check of each scenario and its steps.
 
-A check travels on its test report, so that one made by a pytest-xdist worker reaches the process
+A check is attached to its test report, so that it gets from a pytest-xdist worker to the process
 that writes the report.
 """
 
@@ -35,7 +35,7 @@ VALUE = 1_000
 
 @attrs.define
 class Watched:
-    """What is seen of a scenario while it runs; `left` is how the suite leaves one itself."""
+    """What was seen of a scenario while it runs; `left` is the suite's own reason to skip it."""
 
     steps: list[StepSeen] = attrs.field(factory=list)
     steps_from: str = ""
@@ -117,23 +117,23 @@ def pytest_runtest_protocol(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Have what is under test steer nothing while it is opened."""
+    """Keep the target from steering the suite while it is opened."""
     with _steady(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Have what is under test steer nothing while it is closed."""
+    """Keep the target from steering the suite while it is closed."""
     with _steady(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Leave a scenario that does not apply; have what is under test steer none that does.
+    """Skip a scenario that does not apply; keep the target from steering one that does.
 
-    What no store may do breaks a scenario whose steps went on all the same.
+    A violation of the port fails the scenario even if its steps went on.
     """
     with _steady(item):
         _leave_if_not_applicable(item)
@@ -156,7 +156,7 @@ def _steady(item: pytest.Item) -> Iterator[None]:
 
 
 def _leave_if_not_applicable(item: pytest.Item) -> None:
-    """Skip a scenario that needs what is not under test, as the suite has read it."""
+    """Skip a scenario if the target lacks what it needs, as the suite itself has read it."""
     needs = case_of(item).needs
     if not needs or not isinstance(item, pytest.Function):
         return
@@ -228,7 +228,7 @@ def pytest_assertrepr_compare(
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what became of a scenario on its report."""
+    """Attach the check of a scenario to its report."""
     report = yield
     item.config.stash[_WATCHED].seconds += call.duration
     if check := _check(item, call, report):

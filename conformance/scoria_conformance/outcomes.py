@@ -1,6 +1,6 @@
-"""One outcome for each case that is demanded: what was not reported could not be told.
+"""Exactly one outcome for each demanded case; a missing one counts as "could not run".
 
-What was tested is what the case says, whatever a check says of itself.
+The case says what was tested, whatever a reported check says of itself.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ _OF_A_CHECK = frozenset(Status) - {Status.EXCLUDED, Status.PARTIAL}
 
 
 def outcome(case: Case, check: Check | None, declared: frozenset[str]) -> Check:
-    """Return the check of a case, from the one that was reported of what declares this."""
+    """Return the check of a case, given what was reported and what the target declares."""
     blank = named_by(case)
     if check is None:
         return blank

@@ -1,4 +1,4 @@
-"""Requests to a WSGI app, as a server hands them over, and what was answered to the last byte."""
+"""Requests to a WSGI app, as a server passes them on, and the answers byte for byte."""
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
