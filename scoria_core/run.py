@@ -174,8 +174,8 @@ class Run:
         """Return when the run next has work, if nothing happens after `since`; None for never.
 
         A queued step is due at once, or when its next attempt may begin. A running step is due when
-        its lease ends. A step that waits for people is due when one of its requests expires or needs
-        a reminder, and at once when the last of them has expired.
+        its lease ends. A step that waits for people is due when one of its requests expires, or is
+        to be reminded of, and at once when the last of them has expired.
         """
         step = self.active_step()
         if self.status == RunStatus.WAITING_FOR_APPROVAL:
