@@ -154,5 +154,7 @@ def _function(where: str) -> FunctionType:
 
 
 def _in_words(name: str) -> str:
-    """Return the words of a name in CamelCase or snake_case."""
-    return re.sub(r"(?<=.)([A-Z])", r" \1", name).replace("_", " ").lower()
+    """Return the words of a name in CamelCase or, as they are, in snake_case."""
+    if "_" in name:
+        return name.replace("_", " ")
+    return re.sub(r"(?<=.)([A-Z])", r" \1", name).lower()
