@@ -177,7 +177,8 @@ def a_step_that_was_stopped_stays_running(right, self, change):
 @breaks("STEP-16", "goes back to the queue")
 @instead_of(run._step_changes)
 def a_step_that_was_stopped_keeps_its_attempt(right, step, entry):
-    return {} if entry.trigger == "release" else right(step, entry)
+    changes = right(step, entry)
+    return {**changes, "attempt": step.attempt} if entry.trigger == "release" else changes
 
 
 @breaks("STEP-17", "A run that failed or ended takes no other step")
