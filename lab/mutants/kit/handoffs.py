@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from lab.mutants.kit import catalogue, instead_of
+from lab.mutants.kit import catalogue, hold_no_history_impossible, instead_of, replace
 from scoria_core import decisions, projection, run, validation
 from scoria_core.lifecycles import RunStatus
 from scoria_core.outcomes import HandOff
@@ -19,10 +19,13 @@ def a_child_does_not_name_its_parent(right, change, step_id, spec, **more):
 
 
 @breaks("HANDOFF-3", "'completed'")
-@instead_of(decisions._complete_step)
-def the_root_step_of_a_handoff_stays_open(right, change, step_id, *came_of_it):
-    if all(step_id != handoff.parent_step_id for handoff in change.run.handoffs.values()):
-        right(change, step_id, *came_of_it)
+def the_root_step_of_a_handoff_stays_open():
+    def complete(right, change, step_id, *came_of_it):
+        if all(step_id != handoff.parent_step_id for handoff in change.run.handoffs.values()):
+            right(change, step_id, *came_of_it)
+
+    replace(decisions._complete_step, complete)
+    hold_no_history_impossible()
 
 
 @breaks("HANDOFF-4", "Nothing of a handoff is filled in")

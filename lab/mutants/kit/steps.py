@@ -1,10 +1,11 @@
 """Wrong on purpose: what the kit does with steps."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve
 
-from lab.mutants.kit import catalogue, instead_of, replace
+from lab.mutants.kit import catalogue, instead_of
 from scoria_core import decisions, execution, handlers, repository, run, scheduling, validation
 from scoria_core.lifecycles import RunStatus, StepStatus
 from scoria_core.outcomes import Completed, Failed, Outcome
@@ -19,16 +20,23 @@ def start_does_not_carry_out_its_step(right, self, *given):
     return run, None
 
 
+class _ForEveryKind(dict[str, Any]):
+    """Handlers that have one for every kind."""
+
+    def __bool__(self):
+        return True
+
+    def __contains__(self, kind):
+        return True
+
+    def __missing__(self, kind):
+        return lambda step, run: None
+
+
 @breaks("STEP-4", "stays queued")
-def a_step_without_a_handler_is_taken_for_done():
-    def claim_next(right, change, kinds, lease):
-        return right(change, {step.kind for step in change.run.queued_steps()}, lease)
-
-    def outcome(right, self, step, summary):
-        return right(self, step, summary) if step.kind in self.handlers else Completed()
-
-    replace(decisions.claim_next, claim_next)
-    replace(execution.Execution._outcome, outcome)
+@instead_of(scoria.Scoria._handlers_for)
+def a_step_without_a_handler_is_taken_for_done(right, self, given):
+    return _ForEveryKind(right(self, given))
 
 
 @breaks("STEP-5", "on record before the handler is entered")
