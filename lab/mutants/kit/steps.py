@@ -34,7 +34,7 @@ class _ForEveryKind(dict[str, Any]):
 
 
 @breaks("STEP-4", "stays queued")
-@instead_of(scoria.Scoria._handlers_for)
+@instead_of(scheduling.Scheduler._with)
 def a_step_without_a_handler_is_taken_for_done(right, self, given):
     return _ForEveryKind(right(self, given))
 
