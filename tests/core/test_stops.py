@@ -426,17 +426,12 @@ def test_a_stop_between_claim_and_handler_enters_nothing(
 ) -> None:
     """A facade that was told to stop while it claimed gives the step back."""
     handler = scripted()
-    scoria = Scoria(store, handlers={"work": handler})
 
     class Stopping(InterruptingStore):
         def create(self, *args: Any, **more: Any) -> Any:
             scoria.stop()
             return self._store.create(*args, **more)
 
-    scoria._runs = type(scoria._runs)(
-        Stopping(store, 9, stores=True),
-        scoria._runs.clock,
-        scoria._runs.ids,
-    )
+    scoria = Scoria(Stopping(store, 9, stores=True), handlers={"work": handler})
     scoria.start_run(identity, root_role_id="r", initial_step=WORK)
     assert (handler.steps, statuses(scoria)) == ([], ["queued"])
