@@ -48,7 +48,8 @@ def replace(right: object, wrong: Wrong) -> None:
         function.__closure__,
     )
     copy.__kwdefaults__ = function.__kwdefaults__
-    function.__code__ = _call_instead.__code__
+    instead = _yield_instead if inspect.isgeneratorfunction(function) else _call_instead
+    function.__code__ = instead.__code__
     function.__kwdefaults__ = {"_instead": partial(wrong, copy)}
 
 
@@ -86,6 +87,11 @@ def hold_no_history_impossible() -> None:
 
 def _call_instead(*given: Any, _instead: Wrong, **named: Any) -> Any:
     return _instead(*given, **named)
+
+
+def _yield_instead(*given: Any, _instead: Wrong, **named: Any) -> Any:
+    # A generator's code is replaced by a generator's: Python 3.13 warns of any other.
+    yield from _instead(*given, **named)
 
 
 def _function(right: object) -> FunctionType:
