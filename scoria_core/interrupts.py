@@ -64,14 +64,12 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def _signal_handlers() -> SignalHandlers:
     if threading.current_thread() is not threading.main_thread():
         return frozenset()  # Python calls signal handlers in the main thread only
-    handlers = set(map(getsignal, _SIGNALS)) - _NO_HANDLERS
-    found = {_code_of(each) for each in handlers}
+    found = {_code_of(each) for each in filter(callable, map(getsignal, _SIGNALS))}
     # The frame of `_interrupt` counts also where its signal has been given to another since.
     return frozenset(code for code in found if code is not None) | {_interrupt.__code__}
 
 
 _SIGNALS = tuple(map(int, signal.valid_signals()))
-_NO_HANDLERS = {signal.SIG_DFL, signal.SIG_IGN, None}
 
 
 def _code_of(handler: object) -> CodeType | None:

@@ -130,13 +130,12 @@ class Scoria:
         if clock is not None:
             steady = SteadyClock(checked_port(clock, Clock, "clock"))
             steady.now()  # a clock that cannot be used is refused now, not by a later call
-        self._runs = RunRepository(
-            checked_port(store, RunStore, "store"),
-            steady,
-            checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
-        )
         self._scheduler = Scheduler(
-            self._runs,
+            RunRepository(
+                checked_port(store, RunStore, "store"),
+                steady,
+                checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
+            ),
             self._validator,
             resolved,
             checked_lease(lease, worker_id),
@@ -211,8 +210,8 @@ class Scoria:
             next_move = "make the view from the facade that sees all tenants"
             raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
         view = copy.copy(self)
-        view._runs = attrs.evolve(self._runs, tenant_id=narrowed)
-        view._scheduler = attrs.evolve(self._scheduler, runs=view._runs)
+        runs = attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = attrs.evolve(self._scheduler, runs=runs)
         return view
 
     def identity(
@@ -490,6 +489,10 @@ class Scoria:
         `run_pending` and workers recover each step when its lease has ended.
         """
         return self._scheduler.recover()
+
+    @property
+    def _runs(self) -> RunRepository:
+        return self._scheduler.runs
 
     def _start(
         self,

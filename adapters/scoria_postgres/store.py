@@ -40,9 +40,9 @@ _SQL = {
         "append",
         "create",
         "due_fairly",
+        "existing",
         "head",
         "journal",
-        "owner",
         "postpone",
         "prune",
         "version",
@@ -103,12 +103,10 @@ class PostgresStore:
             "records": encode_batch(records),
         }
         while not (created := self._rows("create", row)).rows:
-            for (owner,) in self._rows("owner", row).rows:
-                return str(owner)
-            if version := self._version(key.run_id):
-                if created.is_repeated and self._is_stored(key.run_id, records[-1]):
-                    break
-                raise VersionConflict(key.run_id, 0, version)
+            for run_id, has_key in self._rows("existing", row).rows:
+                if has_key or (created.is_repeated and self._is_stored(run_id, records[-1])):
+                    return str(run_id)
+                raise VersionConflict(run_id, 0, self._version(run_id))
             # The run that stood in the way was pruned meanwhile: nothing does now.
         return key.run_id
 

@@ -1,13 +1,8 @@
 """How a mutant is declared: what it breaks, what must be said of it, and how it is made."""
 
-import ast
-import inspect
-import pkgutil
 import re
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib import import_module
-from types import FunctionType
 from typing import Any, TypeVar
 
 import attrs
@@ -15,9 +10,6 @@ import attrs
 from lab.mutants.experiment import Fate, Finding, Meeting, Mutant
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
-Edit = tuple[str, str, str]
-"""A function as `module:name`, a part of its source, and what stands there instead."""
-
 
 ENOUGH = 60
 """With how many scenarios broken a mutant need not be followed further."""
@@ -127,32 +119,8 @@ def until_enough(meetings: Iterable[Meeting]) -> Iterator[Meeting]:
             return
 
 
-def edit(where: str, parts: Sequence[tuple[str, str]]) -> None:
-    """Change parts of the source of a function, for all who have imported it already.
-
-    Raises `LookupError` where a part is not in it exactly once.
-    """
-    function = _function(where)
-    source = textwrap.dedent(inspect.getsource(function))
-    for old, new in parts:
-        if source.count(old) != 1:
-            raise LookupError(f"{where} has {source.count(old)} times {old!r}")
-        source = source.replace(old, new)
-    (tree,) = ast.parse(source).body
-    assert isinstance(tree, ast.FunctionDef)
-    tree.decorator_list = []
-    names = dict(function.__globals__)
-    exec(compile(ast.Module([tree], []), where, "exec"), names)  # noqa: S102 - declared here
-    function.__code__ = names[function.__name__].__code__
-
-
-def _function(where: str) -> FunctionType:
-    found: Any = pkgutil.resolve_name(where)
-    found = found.fget if isinstance(found, property) else found
-    function: FunctionType = inspect.unwrap(getattr(found, "__func__", found))
-    return function
-
-
 def _in_words(name: str) -> str:
-    """Return the words of a name in CamelCase or snake_case."""
-    return re.sub(r"(?<=.)([A-Z])", r" \1", name).replace("_", " ").lower()
+    """Return the words of a name in CamelCase or, as they are, in snake_case."""
+    if "_" in name:
+        return name.replace("_", " ")
+    return re.sub(r"(?<=.)([A-Z])", r" \1", name).lower()

@@ -113,6 +113,16 @@ class Host:
     __call__ = on_signal
 
 
+class Unhashable(Host):
+    """A host that compares by value, so that no set can hold it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal any other of its kind."""
+        return isinstance(other, Unhashable)
+
+
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Any], None]]:
     """Have a signal handler called in the main thread a moment later, and put things back."""
@@ -194,7 +204,9 @@ def test_ctrl_c_releases_the_step(
     assert_released(scoria)
 
 
-@pytest.mark.parametrize("handler", [stop, Host().on_signal, Host(), functools.partial(stop, 1)])
+@pytest.mark.parametrize(
+    "handler", [stop, Host().on_signal, Host(), Unhashable(), functools.partial(stop, 1)]
+)
 @pytest.mark.parametrize("make", [blocks, sleeps, spins])
 @in_memory
 def test_what_a_signal_handler_raises_releases_the_step(
@@ -426,17 +438,12 @@ def test_a_stop_between_claim_and_handler_enters_nothing(
 ) -> None:
     """A facade that was told to stop while it claimed gives the step back."""
     handler = scripted()
-    scoria = Scoria(store, handlers={"work": handler})
 
     class Stopping(InterruptingStore):
         def create(self, *args: Any, **more: Any) -> Any:
             scoria.stop()
             return self._store.create(*args, **more)
 
-    scoria._runs = type(scoria._runs)(
-        Stopping(store, 9, stores=True),
-        scoria._runs.clock,
-        scoria._runs.ids,
-    )
+    scoria = Scoria(Stopping(store, 9, stores=True), handlers={"work": handler})
     scoria.start_run(identity, root_role_id="r", initial_step=WORK)
     assert (handler.steps, statuses(scoria)) == ([], ["queued"])

@@ -3,16 +3,21 @@
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.mutants.adapters import CANARY, CATALOGUES
 from lab.mutants.experiment import Fate, Finding, Meeting, Unchanged
+from lab.mutants.kit import put, replace
 from lab.mutants.matrix import Matrix, marks, report
 from lab.mutants.wrong import Wrong, declared
 from scoria_conformance.clauses import specification
 from scoria_conformance.verdict import Check, Status
+from scoria_core import decisions
 
 MUTANTS = declared(CATALOGUES)
 
@@ -100,6 +105,45 @@ def test_each_mutant_breaks_a_clause_and_says_how_it_is_noticed() -> None:
     """A clause that there is, and words that its scenario must say."""
     known = specification().by_id
     assert [str(each) for each in MUTANTS if each.clause not in known or not each.expected] == []
+
+
+def test_a_wrong_function_stands_in_place_of_the_right_one() -> None:
+    """For all who have that already, whatever it is of its class; the wrong one can call it."""
+
+    class Right:
+        def method(self, by: int = 1, *, more: int = 2) -> int:
+            return by + more
+
+        @property
+        def fact(self) -> int:
+            return 4
+
+        @classmethod
+        def made(cls, by: int) -> int:
+            return by
+
+        @contextmanager
+        def held(self) -> Iterator[int]:
+            yield 6
+
+    def wrong(right: Any, *given: Any, **named: Any) -> Any:
+        found = right(*given, **named)
+        return -found if isinstance(found, int) else (-each for each in found)
+
+    method = Right().method
+    for right in (Right.method, Right.fact, Right.made, Right.held):
+        replace(right, wrong)
+    with Right().held() as held:
+        found = (method(), method(2, more=1), Right().fact, Right.made(5), held)
+    assert found == (-3, -3, -4, -5, -6)
+    replace(Right.method, wrong)
+    assert method() == 3
+
+
+def test_a_name_that_a_module_does_not_have_is_not_put_there() -> None:
+    """What was renamed is noticed."""
+    with pytest.raises(AssertionError, match="no_such_name"):
+        put(decisions, no_such_name=1)
 
 
 @pytest.mark.slow

@@ -46,22 +46,46 @@ def test_it_passes_the_whole_suite(postgres_url: str) -> None:
     assert len(verdict.checks) > 600
 
 
+OTHER = RunKey("other", "tenant-1", "session-1", "order-7")
+
+
+def meanwhile(store: PostgresStore, monkeypatch: pytest.MonkeyPatch, *calls: Any) -> None:
+    """Make calls of another, each before the store looks once more what is in its way."""
+    rows, left = store._rows, list(calls)
+
+    def looks(statement: str, parameters: Any) -> Any:
+        if statement == "existing" and left:
+            left.pop(0)()
+        return rows(statement, parameters)
+
+    monkeypatch.setattr(store, "_rows", looks)
+
+
 def test_a_run_that_is_pruned_between_two_looks_is_in_nobodys_way(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run has the key, and is gone when its owner is asked for: the new run is stored."""
     store.create(KEY, records(1), due_at=None)
-    rows = store._rows
-
-    def pruned_before(statement: str, parameters: Any) -> Any:
-        if statement == "owner":
-            store.prune({"r": 1})
-        return rows(statement, parameters)
-
-    monkeypatch.setattr(store, "_rows", pruned_before)
-    other = RunKey("other", "tenant-1", "session-1", "order-7")
-    assert store.create(other, records(1), due_at=None) == "other"
+    meanwhile(store, monkeypatch, lambda: store.prune({"r": 1}))
+    assert store.create(OTHER, records(1), due_at=None) == "other"
     assert store.read("other") == records(1)
+
+
+def test_a_run_that_takes_the_key_between_two_looks_is_returned(
+    store: PostgresStore, postgres_scratch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another caller prunes who had the key and creates the very run: it has the key, and wins."""
+    another = PostgresStore(postgres_scratch)
+    store.create(KEY, records(1), due_at=None)
+
+    def takes_the_key() -> None:
+        another.prune({"r": 1})
+        another.create(OTHER, records(1, 2), due_at=None)
+
+    meanwhile(store, monkeypatch, takes_the_key)
+    assert store.create(OTHER, records(1), due_at=None) == "other"
+    assert store.read("other") == records(1, 2)
+    another.close()
 
 
 # --- the schema ----------------------------------------------------------------------------------

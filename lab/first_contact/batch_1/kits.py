@@ -271,7 +271,8 @@ def views_of_views() -> None:
     def for_tenant(self: Any, tenant_id: object) -> Any:
         view = scoria.copy.copy(self)
         narrowed = identity.checked_id(tenant_id, "tenant_id")
-        view._runs = scoria.attrs.evolve(self._runs, tenant_id=narrowed)
+        runs = scoria.attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = scoria.attrs.evolve(self._scheduler, runs=runs)
         return view
 
     Scoria.for_tenant = for_tenant

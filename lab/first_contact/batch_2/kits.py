@@ -175,7 +175,8 @@ def wide_views() -> None:
     def for_tenant(self: Scoria, tenant_id: object) -> Scoria:
         wide = plain(self, self._runs.tenant_id) if self._runs.tenant_id else self
         if self._runs.tenant_id:
-            wide._runs = attrs.evolve(self._runs, tenant_id=None)
+            runs = attrs.evolve(self._runs, tenant_id=None)
+            wide._scheduler = attrs.evolve(self._scheduler, runs=runs)
         return plain(wide, checked_id(tenant_id, "tenant_id"))
 
     Scoria.for_tenant = for_tenant  # type: ignore[method-assign]

@@ -1,102 +1,81 @@
 """Wrong on purpose: what the kit makes of who acts."""
 
-from lab.mutants.kit import catalogue
+from collections.abc import Mapping
+from uuid import UUID
+
+from attrs import evolve
+
+from lab.mutants.kit import catalogue, instead_of, put
+from scoria_core import identity, scoria
+from scoria_core.errors import InvalidIdentity
 
 breaks = catalogue()
 
-breaks.add(
-    "a blank id is taken",
-    "IDENTITY-1",
-    "An identity names",
-    [("identity:checked_id", "if problem := name_problem(text):", "if problem := None:")],
-)
-breaks.add(
-    "true is taken for an id",
-    "IDENTITY-1",
-    "An identity names",
-    [("identity:checked_id", "isinstance(plain, bool) or not", "not")],
-)
-breaks.add(
-    "a missing id is filled in",
-    "IDENTITY-1",
-    "nobody",
-    [
-        (
-            "identity:checked_id",
-            "if plain is None:",
-            ("plain = 'nobody' if plain is None else plain\n    if plain is None:"),
-        )
-    ],
-)
-breaks.add(
-    "a UUID is no id",
-    "IDENTITY-2",
-    "actor_id is UUID",
-    [("identity:checked_id", "str | int | UUID):", "str | int):")],
-)
-breaks.add(
-    "numbers are padded",
-    "IDENTITY-2",
-    "00000042",
-    [("identity:_text_of", "str(int(plain))", "f'{plain:08}'")],
-)
-breaks.add(
-    "the id of an object is not looked for",
-    "IDENTITY-2",
-    "an object",
-    [("identity:_id_of", 'getattr(value, "id", value)', "value")],
-)
-breaks.add(
-    "an identity takes the token of its session along",
-    "IDENTITY-3",
-    "token",
-    [
-        (
-            "identity:Identity._from_edge",
-            'metadata=get("metadata")',
-            'metadata={"token": get("token")}',
-        )
-    ],
-)
-breaks.add(
-    "only the first name of an id is looked for",
-    "IDENTITY-3",
-    "is missing",
-    [("identity:_id_at_edge", "for found in names:", "for found in names[:1]:")],
-)
-breaks.add(
-    "an identity at the edge has a tenant by default",
-    "IDENTITY-3",
-    "An identity is not taken",
-    [
-        (
-            "identity:_id_at_edge",
-            "looked_for = ",
-            'if name == "tenant_id":\n        return "default"\n    looked_for = ',
-        )
-    ],
-)
-breaks.add(
-    "the metadata of an identity is dropped",
-    "IDENTITY-4",
-    "reads back",
-    [
-        (
-            "scoria:Scoria._identity",
-            'self._validator.payload(identity.metadata, "identity.metadata")',
-            "{}",
-        )
-    ],
-)
-breaks.add(
-    "the metadata of an identity is not checked",
-    "IDENTITY-4",
-    "is a payload",
-    [
-        (
-            "identity:Identity.__init__",
-            'checked_payload({} if metadata is None else metadata, "identity.metadata")',
-            "metadata or {}",
-        )
-    ],
-)
+
+@breaks("IDENTITY-1", "An identity names")
+def a_blank_id_is_taken():
+    put(identity, name_problem=lambda text: None)
+
+
+@breaks("IDENTITY-1", "An identity names")
+@instead_of(identity._id_of)
+def true_is_taken_for_an_id(right, value):
+    found = right(value)
+    return int(found) if isinstance(found, bool) else found
+
+
+@breaks("IDENTITY-1", "nobody")
+@instead_of(identity._id_of)
+def a_missing_id_is_filled_in(right, value):
+    return right("nobody" if value is None else value)
+
+
+@breaks("IDENTITY-2", "actor_id is UUID")
+@instead_of(identity.checked_id)
+def a_UUID_is_no_id(right, value, name):
+    if isinstance(value, UUID):
+        raise InvalidIdentity(name, "is UUID")
+    return right(value, name)
+
+
+@breaks("IDENTITY-2", "00000042")
+@instead_of(identity._text_of)
+def numbers_are_padded(right, plain):
+    return right(plain).zfill(8) if isinstance(plain, int) else right(plain)
+
+
+@breaks("IDENTITY-2", "an object")
+@instead_of(identity._id_of)
+def the_id_of_an_object_is_not_looked_for(right, value):
+    return right(value) if isinstance(value, Mapping) else value
+
+
+@breaks("IDENTITY-3", "token")
+@instead_of(identity.Identity._from_edge)
+def an_identity_takes_the_token_of_its_session_along(right, cls, get):
+    return right(cls, lambda name: {"token": get("token")} if name == "metadata" else get(name))
+
+
+@breaks("IDENTITY-3", "is missing")
+@instead_of(identity._id_at_edge)
+def only_the_first_name_of_an_id_is_looked_for(right, get, name, names):
+    return right(get, name, names[:1])
+
+
+@breaks("IDENTITY-3", "An identity is not taken")
+@instead_of(identity._id_at_edge)
+def an_identity_at_the_edge_has_a_tenant_by_default(right, get, name, names):
+    if name == "tenant_id" and all(get(each) is None for each in names):
+        return "default"
+    return right(get, name, names)
+
+
+@breaks("IDENTITY-4", "reads back")
+@instead_of(scoria.Scoria._identity)
+def the_metadata_of_an_identity_is_dropped(right, self, identity):
+    return evolve(right(self, identity), metadata={})
+
+
+@breaks("IDENTITY-4", "is a payload")
+def the_metadata_of_an_identity_is_not_checked():
+    put(identity, checked_payload=lambda value, path: value)

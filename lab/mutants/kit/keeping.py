@@ -1,105 +1,83 @@
 """Wrong on purpose: what the kit does with the runs that it keeps between calls."""
 
-from lab.mutants.kit import catalogue
+from attrs import evolve
+
+from lab.mutants.kit import catalogue, instead_of, of_all_tenants, put
+from scoria_core import repository, run, scoria
+from scoria_core.validation import checked_run_id
 
 breaks = catalogue()
 
-breaks.add(
-    "a run that is kept is not read again",
-    "READ-1",
-    "as another host left it",
-    [
-        (
-            "repository:RunRepository.load",
-            "is_name = ",
-            (
-                "run = self.cache.check_out(run_id)\n"
-                "    if run is not None and self.tenant_id in (None, run.tenant_id):\n"
-                "        return run\n"
-                "    is_name = "
-            ),
-        )
-    ],
-)
-breaks.add(
-    "a refusal is that of a run as it was",
-    "RUN-11",
-    "A run that failed in another host",
-    [
-        (
-            "repository:RunRepository._change_cached",
-            "except ScoriaError:\n        return None",
-            "except ZeroDivisionError:\n        return None",
-        )
-    ],
-)
-breaks.add(
-    "there is nothing to do in a run as it was",
-    "STEP-4",
-    "A step that another host queued",
-    [("repository:RunRepository._change_cached", " if change.records else None", "")],
-)
+
+@breaks("READ-1", "as another host left it")
+@instead_of(repository.RunRepository.load)
+def a_run_that_is_kept_is_not_read_again(right, self, run_id):
+    kept = self.cache.check_out(run_id)
+    is_in_view = kept is not None and self.tenant_id in (None, kept.tenant_id)
+    return kept if is_in_view else right(self, run_id)
+
+
+@breaks("RUN-11", "A run that failed in another host")
+def a_refusal_is_that_of_a_run_as_it_was():
+    put(repository, ScoriaError=())  # what is caught to decide anew on the run as it is
+
+
+@breaks("STEP-4", "A step that another host queued")
+@instead_of(repository.RunRepository._change_cached)
+def there_is_nothing_to_do_in_a_run_as_it_was(right, self, run_id, decide, actor_id):
+    nothing = []
+
+    def noted(change):
+        decided = decide(change)
+        if not change.records:
+            nothing.append((change.run, decided))
+        return decided
+
+    changed = right(self, run_id, noted, actor_id)
+    return nothing[0] if nothing else changed
+
+
 breaks.add(
     "a run that is kept is given to every tenant",
     "TENANT-1",
     "Another tenant's run",
-    [
-        (
-            "repository:RunRepository._change_cached",
-            " or self.tenant_id not in (None, cached.tenant_id)",
-            "",
-        )
-    ],
+    instead_of(repository.RunRepository._change_cached)(of_all_tenants),
 )
-breaks.add(
-    "a journal that was read once is not checked again",
-    "JOURNAL-3",
-    "changed in",
-    [("repository:RunRepository._replayed", " or not cached.is_prefix_of(records)", "")],
-)
-breaks.add(
-    "the end of a journal is all that is compared",
-    "JOURNAL-3",
-    "changed in",
-    [
-        (
-            "run:Run.is_prefix_of",
-            "list(records[: len(self.records)]) == self.records",
-            "records[len(self.records) - 1] == self.records[-1]",
-        )
-    ],
-)
-breaks.add(
-    "a summary holds what is kept",
-    "READ-4",
-    "What was read is not what is stored",
-    [("run:Run.summary", "copied(self.facts.metadata)", "self.facts.metadata")],
-)
-breaks.add(
-    "a request is handed out as it is kept",
-    "READ-4",
-    "What was read is not what is stored",
-    [("run:_handed_out", "evolve(approval, arguments=copied(approval.arguments))", "approval")],
-)
-breaks.add(
-    "a run is kept though its detail was handed out",
-    "READ-4",
-    "What was read is not what is stored",
-    [
-        (
-            "scoria:Scoria.get_run_detail",
-            "return self._runs.load(checked_run_id(run_id)).detail(self._runs.now())",
-            (
-                "run = self._runs.load(checked_run_id(run_id))\n"
-                "    self._runs.cache.put_back(run)\n"
-                "    return run.detail(self._runs.now())"
-            ),
-        )
-    ],
-)
-breaks.add(
-    "a handler gets the input that is kept",
-    "READ-4",
-    "What a handler was given",
-    [("run:Run.step_view", "input=copied(step.input)", "input=step.input")],
-)
+
+
+@breaks("JOURNAL-3", "changed in")
+@instead_of(run.Run.is_prefix_of)
+def a_journal_that_was_read_once_is_not_checked_again(right, self, records):
+    return True
+
+
+@breaks("JOURNAL-3", "changed in")
+@instead_of(run.Run.is_prefix_of)
+def the_end_of_a_journal_is_all_that_is_compared(right, self, records):
+    return records[self.version - 1] == self.records[-1]
+
+
+@breaks("READ-4", "What was read is not what is stored")
+@instead_of(run.Run.summary)
+def a_summary_holds_what_is_kept(right, self, now):
+    return evolve(right(self, now), metadata=self.facts.metadata)
+
+
+@breaks("READ-4", "What was read is not what is stored")
+@instead_of(run._handed_out)
+def a_request_is_handed_out_as_it_is_kept(right, approval):
+    return approval
+
+
+@breaks("READ-4", "What was read is not what is stored")
+@instead_of(scoria.Scoria.get_run_detail)
+def a_run_is_kept_though_its_detail_was_handed_out(right, self, run_id):
+    run = self._runs.load(checked_run_id(run_id))
+    self._runs.cache.put_back(run)
+    return run.detail(self._runs.now())
+
+
+@breaks("READ-4", "What a handler was given")
+@instead_of(run.Run.step_view)
+def a_handler_gets_the_input_that_is_kept(right, self, step_id, now):
+    return evolve(right(self, step_id, now), input=self.steps[step_id].input)

@@ -1,275 +1,205 @@
 """Wrong on purpose: what the kit does with steps."""
 
-from lab.mutants.kit import catalogue
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from lab.mutants.kit import catalogue, instead_of
+from scoria_core import decisions, execution, handlers, repository, run, scheduling, validation
+from scoria_core.lifecycles import RunStatus, StepStatus
+from scoria_core.outcomes import Completed, Failed, Outcome
 
 breaks = catalogue()
 
-breaks.add(
-    "start does not carry out its step",
-    "STEP-3",
-    "before start returns",
-    [("scoria:Scoria._start", "run = self._carried_out(execution, run, step, resolved)", "pass")],
-)
-breaks.add(
-    "a step without a handler is taken for done",
-    "STEP-4",
-    "stays queued",
-    [
-        ("decisions:claim_next", "if step is None or step.kind not in kinds:", "if step is None:"),
-        (
-            "execution:Execution._outcome",
-            "self.handlers[step.kind]",
-            "self.handlers.get(step.kind, lambda *_: None)",
-        ),
-    ],
-)
-breaks.add(
-    "the handler is entered before the claim is stored",
-    "STEP-5",
-    "on record before the handler is entered",
-    [
-        (
-            "scoria:Scoria._carry_on",
-            "run, step = self._runs.change(",
-            (
-                "change = self._runs._change(self._runs.load(named), None)\n"
-                "        if step := decide(change):\n"
-                "            execution.handlers[step.kind](step, "
-                "change.run.summary(self._runs.now()))\n"
-                "        run, step = self._runs.change("
-            ),
-        )
-    ],
-)
-breaks.add(
-    "the outcome of a handler is not stored",
-    "STEP-6",
-    "on record when the call returns",
-    [
-        (
-            "execution:Execution._record",
-            "conclude = _conclusion(step, outcome)\n",
-            (
-                "conclude = _conclusion(step, outcome)\n"
-                "    change = self.repository._change(self.repository.load(step.run_id), None)\n"
-                "    return change.run, conclude(change), None\n"
-            ),
-        )
-    ],
-)
-breaks.add(
-    "a step begins while one waits",
-    "STEP-7",
-    "while one waits for a person",
-    [
-        (
-            "decisions:claim_next",
-            "if run.status != RunStatus.RUNNING or run.active_step() is not None:",
-            "if run.status == RunStatus.FAILED:",
-        )
-    ],
-)
+
+@breaks("STEP-3", "before start returns")
+@instead_of(repository.RunRepository.create)
+def start_does_not_carry_out_its_step(right, self, *given):
+    run, _ = right(self, *given)
+    return run, None
+
+
+class _ForEveryKind(dict[str, Any]):
+    """Handlers that have one for every kind."""
+
+    def __bool__(self):
+        return True
+
+    def __contains__(self, kind):
+        return True
+
+    def __missing__(self, kind):
+        return lambda step, run: None
+
+
+@breaks("STEP-4", "stays queued")
+@instead_of(scheduling.Scheduler._with)
+def a_step_without_a_handler_is_taken_for_done(right, self, given):
+    return _ForEveryKind(right(self, given))
+
+
+@breaks("STEP-5", "on record before the handler is entered")
+@instead_of(execution.Execution.claim)
+def the_handler_is_entered_before_the_claim_is_stored(right, self, change):
+    step = right(self, change)
+    is_stored = change.run.version > len(change.records)
+    if step is not None and is_stored:
+        self.handlers[step.kind](step, change.run.summary(change.at))
+    return step
+
+
+@breaks("STEP-6", "on record when the call returns")
+@instead_of(execution.Execution._record)
+def the_outcome_of_a_handler_is_not_stored(right, self, step, outcome):
+    change = self.repository._change(self.repository.load(step.run_id), None)
+    return change.run, execution._conclusion(step, outcome)(change), None
+
+
+def _claimed_beside(right, change, *given):
+    """Claim a step as if none was active."""
+    run, active = change.run, change.run._active
+    run._active = {}
+    step = right(change, *given)
+    run._active = {**active, **run._active}
+    return step
+
+
+@breaks("STEP-7", "while one waits for a person")
+@instead_of(decisions.claim_next)
+def a_step_begins_while_one_waits(right, change, *given):
+    status = change.run.status
+    if status == RunStatus.WAITING_FOR_APPROVAL:
+        change.run.status = RunStatus.RUNNING
+    step = _claimed_beside(right, change, *given)
+    change.run.status = status
+    return step
+
+
 breaks.add(
     "a step begins while one is at work",
     "STEP-7",
     "while one is at work",
-    [("decisions:claim_next", " or run.active_step() is not None", "")],
+    instead_of(decisions.claim_next)(_claimed_beside),
 )
-breaks.add(
-    "the step that was added last runs first",
-    "STEP-8",
-    "the order in which they were added",
-    [
-        (
-            "decisions:claim_next",
-            "next(run.queued_steps(), None)",
-            "next(reversed(list(run.queued_steps())), None)",
-        )
-    ],
-)
-breaks.add(
-    "a step overtakes one without a handler",
-    "STEP-8",
-    "does not overtake",
-    [
-        (
-            "decisions:claim_next",
-            "next(run.queued_steps(), None)",
-            "next((each for each in run.queued_steps() if each.kind in kinds), None)",
-        )
-    ],
-)
-breaks.add(
-    "a mapping is no answer",
-    "STEP-9",
-    "a mapping",
-    [("validation:Validator.outcome", "case None | Mapping():", "case None:")],
-)
-breaks.add(
-    "Failed completes the step",
-    "STEP-9",
-    "Failed",
-    [
-        (
-            "decisions:conclude",
-            '_fail_step(change, claimed.step_id, StepError("Failed", reason, details))',
-            "_complete_step(change, claimed.step_id, None)",
-        )
-    ],
-)
-breaks.add(
-    "any answer is kept as text",
-    "STEP-10",
-    "Any other answer fails the step",
-    [
-        (
-            "validation:Validator.outcome",
-            "raise InvalidPayload(",
-            ("return Completed({'said': str(answer)})\n    raise InvalidPayload("),
-        )
-    ],
-)
-breaks.add(
-    "an exception is kept without its type",
-    "STEP-11",
-    "LookupError",
-    [
-        (
-            "handlers:error_of",
-            "StepError(type(error).__name__[:MAX_NAME], message,",
-            "StepError('Error', message,",
-        )
-    ],
-)
-breaks.add(
-    "an exception is kept without its message",
-    "STEP-11",
-    "LookupError",
-    [
-        (
-            "handlers:error_of",
-            "StepError(type(error).__name__[:MAX_NAME], message,",
-            "StepError(type(error).__name__[:MAX_NAME], '',",
-        )
-    ],
-)
-breaks.add(
-    "the handlers of the facade come first",
-    "STEP-12",
-    "A handler is given per call or to the facade",
-    [
-        (
-            "scoria:Scoria._handlers_for",
-            "{**self._handlers, **resolve(handlers)}",
-            "{**resolve(handlers), **self._handlers}",
-        )
-    ],
-)
-breaks.add(
-    "the handlers of the facade are not used",
-    "STEP-12",
-    "to the facade",
-    [
-        (
-            "scoria:Scoria._handlers_for",
-            "{**self._handlers, **resolve(handlers)}",
-            "resolve(handlers)",
-        )
-    ],
-)
-breaks.add(
-    "a handler is looked up when it is called",
-    "STEP-13",
-    "no_such_module",
-    [
-        (
-            "handlers:_resolved",
-            "handler = _named(kind, handler)",
-            "return lambda *_: _named(kind, handler)",
-        )
-    ],
-)
-breaks.add(
-    "what cannot be called is taken for a handler",
-    "STEP-13",
-    "7",
-    [("handlers:_resolved", "if not callable(handler):", "if False:")],
-)
-breaks.add(
-    "a coroutine is not awaited",
-    "STEP-14",
-    "A handler that is a coroutine function is awaited",
-    [
-        (
-            "handlers:call",
-            "    is_async()\n",
-            "    return answer.close()\n",
-        )
-    ],
-)
-breaks.add(
-    "a late answer is recorded",
-    "STEP-15",
-    "not recorded",
-    [("decisions:is_still_claimed", " and step.attempt == claimed.attempt", "")],
-)
-breaks.add(
-    "an answer after the end breaks the call",
-    "STEP-15",
-    "cancelled",
-    [
-        (
-            "decisions:is_still_claimed",
-            "step.status == StepStatus.RUNNING and step.attempt == claimed.attempt",
-            "True",
-        )
-    ],
-)
-breaks.add(
-    "a step that was stopped stays running",
-    "STEP-16",
-    "goes back to the queue",
-    [
-        (
-            "execution:Execution._release",
-            "return decisions.release(change, step)",
-            "return False",
-        )
-    ],
-)
-breaks.add(
-    "a step that was stopped keeps its attempt",
-    "STEP-16",
-    "goes back to the queue",
-    [
-        (
-            "run:_step_changes",
-            'case "retry" | "release":',
-            ('case "release":\n            return {}\n        case "retry":'),
-        )
-    ],
-)
-breaks.add(
-    "a failed run takes another step",
-    "STEP-17",
-    "A run that failed or ended takes no other step",
-    [
-        (
-            "decisions:add_step",
-            "(RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL)",
-            "(RunStatus.RUNNING, RunStatus.WAITING_FOR_APPROVAL, RunStatus.FAILED)",
-        )
-    ],
-)
-breaks.add(
-    "a retry of what did not fail is taken for done",
-    "STEP-2",
-    "A step is not moved by a call out of place",
-    [
-        (
-            "decisions:retry",
-            "run = change.run",
-            ("run = change.run\n    if run.status != RunStatus.FAILED:\n        return"),
-        )
-    ],
-)
+
+
+@breaks("STEP-8", "the order in which they were added")
+@instead_of(run.Run.queued_steps)
+def the_step_that_was_added_last_runs_first(right, self):
+    return reversed(list(right(self)))
+
+
+@breaks("STEP-8", "does not overtake")
+@instead_of(decisions.claim_next)
+def a_step_overtakes_one_without_a_handler(right, change, kinds, lease):
+    run, uncompleted = change.run, change.run._uncompleted
+    run._uncompleted = {each: None for each in uncompleted if run.steps[each].kind in kinds}
+    step = right(change, kinds, lease)
+    run._uncompleted = uncompleted
+    return step
+
+
+@breaks("STEP-9", "a mapping")
+@instead_of(validation.Validator.outcome)
+def a_mapping_is_no_answer(right, self, answer):
+    return right(self, object() if isinstance(answer, Mapping) else answer)
+
+
+@breaks("STEP-9", "Failed")
+@instead_of(decisions.conclude)
+def Failed_completes_the_step(right, change, claimed, outcome, **named):
+    done = Completed() if isinstance(outcome, Failed) else outcome
+    return right(change, claimed, done, **named)
+
+
+@breaks("STEP-10", "Any other answer fails the step")
+@instead_of(validation.Validator.outcome)
+def any_answer_is_kept_as_text(right, self, answer):
+    is_answer = isinstance(answer, Outcome | Mapping | None)
+    return right(self, answer if is_answer else {"said": str(answer)})
+
+
+@breaks("STEP-11", "LookupError")
+@instead_of(handlers.error_of)
+def an_exception_is_kept_without_its_type(right, error):
+    return evolve(right(error), type="Error")
+
+
+@breaks("STEP-11", "LookupError")
+@instead_of(handlers.error_of)
+def an_exception_is_kept_without_its_message(right, error):
+    return evolve(right(error), message="")
+
+
+@breaks("STEP-12", "A handler is given per call or to the facade")
+@instead_of(scheduling.Scheduler._with)
+def the_handlers_of_the_facade_come_first(right, self, given):
+    return {**right(self, given), **self.handlers}
+
+
+@breaks("STEP-12", "to the facade")
+@instead_of(scheduling.Scheduler._with)
+def the_handlers_of_the_facade_are_not_used(right, self, given):
+    return handlers.resolve(given)
+
+
+@breaks("STEP-13", "no_such_module")
+@instead_of(handlers._resolved)
+def a_handler_is_looked_up_when_it_is_called(right, kind, handler):
+    if isinstance(handler, str):
+        return lambda *given: right(kind, handler)(*given)
+    return right(kind, handler)
+
+
+@breaks("STEP-13", "7")
+@instead_of(handlers._resolved)
+def what_cannot_be_called_is_taken_for_a_handler(right, kind, handler):
+    return right(kind, handler) if isinstance(handler, str) else handler
+
+
+@breaks("STEP-14", "A handler that is a coroutine function is awaited")
+@instead_of(handlers._run)
+def a_coroutine_is_not_awaited(right, awaitable):
+    awaitable.close()
+
+
+@breaks("STEP-15", "not recorded")
+@instead_of(decisions.is_still_claimed)
+def a_late_answer_is_recorded(right, run, claimed):
+    return run.steps[claimed.step_id].status == StepStatus.RUNNING
+
+
+@breaks("STEP-15", "cancelled")
+@instead_of(decisions.is_still_claimed)
+def an_answer_after_the_end_breaks_the_call(right, run, claimed):
+    return True
+
+
+@breaks("STEP-16", "goes back to the queue")
+@instead_of(execution.Execution._release)
+def a_step_that_was_stopped_stays_running(right, self, change):
+    return False
+
+
+@breaks("STEP-16", "goes back to the queue")
+@instead_of(run._step_changes)
+def a_step_that_was_stopped_keeps_its_attempt(right, step, entry):
+    changes = right(step, entry)
+    return {**changes, "attempt": step.attempt} if entry.trigger == "release" else changes
+
+
+@breaks("STEP-17", "A run that failed or ended takes no other step")
+@instead_of(decisions.add_step)
+def a_failed_run_takes_another_step(right, change, spec):
+    if change.run.status == RunStatus.FAILED:
+        decisions._queue(change, change.new_id(), spec)
+    else:
+        right(change, spec)
+
+
+@breaks("STEP-2", "A step is not moved by a call out of place")
+@instead_of(decisions.retry)
+def a_retry_of_what_did_not_fail_is_taken_for_done(right, change):
+    if change.run.status == RunStatus.FAILED:
+        right(change)

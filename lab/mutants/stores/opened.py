@@ -19,7 +19,7 @@ from scoria_memory import MemoryStore
 def opens(mutant: Wrong) -> StoreFactory:
     """Return what opens a store that is wrong as this mutant is.
 
-    One that is wrong by an edit of a right store changes that for the rest of the process.
+    One that changes what a right store is built on changes that for the rest of the process.
     """
     right, subject.open = subject.open, lambda _: MemoryStore()
     try:

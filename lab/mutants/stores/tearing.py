@@ -5,30 +5,50 @@ None of them waits to be killed: each is as its author would have written it.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from lab.mutants.kit import put
 from lab.mutants.stores.around import KILLED, installed
-from lab.mutants.wrong import Catalogue, edit
+from lab.mutants.wrong import Catalogue
 from scoria_core.ports import Record
 from scoria_sqlite import PrunableSQLiteStore
 
 
+class _Unsafe(sqlite3.Connection):
+    """A connection that waits for no disk, and keeps its journal otherwise."""
+
+    mode = ""
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement.startswith("PRAGMA synchronous"):
+            statement = "PRAGMA synchronous = OFF"
+        if statement.startswith("PRAGMA journal_mode"):
+            statement = f"PRAGMA journal_mode = {self.mode}"
+        return super().execute(statement, *values)
+
+
+class _InMemory(_Unsafe):
+    mode = "MEMORY"
+
+
+class _Nowhere(_Unsafe):
+    mode = "OFF"
+
+
 def _installed(wrong: Any) -> None:
-    """Open stores of a class, or right ones whose connections are set otherwise."""
-    if isinstance(wrong, type):
+    """Open stores of a class, or right ones with connections of a class."""
+    if issubclass(wrong, sqlite3.Connection):
+        put(sqlite3, connect=partial(sqlite3.connect, factory=wrong))
+        installed(PrunableSQLiteStore)
+    else:
         installed(wrong)
-        return
-    installed(PrunableSQLiteStore)
-    edit("scoria_sqlite.store:_connect", wrong)
 
 
 breaks = Catalogue("store", _installed)
 
-NOT_SYNCHRONOUS = ("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
-
-for name, mode in (("its journal is in memory", "MEMORY"), ("it has no journal", "OFF")):
-    set_otherwise = ("PRAGMA journal_mode = WAL", f"PRAGMA journal_mode = {mode}")
-    breaks.add(name, "STORE-38", KILLED, [NOT_SYNCHRONOUS, set_otherwise])
+breaks.add("its journal is in memory", "STORE-38", KILLED, _InMemory)
+breaks.add("it has no journal", "STORE-38", KILLED, _Nowhere)
 
 
 @breaks("STORE-37", KILLED)
