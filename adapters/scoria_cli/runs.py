@@ -230,15 +230,18 @@ def retry(run_id: str, store: str, actor: str) -> None:
         _tell(scoria.retry_run(run_id, actor_id=actor))
 
 
+def _callable(policy: object) -> Any:
+    if not callable(policy):  # None among them, which would be no policy at all
+        raise TypeError(f"it is {type(policy).__name__}")
+    return policy
+
+
 def _deciding(store: str, policy: str | None) -> Scoria:
     opened = existing_store(store)
     if policy is None:
         return Scoria(opened)
     try:
-        may_decide: Any = named(policy)
-        if may_decide is None:  # that would be no policy at all
-            raise TypeError("it is None")
-        return Scoria(opened, may_decide=may_decide)
+        return Scoria(opened, may_decide=_callable(named(policy)))
     except (Exception, SystemExit) as error:
         opened.close()
         problem = (

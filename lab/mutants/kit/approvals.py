@@ -4,19 +4,17 @@ from attrs import evolve
 
 from lab.mutants.kit import catalogue, instead_of, put, replace, without
 from scoria_core import decisions, repository, run, scoria
-from scoria_core.errors import ApprovalPending
+from scoria_core.errors import ApprovalNotPending, ApprovalPending
 from scoria_core.identity import checked_id
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 
 breaks = catalogue()
 
-NOT_DECIDED = (None, ApprovalStatus.PENDING, ApprovalStatus.EXPIRED)
-
 
 @breaks("APPROVAL-3", "need a person")
-@instead_of(decisions._request_approval)
-def a_request_is_shown_without_its_reason(right, change, step_id, needs):
-    right(change, step_id, evolve(needs, reason=""))
+@instead_of(decisions._asked)
+def a_request_is_shown_without_its_reason(right, step_id, needs, at):
+    return right(step_id, evolve(needs, reason=""), at)
 
 
 breaks.add(
@@ -29,10 +27,10 @@ breaks.add(
 
 @breaks("APPROVAL-4", "A run waits exactly")
 @instead_of(run.Run._index)
-def a_step_that_asks_again_keeps_its_first_request(right, self, made):
-    first = dict(self._approval_of)
-    right(self, made)
-    self._approval_of.update(first)
+def a_step_that_asks_again_keeps_its_first_request(right, self, entry):
+    first = {step_id: asked for step_id, asked in self._requests_of.items() if asked}
+    right(self, entry)
+    self._requests_of.update(first)
 
 
 @breaks("APPROVAL-5", "reviewer-7")
@@ -52,34 +50,48 @@ def _status_of(change, approval_id):
     return approval and change.run.as_of(approval, change.at).status
 
 
+def _unless_decided(right, change, decision):
+    """Return the request, as pending where it was decided."""
+    try:
+        return right(change, decision)
+    except ApprovalNotPending as error:
+        if error.state not in (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED):
+            raise
+        return change.run.approvals[decision.approval_id]
+
+
+def _decide_once(right, change, decision, approval):
+    if approval.status == ApprovalStatus.PENDING:
+        right(change, decision, approval)
+
+
 @breaks("APPROVAL-6", "A decision is made once")
-@instead_of(decisions.approve, decisions.reject)
-def a_decision_may_be_taken_back(right, change, approval_id, note):
-    if _status_of(change, approval_id) in NOT_DECIDED:
-        right(change, approval_id, note)
+def a_decision_may_be_taken_back():
+    replace(decisions._pending, _unless_decided)
+    replace(decisions.decide, _decide_once)
 
 
 @breaks("APPROVAL-7", "ApprovalNotPending")
-@instead_of(decisions.approve)
-def a_second_decision_is_lost_in_silence(right, change, approval_id, note):
-    if _status_of(change, approval_id) in NOT_DECIDED:
-        right(change, approval_id, note)
+def a_second_decision_is_lost_in_silence():
+    def pending(right, change, decision):
+        if decision.trigger == "approve":
+            return _unless_decided(right, change, decision)
+        return right(change, decision)
+
+    replace(decisions._pending, pending)
+    replace(decisions.decide, _decide_once)
 
 
 @breaks("APPROVAL-7", "Of one yes and one no")
 def a_rejection_overrules_an_approval():
-    def reject(right, change, approval_id, note):
-        if _status_of(change, approval_id) == ApprovalStatus.APPROVED:
-            decisions.cancel(change, note)
-        else:
-            right(change, approval_id, note)
+    def decide(right, change, decision, approval):
+        if approval.status == ApprovalStatus.APPROVED and decision.trigger == "reject":
+            decisions.cancel(change, decision.note)
+        elif approval.status == ApprovalStatus.PENDING:
+            right(change, decision, approval)
 
-    def approve(right, change, approval_id, note):
-        if _status_of(change, approval_id) != ApprovalStatus.REJECTED:
-            right(change, approval_id, note)
-
-    replace(decisions.reject, reject)
-    replace(decisions.approve, approve)
+    replace(decisions._pending, _unless_decided)
+    replace(decisions.decide, decide)
 
 
 @breaks("APPROVAL-8", "before a person has decided")
@@ -95,21 +107,20 @@ def a_run_is_resumed_before_anyone_decided(right, change):
 @breaks("APPROVAL-9", "An approved run is resumed")
 @instead_of(run.Run.step_view)
 def a_resumed_step_does_not_get_its_approval(right, self, step_id, now):
-    return evolve(right(self, step_id, now), approval=None)
+    return evolve(right(self, step_id, now), approvals=())
 
 
 @breaks("APPROVAL-9", "An approved run is resumed")
 @instead_of(run.Run.step_view)
 def a_resumed_step_gets_other_arguments(right, self, step_id, now):
     step = right(self, step_id, now)
-    return evolve(step, approval=step.approval and evolve(step.approval, arguments={}))
+    return evolve(step, approvals=tuple(evolve(each, arguments={}) for each in step.approvals))
 
 
 @breaks("APPROVAL-10", "What was rejected never runs again")
-@instead_of(decisions.reject)
-def a_rejected_approval_resumes(right, change, approval_id, note):
-    approval = decisions._pending(change, approval_id, "reject")
-    decisions._decide(change, approval, "reject", note)
+@instead_of(decisions.decide)
+def a_rejected_approval_resumes(right, change, decision, approval):
+    right(change, decision, evolve(approval, on_reject="resume"))
 
 
 @breaks("APPROVAL-10", "too risky")
@@ -128,17 +139,17 @@ def an_approval_never_expires(right, self, approval, now):
 
 @breaks("APPROVAL-11", "An expired approval authorises nothing")
 @instead_of(decisions._pending)
-def an_expired_approval_may_be_approved(right, change, approval_id, trigger):
-    approval = change.run.open_request()
-    is_named = approval is not None and approval.approval_id == approval_id
-    return approval if is_named else right(change, approval_id, trigger)
+def an_expired_approval_may_be_approved(right, change, decision):
+    named = [
+        each for each in change.run.open_requests() if each.approval_id == decision.approval_id
+    ]
+    return named[0] if named else right(change, decision)
 
 
 @breaks("APPROVAL-11", "An expired approval authorises nothing")
-@instead_of(run.Run._pending_approval)
+@instead_of(run.Run._pending_approvals)
 def a_listing_shows_an_expired_request_as_open(right, self, now):
-    approval = self.open_request()
-    return approval and run._handed_out(approval)
+    return tuple(map(run.handed_out, self.open_requests()))
 
 
 @breaks("APPROVAL-12", "The journal tells of an approval that expired")
@@ -150,7 +161,7 @@ def the_journal_keeps_no_expiry(right, change):
 @breaks("APPROVAL-13", "which is pending")
 @instead_of(decisions.resume)
 def an_expired_request_cannot_be_resumed(right, change):
-    if change.run.open_request() is not None:
+    if change.run.open_requests():
         run_id, status = change.run.run_id, change.run.status
         raise ApprovalPending("run", run_id, status, "resume", because=" which is pending")
     right(change)
@@ -158,23 +169,21 @@ def an_expired_request_cannot_be_resumed(right, change):
 
 @breaks("APPROVAL-14", "A decision has somebody who made it")
 @instead_of(scoria.Scoria._decide)
-def nobody_decides(right, self, decision, run_id, approval_id, decided_by, note):
-    return right(self, decision, run_id, approval_id, str(decided_by).strip() or "nobody", note)
+def nobody_decides(right, self, run_id, decision, decided_by):
+    return right(self, run_id, decision, str(decided_by).strip() or "nobody")
 
 
 @breaks("APPROVAL-14", "actor_id")
 @instead_of(scoria.Scoria._decide)
-def a_decision_by_nobody_names_another_field(
-    right, self, decision, run_id, approval_id, decided_by, note
-):
-    actor_id = checked_id(decided_by, "actor_id")
-    return right(self, decision, run_id, approval_id, actor_id, note)
+def a_decision_by_nobody_names_another_field(right, self, run_id, decision, decided_by):
+    return right(self, run_id, decision, checked_id(decided_by, "actor_id"))
 
 
 @breaks("APPROVAL-15", "does not count for another")
 @instead_of(decisions._pending)
-def any_approval_id_will_do(right, change, approval_id, trigger):
-    return right(change, next(iter(change.run.approvals), approval_id), trigger)
+def any_approval_id_will_do(right, change, decision):
+    first = next(iter(change.run.approvals), decision.approval_id)
+    return right(change, evolve(decision, approval_id=first))
 
 
 breaks.add(
@@ -195,7 +204,7 @@ def an_old_yes_authorises(right, self, approval, now):
 @breaks("APPROVAL-16", "authorises nothing")
 @instead_of(decisions.Change.move)
 def an_old_yes_is_shown_as_expired_and_used(right, self, subject, subject_id, trigger, **data):
-    if (subject, trigger) != ("approval", "expire") or self.run.open_request() is not None:
+    if (subject, trigger) != ("approval", "expire") or self.run.open_requests():
         right(self, subject, subject_id, trigger, **data)
 
 
@@ -208,7 +217,7 @@ def a_yes_that_was_used_in_time_is_shown_as_expired_later():
 @instead_of(decisions.resume_expired)
 def a_worker_resumes_what_a_person_decided_on(right, change, kinds):
     is_waiting = change.run.status == RunStatus.WAITING_FOR_APPROVAL
-    if is_waiting and change.run.open_request() is None:
+    if is_waiting and not change.run.open_requests():
         decisions.resume(change)
     return right(change, kinds)
 

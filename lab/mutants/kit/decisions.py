@@ -4,7 +4,7 @@ from attrs import evolve
 
 from lab.mutants.kit import catalogue, instead_of, put
 from scoria_core import decisions, run, scoria
-from scoria_core.errors import ApprovalPending, DecisionRefused, InvalidPayload
+from scoria_core.errors import ApprovalNotPending, ApprovalPending, DecisionRefused, InvalidPayload
 from scoria_core.lifecycles import ApprovalStatus, StepStatus
 from scoria_core.outcomes import Completed, StepSpec
 from scoria_core.validation import Validator
@@ -131,7 +131,9 @@ def every_no_ends_the_run(right, change, decision, approval):
 @instead_of(run.Run.step_view)
 def a_no_reads_as_a_yes(right, self, step_id, now):
     yes = {ApprovalStatus.REJECTED: ApprovalStatus.APPROVED}
-    return _of_each(right, self, step_id, now, status=lambda each: yes.get(each.status, each.status))
+    return _of_each(
+        right, self, step_id, now, status=lambda each: yes.get(each.status, each.status)
+    )
 
 
 @breaks("APPROVAL-23", "A no under")
@@ -260,9 +262,9 @@ def only_the_first_yes_of_several_expires(right, self, approval, now):
 def whichever_expired_lets_the_run_go_on(right, self, now):
     step = self.active_step()
     asked = [] if step is None else self.requests_of(step.step_id)
-    return any(self.as_of(each, now).status == ApprovalStatus.EXPIRED for each in asked) and not any(
-        self.as_of(each, now).status == ApprovalStatus.PENDING for each in asked
-    )
+    return any(
+        self.as_of(each, now).status == ApprovalStatus.EXPIRED for each in asked
+    ) and not any(self.as_of(each, now).status == ApprovalStatus.PENDING for each in asked)
 
 
 @breaks("STEP-25", "settled has expired")
@@ -407,7 +409,9 @@ def a_decision_never_resumes(right, change, decision, approval):
 @breaks("APPROVAL-29", "A decision may let the run go on")
 @instead_of(decisions.decide)
 def only_a_yes_resumes(right, change, decision, approval):
-    right(change, evolve(decision, resume=decision.trigger == "approve" and decision.resume), approval)
+    right(
+        change, evolve(decision, resume=decision.trigger == "approve" and decision.resume), approval
+    )
 
 
 @breaks("APPROVAL-29", "A decision may let the run go on")
@@ -498,6 +502,6 @@ def a_reminder_is_not_due(right, self, since):
 def a_refused_decision_does_not_say_who_decided(right, change, decision):
     try:
         return right(change, decision)
-    except decisions.ApprovalNotPending as error:
+    except ApprovalNotPending as error:
         error.decided_by = error.decided_at = None
         raise

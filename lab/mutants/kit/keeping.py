@@ -64,7 +64,7 @@ def a_summary_holds_what_is_kept(right, self, now):
 
 
 @breaks("READ-4", "What was read is not what is stored")
-@instead_of(run._handed_out)
+@instead_of(run.handed_out)
 def a_request_is_handed_out_as_it_is_kept(right, approval):
     return approval
 
