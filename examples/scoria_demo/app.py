@@ -40,6 +40,7 @@ STATUSES = MappingProxyType(
         "invalid_payload": 400,
         "invalid_handoff": 400,
         "unsafe_projected_context": 400,
+        "decision_refused": 403,
         "run_not_found": 404,
         "transition_refused": 409,
         "run_not_resumable": 409,

@@ -418,11 +418,19 @@ SERVED = (
     "asks",
     "asks_soon",
     "asks_then_fails",
+    "asks_two_people",
+    "asks_twice_at_once",
     "hands_off",
     "adds",
     "cancels",
 )
 """The kinds of step that a world has handlers for."""
+
+
+def _request(step: Step, **more: Any) -> NeedsApproval:
+    return NeedsApproval(
+        tool_name="send", arguments={"step": step.step_id}, reason="goes out", **more
+    )
 
 
 class World:
@@ -436,7 +444,7 @@ class World:
 
     def _noticing(self, handler: Callable[[Step, RunSummary], object]) -> Any:
         def noticing(step: Step, run: RunSummary) -> object:
-            self.seen.append((handler.__name__, step.step_id, step.attempt, step.approval))
+            self.seen.append((handler.__name__, step.step_id, step.attempt, step.approvals))
             try:
                 self._check(step, run)
             except AssertionError as problem:
@@ -451,9 +459,10 @@ class World:
         assert step in stored.steps, "the claim is durable before the handler is entered"
         assert run == stored.summary
         check_invariants(stored)
-        if step.approval is not None and step.approval.status == "approved":
-            assert step.approval.arguments == {"step": step.step_id}
-            assert step.approval.arguments_digest == digest({"step": step.step_id})
+        for approval in step.approvals:
+            assert approval.status != "pending"
+            assert approval.proposed_arguments == {"step": step.step_id}
+            assert approval.arguments_digest == digest(approval.arguments)
 
     def done(self, step: Step, _: RunSummary) -> object:
         """Complete."""
@@ -477,20 +486,26 @@ class World:
             signal.raise_signal(signal.SIGUSR1)
         return None
 
-    def asks(self, step: Step, _: RunSummary, expires_in: float | None = None) -> object:
+    def asks(self, step: Step, _: RunSummary, **more: Any) -> object:
         """Ask until approved."""
         if step.approval is not None and step.approval.status == "approved":
             return {"approved_by": step.approval.decided_by}
-        return NeedsApproval(
-            tool_name="send",
-            arguments={"step": step.step_id},
-            reason="goes out",
-            expires_in=expires_in,
-        )
+        return _request(step, **more)
 
     def asks_soon(self, step: Step, run: RunSummary) -> object:
         """Ask for an approval that expires."""
-        return self.asks(step, run, 60)
+        return self.asks(step, run, expires_in=60)
+
+    def asks_two_people(self, step: Step, run: RunSummary) -> object:
+        """Ask two people, and remind them."""
+        return self.asks(step, run, approvals_needed=2, remind_after=30, on_reject="resume")
+
+    def asks_twice_at_once(self, step: Step, _: RunSummary) -> object:
+        """Ask for two things at once, of which one may be edited and one expires."""
+        if step.approvals:
+            return {"decided": [each.status for each in step.approvals]}
+        edited = _request(step, may_edit=True, on_reject="resume", keep=["so far"])
+        return [edited, _request(step, expires_in=60)]
 
     def asks_then_fails(self, step: Step, run: RunSummary) -> object:
         """Fail once approved, and complete on that approval when retried."""
@@ -656,24 +671,25 @@ class Commands(RuleBasedStateMachine):
             )
         )
 
-    @precondition(lambda self: any(run.summary.pending_approval for run in self.known.values()))
-    @rule(pick=PICK, approves=st.booleans())
-    def decide(self, pick: int, approves: bool) -> None:
-        """Decide a request that is pending."""
-        pending = [
-            run.summary.pending_approval
-            for run in self.known.values()
-            if run.summary.pending_approval
-        ]
+    @precondition(lambda self: any(run.summary.pending_approvals for run in self.known.values()))
+    @rule(pick=PICK, approves=st.booleans(), edits=st.booleans(), resume=st.booleans())
+    def decide(self, pick: int, approves: bool, edits: bool, resume: bool) -> None:
+        """Decide a request that is pending, each time as another person."""
+        pending = [each for run in self.known.values() for each in run.summary.pending_approvals]
         approval = pending[pick % len(pending)]
+        options: dict[str, Any] = {
+            "approval_id": approval.approval_id,
+            "decided_by": f"reviewer-{len(approval.endorsements)}",
+            "resume": resume,
+        }
+        if approves and edits and approval.may_edit:
+            options["arguments"] = {"edited": pick}
         decision = "approve" if approves else "reject"
-        decided = self.do(
-            lambda world: getattr(world.scoria, decision)(
-                approval.run_id, approval_id=approval.approval_id, decided_by="reviewer-7"
-            )
-        )
+        decided = self.do(lambda world: getattr(world.scoria, decision)(approval.run_id, **options))
         assert isinstance(decided, RunSummary)
-        assert decided.pending_approval is None
+        is_endorsed = approves and len(approval.endorsements) + 1 < approval.approvals_needed
+        left = [each.approval_id for each in decided.pending_approvals]
+        assert (approval.approval_id in left) == is_endorsed
 
     @rule(pick=PICK, served=st.booleans(), again=st.sampled_from(["resume_run", "retry_run"]))
     def go_on(self, pick: int, served: bool, again: str) -> None:
@@ -708,8 +724,8 @@ class Commands(RuleBasedStateMachine):
 
     def _expiring(self) -> Iterator[bool]:
         for run in self.known.values():
-            approval = run.summary.pending_approval
-            yield approval is not None and approval.expires_at is not None
+            for approval in run.summary.pending_approvals:
+                yield approval.expires_at is not None
 
     @precondition(lambda self: self._failed())
     @rule(pick=PICK)

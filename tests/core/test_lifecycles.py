@@ -30,6 +30,8 @@ CONTRACT = {
         cancel           | queued, running, waiting_for_approval, failed | cancelled
     """,
     "approval": """
+        endorse  | pending | pending
+        remind   | pending | pending
         approve  | pending | approved
         reject   | pending | rejected
         expire   | pending, approved | expired

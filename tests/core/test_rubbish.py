@@ -76,11 +76,27 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
         lambda scoria: scoria.list_runs_with_damaged,
     ),
     "approve": (
-        {"run_id": "r", "approval_id": "a", "decided_by": "d", "note": "n"},
+        {
+            "run_id": "r",
+            "approval_id": "a",
+            "decided_by": "d",
+            "note": "n",
+            "arguments": {},
+            "answer": {},
+            "arguments_digest": "sha256:0",
+            "resume": True,
+        },
         lambda scoria: scoria.approve,
     ),
     "reject": (
-        {"run_id": "r", "approval_id": "a", "decided_by": "d", "note": "n"},
+        {
+            "run_id": "r",
+            "approval_id": "a",
+            "decided_by": "d",
+            "note": "n",
+            "arguments_digest": "sha256:0",
+            "resume": True,
+        },
         lambda scoria: scoria.reject,
     ),
     "resume_run": (

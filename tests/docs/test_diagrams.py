@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -294,7 +294,7 @@ def read_scxml(text: str) -> Mapping[str, Seen]:
 def _run_scxml(text: str, region: ElementTree.Element) -> Seen:
     states = {each.attrib["id"]: each.get(LABEL) for each in region}
     events = {each.attrib["event"]: each.get(LABEL) for each in region.iter(f"{SCXML}transition")}
-    moves = _explored(lambda path: _scxml_state(text, path, states), list(events))
+    moves = _explored(lambda path: _scxml_state(text, path, states), events)
     prefix = f"{region.get('id')}." if region.tag == f"{SCXML}state" else ""
 
     def name(id_: str) -> str:
@@ -308,27 +308,30 @@ def _run_scxml(text: str, region: ElementTree.Element) -> Seen:
     return seen(name(region.attrib["initial"]), terminal, spelled)
 
 
-def _scxml_state(text: str, path: tuple[str, ...], states: Mapping[str, object]) -> str:
-    """Return where the interpreter is after the events of `path`."""
+def _scxml_state(
+    text: str, path: tuple[str, ...], states: Mapping[str, object]
+) -> tuple[str, set[str]]:
+    """Return where the interpreter is after the events of `path`, and what it takes there."""
     machine = library("statemachine.io").load(text, format="scxml")()
     for event in path:
         machine.send(event)
     (state,) = {str(each) for each in machine.configuration_values} & set(states)
-    return state
+    return state, {each.id for each in machine.allowed_events}
 
 
 def _explored(
-    run: Callable[[tuple[str, ...]], str], events: list[str]
+    run: Callable[[tuple[str, ...]], tuple[str, set[str]]], events: Collection[str]
 ) -> list[tuple[str, str, str]]:
     """Send every event in every state that can be reached; return the moves that were made."""
-    paths = {run(()): tuple[str, ...]()}
+    paths = {run(())[0]: tuple[str, ...]()}
     moves, todo = [], list(paths)
     while todo:
         state = todo.pop()
+        taken = run(paths[state])[1]
         for event in events:
             path = (*paths[state], event)
-            after = run(path)
-            if after != state:
+            after, _ = run(path)
+            if after != state or event in taken:
                 moves.append((state, event, after))
             if after not in paths:
                 paths[after] = path
@@ -660,7 +663,7 @@ def test_scxml_asks_the_guard(holds: str, dest: str) -> None:
     guarded = text.replace('id="guard_1" expr="1"', f'id="guard_1" expr="{holds}"')
     assert 'scoria:label="in_stock"' in text
     states = {"open": None, "paid": None, "waiting_for_stock": None, "closed": None}
-    assert _scxml_state(guarded, ("note", "pay"), states) == dest
+    assert _scxml_state(guarded, ("note", "pay"), states)[0] == dest
 
 
 @pytest.mark.slow

@@ -15,11 +15,11 @@ from scoria_core import Handlers, NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
 from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
-from scoria_core.outcomes import MAX_FOLLOWING
+from scoria_core.outcomes import MAX_FOLLOWING, MAX_TOGETHER
 from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
 from scoria_core.ports import Record, RunKey
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
-from scoria_core.validation import MAX_PAGE
+from scoria_core.validation import MAX_KEPT_BYTES, MAX_PAGE, MAX_PEOPLE, MAX_SCHEMA_BYTES
 from scoria_memory import MemoryStore
 from tests.support import ROOT
 
@@ -95,6 +95,10 @@ def test_the_limits_are_those_of_the_code() -> None:
         MAX_PAGE,
         MAX_HANDOFFS_DEEP,
         MAX_FOLLOWING,
+        MAX_TOGETHER,
+        MAX_PEOPLE,
+        MAX_KEPT_BYTES,
+        MAX_SCHEMA_BYTES,
         MAX_MESSAGE,
         MAX_CAUSE,
     ]
@@ -152,9 +156,20 @@ def test_the_digest_of_a_start_can_be_made_from_the_page() -> None:
     assert keyed == 2
 
 
+def keys_told() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the keys of each type of entry, and those of each object in one, from the page."""
+    rows = rows_of("The data of an entry")
+    second = rows.index(["key", "keys"])
+    of_types, of_objects = (
+        {name: keys.split(", ") for name, keys in table}
+        for table in (rows[:second], rows[second + 1 :])
+    )
+    return of_types, of_objects
+
+
 def test_the_data_of_every_entry_has_the_keys_of_the_page() -> None:
     """Of every type that there is, in the order of the page; a question mark is sometimes there."""
-    told = {name: keys.split(", ") for name, keys in rows_of("The data of an entry")[:12]}
+    told = keys_told()[0]
     seen: dict[str, set[tuple[str, ...]]] = {}
     for entry in (entry for entries in _journals() for entry in entries):
         seen.setdefault(entry["type"], set()).add(tuple(entry["data"]))
@@ -175,7 +190,7 @@ def test_the_data_of_every_entry_has_the_keys_of_the_page() -> None:
 
 def test_what_is_inside_of_the_data_has_the_keys_of_the_page() -> None:
     """Each object that is not a host's own payload is told, key by key."""
-    told = {name: keys.split(", ") for name, keys in rows_of("The data of an entry")[13:]}
+    told = keys_told()[1]
     seen = {
         (name, tuple(data[name]))
         for entries in _journals()

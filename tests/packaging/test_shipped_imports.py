@@ -31,6 +31,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_evidence": "",
     "scoria_duckdb": "duckdb",
     "scoria_postgres": "postgres",
+    "scoria_schema": "schema",
     "scoria_web": "web",
     "scoria_cli": "cli",
     "scoria_features": "conformance",

@@ -441,7 +441,7 @@ def _nobody_was_asked(world: World) -> None:
 @then(parsers.parse('the handler saw the requests as "{statuses}"'))
 def _the_handler_saw_the_requests(world: World, statuses: str) -> None:
     step = _last_seen(world)
-    assert ", ".join(each.status for each in step.approvals) == statuses
+    assert [str(each.status) for each in step.approvals] == statuses.split(", ")
     assert step.approvals == world.detail.steps[0].approvals
     only = step.approvals[0] if len(step.approvals) == 1 else None
     assert step.approval == only
@@ -466,7 +466,7 @@ def _each_of_them_has_its_own(world: World) -> None:
 @then(parsers.parse('its requests are "{statuses}"'))
 def _its_requests_are(world: World, statuses: str) -> None:
     approvals = world.detail.approvals
-    assert ", ".join(each.status for each in approvals) == statuses
+    assert [each.status for each in approvals] == statuses.split(", ")
     moved = [_entries(world, each)[-1].to_state for each in approvals]
     assert moved == [each.status for each in approvals], "the journal tells something else"
 
@@ -474,7 +474,7 @@ def _its_requests_are(world: World, statuses: str) -> None:
 @then(parsers.parse('its requests read as "{statuses}"'))
 def _its_requests_read_as(world: World, statuses: str) -> None:
     detail = world.detail
-    assert ", ".join(each.status for each in detail.approvals) == statuses
+    assert [each.status for each in detail.approvals] == statuses.split(", ")
     pending = tuple(each for each in detail.approvals if each.status == "pending")
     assert detail.summary.pending_approvals == pending
     assert detail.summary.pending_approval == pending[0]
@@ -483,7 +483,7 @@ def _its_requests_read_as(world: World, statuses: str) -> None:
 @then(parsers.parse('it is endorsed by "{people}"'))
 def _it_is_endorsed_by(world: World, people: str) -> None:
     approval = _asked(world, 1)
-    assert ", ".join(each.by for each in approval.endorsements) == people
+    assert [each.by for each in approval.endorsements] == people.split(", ")
     votes = [each for each in _entries(world, approval) if each.trigger == "endorse"]
     assert [(each.by, each.at) for each in approval.endorsements] == [
         (entry.actor_id, entry.at) for entry in votes
