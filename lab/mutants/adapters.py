@@ -16,7 +16,8 @@ CATALOGUES = tuple(
     for name in (
         *(f"stores.{kind}" for kind in stores.KINDS),
         *("pages", "hosts", "machines"),
-        *("kit.identities", "kit.runs", "kit.approvals", "kit.steps", "kit.handoffs"),
+        *("kit.identities", "kit.runs", "kit.steps", "kit.handoffs"),
+        *("kit.approvals", "kit.decisions"),
         *("kit.records", "kit.recovery", "kit.keeping"),
     )
 )
