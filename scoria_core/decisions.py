@@ -517,7 +517,7 @@ def _asked(step_id: str, needs: NeedsApproval, at: datetime) -> dict[str, Any]:
         "expires_at": None if expires_in is None else (at + expires_in).isoformat(),
     }
     more = {
-        "may_edit": needs.may_edit or None,
+        "may_edit": None if needs.may_edit is False else needs.may_edit,
         "answer_schema": needs.answer_schema,
         "on_reject": needs.on_reject if needs.on_reject != "cancel" else None,
         "approvals_needed": needs.approvals_needed if needs.approvals_needed != 1 else None,

@@ -388,7 +388,7 @@ def handed_out(approval: Approval) -> Approval:
     arguments = copied(approval.arguments)
     is_edited = approval.proposed_arguments is not approval.arguments
     proposed = copied(approval.proposed_arguments) if is_edited else arguments
-    if not approval.may_edit and approval.answer_schema is None:
+    if approval.may_edit is False and approval.answer_schema is None:
         return evolve(approval, arguments=arguments, proposed_arguments=proposed)
     return evolve(
         approval,

@@ -2,7 +2,8 @@
 
 A schema may have been written by a model, so it is held to what ends soon: it refers to nothing
 but itself, its patterns are RE2's, which take linear time, and its keywords are counted as they are
-applied. `patternProperties` is refused, as `jsonschema` gives it to another engine.
+applied. `patternProperties` is refused, as `jsonschema` gives it to another engine; so is a
+`$schema` within, for which it would take another validator than the one that counts.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -23,13 +24,16 @@ from scoria_core.visible import visible_line
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-MAX_KEYWORDS = 200_000
+MAX_KEYWORDS = 300_000
 """How many keywords are applied in one check before it is given up."""
+
+MAX_KEYWORDS_OF_NOTHING = 20_000
+"""How many are applied to an empty object: more than a schema can have, unless they multiply."""
 
 MAX_MESSAGE = 200
 """How many characters are told of what does not fit."""
 
-_TOO_LONG = "takes too long to check against its schema"
+_TOO_LONG = "takes too long to check"
 
 _left: ContextVar[list[int]] = ContextVar("_left")
 
@@ -43,27 +47,44 @@ class JsonSchemas:
         """Say what is wrong with a schema in one line, or return None."""
         try:
             Draft202012Validator.check_schema(schema)
-            return next(_problems(schema), None)
+            problem = next(_problems(schema), None)
         except SchemaError as error:
             where = _path(error)
             return f"is no JSON Schema 2020-12: {where and f'at {where} '}{_message(error)}"
         except RecursionError:
             return "is no JSON Schema that can be read: it nests too deep"
+        if problem is None and _mismatch(schema, {}, MAX_KEYWORDS_OF_NOTHING) == ("", _TOO_LONG):
+            return _TOO_LONG
+        return problem
 
     def mismatch(self, schema: Mapping[str, object], value: object) -> tuple[str, str] | None:
         """Return where `value` does not fit a schema that has no problem, and why."""
-        token = _left.set([MAX_KEYWORDS])
-        try:
-            error = best_match(_Bounded(schema, registry=Registry()).iter_errors(value))
-        except (_TooLong, RecursionError):
-            return "", _TOO_LONG
-        finally:
-            _left.reset(token)
-        return None if error is None else (_path(error), f"does not fit: {_message(error)}")
+        return _mismatch(schema, value, MAX_KEYWORDS)
+
+
+def _mismatch(schema: Mapping[str, object], value: object, most: int) -> tuple[str, str] | None:
+    token = _left.set([most])
+    try:
+        validator = _Bounded(_without_dialect(schema), registry=Registry())
+        error = best_match(validator.iter_errors(value))
+    except (_TooLong, RecursionError):
+        return "", _TOO_LONG
+    except Exception as error:  # noqa: BLE001 - a number beyond what `jsonschema` reckons with
+        return (
+            "",
+            f"cannot be checked against its schema: {visible_line(str(error), MAX_MESSAGE)}",
+        )
+    finally:
+        _left.reset(token)
+    return None if error is None else (_path(error), f"does not fit: {_message(error)}")
 
 
 class _TooLong(Exception):
     """A check has applied as many keywords as it may."""
+
+
+def _without_dialect(schema: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def _counted(keyword: Keyword) -> Keyword:
@@ -118,24 +139,37 @@ def _problems(schema: Mapping[str, object]) -> Iterator[str]:
     if schema.get("$schema", DIALECT) != DIALECT:
         yield f"is of another dialect; leave $schema out, or say {DIALECT}"
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for keyword, value in _members(schema):
-        if keyword == "$id" and isinstance(value, str):
-            yield "has an $id; it is read alone, so leave that out"
-        if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
-            if not value.startswith("#"):
-                yield f"refers to {safe_repr(value)}; it may refer to itself alone, as #/$defs/name"
-                return
-            try:
-                resolver.lookup(value)
-            except Unresolvable:
-                yield f"refers to {safe_repr(value)}, which is not in it"
-        if keyword == "patternProperties":
-            yield "has patternProperties, which are not supported; name the properties"
-        if keyword == "pattern" and isinstance(value, str):
-            try:
-                _compiled(value)
-            except re2.error as error:
-                yield f"has the pattern {safe_repr(value)}, which RE2 does not take: {error}"
+    for keyword, value in _members(_without_dialect(schema)):
+        match keyword, value:
+            case "$schema", str() | list():  # a property may be called so
+                yield "has a $schema within; say it once, at the top"
+            case "$id", str():
+                yield "has an $id; it is read alone, so leave that out"
+            case "$ref" | "$dynamicRef", str():
+                yield from _problems_of_reference(value, resolver)
+            case "patternProperties", _:
+                yield "has patternProperties, which are not supported; name the properties"
+            case "pattern", str():
+                yield from _problems_of_pattern(value)
+
+
+def _problems_of_reference(named: str, resolver: Any) -> Iterator[str]:
+    if not named.startswith("#"):
+        yield f"refers to {safe_repr(named)}; it may refer to itself alone, as #/$defs/name"
+        return
+    try:
+        Draft202012Validator.check_schema(resolver.lookup(named).contents)
+    except Unresolvable:
+        yield f"refers to {safe_repr(named)}, which is not in it"
+    except SchemaError:
+        yield f"refers to {safe_repr(named)}, which is no schema"
+
+
+def _problems_of_pattern(pattern: str) -> Iterator[str]:
+    try:
+        _compiled(pattern)
+    except re2.error as error:
+        yield f"has the pattern {safe_repr(pattern)}, which RE2 does not take: {error}"
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:

@@ -19,7 +19,7 @@ LONG_JSON = 12
 MAX_INDENTED = 1_000_000
 """How many characters indented JSON may have; deep nesting turns more of it into white space."""
 
-MOST_COMPARED = 1_000
+MOST_COMPARED = 400
 """How many lines of JSON are compared with each other, on both sides together."""
 
 _ESCAPED = Markup('<span class="unseen">{}</span>')
@@ -40,6 +40,7 @@ _BADGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "expired": ("bad", "⊗"),
         "cancelled": ("idle", "⊘"),
         "withdrawn": ("idle", "↩"),
+        "mixed": ("idle", "◑"),
     }
 )
 

@@ -1,7 +1,7 @@
 """What each page shows, read from the facade of one tenant."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -67,9 +67,13 @@ class RunPage:
         """Return what is told of what a step keeps."""
         return _kept(step.kept)
 
+    def hides(self, entry: JournalEntry) -> bool:
+        """Tell whether an entry has something kept that is not shown."""
+        return "kept" in entry.data and not self.shows_kept
+
     def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
         """Return the data of an entry as it is shown."""
-        if self.shows_kept or "kept" not in entry.data:
+        if not self.hides(entry):
             return entry.data
         return {**entry.data, "kept": attrs.asdict(_kept(entry.data["kept"]))}
 
@@ -94,6 +98,13 @@ class RunPage:
         """Return the requests that keep the run waiting: pending, expired or not yet used."""
         waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
         return next((step.approvals for step in waiting), ())
+
+    def outcome(self, requests: Sequence[Approval]) -> str:
+        """Return the status that all requests have, "expired" if one has expired, or "mixed"."""
+        statuses = {str(each.status) for each in requests}
+        if len(statuses) == 1:
+            return statuses.pop()
+        return "expired" if "expired" in statuses else "mixed"
 
     @property
     def failed_step(self) -> Step | None:

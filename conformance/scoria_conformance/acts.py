@@ -170,16 +170,17 @@ class Visits:
         """Return what everybody sees of their run and what the host has stored for them."""
         seen: dict[str, object] = {}
         for label in self.turns:
-            if label not in (REVIEWER, JUDGE):  # who have no more to lose than the users
-                seen.update(self._seen_of(label))
+            seen.update(self._seen_of(label))
         return seen
 
     def _seen_of(self, label: str) -> Mapping[str, object]:
         who, turn = label.partition(", ")[0], self.turns[label]
         session = self.sessions[who]
+        stored = {f"what is stored for {who}": do(session, "stored_run_id")}
+        if who in (REVIEWER, JUDGE):  # whose runs have no more to lose than those of the users
+            return stored
         looks = tuple(do(session, act, turn.run_id) for act in ("read", "evidence"))
-        stored = do(session, "stored_run_id")
-        return {turn.run_id: looks, f"what is stored for {who}": stored}
+        return {turn.run_id: looks, **stored}
 
     def changed(self) -> list[str]:
         """Return what has changed since the last look, and remember it as it is now."""

@@ -50,6 +50,8 @@ class Seen:
     rest: tuple[tuple[str, str], ...]
     links: tuple[str, ...]
     headings: tuple[Heading, ...]
+    elements: tuple[tuple[int, int], ...]
+    """Where in the text each element begins and ends that is not in the flow of one."""
 
     def section(self, title: str) -> str:
         """Return the text under the heading that has `title` in it, or nothing."""
@@ -65,7 +67,13 @@ def seen(page: str) -> Seen:
     reader = _Reader()
     reader.feed(page)
     reader.close()
-    return Seen("".join(reader.text), tuple(reader.rest), tuple(reader.links), tuple(reader.found))
+    return Seen(
+        "".join(reader.text),
+        tuple(reader.rest),
+        tuple(reader.links),
+        tuple(reader.found),
+        tuple(reader.elements),
+    )
 
 
 class _Reader(HTMLParser):
@@ -77,9 +85,11 @@ class _Reader(HTMLParser):
         self.rest: list[tuple[str, str]] = []
         self.links: list[str] = []
         self.found: list[Heading] = []
+        self.elements: list[tuple[int, int]] = []
         self._at = 0
         self._unseen: list[str] = []
         self._headed: list[tuple[str, int]] = []
+        self._open: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self._space(tag)
@@ -91,6 +101,8 @@ class _Reader(HTMLParser):
                 self.rest.append((f"the attribute {name} of <{tag}>", f"{name}={value or ''}"))
         if tag in _VOID:
             return
+        if tag not in _INLINE:
+            self._open.append((tag, self._at))
         hidden = tag in _UNSEEN or any(name == "hidden" for name, _ in attributes)
         if hidden or tag in self._unseen:
             self._unseen.append(tag)
@@ -105,6 +117,11 @@ class _Reader(HTMLParser):
         if self._headed and self._headed[-1][0] == tag:
             _, begin = self._headed.pop()
             self.found.append(Heading(int(tag[1]), begin, self._at))
+        if any(each == tag for each, _ in self._open):
+            opened = ""
+            while opened != tag:  # what was not closed ends with what it is in
+                opened, begin = self._open.pop()
+                self.elements.append((begin, self._at))
         self._space(tag)
         self.rest.append(("a tag", tag))
         if tag in self._unseen:

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -74,11 +74,18 @@ class Sent:
         joined = "&" if "?" in self.target else "?"
         return attrs.evolve(self, target=f"{self.target}{joined}{urlencode(query)}")
 
+    @property
+    def as_link(self) -> "Sent":
+        """The request as a link sends it: what its form has is in its query."""
+        headers = tuple(pair for pair in self.headers if pair[0].lower() != "content-type")
+        plain = attrs.evolve(self, method="GET", headers=headers, body=b"")
+        return plain.asking(self.fields) if self.fields else plain
+
     def as_by(self, other: "Sent", claims: Mapping[str, str]) -> Iterator["Sent"]:
         """Yield this request as whoever sent `other` could send it, with `claims` and without.
 
-        Who it comes from is told by its headers, which are those of `other`. A field that differs
-        may be of the run or of the visitor: each is tried.
+        Who it comes from is told by its headers, which are those of `other`. What differs may be of
+        the run or of the visitor: each field is tried, and the address.
         """
         kind = [pair for pair in self.headers if pair[0].lower() == "content-type"]
         theirs = [pair for pair in other.headers if pair[0].lower() != "content-type"]
@@ -86,9 +93,11 @@ class Sent:
         has = {name.lower() for name, _ in theirs}
         said = {f"X-{name.replace('_', '-')}": value for name, value in claims.items()}
         more = tuple(pair for pair in said.items() if pair[0].lower() not in has)
-        for taken in _fields(self.fields, other.fields):
-            plain = forged if taken is None else forged.with_fields(taken)
-            yield plain if self.body else forged
+        targets = dict.fromkeys((self.target, other.target))
+        for taken, target in product(_fields(self.fields, other.fields), targets):
+            plain = attrs.evolve(forged, target=target)
+            plain = plain if taken is None else plain.with_fields(taken)
+            yield plain if self.body else attrs.evolve(forged, target=target)
             claimed = attrs.evolve(plain.asking(claims), headers=(*plain.headers, *more))
             yield claimed if taken is None else claimed.with_fields({**taken, **claims})
 

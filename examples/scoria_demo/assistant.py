@@ -86,8 +86,13 @@ def decide(run_id: str, decision: str) -> ResponseReturnValue:
     if not session["reviewer"]:
         abort(403, "Only a reviewer decides. Sign in as one.")
     call = runs().approve if decision == "approve" else runs().reject
-    approval_id, note = request.form["approval_id"], request.form.get("note") or None
-    call(run_id, approval_id=approval_id, decided_by=session["user_id"], note=note)
+    call(
+        run_id,
+        approval_id=request.form["approval_id"],
+        decided_by=session["user_id"],
+        note=request.form.get("note") or None,
+        arguments_digest=request.form.get("arguments_digest"),  # of what the reviewer has seen
+    )
     return redirect(url_for("assistant.show_run", run_id=run_id))
 
 

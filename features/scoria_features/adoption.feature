@@ -26,7 +26,7 @@ Feature: Adoption: identity, start, inspect, resume
   @host @HOST-2 @HOST-4 @HOST-9 @HOST-10
   Scenario: An act out of its turn changes nothing
     Given everybody in the host, each with a run that waits for approval
-    Then an act out of its turn, or sent again, is refused and changes nothing
+    Then an act out of its turn is refused, and one that is sent again changes nothing
     And what its user reads is how the run stands, whoever changed it since
 
   @host @HOST-2 @HOST-8 @TENANT-1

@@ -15,6 +15,7 @@ Feature: Decisions: what people may say to a request, and who may say it
       | that                      | arguments |
       | to edit                   | edited    |
       | to edit within a schema   | edited    |
+      | to edit within any schema | edited    |
       | to edit                   | proposed  |
       | as it is                  | proposed  |
 
@@ -65,6 +66,12 @@ Feature: Decisions: what people may say to a request, and who may say it
       | refers to another document  |
       | is too large                |
       | has a pattern without bound |
+      | has properties by pattern   |
+      | is of another dialect       |
+      | has one of another dialect  |
+      | has a name of its own       |
+      | refers to nothing in it     |
+      | doubles at each of 60 steps |
 
   @APPROVAL-23
   Scenario: A no under "resume" lets the step go on

@@ -17,12 +17,19 @@ Feature: Evidence page: an operator reads one run
     And it is text there, as it was written, and nothing else
     And each character of it that is not seen stands there as its escape
 
+  @PAGE-14
+  Scenario: A decision stands with its request, and what was approved apart from what was proposed
+    Given runs of two tenants in every state that a page shows, each text of them hostile
+    Then one element of a page holds a request whole with its status, and nothing of another
+    And what was proposed stands there under "proposed", and what was approved under "approved"
+
   @PAGE-10 @TENANT-2
   Scenario: A page holds nothing that is not of its run
     Given runs of two tenants in every state that a page shows, each text of them hostile
     Then no page of a run holds a text of another run
     And no list holds a text of another tenant
     And the page of a run whose journal is damaged holds nothing of it
+    And of two runs that ask for the same, the page of each tells its own decision
 
   @PAGE-2
   Scenario: Who has no scope learns nothing from the page
@@ -58,7 +65,7 @@ Feature: Evidence page: an operator reads one run
     Then no answer may be kept by a shared cache
     And each answer forbids scripts, and frames of other sites
 
-  @PAGE-13
+  @PAGE-13 @READ-6
   Scenario: Each request is answered anew
     Given a run that waits for approval
     And its page, which anybody may ask for

@@ -69,7 +69,7 @@ def one_step_is_active(seen: Observed) -> Problems:
         yield f"the run is {seen.after.summary.status} and the failed steps are {failed}"
 
 
-def waits_for_one_approval(seen: Observed) -> Problems:
+def waits_for_its_requests(seen: Observed) -> Problems:
     """2: A run is `waiting_for_approval` exactly while one of its steps is.
 
     The requests of that step's latest asking, and no others, are unused. None is pending elsewhere.
@@ -308,7 +308,7 @@ def refusal_changes_nothing(seen: Observed) -> Problems:
 INVARIANTS: Mapping[int, Callable[[Observed], Problems]] = MappingProxyType(
     {
         1: one_step_is_active,
-        2: waits_for_one_approval,
+        2: waits_for_its_requests,
         3: ended_is_ended,
         4: completes_by_itself,
         5: handoff_mirrors_child,

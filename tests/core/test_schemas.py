@@ -34,6 +34,10 @@ def _doubling(levels: int) -> dict[str, Any]:
         ({"$ref": "file:///etc/passwd"}, "it may refer to itself alone"),
         ({"items": {"$dynamicRef": "other.json"}}, "it may refer to itself alone"),
         ({"$ref": "#/$defs/missing"}, "which is not in it"),
+        ({"$ref": "#/x", "x": {"type": 5}}, "which is no schema"),
+        ({"items": {"$schema": "http://json-schema.org/draft-07/schema#"}}, "a $schema within"),
+        ({"$ref": "#"}, "takes too long"),
+        (_doubling(60), "takes too long"),
         ({"$id": "https://example.org/"}, "has an $id"),
         ({"pattern": "(?=a)"}, "which RE2 does not take"),
         ({"not": {"patternProperties": {"a+": {}}}}, "patternProperties, which are not supported"),
@@ -49,7 +53,16 @@ def test_a_schema_that_cannot_be_used_is_refused_with_the_reason(
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("schema", [{}, AMOUNT, {"$ref": "#"}, {"$anchor": "a", "$ref": "#a"}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        AMOUNT,
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", **AMOUNT},
+        {"$anchor": "a", "properties": {"n": {"$ref": "#a"}}},
+        {"properties": {"$schema": {"type": "string"}}},
+    ],
+)
 def test_a_schema_that_can_be_used_has_no_problem(schema: dict[str, Any]) -> None:
     """Nothing is said of it."""
     assert JsonSchemas().problem_of(schema) is None
@@ -76,8 +89,10 @@ HARM: dict[str, tuple[dict[str, Any], Any]] = {
         {"properties": {"a": {"pattern": "^(a+)+$"}}},
         {"a": "a" * 50_000 + "!"},
     ),
-    "a check that doubles": (_doubling(60), {}),
-    "a schema that is itself": ({"$ref": "#"}, {}),
+    "a check that doubles": (
+        {"properties": {"a": {"$ref": "#/$defs/n0"}}, "$defs": _doubling(60)["$defs"]},
+        {"a": 1},
+    ),
     "items that cannot be sorted": (
         {"properties": {"a": {"uniqueItems": True}}},
         {"a": [*range(20_000), *map(str, range(20_000)), 1]},
@@ -97,6 +112,18 @@ def test_no_schema_hangs_the_process(name: str) -> None:
     began = time.process_time()
     JsonSchemas().mismatch(schema, value)
     assert time.process_time() - began < 20
+
+
+def test_a_large_answer_that_fits_is_no_harm() -> None:
+    """As many items as a payload can have, each held to two rules."""
+    schema = {"properties": {"a": {"items": {"type": "integer", "minimum": 0}}}}
+    assert JsonSchemas().mismatch(schema, {"a": [1] * 120_000}) is None
+
+
+def test_what_cannot_be_reckoned_with_does_not_fit() -> None:
+    """A number beyond all floats is told as that, and not raised as an error of arithmetic."""
+    where, told = JsonSchemas().mismatch({"multipleOf": 0.5}, 10**400) or ("", "")
+    assert (where, told.partition(":")[0]) == ("", "cannot be checked against its schema")
 
 
 def test_equal_items_are_those_of_json() -> None:

@@ -11,7 +11,7 @@ from pytest_bdd import parsers, then
 
 from scoria_conformance.stored_runs import StoredRuns, numbered
 from scoria_conformance.world import KIND, TENANT, World
-from scoria_core import Completed, ScoriaError, StepSpec
+from scoria_core import Completed, NeedsApproval, ScoriaError, StepSpec
 from scoria_core.ports import Capability, Record, RunKey
 
 EXAMPLES = 60
@@ -122,17 +122,40 @@ def _whatever_payload_is_handed_over_reads_back(world: World, scoria_seed: int) 
 
 def _read_back(world: World, payload: dict[str, Any]) -> dict[str, Any]:
     """Hand a payload over wherever a run takes one, and return what is read there."""
+    asked = NeedsApproval(
+        tool_name="tool",
+        arguments={"proposed": payload},
+        reason="It asks",
+        may_edit=True,
+        answer_schema={},
+        keep=payload,
+    )
+    handlers = {KIND: lambda step, _: Completed(payload) if step.approval else asked}
     run = world.scoria.start_run(
         world.identity(metadata=payload),
         root_role_id="executor",
         metadata=payload,
         initial_step=StepSpec(KIND, "executor", payload),
-        handlers={KIND: lambda *_: Completed(payload)},
+        handlers=handlers,
     )
+    assert run.pending_approval is not None
+    world.scoria.approve(
+        run.run_id,
+        approval_id=run.pending_approval.approval_id,
+        decided_by="reviewer-7",
+        arguments={"approved": payload},
+        answer=payload,
+    )
+    world.scoria.resume_run(run.run_id, handlers=handlers)
     detail = world.another_host.get_run_detail(run.run_id)
+    (step,), (approval,) = detail.steps, detail.approvals
     return {
         "metadata": detail.summary.metadata,
         "the metadata of its identity": detail.identity.metadata,
-        "the input of its step": detail.steps[0].input,
-        "the result of its handler": detail.steps[0].result,
+        "the input of its step": step.input,
+        "the result of its handler": step.result,
+        "what its handler kept": step.kept,
+        "what was proposed": approval.proposed_arguments["proposed"],
+        "what was approved": approval.arguments["approved"],
+        "the answer of a person": approval.answer,
     }

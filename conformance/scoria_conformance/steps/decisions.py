@@ -35,6 +35,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "to edit": {"may_edit": True},
     "to edit within a schema": {"may_edit": AMOUNT},
+    "to edit within any schema": {"may_edit": {}},
     "to answer": {"answer_schema": CHOICE},
     "that goes on after a no": {"on_reject": "resume"},
     'not by the requester and "reviewer-7"': {"not_by": ["requester", "reviewer-7"]},
@@ -61,6 +62,20 @@ SCHEMAS: dict[str, Any] = {
     "refers to another document": {"$ref": "https://example.org/schema.json"},
     "is too large": {"description": "x" * MAX_SCHEMA_BYTES},
     "has a pattern without bound": {"pattern": r"^(a+)+\1$"},
+    "has properties by pattern": {"patternProperties": {"^(a+)+$": {}}},
+    "is of another dialect": {"$schema": "http://json-schema.org/draft-07/schema#"},
+    "has one of another dialect": {
+        "properties": {"amount": {"$schema": "http://json-schema.org/draft-07/schema#"}}
+    },
+    "has a name of its own": {"$id": "https://example.org/schema.json"},
+    "refers to nothing in it": {"$ref": "#/$defs/amount"},
+    "doubles at each of 60 steps": {
+        "$ref": "#/$defs/0",
+        "$defs": {
+            "60": {},
+            **{str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(60)},
+        },
+    },
 }
 """Schemas that a step may not ask with."""
 

@@ -122,6 +122,7 @@ def _what_changes_a_run_changes_nothing_where(overheard: Overheard) -> None:
                 for who in OTHERS:
                     for request in overheard.forged(held, who, act):
                         overheard.relay.send(request)
+                        overheard.relay.send(request.as_link)
                     changed = visits.changed()
                     told = f"it changed {', '.join(changed)}" if changed else ""
                     cases.holds(f"{who} sends what {doer} sends to {act}", told)

@@ -18,7 +18,7 @@ from scoria_conformance.page_requests import Answer, Request, Scope, Site, links
 from scoria_conformance.steps.calls_on_runs import UNKNOWN_RUN
 from scoria_conformance.steps.runs import approve, reject, start
 from scoria_conformance.world import OTHER_TENANT, TENANT, World, asks, completed, raises
-from scoria_core import RunSummary, Step
+from scoria_core import NeedsApproval, RunSummary, Step
 from scoria_core.identity import EDGE_NAMES
 
 OWNER, COLLEAGUE = "a user of its tenant", "another user of its tenant"
@@ -326,15 +326,18 @@ def _whoever_asked_before_each_is_answered_as_if(door: Door) -> None:
 def _the_page_follows_each_change_of_the_run(door: Door) -> None:
     world, scope = door.world, SCOPES[OWNER]
     with Cases() as cases:
-        for changes in _lives(world):
-            start(world, asks(expires_in=60))
+        for answer, changes in _lives(world):
+            start(world, answer)
             request = Request(f"/workflows/{world.run_id}")
             before = door.site.ask(scope, request)
             for change, make in changes.items():
                 make()
+                stored = world.journals()
                 for case, problem in _behind(door, before, change):
                     cases.holds(case, problem)
                 before = door.site.ask(scope, request)
+                told = f"what is stored, once it was looked at after it {change}"
+                cases.equal(told, stored, world.journals())
 
 
 def _behind(door: Door, before: Answer, change: str) -> Iterator[tuple[str, str]]:
@@ -353,19 +356,56 @@ def _behind(door: Door, before: Answer, change: str) -> Iterator[tuple[str, str]
     yield f"after it {change}", "" if now == cold else "an app anew shows another"
 
 
-def _lives(world: World) -> list[dict[str, Callable[[], object]]]:
-    """Return what becomes of each of some runs that wait for approval, change by change."""
+def _lives(world: World) -> list[tuple[Answering, dict[str, Callable[[], object]]]]:
+    """Return some handlers that ask, and what becomes of the run of each, change by change."""
+    asks_one = asks(expires_in=60)
     return [
-        {
-            "is approved": lambda: approve(world),
-            "is resumed, and asks again": lambda: _go_on(world, _asks_anew),
-            "has a request that expired": lambda: world.clock.advance(timedelta(seconds=61)),
-            "is resumed, and fails": lambda: _go_on(world, raises),
-            "is retried, and completes": lambda: _retry(world),
-        },
-        {"is cancelled": lambda: world.scoria.cancel_run(world.run_id)},
-        {"is rejected": lambda: reject(world)},
+        (
+            asks_one,
+            {
+                "is approved": lambda: approve(world),
+                "is resumed, and asks again": lambda: _go_on(world, _asks_anew),
+                "has a request that expired": lambda: world.clock.advance(timedelta(seconds=61)),
+                "is resumed, and fails": lambda: _go_on(world, raises),
+                "is retried, and completes": lambda: _retry(world),
+            },
+        ),
+        (asks_one, {"is cancelled": lambda: world.scoria.cancel_run(world.run_id)}),
+        (asks_one, {"is rejected": lambda: reject(world)}),
+        (
+            _asks_for_several,
+            {
+                "is edited": lambda: _approve(world, 1, arguments={"amount": 900}),
+                "is answered": lambda: _approve(world, 2, answer={"choice": "keep"}),
+                "is endorsed once a reminder is due": lambda: _endorse_later(world),
+                "is reminded of": lambda: world.scoria.run_pending(world.run_id),
+                "is endorsed again": lambda: _approve(world, 3, decided_by="reviewer-8"),
+                "is approved by all": lambda: _approve(world, 3, decided_by="reviewer-9"),
+            },
+        ),
     ]
+
+
+def _asks_for_several(*_: object) -> list[NeedsApproval]:
+    more: list[dict[str, Any]] = [
+        {"may_edit": True},
+        {"answer_schema": {}},
+        {"approvals_needed": 3, "remind_after": 30},
+    ]
+    return [
+        NeedsApproval(tool_name="send_refund", arguments={"amount": 1250}, reason="Large", **each)
+        for each in more
+    ]
+
+
+def _approve(world: World, number: int, decided_by: str = "reviewer-7", **said: Any) -> None:
+    approval_id = world.detail.approvals[number - 1].approval_id
+    world.scoria.approve(world.run_id, approval_id=approval_id, decided_by=decided_by, **said)
+
+
+def _endorse_later(world: World) -> None:
+    world.clock.advance(timedelta(seconds=31))
+    _approve(world, 3)
 
 
 def _asks_anew(step: Step, run: RunSummary) -> Any:

@@ -1,5 +1,6 @@
 """Steps that look at what the evidence page shows, in every state of a run and text by text."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -11,11 +12,12 @@ from scoria_conformance.gallery import Gallery, Page, gallery
 from scoria_conformance.host import PageFactory
 from scoria_conformance.markers import UNSEEN, UNSEEN_OF_TEXT, Mark, Marks
 from scoria_conformance.markup import words
-from scoria_conformance.page_requests import links_of
-from scoria_conformance.world import World
-from scoria_core import RunDetail
+from scoria_conformance.page_requests import Request, Site, links_of
+from scoria_conformance.steps.runs import approve, start
+from scoria_conformance.world import TENANT, World, asks
+from scoria_core import Approval, RunDetail
 from scoria_core.errors import safe_repr
-from scoria_core.lifecycles import RunStatus, StepStatus
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 
 DELEGATED = (
     "parent_role_id",
@@ -55,19 +57,22 @@ def _the_page_of_each_run_begins_with_it_its_status(pages: Gallery) -> None:
 def _hides_what_waits(page: Page, detail: RunDetail, marks: Marks) -> Iterator[str]:
     """Yield what of the request that the run waits for does not come before all the others."""
     waiting = [step for step in detail.steps if step.status == StepStatus.WAITING_FOR_APPROVAL]
-    asked = {step.approval.approval_id for step in waiting if step.approval is not None}
+    asked = {approval.approval_id for step in waiting for approval in step.approvals}
     places: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for approval in detail.approvals:
         for part in ("tool_name", "reason", "arguments"):
             for mark in marks.of(getattr(approval, part)):
                 place = page.seen.text.find(mark.letters)
                 places[approval.approval_id in asked].append((place, part))
+    given = [detail.summary.metadata, *(step.input for step in detail.steps)]
+    for mark in marks.of(given):
+        places[False].append((page.seen.text.find(mark.letters), "input"))
     before = min((place for place, _ in places[False] if place >= 0), default=len(page.seen.text))
     for place, part in places[True]:
         if place < 0:
             yield f"it does not show the {part} that it waits for"
         elif place > before:
-            yield f"it shows an earlier request before the {part} that it waits for"
+            yield f"it shows an earlier request, or an input, before the {part} that it waits for"
 
 
 @then("every text of a run is on its page")
@@ -127,6 +132,69 @@ def _each_character_of_it_that_is_not_seen_stands(pages: Gallery) -> None:
                 cases.holds(page.name, f"it holds a raw {character!a}" if raw else "")
 
 
+@then("one element of a page holds a request whole with its status, and nothing of another")
+def _one_element_of_a_page_holds_a_request_whole(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page, approval in _requests(pages):
+            case = f"request {approval.approval_id} on {page.name}"
+            element = _element_of(page, approval, pages.marks)
+            if element is None:
+                cases.holds(case, "no element holds all of it and nothing of another")
+                continue
+            status = next(words(element, frozenset(ApprovalStatus)), None)
+            cases.equal(f"the status of {case}", approval.status.value, status)
+
+
+@then('what was proposed stands there under "proposed", and what was approved under "approved"')
+def _what_was_proposed_stands_there(pages: Gallery) -> None:
+    with Cases() as cases:
+        for page, approval in _requests(pages):
+            element = _element_of(page, approval, pages.marks)
+            if element is None or approval.arguments_digest == approval.proposed_digest:
+                continue
+            for place, word in _under(approval, pages.marks):
+                told = f"request {approval.approval_id} on {page.name}, {place}"
+                cases.equal(told, word, _last_word(element.partition(place)[0]))
+
+
+def _requests(pages: Gallery) -> Iterator[tuple[Page, Approval]]:
+    for page in pages.runs:
+        for approval in page.detail.approvals if page.detail else ():
+            yield page, approval
+
+
+def _element_of(page: Page, approval: Approval, marks: Marks) -> str | None:
+    """Return the text of the smallest element that has a request whole, and nothing of another."""
+    assert page.detail is not None
+    others = [each for each in page.detail.approvals if each.approval_id != approval.approval_id]
+    letters = {each.letters for each in marks.of(approval)}
+    foreign = {each.letters for other in others for each in marks.of(other)} - letters
+    whole = letters | {approval.approval_id, approval.arguments_digest, approval.proposed_digest}
+    texts = [page.seen.text[begin:end] for begin, end in page.seen.elements]
+    holding = [
+        text
+        for text in texts
+        if all(each in text for each in whole) and not any(each in text for each in foreign)
+    ]
+    return min(holding, key=len, default=None)
+
+
+def _under(approval: Approval, marks: Marks) -> Iterator[tuple[str, str]]:
+    """Yield what is of one side alone, the proposed or the approved, and what it stands under."""
+    proposed = {each.letters for each in marks.of(approval.proposed_arguments)}
+    approved = {each.letters for each in marks.of(approval.arguments)}
+    for letters in sorted(proposed ^ approved):
+        yield letters, "proposed" if letters in proposed else "approved"
+    yield approval.proposed_digest, "proposed"
+    yield approval.arguments_digest, "approved"
+
+
+def _last_word(text: str) -> str | None:
+    """Return which of the two words stands last in a text."""
+    found = re.findall("proposed|approved", text, re.IGNORECASE)
+    return found[-1].lower() if found else None
+
+
 @then(parsers.parse('what was handed on is under "{section}", each handoff whole'))
 def _what_was_handed_on_is_under_each_handoff_whole(pages: Gallery, section: str) -> None:
     with Cases() as cases:
@@ -175,6 +243,21 @@ def _the_page_of_a_run_whose_journal_is_damaged(pages: Gallery) -> None:
             cases.holds(page.name, "" if refused else f"it is {page.answer.status}")
             for problem in _of_others(page, pages.marks, page.tenant):
                 cases.holds(page.name, problem)
+
+
+@then("of two runs that ask for the same, the page of each tells its own decision")
+def _of_two_runs_that_ask_for_the_same(world: World, scoria_page: PageFactory) -> None:
+    site, scope = Site(scoria_page, world.scoria), {"tenant_id": TENANT, "actor_id": "user-1"}
+    notes = {}
+    for note in ("the first note", "another note"):
+        start(world, asks())
+        approve(world, note=note)
+        notes[world.run_id] = note
+    with Cases() as cases:
+        for run_id, note in [*notes.items(), *notes.items()]:
+            text = site.ask(scope, Request(f"/workflows/{run_id}")).text
+            found = [each for each in notes.values() if each in text]
+            cases.equal(f"the notes on the page of run {run_id}", [note], found)
 
 
 def _of_others(page: Page, marks: Marks, owner: str) -> Iterator[str]:
