@@ -33,6 +33,12 @@ Feature: Decisions: what people may say to a request, and who may say it
       | to edit                 | oversized  | arguments        |
       | to edit within a schema | unfitting  | arguments.amount |
 
+  @APPROVAL-5 @APPROVAL-6 @APPROVAL-9 @APPROVAL-11 @APPROVAL-16 @APPROVAL-17 @APPROVAL-19
+  @APPROVAL-20 @APPROVAL-21 @APPROVAL-23 @APPROVAL-24 @APPROVAL-25 @APPROVAL-26 @APPROVAL-27
+  @APPROVAL-29 @APPROVAL-30 @APPROVAL-31 @APPROVAL-32 @APPROVAL-33 @PAYLOAD-2 @READ-4 @seconds-300
+  Scenario: What becomes of requests is what their clauses say, whatever is done in whatever order
+    Then any story of a run is told as the reference tells it
+
   @APPROVAL-21
   Scenario: An answer is kept, and handed to the step
     Given a run that asks for a decision to answer
@@ -54,7 +60,7 @@ Feature: Decisions: what people may say to a request, and who may say it
       | to answer | an unfitting | answer.choice |
       | as it is  | a fitting    | answer        |
 
-  @APPROVAL-22
+  @APPROVAL-22 @STEP-32
   Scenario Outline: A schema that cannot be used fails its step at once
     When a run is started with a step that asks with a schema that <does>
     Then its step failed with "InvalidPayload"
@@ -64,6 +70,7 @@ Feature: Decisions: what people may say to a request, and who may say it
       | does                        |
       | is none                     |
       | refers to another document  |
+      | may come to refer to one    |
       | is too large                |
       | has a pattern without bound |
       | has properties by pattern   |
@@ -270,15 +277,20 @@ Feature: Decisions: what people may say to a request, and who may say it
     Then its step has nothing kept
 
   @APPROVAL-32
-  Scenario: A step that asks in vain fails
-    Given a run that asks again whatever it is told, at most 3 times
+  Scenario Outline: A step that asks in vain fails
+    Given a run that asks for <count> decisions again whatever it is told, at most 3 times
     When it is rejected and resumed until it stops asking
-    Then it has asked 3 times
+    Then it has asked <times> times
     And its step failed with "TooManyRequests"
+
+    Examples:
+      | count | times |
+      | 1     | 3     |
+      | 2     | 4     |
 
   @APPROVAL-32
   Scenario Outline: The count starts anew once the step is <what>
-    Given a run that asks again whatever it is told, at most 3 times
+    Given a run that asks for 1 decisions again whatever it is told, at most 3 times
     When it is rejected and resumed 2 times, then <what>, and then until it stops asking
     Then it has asked <times> times
 

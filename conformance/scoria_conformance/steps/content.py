@@ -9,6 +9,7 @@ from hypothesis import strategies as made_up
 from pytest_bdd import given as given_that
 from pytest_bdd import parsers, then
 
+from scoria_conformance.deciding import STORIES, Telling
 from scoria_conformance.stored_runs import StoredRuns, numbered
 from scoria_conformance.world import KIND, TENANT, World
 from scoria_core import Completed, NeedsApproval, ScoriaError, StepSpec
@@ -56,12 +57,19 @@ PAYLOADS = made_up.dictionaries(
 """JSON objects of every kind of value, nested, with keys in any order."""
 
 
+STORIES_TOLD = 300
+"""How many stories are told of runs whose handlers ask."""
+
+
 def _holds_for(
-    content: made_up.SearchStrategy[Any], scoria_seed: int, check: Callable[[Any], None]
+    content: made_up.SearchStrategy[Any],
+    scoria_seed: int,
+    check: Callable[[Any], None],
+    examples: int = EXAMPLES,
 ) -> None:
     """Check what is made up from the seed; what fails is made as small as it goes."""
     chosen = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         database=None,
         deadline=None,
         phases=[Phase.generate, Phase.shrink],
@@ -118,6 +126,11 @@ def _whatever_payload_is_handed_over_reads_back(world: World, scoria_seed: int) 
             assert read == handed_over, f"{place}: handed over as {handed_over}, read as {read}"
 
     _holds_for(PAYLOADS, scoria_seed, check)
+
+
+@then("any story of a run is told as the reference tells it")
+def _any_story_of_a_run_is_told_as_the_reference(world: World, scoria_seed: int) -> None:
+    _holds_for(STORIES, scoria_seed, lambda story: Telling(world, story).tell(), STORIES_TOLD)
 
 
 def _read_back(world: World, payload: dict[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from scoria_core import (
     Completed,
     JournalEntry,
     NeedsApproval,
+    Retry,
     RunSummary,
     Scoria,
     Step,
     StepSpec,
 )
 from scoria_core.errors import ApprovalNotPending, DecisionRefused, ScoriaError
+from scoria_core.lifecycles import ApprovalStatus
 from scoria_core.payloads import MAX_BYTES, digest
 from scoria_core.validation import MAX_SCHEMA_BYTES
 
@@ -60,6 +62,7 @@ SAID: dict[str, Any] = {
 SCHEMAS: dict[str, Any] = {
     "is none": {"type": "objekt"},
     "refers to another document": {"$ref": "https://example.org/schema.json"},
+    "may come to refer to one": {"$dynamicRef": "https://example.org/schema.json"},
     "is too large": {"description": "x" * MAX_SCHEMA_BYTES},
     "has a pattern without bound": {"pattern": r"^(a+)+\1$"},
     "has properties by pattern": {"patternProperties": {"^(a+)+$": {}}},
@@ -169,10 +172,15 @@ def _a_run_that_asks_and_keeps_after_a_no(world: World) -> None:
     _ask(world, [_request(1, on_reject="resume", keep=MESSAGES)])
 
 
-@given(parsers.parse("a run that asks again whatever it is told, at most {most:d} times"))
-def _a_run_that_asks_again(world: World, most: int) -> None:
-    _ask(world, [_request(1, on_reject="resume")], max_requests=most)
-    world.answer = Asking([_request(1, on_reject="resume")], insists=lambda _: True)
+@given(
+    parsers.parse(
+        "a run that asks for {count:d} decisions again whatever it is told, at most {most:d} times"
+    )
+)
+def _a_run_that_asks_again(world: World, count: int, most: int) -> None:
+    requests = [_request(number, on_reject="resume") for number in range(1, count + 1)]
+    _ask(world, requests, max_requests=most)
+    world.answer = Asking(requests, insists=lambda _: True)
 
 
 @given(parsers.parse("a host whose may_decide {does}"), target_fixture="asked")
@@ -191,7 +199,7 @@ def _a_host_whose_may_decide(world: World, does: str) -> list[tuple[Approval, st
 
 @when(parsers.parse("a run is started with a step that asks with a schema that {does}"))
 def _a_run_is_started_with_a_schema(world: World, does: str) -> None:
-    _ask(world, [_request(1, answer_schema=SCHEMAS[does])])
+    _ask(world, [_request(1, answer_schema=SCHEMAS[does])], retry=Retry(max_attempts=3))
 
 
 @when(parsers.parse("a run is started with a step that asks for {count:d} decisions"))
@@ -390,7 +398,9 @@ def _it_is_rejected_then(world: World, count: int, what: str) -> None:
 
 
 def _reject_and_resume(world: World) -> None:
-    _decide(world, "reject", len(world.detail.approvals))
+    for number, approval in enumerate(world.detail.approvals, 1):
+        if approval.status == ApprovalStatus.PENDING:
+            _decide(world, "reject", number)
     world.scoria.resume_run(world.run_id, handlers=world.handlers)
 
 

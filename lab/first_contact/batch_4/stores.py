@@ -1,0 +1,5 @@
+"""None."""
+
+from lab.first_contact.wrong import Wrong
+
+WRONG: list[Wrong] = []
