@@ -465,6 +465,7 @@ def _the_handler_got_that_answer(world: World) -> None:
 @then("nobody was asked")
 def _nobody_was_asked(world: World) -> None:
     assert world.detail.approvals == ()
+    assert [step.attempt for step in world.detail.steps] == [1], "it was tried again"
 
 
 @then(parsers.parse('the handler saw the requests as "{statuses}"'))
