@@ -24,6 +24,7 @@ from scoria_conformance.world import StoreFactory, World
 
 # What steps import and pytest does not; an assert in any other module is none that explains itself.
 pytest.register_assert_rewrite(
+    "scoria_conformance.deciding",
     "scoria_conformance.arrangements",
     "scoria_conformance.crash_process",
     "scoria_conformance.concurrency",

@@ -139,13 +139,13 @@ def _where_it_exists(change: Change) -> Callable[[PageFactory, Scoria, ScopeOf],
 
 # What a page shows.
 
-FIRST = "<dd>{{ ident(request.tool_name) }}</dd>"
+FIRST = "<dd>{{ ident(asked.tool_name) }}</dd>"
 for _name, _expected, _changes in (
     ("the page does not show what is to be approved first", "tool_name", [(FIRST, "<dd></dd>")]),
     (
         "the page shows the first request in place of the one that waits",
         "an earlier request",
-        [("request = page.open_request", "request = page.open_request and detail.approvals[0]")],
+        [("requests = page.open_requests", "requests = detail.approvals[:1]")],
     ),
     (
         "the page does not show where the run stands",
@@ -207,7 +207,7 @@ _raw(
     "<pre>{{ step.error.details | pretty | safe }}</pre>",
     "the details of an error are taken for markup",
 )
-_raw("{{ prose(request.reason) }}", "{{ request.reason | safe }}", "a reason is taken for markup")
+_raw("{{ prose(asked.reason) }}", "{{ asked.reason | safe }}", "a reason is taken for markup")
 _raw(
     '<pre class="v">{{ step.error.cause | visible }}</pre>',
     "<pre>{{ step.error.cause | safe }}</pre>",
@@ -282,19 +282,19 @@ breaks.add(
 breaks.add(
     "escapes twice",
     "PAGE-6",
-    "it is not shown as it was written",
+    "otherwise than it was written",
     written(visible=lambda value: escape(str(escape(value)))),
 )
 breaks.add(
     "drops what looks like markup",
     "PAGE-6",
-    "it is not shown as it was written",
+    "otherwise than it was written",
     written(visible=striptags),
 )
 breaks.add(
     "drops what is not seen",
     "PAGE-6",
-    "it is not shown as it was written",
+    "otherwise than it was written",
     written(
         visible=lambda value: escape(
             "".join(c for c in str(value) if c in "\n\t" or c.isprintable())
@@ -323,7 +323,7 @@ breaks.add(
     "leaves out what an entry of the journal says",
     "PAGE-9",
     "it is not shown",
-    written(("{{ entry.data | pretty | visible }}", "…")),
+    written(("{{ page.data_of(entry) | pretty | visible }}", "…")),
 )
 breaks.add(
     "leaves out who made a call",
@@ -336,6 +336,43 @@ breaks.add(
     "PAGE-9",
     "it is not shown",
     written(("<details><summary>Data", "<details hidden><summary>Data")),
+)
+
+
+breaks.add(
+    "takes what was approved for what was proposed",
+    "PAGE-14",
+    "expected 'proposed'",
+    written(
+        (
+            '"Proposed arguments", approval.proposed_arguments, "Approved arguments"',
+            '"Approved arguments", approval.proposed_arguments, "Proposed arguments"',
+        ),
+        name="parts.html",
+    ),
+)
+breaks.add(
+    "takes one digest for both",
+    "PAGE-14",
+    "no element holds all of it",
+    written(("{{ ident(approval.proposed_digest) }}", "see above"), name="parts.html"),
+)
+breaks.add(
+    "tells each note with the request before",
+    "PAGE-14",
+    "no element holds all of it",
+    written(
+        (
+            "{{ prose(approval.note) }}",
+            "{{ prose(detail.approvals[loop.index0 - 1].note or '') }}",
+        )
+    ),
+)
+breaks.add(
+    "takes all requests for pending",
+    "PAGE-14",
+    "the status of request",
+    written(("{{ badge(approval.status) }}", "{{ badge('pending') }}")),
 )
 
 
@@ -353,7 +390,7 @@ def shows_the_other_turns_of_the_tenant(
     return rewritten(right(scoria, scope), change)
 
 
-@breaks("PAGE-10", "without its first entry")
+@breaks("PAGE-10", "it has")
 def shows_what_is_left_of_a_damaged_run(
     right: PageFactory, scoria: Scoria, scope: ScopeOf
 ) -> WSGIApp:
@@ -686,7 +723,7 @@ for _name, _expected, _key in (
     ),
     (
         "a page never changes",
-        "it is the page of before",
+        "asked in the order",
         lambda e, scope: (_asked(e), _tenant(scope)),
     ),
 ):

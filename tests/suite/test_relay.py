@@ -99,7 +99,7 @@ def test_a_host_that_does_not_answer_is_said_to(relay: Relay) -> None:
 
 
 def test_a_form_is_sent_as_another_would() -> None:
-    """In their headers, with each field that differs as both had it, and with claims."""
+    """In their headers, with each field that differs and the address as both had it, and claims."""
     mine = Sent("POST", "/approve/1", (FORM, ("Cookie", "a")), b"token=m&approval=7&note=ok")
     theirs = Sent("POST", "/approve/2", (FORM, ("Cookie", "b")), b"token=t&approval=8&note=ok")
     forged = list(mine.as_by(theirs, {"tenant_id": "acme"}))
@@ -108,8 +108,19 @@ def test_a_form_is_sent_as_another_would() -> None:
     assert tried == {"m7", "t7", "m8", "t8"}
     claiming = [each for each in forged if (each.fields or {}).get("tenant_id") == "acme"]
     assert len(claiming) == len(forged) / 2
-    assert {each.target for each in claiming} == {"/approve/1?tenant_id=acme"}
+    assert {each.target for each in claiming} == {
+        "/approve/1?tenant_id=acme",
+        "/approve/2?tenant_id=acme",
+    }
     assert {dict(each.headers).get("X-tenant-id") for each in claiming} == {"acme"}
+
+
+def test_a_form_is_sent_as_a_link() -> None:
+    """What its form has is in the query of a GET without a body."""
+    form = Sent("POST", "/approve/1", (FORM, ("Cookie", "a")), b"approval=7&note=ok")
+    link = Sent("GET", "/approve/1?approval=7&note=ok", (("Cookie", "a"),), b"")
+    assert form.as_link == link
+    assert Sent("POST", "/resume", (), b"").as_link == Sent("GET", "/resume", (), b"")
 
 
 def test_json_is_sent_as_another_would() -> None:

@@ -325,6 +325,53 @@ def test_an_approval_not_yet_used_is_shown(page: Page) -> None:
     assert "Approved, not yet resumed" in page.text(path_of(run))
 
 
+def test_a_no_that_lets_the_step_go_on_is_no_success(page: Page) -> None:
+    """What is at the top has the tone and the symbol of what was decided."""
+    run = page.start(refund(on_reject="resume"))
+    assert run.pending_approval is not None
+    approval_id = run.pending_approval.approval_id
+    page.scoria.reject(run.run_id, approval_id=approval_id, decided_by="reviewer-7")
+    markup = page.open(path_of(run)).text
+    assert '<section class="notice bad">' in markup
+    assert "✕ Rejected, not yet resumed" in words_of(markup)
+
+
+def test_what_several_were_told_is_told_as_one(page: Page) -> None:
+    """A yes and a no together are neither good nor bad."""
+    run = page.start([refund(on_reject="resume"), refund(on_reject="resume")])
+    calls = (page.scoria.approve, page.scoria.reject)
+    for decide, asked in zip(calls, run.pending_approvals, strict=True):
+        decide(run.run_id, approval_id=asked.approval_id, decided_by="reviewer-7")
+    markup = page.open(path_of(run)).text
+    assert '<section class="notice idle">' in markup
+    assert "Decided, not yet resumed" in words_of(markup)
+
+
+def test_what_was_kept_is_shown_where_its_link_leads(page: Page) -> None:
+    """Also what an earlier asking kept; the pages of the journal go on showing it."""
+
+    def asks(step: Step, _: RunSummary) -> HandlerAnswer:
+        secret = None if step.approvals else {"text": "kept and long"}
+        return refund(keep=secret, on_reject="resume")
+
+    identity = page.scoria.identity(actor_id="a", tenant_id=TENANT, session_id="s")
+    run = page.scoria.start_run(
+        identity, root_role_id="r", initial_step=StepSpec("work", "r"), handlers={"work": asks}
+    )
+    assert run.pending_approval is not None
+    approval_id = run.pending_approval.approval_id
+    page.scoria.reject(run.run_id, approval_id=approval_id, decided_by="reviewer-7")
+    page.scoria.resume_run(run.run_id, handlers={"work": asks})
+    markup = page.open(path_of(run)).text
+    assert "kept and long" not in markup
+    (link,) = [each for each in links_of(markup) if "kept=shown" in each]
+    assert "kept and long" in page.open(link.removeprefix("/scoria").partition("#")[0]).text
+    for _ in range(210):
+        page.scoria.add_step(run.run_id, StepSpec("note", "r"))
+    shown = page.open(f"{path_of(run)}?kept=shown").text
+    assert any("kept=shown" in each and "entries_after=200" in each for each in links_of(shown))
+
+
 def test_a_failed_run_says_why(page: Page) -> None:
     """The error of the step is at the top, and with its details in the step."""
     run = page.start(Failed("not in the ledger", {"looked_in": "archive"}))
