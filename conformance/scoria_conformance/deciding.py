@@ -516,6 +516,8 @@ class Telling:
     reference: Reference = attrs.field(init=False)
     host: Scoria = attrs.field(init=False)
     run_id: str = ""
+    ids: list[str] = attrs.field(factory=list)
+    """The ids of the requests, in the order asked."""
     entered: list[tuple[Any, ...]] = attrs.field(factory=list)
     told: list[str] = attrs.field(factory=list)
 
@@ -612,7 +614,6 @@ class Telling:
 
     def _decide(self, call: Decide) -> Callable[[Any], None]:
         host = self.host.for_tenant(self.world.identity().tenant_id) if call.by_view else self.host
-        approvals = host.get_run_detail(self.run_id).approvals
         number = self.reference.number_of(call)
         edit = EDITS[call.edit]
         digests = {
@@ -621,7 +622,7 @@ class Telling:
             "nothing": "sha256:0",
         }
         said: dict[str, Any] = {
-            "approval_id": "never-made" if number is None else approvals[number].approval_id,
+            "approval_id": "never-made" if number is None else self.ids[number],
             "decided_by": call.who,
             "note": NOTES[call.note],
             "arguments_digest": digests.get(call.digest),
@@ -641,6 +642,7 @@ class Telling:
 
     def _look(self) -> None:
         detail = self.host.get_run_detail(self.run_id)
+        self.ids = [each.approval_id for each in detail.approvals]
         seen, expected = self._seen(detail), self.reference.seen()
         for what, value in expected.items():
             assert seen[what] == value, self._differ(what, value, seen[what])
