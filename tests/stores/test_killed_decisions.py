@@ -46,7 +46,12 @@ def told(url: str) -> Any:
     return run.status, attrs.asdict(detail.steps[0])["result"], approvals, decisions
 
 
-@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("duckdb", "postgresql")),
+    ]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return what names an empty store of each kind that outlives its process."""
     if request.param == "postgresql":

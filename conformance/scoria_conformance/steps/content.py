@@ -60,7 +60,7 @@ PAYLOADS = made_up.dictionaries(
 SHORTENED = 200
 """How many times what fails is tried smaller."""
 
-STORIES_TOLD = 300
+STORIES_TOLD = 200
 """How many stories are told of runs whose handlers ask."""
 
 
