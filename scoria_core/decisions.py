@@ -19,6 +19,7 @@ from scoria_core.errors import (
     InvalidPayload,
     RunNotResumable,
     TransitionRefused,
+    safe_repr,
 )
 from scoria_core.journal import JournalEntry, seal
 from scoria_core.leases import Lease
@@ -422,6 +423,7 @@ def _pending(change: Change, decision: Decision) -> Approval:
         approval.approval_id,
         status,
         decision.trigger,
+        because="" if approval.decided_by is None else f" by {safe_repr(approval.decided_by)}",
         next_move=next_move,
         decided_by=approval.decided_by,
         decided_at=approval.decided_at,

@@ -545,9 +545,14 @@ class Scoria:
         if entered_handler(self._runs.store) is not None:
             raise DecisionRefused(decision.approval_id, actor_id, "handler")
 
+        is_refused = False
+
         def decide(change: Change) -> None:
+            nonlocal is_refused
             approval = decisions.as_decided(change, decision)
-            if not self._host_allows(change, decision, approval):
+            # A refusal is looked at once more on what is stored; the host's own is its last word.
+            is_refused = is_refused or not self._host_allows(change, decision, approval)
+            if is_refused:
                 raise DecisionRefused(approval.approval_id, actor_id, "host")
             self._validator.fits(approval)
             decisions.decide(change, decision, approval)

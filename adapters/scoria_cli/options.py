@@ -78,11 +78,22 @@ def json_object(_: click.Context, __: click.Parameter, given: Any) -> dict[str, 
     if given is None:
         return None
     try:
-        read = json.loads(given if isinstance(given, str) else given.read())
+        text = given if isinstance(given, str) else given.read()
+        read = json.loads(text, object_pairs_hook=_without_repeats)
     except (OSError, ValueError, RecursionError) as error:
         raise click.BadParameter(f"is no JSON: {safe_repr(error, 160)}") from error
     if not isinstance(read, dict):
         raise click.BadParameter(f"is {type(read).__name__}; write a JSON object")
+    return read
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that names each key once: of two, nobody knows which was meant."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {safe_repr(repeated)} is there twice")
     return read
 
 

@@ -163,7 +163,7 @@ def approve(
     with _deciding(store, policy) as scoria:
         decided = scoria.approve(
             run_id,
-            approval_id=approval_id or _pending(scoria.get_run(run_id)),
+            approval_id=approval_id or _asked(scoria, run_id, "approve"),
             decided_by=actor,
             note=note,
             arguments=arguments,
@@ -190,7 +190,7 @@ def reject(
     with _deciding(store, policy) as scoria:
         decided = scoria.reject(
             run_id,
-            approval_id=approval_id or _pending(scoria.get_run(run_id)),
+            approval_id=approval_id or _asked(scoria, run_id, "reject"),
             decided_by=actor,
             note=note,
             arguments_digest=digest,
@@ -230,10 +230,20 @@ def retry(run_id: str, store: str, actor: str) -> None:
         _tell(scoria.retry_run(run_id, actor_id=actor))
 
 
-def _callable(policy: object) -> Any:
+def _asking(name: str) -> Any:
+    """Return the policy of that name; what it raises is told as its own fault."""
+    policy = named(name)
     if not callable(policy):  # None among them, which would be no policy at all
         raise TypeError(f"it is {type(policy).__name__}")
-    return policy
+
+    def may_decide(*asked: object) -> object:
+        try:
+            return policy(*asked)
+        except Exception as error:
+            problem = f"{name} raised {safe_repr(error, 200)}, and nothing was decided"
+            raise click.BadParameter(problem, param_hint="--policy") from error
+
+    return may_decide
 
 
 def _deciding(store: str, policy: str | None) -> Scoria:
@@ -241,7 +251,7 @@ def _deciding(store: str, policy: str | None) -> Scoria:
     if policy is None:
         return Scoria(opened)
     try:
-        return Scoria(opened, may_decide=_callable(named(policy)))
+        return Scoria(opened, may_decide=_asking(policy))
     except (Exception, SystemExit) as error:
         opened.close()
         problem = (
@@ -250,20 +260,24 @@ def _deciding(store: str, policy: str | None) -> Scoria:
         raise click.BadParameter(problem, param_hint="--policy") from error
 
 
-def _pending(run: RunSummary) -> str:
-    pending = run.pending_approvals
+def _asked(scoria: Scoria, run_id: str, trigger: str) -> str:
+    """Return the one request that is pending, or the one that was: deciding it tells who has."""
+    pending = scoria.get_run(run_id).pending_approvals
     if not pending:
+        steps = scoria.get_run_detail(run_id).steps
+        asked = [each for step in steps for each in step.approvals]
+        if len(asked) == 1:
+            return asked[0].approval_id
         raise ApprovalNotPending(
             "run",
-            run.run_id,
-            run.status,
-            "decide",
-            because=" and waits for nobody",
-            next_move="see what it did with scoria runs show",
+            run_id,
+            "without a pending request",
+            trigger,
+            next_move="see what was decided, and by whom, with scoria runs show",
         )
     if len(pending) > 1:
         ids = ", ".join(f"{each.approval_id} ({each.tool_name})" for each in pending)
-        problem = f"run {run.run_id} waits for {len(pending)} decisions; name one of {ids}"
+        problem = f"run {run_id} waits for {len(pending)} decisions; name one of {ids}"
         raise click.BadParameter(visible_line(problem), param_hint="--approval")
     return pending[0].approval_id
 

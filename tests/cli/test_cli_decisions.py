@@ -15,6 +15,9 @@ POLICY = """
 def managers(approval, run, who, decision):
     return who.startswith("manager")
 
+def breaks(*asked):
+    return 1 / 0
+
 nothing = None
 """
 SHELL = Callable[..., "CompletedProcess[str]"]
@@ -87,6 +90,7 @@ def test_an_answer_is_given_as_json(url: str, asks: Callable[..., str], decide: 
         ('{"plan": "both"}', "answer.plan does not fit"),
         ("[1]", "is list; write a JSON object"),
         ("{", "is no JSON"),
+        ('{"plan": "voucher", "plan": "refund"}', "the key 'plan' is there twice"),
     ):
         refused = decide("approve", run_id, "--by", "r-7", "--answer", answer)
         assert refused.returncode == 2
@@ -118,6 +122,7 @@ def test_a_policy_says_who_may_decide(url: str, asks: Callable[..., str], decide
     for who, policy, told in (
         ("clerk-1", "policy:managers", "may_decide of the host says that 'clerk-1' may not"),
         ("manager-1", "policy:nothing", "--policy"),
+        ("manager-1", "policy:breaks", "policy:breaks raised ZeroDivisionError"),
         ("manager-1", "no_such_module:policy", "cannot be used"),
     ):
         refused = decide("approve", run_id, "--by", who, "--policy", policy)
@@ -148,3 +153,15 @@ def test_what_is_kept_is_shown_when_asked_for(
     assert "private" not in scoria(*show, cwd=tmp_path).stdout
     assert "kept 24 bytes, sha256:" in scoria(*show, cwd=tmp_path).stdout
     assert 'kept {"messages":["private"]}' in scoria(*show, "--kept", cwd=tmp_path).stdout
+
+
+def test_a_decision_that_is_repeated_is_told_who_has_made_it(
+    asks: Callable[..., str], decide: SHELL
+) -> None:
+    """Whoever repeats a call that was cut off sees whether it was stored."""
+    run_id = asks(request())
+    assert decide("approve", run_id, "--by", "r-7").returncode == 0
+    again = decide("approve", run_id, "--by", "r-7")
+    assert again.returncode == 2
+    assert "is approved by 'r-7', so approve is refused" in again.stderr
+    assert len(again.stderr.splitlines()) == 1
