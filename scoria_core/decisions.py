@@ -35,7 +35,6 @@ from scoria_core.lifecycles import (
 )
 from scoria_core.model import Approval, Step, StepError
 from scoria_core.outcomes import (
-    REQUESTER,
     Completed,
     Failed,
     HandOff,
@@ -292,8 +291,7 @@ def as_decided(change: Change, decision: Decision) -> Approval:
     `InvalidPayload` for an edit or an answer that the request does not allow.
     """
     approval = _pending(change, decision)
-    requester = change.run.facts.identity.actor_id
-    if change.actor_id in [requester if who == REQUESTER else who for who in approval.not_by]:
+    if change.actor_id in change.run.barred_from(approval):
         raise DecisionRefused(approval.approval_id, str(change.actor_id), "not_by")
     if decision.arguments_digest not in (None, approval.proposed_digest):
         problem = "is not the digest of what is proposed; read the run again before you decide"

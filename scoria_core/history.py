@@ -20,7 +20,7 @@ from scoria_core.lifecycles import (
     is_terminal,
 )
 from scoria_core.model import Approval, DelegatedHandoff
-from scoria_core.outcomes import MAX_TOGETHER, REQUESTER
+from scoria_core.outcomes import MAX_TOGETHER
 
 if TYPE_CHECKING:
     from scoria_core.run import Run
@@ -218,8 +218,7 @@ def _approval_decided(run: "Run", entry: JournalEntry) -> str | None:
         return "is a decision on a request that had expired"
     if run.status != RunStatus.WAITING_FOR_APPROVAL:
         return f"is a decision on a run that is {run.status}"
-    requester = run.facts.identity.actor_id
-    if entry.actor_id in [requester if who == REQUESTER else who for who in approval.not_by]:
+    if entry.actor_id in run.barred_from(approval):
         return "is a decision by one who may not make it"
     return None if entry.trigger == "reject" else _yes(approval, entry)
 

@@ -35,6 +35,7 @@ from scoria_core.model import (
     Step,
     StepError,
 )
+from scoria_core.outcomes import REQUESTER
 from scoria_core.payloads import copied, digest
 from scoria_core.ports import Record
 
@@ -209,6 +210,11 @@ class Run:
             return []
         asked = self.requests_of(step.step_id)
         return [each for each in asked if each.status == ApprovalStatus.PENDING]
+
+    def barred_from(self, approval: Approval) -> list[str]:
+        """Return the ids of those who may not decide a request."""
+        requester = self.facts.identity.actor_id
+        return [requester if who == REQUESTER else who for who in approval.not_by]
 
     def last_request_expired(self, now: datetime) -> bool:
         """Tell whether no request is pending at `now`, and the last one expired undecided."""

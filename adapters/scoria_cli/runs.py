@@ -122,7 +122,9 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
         actor_option,
         click.option("--approval", "approval_id", help="The request.  [default: the pending one]"),
         click.option("--note", help="Why, for the record."),
-        click.option("--digest", help="The digest of the arguments that you have seen."),
+        click.option(
+            "--digest", "arguments_digest", help="The digest of the arguments that you have seen."
+        ),
         click.option(
             "--resume", is_flag=True, help="Queue the step, if no request is pending then."
         ),
@@ -145,58 +147,26 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--answer", metavar="JSON", callback=json_object, help="The answer, an object.")
 def approve(
-    run_id: str,
-    store: str,
-    actor: str,
-    approval_id: str | None,
-    note: str | None,
-    digest: str | None,
-    resume: bool,
-    policy: str | None,
-    arguments: dict[str, Any] | None,
-    answer: dict[str, Any] | None,
+    run_id: str, store: str, policy: str | None, approval_id: str | None, actor: str, **said: Any
 ) -> None:
     """Say yes to what RUN_ID waits for.
 
     It goes on with --resume, or when its host, or `runs resume`, says so.
     """
     with _deciding(store, policy) as scoria:
-        decided = scoria.approve(
-            run_id,
-            approval_id=approval_id or _asked(scoria, run_id, "approve"),
-            decided_by=actor,
-            note=note,
-            arguments=arguments,
-            answer=answer,
-            arguments_digest=digest,
-            resume=resume,
-        )
-    _tell(decided)
+        named_id = approval_id or _asked(scoria, run_id, "approve")
+        _tell(scoria.approve(run_id, approval_id=named_id, decided_by=actor, **said))
 
 
 @runs.command()
 @_decision
 def reject(
-    run_id: str,
-    store: str,
-    actor: str,
-    approval_id: str | None,
-    note: str | None,
-    digest: str | None,
-    resume: bool,
-    policy: str | None,
+    run_id: str, store: str, policy: str | None, approval_id: str | None, actor: str, **said: Any
 ) -> None:
     """Say no to what RUN_ID waits for, which cancels the run unless the request says otherwise."""
     with _deciding(store, policy) as scoria:
-        decided = scoria.reject(
-            run_id,
-            approval_id=approval_id or _asked(scoria, run_id, "reject"),
-            decided_by=actor,
-            note=note,
-            arguments_digest=digest,
-            resume=resume,
-        )
-    _tell(decided)
+        named_id = approval_id or _asked(scoria, run_id, "reject")
+        _tell(scoria.reject(run_id, approval_id=named_id, decided_by=actor, **said))
 
 
 @runs.command()
@@ -231,7 +201,7 @@ def retry(run_id: str, store: str, actor: str) -> None:
 
 
 def _asking(name: str) -> Any:
-    """Return the policy of that name; what it raises is told as its own fault."""
+    """Return the policy that `name` names. An error that it raises is reported as the policy's."""
     policy = named(name)
     if not callable(policy):  # None among them, which would be no policy at all
         raise TypeError(f"it is {type(policy).__name__}")

@@ -31,7 +31,7 @@ MAX_KEYWORDS_OF_NOTHING = 20_000
 """How many are applied to an empty object: more than a schema can have, unless they multiply."""
 
 MAX_MESSAGE = 200
-"""How many characters are told of what does not fit."""
+"""The most characters of an error by `jsonschema` that a refusal repeats."""
 
 _TOO_LONG = "takes too long to check"
 

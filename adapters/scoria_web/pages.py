@@ -1,7 +1,7 @@
 """What each page shows, read from the facade of one tenant."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -63,9 +63,10 @@ class RunPage:
     entries_after: int
     shows_kept: bool = False
 
-    def kept_of(self, step: Step) -> Kept:
-        """Return what is told of what a step keeps."""
-        return _kept(step.kept)
+    @staticmethod
+    def kept_of(value: object) -> Kept:
+        """Return what is told of a JSON value that a step keeps."""
+        return Kept(len(compact(value).encode()), digest(value))
 
     def hides(self, entry: JournalEntry) -> bool:
         """Tell whether an entry has something kept that is not shown."""
@@ -75,7 +76,7 @@ class RunPage:
         """Return the data of an entry as it is shown."""
         if not self.hides(entry):
             return entry.data
-        return {**entry.data, "kept": attrs.asdict(_kept(entry.data["kept"]))}
+        return {**entry.data, "kept": attrs.asdict(self.kept_of(entry.data["kept"]))}
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
@@ -99,9 +100,10 @@ class RunPage:
         waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
         return next((step.approvals for step in waiting), ())
 
-    def outcome(self, requests: Sequence[Approval]) -> str:
-        """Return the status that all requests have, "expired" if one has expired, or "mixed"."""
-        statuses = {str(each.status) for each in requests}
+    @property
+    def outcome(self) -> str:
+        """Return the status that those requests have, "expired" if one has expired, or "mixed"."""
+        statuses = {str(each.status) for each in self.open_requests}
         if len(statuses) == 1:
             return statuses.pop()
         return "expired" if "expired" in statuses else "mixed"
@@ -152,10 +154,6 @@ def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsP
 def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:
     """Read a run; raises `RunNotFound`, `StoreCorrupt` or `StoreUnavailable` as the facade does."""
     return RunPage(view.get_run_detail(run_id), entries_after, shows_kept)
-
-
-def _kept(value: Any) -> Kept:
-    return Kept(len(compact(value).encode()), digest(value))
 
 
 def verify_command(run_id: str) -> str:

@@ -4,18 +4,20 @@ from typing import Any
 
 from flask import Flask, abort, request, session
 
-from lab.first_contact.batch_4.host_tools import (
-    approval_of,
+from lab.first_contact.batch_3.host_tools import (
     asserted,
-    decide_on,
-    deciding,
     is_refused,
-    only_reviewers,
     reviewer_of,
-    sent,
     shown_at,
     user_of,
     wrong_host,
+)
+from lab.first_contact.batch_4.host_tools import (
+    approval_of,
+    decide_on,
+    deciding,
+    only_reviewers,
+    sent,
 )
 from scoria_conformance.host import Host
 from scoria_core.errors import ApprovalNotPending

@@ -7,17 +7,14 @@ from typing import Any
 import attrs
 from markupsafe import Markup, escape
 
+from lab.first_contact.batch_3.page_tools import UNKNOWN, Attributes, changed, wrong_page
 from lab.first_contact.batch_4.page_tools import (
-    UNKNOWN,
-    Attributes,
     World,
     answered,
     approval_named,
-    changed,
     needs,
     paged,
     rewritten,
-    wrong_page,
 )
 from scoria_core import RunSummary, Scoria
 from scoria_core.errors import RunNotFound, ScoriaError
