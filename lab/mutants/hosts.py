@@ -1,10 +1,8 @@
 """Hosts that are wrong on purpose, each around the right one that the features speak to."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from typing import Any
-from urllib.parse import parse_qsl
 
 import attrs
 
@@ -178,13 +176,6 @@ class ReadingCancelsWhatWaitsElsewhere(Around):
         return turn
 
 
-@breaks("HOST-10", "expected that it is refused")
-class ASecondApprovalIsFine(Around):
-    def approve(self, run_id: str) -> None:
-        with suppress(HostRefused):
-            self.session.approve(run_id)
-
-
 @breaks("HOST-10", "once it is completed")
 class ASecondClickStartsANewRun(Around):
     def resume(self, run_id: str) -> None:
@@ -205,14 +196,6 @@ class ASecondClickIsRefusedAndStartsANewRun(Around):
             if self.session.scope is not None:
                 self.session.start_turn("again")
             raise
-
-
-@breaks("HOST-10", "once it is completed")
-class ResumesWhatIsCompletedWithoutAWord(Around):
-    def resume(self, run_id: str) -> None:
-        if self.session.scope and self.session.read(run_id).status == "completed":
-            return
-        self.session.resume(run_id)
 
 
 @breaks("HOST-5", "session")
@@ -315,30 +298,6 @@ class KnowsUsersByTheirNameAlone(Around):
             self.session.scope = {**self.session.scope, "tenant_id": run.tenant_id}
         turn: Turn = self.session.read(run_id)
         return turn
-
-
-def _claimed(act: str) -> type[Around]:
-    def does(self: Around, run_id: str) -> object:
-        run_id, _, query = run_id.partition("?")
-        tenant_id = dict(parse_qsl(query)).get("tenant")
-        scope = self.session.scope
-        if tenant_id and scope:
-            self.session.scope = {**scope, "tenant_id": tenant_id}
-        try:
-            return getattr(self.session, act)(run_id)
-        finally:
-            self.session.scope = scope
-
-    return type(f"claimed_{act}", (Around,), {act: does})
-
-
-for _act in ("read", "approve", "evidence"):
-    breaks.add(
-        f"takes the tenant of {_act} from the query",
-        "HOST-8",
-        f"does {_act} to a run of another tenant, which it claims",
-        _claimed(_act),
-    )
 
 
 class _LetsVisitorsIn(Around):
