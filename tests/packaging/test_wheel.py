@@ -25,6 +25,7 @@ PACKAGES = {
     "scoria_features",
     "scoria_memory",
     "scoria_postgres",
+    "scoria_schema",
     "scoria_sqlite",
     "scoria_web",
     "scoria_worker",
