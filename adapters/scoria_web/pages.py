@@ -65,7 +65,7 @@ class RunPage:
 
     @staticmethod
     def kept_of(value: object) -> Kept:
-        """Return what is told of a JSON value that a step keeps."""
+        """Return the size and the digest of a JSON value that a step keeps."""
         return Kept(len(compact(value).encode()), digest(value))
 
     def hides(self, entry: JournalEntry) -> bool:
