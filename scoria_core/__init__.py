@@ -6,11 +6,13 @@ from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import ApprovalStatus, HandoffStatus, RunStatus, StepStatus
+from scoria_core.listing import Count, Page
 from scoria_core.model import (
     Approval,
     DamagedRun,
     DelegatedHandoff,
     Endorsement,
+    ListedApproval,
     RunDetail,
     RunSummary,
     Step,
@@ -33,6 +35,7 @@ __all__ = [
     "Approval",
     "ApprovalStatus",
     "Completed",
+    "Count",
     "DamagedRun",
     "DelegatedHandoff",
     "DoNotRetry",
@@ -46,8 +49,10 @@ __all__ = [
     "Identity",
     "JournalEntry",
     "Lease",
+    "ListedApproval",
     "NeedsApproval",
     "Outcome",
+    "Page",
     "Retry",
     "RunDetail",
     "RunStatus",

@@ -85,9 +85,10 @@ class Step:
     that the step made last, in the order asked, and `approval` is the only one of them: None where
     it asked for several, or for none. `kept` is what the step left with them. `projected_context`
     is None but for a delegated step. `error` is why the step failed, or why its last attempt did
-    where it declared a `retry`. `time_limit` is in seconds. `claimed_at` and `lease` are those of
-    the claim while the step runs (renewals are not journalled). `not_before` is when the step may
-    be tried again.
+    where it declared a `retry`. `time_limit` is in seconds. `claimed_at`, `lease` and
+    `worker_id` are those of the claim while the step runs. Until `lease_expires_at` nobody else
+    takes it over; `get_run_detail` returns that as it was last renewed. `not_before` is when the
+    step may be tried again.
     """
 
     step_id: str
@@ -110,6 +111,7 @@ class Step:
     time_limit: float | None = None
     claimed_at: datetime | None = None
     lease: Lease | None = None
+    lease_expires_at: datetime | None = None
     not_before: datetime | None = None
     max_requests: int = 10
 
@@ -117,6 +119,11 @@ class Step:
     def approval(self) -> Approval | None:
         """The request that the step made last, where it was one."""
         return self.approvals[0] if len(self.approvals) == 1 else None
+
+    @property
+    def worker_id(self) -> str | None:
+        """The name of the process that is at work on the step, if it has one."""
+        return None if self.lease is None else self.lease.worker_id
 
     @property
     def idempotency_key(self) -> str:
@@ -166,6 +173,13 @@ class RunSummary:
     def pending_approval(self) -> Approval | None:
         """The first request that a person can decide now, or None."""
         return self.pending_approvals[0] if self.pending_approvals else None
+
+
+@attrs.frozen(kw_only=True)
+class ListedApproval(Approval):
+    """A request that waits for a person, with the summary of its run."""
+
+    run: RunSummary
 
 
 @attrs.frozen

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 
-from scoria_core.ports import RunStore
+from scoria_core.ports import RunStore, StoredRun, Where
 
 PAGE = 200
 """How many runs are asked for at a time."""
 
 
-def run_ids(store: RunStore, tenant_id: str | None, session_id: str | None = None) -> Iterator[str]:
-    """Yield the ids of the runs of a tenant and a session, newest first, including damaged ones.
+def every_run(
+    store: RunStore, tenant_id: str | None, where: Where | None = None
+) -> Iterator[StoredRun]:
+    """Yield the runs of a tenant of which `where` holds, newest first, without their records.
 
-    None does not filter.
+    None does not filter. Runs are among them whose records are damaged.
     """
     before = None
     while page := store.list_runs(
-        tenant_id=tenant_id, session_id=session_id, limit=PAGE, before=before
+        tenant_id=tenant_id, where=where, limit=PAGE, before=before, with_records=False
     ):
         yield from page
-        before = page[-1]
+        before = page[-1].key.run_id

@@ -31,24 +31,48 @@ class Capability(StrEnum):
 
 @attrs.frozen
 class RunKey:
-    """What a store may know of a run to find it again."""
+    """What never changes of a run, and a store finds it by."""
 
     run_id: str
     tenant_id: str
     session_id: str
+    actor_id: str
+    root_role_id: str
+    created_at: datetime
     idempotency_key: str | None = None
 
 
 @attrs.frozen
-class RunHead:
-    """What a store knows of a run beside its records: how it is found, and where it stands.
+class IndexRow:
+    """Where a run stands, as each write says anew: words and times that a store only compares.
 
-    `version` is the sequence of the last record. `due_at` is what the latest write said.
+    The run has had its `status` `since` that time. `due_at` says when it next has work to do, or
+    None for never. `labels` are what else it is found by now, each once. Where it `has_ended`,
+    nothing will follow.
     """
 
-    key: RunKey
-    version: int
-    due_at: datetime | None
+    status: str
+    since: datetime
+    due_at: datetime | None = None
+    labels: tuple[str, ...] = ()
+    has_ended: bool = False
+
+
+class Fact(StrEnum):
+    """What runs can be listed by, one at a time."""
+
+    SESSION = "session_id"
+    ACTOR = "actor_id"
+    ROLE = "root_role_id"
+    STATUS = "status"
+
+
+@attrs.frozen
+class Where:
+    """The runs of which a fact has this value."""
+
+    fact: Fact
+    value: str
 
 
 @attrs.frozen
@@ -63,22 +87,40 @@ class Record:
     body: str
 
 
+@attrs.frozen
+class StoredRun:
+    """A run as a store has it: how it is found, where it stands, and its records in order.
+
+    `version` is the sequence of the last record, as the store keeps it beside them. `records` are
+    empty where they were not asked for.
+    """
+
+    key: RunKey
+    row: IndexRow
+    version: int
+    records: tuple[Record, ...] = ()
+
+
 class RunStore(Protocol):
     """An append-only store of runs, each a sequence of records numbered 1, 2, 3 and on.
 
-    Ordering: the records of a run come back in the order of their sequence; listings come
-    newest run first, which is descending `run_id` (run ids are UUIDv7 strings).
-    Atomicity: `create` and `append` store all of their records or none. They return after the
-    records are as lasting as the declared capabilities say.
+    Ordering: the records of a run come in the order of their sequence; runs come newest first,
+    which is descending `run_id` (run ids are UUIDv7 strings), where nothing else is said. Ids and
+    words are compared by their code points.
+    Atomicity: `create` and `append` store their records and the index row, or nothing. They return
+    after both are as lasting as the declared capabilities say. A read sees a run at one moment: its
+    records, version and row belong together.
     Concurrency: every method may be called from several threads at once. Of several callers
     that append at one version exactly one succeeds. What a call returned or stored is seen by
     every call that starts after it returned.
     Errors: every method may raise `StoreUnavailable` and `StoreCorrupt`; after `close`, all but
-    `close` raise `StoreUnavailable`. Ids and bodies are opaque Unicode text without NUL.
+    `close` raise `StoreUnavailable`. Ids, words and bodies are opaque Unicode text without NUL.
     Answers: a sequence is a `list` or a `tuple`, and what is in it of the very type that is said
-    here: a subclass may be equal to what it is not.
+    here: a subclass may be equal to what it is not. Times are aware, in UTC, and exact to the
+    microsecond.
 
-    `due_at` says when a run next has work to do, or None for never; the latest write decides.
+    The latest write decides what the index row of a run is. How it is kept is the store's choice.
+    A tenant of None does not filter.
     """
 
     @property
@@ -86,8 +128,8 @@ class RunStore(Protocol):
         """Return what this store promises beyond the port."""
         ...
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
-        """Store a new run with its first records, and return its `run_id`.
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
+        """Store a new run with its first records and its row, and return its `run_id`.
 
         Where the tenant has a run with the same `idempotency_key` (not None), store nothing and
         return the `run_id` of that run. Raises `VersionConflict` where the `run_id` exists.
@@ -100,27 +142,24 @@ class RunStore(Protocol):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append `records` to the run whose last record has the sequence `expected_version`.
 
-        Raises `VersionConflict`, and stores nothing, where the last record has another sequence;
-        an unknown run is at version 0 and cannot be appended to. Where `due_by` is given, so it
-        does where the run is not due by then. Without records only `due_at` moves; a store that
-        one process owns may forget that when it is closed.
+        `row` is its index row from now on. Raises `VersionConflict`, and stores nothing, where the
+        last record has another sequence; an unknown run is at version 0 and cannot be appended to.
+        Where `due_by` is given, so it does where the run is not due by then. Without records only
+        the row's `due_at` has moved; a store that one process owns may forget that when it is
+        closed.
         """
         ...
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return all records of the run in order, or an empty sequence for an unknown run."""
-        ...
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return these runs with their records, in the order asked; unknown ones are left out.
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the store finds the run by, or None for an unknown run.
-
-        These are the facts that listings, the queue and idempotency rest on, read from where they
-        rest, so that they can be compared with the records.
+        One that is asked for twice is returned twice. One that the store knows and has no records
+        of is returned without any.
         """
         ...
 
@@ -128,13 +167,29 @@ class RunStore(Protocol):
         self,
         *,
         tenant_id: str | None,
-        session_id: str | None,
+        where: Where | None = None,
         limit: int,
-        before: str | None,
-    ) -> Sequence[str]:
-        """Return the ids of at most `limit` runs, newest first.
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return at most `limit` runs of which `where` holds, newest first.
 
-        None does not filter. `before` is a run id: only older runs than that are returned.
+        `before` is a run id: only older runs than that are returned.
+        """
+        ...
+
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return at most `limit` runs whose row has the label; where it is None, any label at all.
+
+        Ordered by `since`, then `run_id`. `start` is such a pair: no run before it is returned.
         """
         ...
 
@@ -148,10 +203,16 @@ class RunStore(Protocol):
     ) -> Sequence[str]:
         """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
 
-        Ordered by `due_at`, then `run_id`. None does not filter. `fair` lets the tenants take
-        turns: first comes the run longest due of each, then the second of each, and so on; within
-        a turn the order is the same.
+        Ordered by `due_at`, then `run_id`. `fair` lets the tenants take turns: first comes the run
+        longest due of each, then the second of each, and so on; within a turn the order is the
+        same.
         """
+        ...
+
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each of these statuses, also none, but at most `limit`."""
         ...
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ read always reads the whole journal, and reuses the cached run only as far as bo
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -19,9 +19,10 @@ from scoria_core.journal import tenant_of
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun
 from scoria_core.payloads import name_problem
-from scoria_core.ports import Clock, IdSource, Record, RunKey, RunStore
+from scoria_core.ports import Clock, Fact, IdSource, RunStore, StoredRun, Where
 from scoria_core.recent import Recent
 from scoria_core.run import Run, RunFacts
+from scoria_core.run_index import key_of, row_of
 from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
@@ -74,17 +75,26 @@ class RunRepository:
         Raises `RunNotFound` if the run is not visible, and `StoreCorrupt` if its journal is
         damaged.
         """
-        is_name = name_problem(run_id) is None
-        records = self.store.read(run_id) if is_name else ()
-        head = self.store.head(run_id) if is_name and not records else None
-        if head is not None:
-            records = self.store.read(run_id)  # it may have been created between the two
-        if head is not None and not records and self.tenant_id in (None, head.key.tenant_id):
-            raise StoreCorrupt(run_id, 1, "is missing, and so are all that follow")
-        is_in_view = self.tenant_id is None or self.tenant_id == tenant_of(records)
-        if not records or not is_in_view:
-            raise RunNotFound(run_id, is_session=self._is_session(run_id))
-        return self._replayed(run_id, records)
+        return self.replayed(self.stored(run_id))
+
+    def stored(self, run_id: str) -> StoredRun:
+        """Return a run as it is stored; raises as `load` does where nothing of it can be read."""
+        found = self.store.read([run_id]) if name_problem(run_id) is None else ()
+        for stored in found:
+            if not stored.records and self.tenant_id in (None, stored.key.tenant_id):
+                raise StoreCorrupt(run_id, 1, "is missing, and so are all that follow")
+            if stored.records and self.tenant_id in (None, tenant_of(stored.records)):
+                return stored
+        raise RunNotFound(run_id, is_session=self._is_session(run_id))
+
+    def replayed(self, stored: StoredRun) -> Run:
+        """Return the run that these records tell; reuse the cached one as far as both agree."""
+        run_id, records = stored.key.run_id, stored.records
+        cached = self.cache.check_out(run_id)
+        if cached is None or not cached.is_prefix_of(records):
+            return Run.replay(run_id, records)
+        cached.catch_up(records[cached.version :])
+        return cached
 
     def create(self, run_id: str, facts: RunFacts, decide: Callable[[Change], T]) -> tuple[Run, T]:
         """Store a new run as `decide` starts it; return the run, and what `decide` returned.
@@ -95,9 +105,9 @@ class RunRepository:
         change = self._change(Run(run_id), identity.actor_id)
         decided = decide(change)
         run = change.run
-        key = RunKey(run_id, identity.tenant_id, identity.session_id, facts.idempotency_key)
+        key, row = key_of(run), row_of(run, change.at)
         for attempt in range(MAX_CONFLICTS):
-            owner = self.store.create(key, change.records, due_at=run.due_at(change.at))
+            owner = self.store.create(key, change.records, row=row)
             if owner == run_id:
                 break
             try:
@@ -161,35 +171,34 @@ class RunRepository:
             return None
         return (change.run, decided) if change.records else None
 
-    def listed(
-        self, session_id: str | None, limit: int, before: str | None
-    ) -> Iterator[Run | DamagedRun]:
-        """Yield the visible runs, of one session or all, newest first; fetch `limit` ids at a time.
+    def page(
+        self, ask: Callable[[bool], Sequence[StoredRun]]
+    ) -> list[tuple[StoredRun, Run | DamagedRun | None]]:
+        """Return the runs of a page that the store is asked for, with records or without.
 
-        A run with a damaged journal is yielded as a `DamagedRun`. A run that the store lists for
-        another tenant than its own is logged and left out.
+        A run with a damaged journal is a `DamagedRun`. One that the store lists for another tenant
+        than its own is logged, and None; so is one that was pruned meanwhile. The runs belong to
+        the caller as in `load`.
         """
-        while True:
-            run_ids = self.store.list_runs(
-                tenant_id=self.tenant_id, session_id=session_id, limit=limit, before=before
-            )
-            for run_id in run_ids:
-                if (row := self._listed_run(run_id)) is not None:
-                    yield row
-            if len(run_ids) < limit or run_ids[-1] == before:
-                return
-            before = run_ids[-1]
+        try:
+            found = ask(True)
+        except StoreCorrupt as error:
+            if not error.sequence:
+                raise
+            # The store cannot read one of them: each is read by itself.
+            return [(each, self._alone(each.key.run_id)) for each in ask(False)]
+        return [(each, self._listed(each)) for each in found]
 
     def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
         """Extend the lease of a claim; False if the claim is lost."""
         for _ in range(MAX_CONFLICTS):
             run = self.load(run_id)
-            held, version, due_at = is_held(run), run.version, run.due_at(self.now())
+            held, version, row = is_held(run), run.version, row_of(run, self.now())
             self.cache.put_back(run)
             if not held:
                 return False
             with suppress(VersionConflict):
-                self.store.append(run_id, (), expected_version=version, due_at=due_at)
+                self.store.append(run_id, (), expected_version=version, row=row)
                 return True
         return False
 
@@ -208,30 +217,29 @@ class RunRepository:
         """Return the present time."""
         return self.clock.now()
 
-    def _replayed(self, run_id: str, records: Sequence[Record]) -> Run:
-        cached = self.cache.check_out(run_id)
-        if cached is None or not cached.is_prefix_of(records):
-            return Run.replay(run_id, records)
-        cached.catch_up(records[cached.version :])
-        return cached
-
-    def _listed_run(self, run_id: str) -> Run | DamagedRun | None:
+    def _alone(self, run_id: str) -> Run | DamagedRun | None:
         try:
-            records = self.store.read(run_id)
-            if not records:
-                return self._without_records(run_id)
-            if self.tenant_id is None or tenant_of(records) in (None, self.tenant_id):
-                return self._replayed(run_id, records)
+            found = self.store.read([run_id])
         except StoreCorrupt as error:
             if error.run_id != run_id:
                 raise
             return DamagedRun(run_id, error.sequence, error.problem)
-        logger.error("run %s is listed for a tenant that it is not of", visible_line(run_id))
-        return None
+        return self._listed(found[0]) if found else None
 
-    def _without_records(self, run_id: str) -> DamagedRun | None:
-        # Where the store knows nothing of it any more, it was pruned meanwhile.
-        return None if self.store.head(run_id) is None else DamagedRun(run_id, 1, "is missing")
+    def _listed(self, stored: StoredRun) -> Run | DamagedRun | None:
+        run_id, records = stored.key.run_id, stored.records
+        if not records:
+            return DamagedRun(run_id, 1, "is missing")
+        if self.tenant_id not in (None, tenant_of(records) or self.tenant_id):
+            told = "run %s is listed for a tenant that it is not of"
+            logger.error(told, visible_line(run_id))
+            return None
+        try:
+            return self.replayed(stored)
+        except StoreCorrupt as error:
+            if error.run_id != run_id:
+                raise
+            return DamagedRun(run_id, error.sequence, error.problem)
 
     def _change(self, run: Run, actor_id: str | None) -> Change:
         # Clocks of two machines differ: what is decided is never earlier than what it builds on.
@@ -244,13 +252,15 @@ class RunRepository:
                 change.run.run_id,
                 change.records,
                 expected_version=version,
-                due_at=change.run.due_at(change.at),
+                row=row_of(change.run, change.at),
                 due_by=change.at if change.only_if_due else None,
             )
 
     def _is_session(self, value: str) -> bool:
         if name_problem(value) is not None:
             return False
-        return bool(
-            self.store.list_runs(tenant_id=self.tenant_id, session_id=value, limit=1, before=None)
+        of_session = Where(Fact.SESSION, value)
+        found = self.store.list_runs(
+            tenant_id=self.tenant_id, where=of_session, limit=1, with_records=False
         )
+        return bool(found)

@@ -6,7 +6,7 @@ views of it, whose payloads are copies.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import attrs
@@ -42,6 +42,8 @@ from scoria_core.ports import Record
 ENTRY_BYTES = 1_024
 """About what an entry takes in memory beside its text and what the text holds."""
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 @attrs.frozen
 class RunFacts:
@@ -72,6 +74,8 @@ class Run:
     handoffs: dict[str, DelegatedHandoff] = attrs.field(factory=dict)
     size: int = attrs.field(default=0, init=False, eq=False)
     """About how many bytes of memory the run takes."""
+    since: datetime = attrs.field(init=False, default=_NEVER, eq=False)
+    """When the run came to its status."""
     _facts: RunFacts | None = None
     # Indexes, so that applying an entry is O(1): a long journal costs no more than a short one.
     _uncompleted: dict[str, None] = attrs.field(init=False, factory=dict, eq=False)
@@ -262,12 +266,15 @@ class Run:
             version=self.version,
         )
 
-    def detail(self, now: datetime) -> RunDetail:
-        """Return everything about the run at `now`; payloads are not copied, so it is used up."""
+    def detail(self, now: datetime, due_at: datetime | None) -> RunDetail:
+        """Return everything about the run at `now`; payloads are not copied, so it is used up.
+
+        `due_at` is what its index row says: a step at work has its lease until then.
+        """
         return RunDetail(
             summary=self.summary(now),
             identity=self.facts.identity,
-            steps=tuple(self.step_view(step_id, now) for step_id in self.steps),
+            steps=tuple(self._with_lease(self.step_view(each, now), due_at) for each in self.steps),
             approvals=tuple(self.as_of(approval, now) for approval in self.approvals.values()),
             delegated_handoffs=tuple(
                 evolve(handoff, child_status=self.steps[handoff.child_step_id].status)
@@ -288,6 +295,12 @@ class Run:
             approvals=tuple([handed_out(self.as_of(each, now)) for each in asked]) if asked else (),
             kept=copied(step.kept),
         )
+
+    def _with_lease(self, step: Step, due_at: datetime | None) -> Step:
+        # A renewal is not journalled: it moves nothing but the due time of the run.
+        if step.lease_expires_at is None or due_at is None or due_at <= step.lease_expires_at:
+            return step
+        return evolve(step, lease_expires_at=due_at)
 
     def _failure(self) -> StepError | None:
         if self.status != RunStatus.FAILED:
@@ -354,7 +367,9 @@ class Run:
 
     def _index(self, entry: JournalEntry) -> None:
         """Keep what is looked up of what `entry` created or moved."""
-        if entry.subject == "step":
+        if entry.subject == "run":
+            self.since = entry.at
+        elif entry.subject == "step":
             step_id, trigger = entry.subject_id, entry.trigger
             if entry.to_state in _ACTIVE:
                 self._active[step_id] = None
@@ -447,10 +462,12 @@ def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
     data = entry.data
     match entry.trigger:
         case "claim":
+            lease = Lease(**data["lease"]) if "lease" in data else None
             return {
                 "started_at": step.started_at or entry.at,
                 "claimed_at": entry.at,
-                "lease": Lease(**data["lease"]) if "lease" in data else None,
+                "lease": lease,
+                "lease_expires_at": entry.at + (lease or Lease()).length,
                 "not_before": None,
             }
         case "complete":
@@ -474,7 +491,7 @@ def _step_changes(step: Step, entry: JournalEntry) -> dict[str, Any]:
     return {}
 
 
-_NOT_CLAIMED: dict[str, Any] = {"claimed_at": None, "lease": None}
+_NOT_CLAIMED: dict[str, Any] = {"claimed_at": None, "lease": None, "lease_expires_at": None}
 
 
 def _error(error: Mapping[str, Any] | None) -> StepError | None:

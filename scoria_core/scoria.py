@@ -2,8 +2,8 @@
 
 import copy
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import UUID
@@ -26,8 +26,20 @@ from scoria_core.handlers import Handlers, resolve
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.identity import Identity, checked_id
 from scoria_core.leases import checked_lease
+from scoria_core.lifecycles import RunStatus
+from scoria_core.listing import (
+    Count,
+    Page,
+    approval_filter,
+    approval_page,
+    count_approvals,
+    count_runs,
+    readable,
+    run_filter,
+    run_page,
+)
 from scoria_core.logs import logger_of
-from scoria_core.model import Approval, DamagedRun, RunDetail, RunSummary
+from scoria_core.model import Approval, DamagedRun, ListedApproval, RunDetail, RunSummary
 from scoria_core.outcomes import StepSpec
 from scoria_core.payloads import MAX_BYTES, checked_name, digest
 from scoria_core.ports import Clock, IdSource, RunStore, Schemas, checked_port
@@ -49,7 +61,6 @@ from scoria_core.validation import (
     checked_seconds,
     handoff_name,
 )
-from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
 
@@ -312,31 +323,93 @@ class Scoria:
 
     def get_run_detail(self, run_id: str | UUID) -> RunDetail:
         """Return everything about a run: steps, approvals, handoffs and the journal."""
-        return self._runs.load(checked_run_id(run_id)).detail(self._runs.now())
+        stored = self._runs.stored(checked_run_id(run_id))
+        return self._runs.replayed(stored).detail(self._runs.now(), stored.row.due_at)
+
+    def list_runs(
+        self,
+        *,
+        session_id: object = None,
+        status: str | None = None,
+        root_role_id: str | None = None,
+        actor_id: object = None,
+        created_after: datetime | None = None,
+        limit: int = 50,
+        before: str | UUID | None = None,
+    ) -> Page[RunSummary]:
+        """Return the visible runs that are asked for, newest first, at most `limit` (1 to 1,000).
+
+        For the next page, pass the `next` of a page as `before`; it is None with the last. Where
+        more than one thing is asked for, each page looks at no more than 1,000 runs, and may be
+        short. A run with a damaged journal is logged and left out.
+        """
+        asked = run_filter(session_id, status, root_role_id, actor_id, created_after)
+        return readable(run_page(self._runs, asked, checked_limit(limit), _checked_before(before)))
 
     def list_runs_for_session(
         self, session_id: object, *, limit: int = 50, before: str | UUID | None = None
-    ) -> list[RunSummary]:
-        """Return the runs of a session, newest first, at most `limit` (1 to 1,000).
-
-        For the next page, pass the run_id of the last run as `before`. A run with a damaged journal
-        is logged and left out; the page is filled up to its limit without it.
-        """
-        return self._list(checked_id(session_id, "session_id"), limit, before)
-
-    def list_runs(self, *, limit: int = 50, before: str | UUID | None = None) -> list[RunSummary]:
-        """Return the visible runs, newest first, paged as in `list_runs_for_session`."""
-        return self._list(None, limit, before)
+    ) -> Page[RunSummary]:
+        """Return the runs of a session, newest first, paged as in `list_runs`."""
+        return self.list_runs(
+            session_id=checked_id(session_id, "session_id"), limit=limit, before=before
+        )
 
     def list_runs_with_damaged(
-        self, *, session_id: object = None, limit: int = 50, before: str | UUID | None = None
-    ) -> list[RunSummary | DamagedRun]:
-        """Return the visible runs, of one session or all, including damaged ones in their places.
+        self,
+        *,
+        session_id: object = None,
+        status: str | None = None,
+        root_role_id: str | None = None,
+        actor_id: object = None,
+        created_after: datetime | None = None,
+        limit: int = 50,
+        before: str | UUID | None = None,
+    ) -> Page[RunSummary | DamagedRun]:
+        """Return what `list_runs` does, and damaged runs in their places.
 
-        This is for operators of a store. A damaged run counts towards the limit.
+        This is for operators of a store.
         """
-        session = None if session_id is None else checked_id(session_id, "session_id")
-        return list(islice(self._rows(session, limit, before), limit))
+        asked = run_filter(session_id, status, root_role_id, actor_id, created_after)
+        return run_page(self._runs, asked, checked_limit(limit), _checked_before(before))
+
+    def count_runs(self) -> dict[RunStatus, Count]:
+        """Return how many visible runs have each status, exactly up to 1,000."""
+        return count_runs(self._runs)
+
+    def list_approvals(
+        self,
+        *,
+        status: str = "pending",
+        session_id: object = None,
+        assigned_to: object = None,
+        tool_name: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[ListedApproval]:
+        """Return the requests that a person can decide now, longest waiting first.
+
+        At most `limit` (1 to 1,000), each with the summary of its run; ties by `run_id`, then in
+        the order asked. For the next page, pass the `next` of a page as `after`; it is None with
+        the last. A request whose time has passed is not among them, and nothing that was decided:
+        `status` can only be "pending", as past decisions are in the journals and their export.
+        Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
+        be short.
+        """
+        asked = approval_filter(status, session_id, assigned_to, tool_name)
+        return approval_page(self._runs, asked, checked_limit(limit), after)
+
+    def count_approvals(
+        self,
+        *,
+        status: str = "pending",
+        session_id: object = None,
+        assigned_to: object = None,
+        tool_name: str | None = None,
+    ) -> Count:
+        """Return how many requests a person can decide now, exactly up to 1,000."""
+        return count_approvals(
+            self._runs, approval_filter(status, session_id, assigned_to, tool_name)
+        )
 
     def approve(
         self,
@@ -572,29 +645,6 @@ class Scoria:
             raise InvalidPayload("may_decide", problem)
         return allows
 
-    def _list(
-        self, session_id: str | None, limit: int, before: str | UUID | None
-    ) -> list[RunSummary]:
-        found: list[RunSummary] = []
-        for row in self._rows(session_id, limit, before):
-            if isinstance(row, RunSummary):
-                found.append(row)
-            else:
-                told = "run %s is left out of a list: entry %d %s"
-                logger.error(told, visible_line(row.run_id), row.sequence, row.problem)
-            if len(found) == limit:
-                break
-        return found
-
-    def _rows(
-        self, session_id: str | None, limit: int, before: str | UUID | None
-    ) -> Iterator[RunSummary | DamagedRun]:
-        cursor = str(before) if isinstance(before, UUID) else before
-        if cursor is not None:
-            cursor = checked_name(cursor, "before")
-        found = self._runs.listed(session_id, checked_limit(limit), cursor)
-        return (row if isinstance(row, DamagedRun) else self._summary(row) for row in found)
-
     def _summary(self, run: Run) -> RunSummary:
         """Return a summary of the run, and put the run back into the cache."""
         summary = run.summary(self._runs.now())
@@ -612,6 +662,11 @@ class Scoria:
         return identity.with_metadata(
             self._validator.payload(identity.metadata, "identity.metadata")
         )
+
+
+def _checked_before(before: object) -> str | None:
+    cursor = str(before) if isinstance(before, UUID) else before
+    return None if cursor is None else checked_name(cursor, "before")
 
 
 def _check_options(options: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "diagram": "scoria_cli.diagram:diagram",
     "doctor": "scoria_cli.doctor:doctor",
     "evidence": "scoria_cli.evidence:evidence",
+    "inbox": "scoria_cli.inbox:inbox",
     "migrate": "scoria_cli.migrate:migrate",
     "runs": "scoria_cli.runs:runs",
     "serve": "scoria_cli.serve:serve",

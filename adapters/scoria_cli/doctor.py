@@ -1,10 +1,8 @@
 """`scoria doctor`: what is stuck in a store, and why."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 import attrs
 import click
@@ -13,7 +11,6 @@ from rich.console import Console
 from scoria_cli.console import console, line, out_json
 from scoria_cli.options import (
     Amount,
-    Whole,
     existing_store,
     json_option,
     store_option,
@@ -22,10 +19,10 @@ from scoria_cli.options import (
 from scoria_cli.times import length
 from scoria_core import RunDetail, Scoria
 from scoria_core.errors import RunNotFound, StoreCorrupt
-from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus, is_terminal
 from scoria_core.model import Step
-from scoria_core.paging import run_ids
-from scoria_core.ports import RunStore
+from scoria_core.paging import every_run
+from scoria_core.ports import Fact, RunStore, Where
 
 NAMED = 100
 """How many runs with one next move are named to a person; the others are counted."""
@@ -45,10 +42,9 @@ class Finding:
 
 @attrs.define
 class Visit:
-    """One look at the runs of a store; iterating yields the stuck ones.
+    """One look at the runs of a store that have not ended; iterating yields the stuck ones.
 
-    `newest` limits it to so many runs, and those in which something is due. The runs that were
-    looked at are counted, and `has_more` says whether some were left out.
+    The runs that were looked at are counted.
     """
 
     store: RunStore
@@ -56,18 +52,16 @@ class Visit:
     patience: timedelta
     waiting: timedelta
     working: timedelta
-    newest: int | None
     looked_at: int = 0
-    has_more: bool = False
     now: datetime = attrs.field(factory=lambda: datetime.now(UTC))
 
     def __iter__(self) -> Iterator[Finding]:
-        scoria, due = Scoria(self.store), self._due()
-        for run_id in self._run_ids(due):
+        scoria = Scoria(self.store)
+        for run_id in dict.fromkeys(self._unfinished()):  # one may move on while they are listed
             try:
                 detail = scoria.get_run_detail(run_id)
             except RunNotFound:
-                if self.store.head(run_id) is None:
+                if not self.store.read([run_id]):
                     continue  # it was pruned since it was listed
                 why = "cannot be read: what it is listed by is not a run id"
                 yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")
@@ -75,23 +69,17 @@ class Visit:
                 why = f"cannot be read: {error}"
                 yield Finding(run_id, "unreadable", why, "keep the store as it is, and a copy")
             else:
-                yield from self._findings(detail, is_due=run_id in due)
+                yield from self._findings(detail)
             self.looked_at += 1
 
-    def _due(self) -> dict[str, None]:
-        due = self.store.list_due(tenant_id=self.tenant_id, until=self.now, limit=sys.maxsize)
-        return dict.fromkeys(due)
+    def _unfinished(self) -> Iterator[str]:
+        for status in RunStatus:
+            if not is_terminal("run", status):
+                where = Where(Fact.STATUS, status)
+                for stored in every_run(self.store, self.tenant_id, where):
+                    yield stored.key.run_id
 
-    def _run_ids(self, due: dict[str, None]) -> Iterator[str]:
-        every = run_ids(self.store, self.tenant_id)
-        if self.newest is None:
-            yield from every
-            return
-        newest = list(islice(every, self.newest))
-        self.has_more = next(every, None) is not None
-        yield from dict.fromkeys([*due, *newest])
-
-    def _findings(self, detail: RunDetail, *, is_due: bool) -> Iterator[Finding]:
+    def _findings(self, detail: RunDetail) -> Iterator[Finding]:
         match detail.summary.status:
             case RunStatus.FAILED:
                 yield _failed(detail)
@@ -102,7 +90,7 @@ class Visit:
                 if step is None:
                     yield from self._queued(detail)
                 else:
-                    yield from self._at_work(detail, step, is_due=is_due)
+                    yield from self._at_work(detail, step)
 
     def _waiting(self, detail: RunDetail) -> Iterator[Finding]:
         run_id, pending = detail.summary.run_id, detail.summary.pending_approval
@@ -117,11 +105,10 @@ class Visit:
             next_move = "scoria runs approve, or scoria runs reject"
             yield Finding(run_id, "waiting", why, next_move)
 
-    def _at_work(self, detail: RunDetail, step: Step, *, is_due: bool) -> Iterator[Finding]:
+    def _at_work(self, detail: RunDetail, step: Step) -> Iterator[Finding]:
         claimed_at = step.claimed_at or detail.summary.updated_at
-        holder = (step.lease and step.lease.worker_id) or "its process"
-        # What was due by now, and claimed after that, is in good hands.
-        if is_due and claimed_at < self.now:
+        holder = step.worker_id or "its process"
+        if step.lease_expires_at is not None and step.lease_expires_at <= self.now:
             why = f"lost {holder} in its step {step.kind}: no word since the lease ended"
             yield Finding(detail.summary.run_id, "lost", why, "start a worker, or call run_pending")
         elif (worked := self.now - claimed_at) > self._allowed(step):
@@ -172,12 +159,6 @@ class Visit:
     type=Amount(),
     help="Hours that a handler may take; a step's own time limit comes before it.",
 )
-@click.option(
-    "--newest",
-    type=Whole(1),
-    metavar="NUMBER",
-    help="Look only at so many of the newest runs, and at those in which something is due.",
-)
 @json_option
 def doctor(
     store: str,
@@ -185,16 +166,15 @@ def doctor(
     patience: float,
     waiting: float,
     working: float,
-    newest: int | None,
     as_json: bool,
 ) -> int:
     """Say which runs are stuck, and why.
 
-    Looks at every run, unless --newest says otherwise. Exits with 1 where something is stuck.
+    Looks at every run that has not ended. Exits with 1 where something is stuck.
     """
     allowed = timedelta(minutes=patience), timedelta(hours=waiting), timedelta(hours=working)
     with closing(existing_store(store)) as opened:
-        visit = Visit(opened, tenant, *allowed, newest)
+        visit = Visit(opened, tenant, *allowed)
         found = _as_json(visit) if as_json else _as_lines(visit)
     return 1 if found else 0
 
@@ -204,8 +184,7 @@ def _as_json(visit: Visit) -> int:
     stuck = 0
     for stuck, each in enumerate(visit, start=1):  # noqa: B007 - it is the count in the end
         out_json({"type": "finding", **attrs.asdict(each)})
-    counts = {"stuck": stuck, "looked_at": visit.looked_at, "has_more": visit.has_more}
-    out_json({"type": "summary", **counts})
+    out_json({"type": "summary", "stuck": stuck, "looked_at": visit.looked_at})
     return stuck
 
 
@@ -249,10 +228,9 @@ def _print_runs(out: Console, group: _Group) -> None:
 
 
 def _looked_at(visit: Visit) -> str:
-    runs = f"{visit.looked_at} run{'' if visit.looked_at == 1 else 's'}"
-    if visit.has_more:
-        return f"looked at {runs}, the newest and what is due, and not at older ones"
-    return f"looked at all: {runs}"
+    if visit.looked_at == 1:
+        return "looked at the one run that has not ended"
+    return f"looked at all {visit.looked_at} runs that have not ended"
 
 
 def _failed(detail: RunDetail) -> Finding:

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.files import path_name
 from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
+from scoria_core.validation import MAX_PAGE
 from scoria_evidence.writing import FORMATS
 
 store_option = click.option(
@@ -23,7 +26,15 @@ store_option = click.option(
     help="The store, for example duckdb:///scoria.duckdb.",
 )
 
-tenant_option = click.option("--tenant", help="Only this tenant's runs.")
+
+def text(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Return what was typed; raise `UnicodeEncodeError` where Python could not read it."""
+    if given is not None:
+        given.encode()
+    return given
+
+
+tenant_option = click.option("--tenant", callback=text, help="Only this tenant's runs.")
 
 format_option = click.option(
     "--format",
@@ -44,6 +55,9 @@ MAX_AMOUNT = 1e6
 
 MAX_WHOLE = 1_000_000_000
 """The most that an option which counts may say."""
+
+
+session_option = click.option("--session", callback=text, help="Only this session's runs.")
 
 
 class Amount(click.FloatRange):
@@ -71,6 +85,11 @@ class Whole(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or refuse it by the name of its option."""
         return int(super().convert(_ascii(self, value, param, ctx), param, ctx))
+
+
+limit_option = click.option(
+    "--limit", default=50, show_default=True, type=Whole(most=MAX_PAGE), help="How many at most."
+)
 
 
 def json_object(_: click.Context, __: click.Parameter, given: Any) -> dict[str, Any] | None:
@@ -145,9 +164,11 @@ def existing_store(url: str) -> RunStore:
     return open_store(url)
 
 
-def open_existing(url: str) -> Scoria:
-    """Open a store that already exists, to read or to decide.
+@contextmanager
+def open_existing(url: str, tenant_id: str | None = None) -> Iterator[Scoria]:
+    """Yield a store that already exists, to read or to decide, as a tenant sees it or as a whole.
 
     Reading evidence must not change it: the steps of a dead process stay as they are.
     """
-    return Scoria(existing_store(url))
+    with Scoria(existing_store(url)) as scoria:
+        yield scoria if tenant_id is None else scoria.for_tenant(tenant_id)

@@ -1,31 +1,30 @@
 """`scoria runs`: shows runs and decides, with the same checks as in a host."""
 
 import getpass
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from scoria_cli.console import err_line, out_json, out_line
 from scoria_cli.options import (
-    Amount,
-    Whole,
+    Moment,
     existing_store,
     json_object,
     json_option,
+    limit_option,
     open_existing,
+    session_option,
     store_option,
     tenant_option,
+    text,
 )
 from scoria_cli.showing import print_detail, print_list
-from scoria_core import RunSummary, Scoria
+from scoria_core import DamagedRun, RunSummary, Scoria
 from scoria_core.conversion import converter
-from scoria_core.errors import ApprovalNotPending, RunNotFound, StoreCorrupt, safe_repr
+from scoria_core.errors import ApprovalNotPending, StoreCorrupt, safe_repr
 from scoria_core.importing import named
 from scoria_core.lifecycles import RunStatus
-from scoria_core.paging import run_ids
 from scoria_core.visible import visible_line
 
 
@@ -54,46 +53,48 @@ def runs() -> None:
 @runs.command("list")
 @store_option
 @tenant_option
-@click.option("--session", help="Only this session's runs.")
+@session_option
 @click.option(
     "--status",
     type=click.Choice([status.value for status in RunStatus]),
     help="Only runs that stand so.",
 )
+@click.option("--role", callback=text, help="Only runs of this root role.")
+@click.option("--actor", callback=text, help="Only runs that this actor started.")
 @click.option(
-    "--waiting-longer-than",
-    "hours",
-    type=Amount(),
-    metavar="HOURS",
-    help="Only runs that have waited so long for a person.",
+    "--created-after", type=Moment(), metavar="DATE", help="Only runs that began after it, in UTC."
 )
-@click.option("--limit", default=50, show_default=True, type=Whole())
+@limit_option
+@click.option("--before", metavar="RUN_ID", help="Only older runs than this one.")
 @json_option
 def list_(
     store: str,
     tenant: str | None,
     session: str | None,
-    status: str | None,
-    hours: float | None,
-    limit: int,
+    role: str | None,
+    actor: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> None:
-    """List runs, newest first; with --json, a line for each with the fields of RunSummary."""
+    """List runs, newest first; with --json, a line for each with the fields of RunSummary.
 
-    def is_asked_for(run: RunSummary) -> bool:
-        return (status is None or run.status == status) and (
-            hours is None or _waited(run) > timedelta(hours=hours)
+    Where there are more, the last line on stderr says how to go on.
+    """
+    with open_existing(store, tenant) as scoria:
+        page = scoria.list_runs_with_damaged(
+            session_id=session, root_role_id=role, actor_id=actor, **asked
         )
-
-    opened = existing_store(store)
-    with Scoria(opened) as scoria:
-        every = _readable(scoria, run_ids(opened, tenant, session))
-        found = islice(filter(is_asked_for, every), limit)
+        found = [each for each in page if isinstance(each, RunSummary)]
         if as_json:
             for run in found:
                 out_json(converter.unstructure(run))
         else:
-            print_list(list(found))
+            print_list(found)
+        for each in page:
+            if isinstance(each, DamagedRun):
+                err_line(f"scoria: {StoreCorrupt(each.run_id, each.sequence, each.problem)}")
+        if page.next is not None:
+            err_line(f"there may be more: --before {page.next}")
 
 
 @runs.command()
@@ -250,21 +251,6 @@ def _asked(scoria: Scoria, run_id: str, trigger: str) -> str:
         problem = f"run {run_id} waits for {len(pending)} decisions; name one of {ids}"
         raise click.BadParameter(visible_line(problem), param_hint="--approval")
     return pending[0].approval_id
-
-
-def _readable(scoria: Scoria, found: Iterable[str]) -> Iterator[RunSummary]:
-    for run_id in found:
-        try:
-            yield scoria.get_run(run_id)
-        except RunNotFound:
-            continue  # it was pruned since it was listed
-        except StoreCorrupt as error:
-            err_line(f"scoria: {error}")
-
-
-def _waited(run: RunSummary) -> timedelta:
-    pending = run.pending_approval
-    return timedelta(0) if pending is None else datetime.now(UTC) - pending.requested_at
 
 
 def _tell(run: RunSummary) -> None:

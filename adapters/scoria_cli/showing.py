@@ -1,6 +1,6 @@
-"""Prints runs: a list, or one run with everything about it."""
+"""Prints runs: a list, what waits for a person, or one run with everything about it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +10,22 @@ from rich.table import Table
 from scoria_cli.console import console, out_row
 from scoria_cli.times import length, moment
 from scoria_core.journal import JournalEntry
-from scoria_core.model import Approval, DelegatedHandoff, RunDetail, RunSummary, Step
+from scoria_core.listing import Count
+from scoria_core.model import (
+    Approval,
+    DelegatedHandoff,
+    ListedApproval,
+    RunDetail,
+    RunSummary,
+    Step,
+)
 from scoria_core.payloads import compact, digest
 
 COLUMNS = ("run", "status", "tenant", "session", "last change", "waits for")
+INBOX = ("waits", "left", "asks for", "asked by", "assigned to", "run")
+BRIEF = 48
+"""How much of a tool and its arguments is shown in a table; `runs show` shows all of it."""
+
 WIDEST = 1_000_000
 """How wide a table may be when it is asked how wide it would like to be."""
 
@@ -30,12 +42,35 @@ def print_list(found: Sequence[RunSummary]) -> None:
             tool_names = ",".join(each.tool_name for each in run.pending_approvals)
             out_row(run.run_id, run.status, run.tenant_id, at, tool_names)
         return
-    table = _table(found)
+    table = _table(COLUMNS, map(_of_run, found))
     if _width(out, table) <= out.width:
         out.print(table)
     else:
         _print_stacked(out, found)
     out.print(f"{len(found)} runs", style="dim")
+
+
+def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
+    """Print a line for each request, in the same two ways; `count` is how many there are."""
+    out = console()
+    if not out.is_terminal:
+        for each in found:
+            at = each.requested_at.isoformat(timespec="seconds")
+            people = ",".join(each.assigned_to)
+            asked = (each.tool_name, compact(each.arguments), each.run.actor_id, people)
+            out_row(each.run_id, each.approval_id, at, *asked)
+        return
+    table = _table(INBOX, map(_of_request, found))
+    if _width(out, table) <= out.width:
+        out.print(table)
+    else:
+        for each in found:
+            waits, left, _, by, people, run_id = _of_request(each)
+            to = people and f", assigned to {people}"
+            until = left and f", {left} left"
+            out.print(f"{run_id}  {_asked(each)}")
+            out.print(f"  waits {waits}{until}, asked by {by}{to}", style="dim")
+    out.print(f"{len(found)} of {count} requests", style="dim")
 
 
 def print_detail(detail: RunDetail, *, kept: bool = False) -> None:
@@ -45,14 +80,31 @@ def print_detail(detail: RunDetail, *, kept: bool = False) -> None:
         out.print(text)
 
 
-def _table(found: Sequence[RunSummary]) -> Table:
-    table = Table(*COLUMNS, box=None)
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*columns, box=None)
     for column in table.columns:
         column.no_wrap = True
-    for run in found:
-        at = f"{run.updated_at:%Y-%m-%d %H:%M}"
-        table.add_row(run.run_id, run.status, run.tenant_id, run.session_id, at, _wait(run))
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _of_run(run: RunSummary) -> Sequence[str]:
+    at = f"{run.updated_at:%Y-%m-%d %H:%M}"
+    return run.run_id, run.status, run.tenant_id, run.session_id, at, _wait(run)
+
+
+def _of_request(each: ListedApproval) -> Sequence[str]:
+    now = datetime.now(UTC)
+    left = "" if each.expires_at is None else length(each.expires_at - now)
+    asks = _asked(each)
+    brief = asks if len(asks) <= BRIEF else f"{asks[: BRIEF - 1]}…"
+    people = ", ".join(each.assigned_to)
+    return length(now - each.requested_at), left, brief, each.run.actor_id, people, each.run_id
+
+
+def _asked(each: ListedApproval) -> str:
+    return f"{each.tool_name} {compact(each.arguments)}"
 
 
 def _width(out: Console, table: Table) -> int:

@@ -1,9 +1,9 @@
 """One open DuckDB file and the journals in it.
 
 DuckDB lets one process at a time open a file, so within that process this is the only writer:
-it decides version conflicts itself, under its lock, and keeps the journals in use in memory. A
-statement costs far more than a row, so every write is one statement and one commit, and writes
-that come at once share both.
+it decides version conflicts itself, under its lock, and keeps in memory the journals in use, and
+where each run stands that has not ended. A statement costs far more than a row, so every write is
+one statement and one commit, and writes that come at once share both.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import attrs
 import duckdb
 
-from scoria_core.batches import decode_batch, encode_batch
+from scoria_core.batches import decode_batch
 from scoria_core.errors import (
     SchemaTooNew,
     ScoriaError,
@@ -28,12 +28,16 @@ from scoria_core.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from scoria_core.fairness import fair_order
 from scoria_core.files import StoreFile, path_name
 from scoria_core.group_commit import GroupCommit
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.logs import logger_of
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.recent import Recent
 from scoria_duckdb.compaction import compact
+from scoria_duckdb.journal_rows import COLUMNS, Write, key_in_utc, row_in_utc, stored_run
+from scoria_duckdb.run_index import RunIndex
+
+logger = logger_of("scoria")
 
 SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
@@ -44,6 +48,9 @@ FEW_ROWS = 8
 MEMORY = "256MB"
 """How much of the file, and of what it computes, DuckDB keeps in memory; by itself most of all."""
 
+OPENING_MEMORY = "96MB"
+"""How much it keeps while every run is looked at; what is more goes to a file beside it."""
+
 CACHED_BYTES = 32 * 1024 * 1024
 """How much memory the journals take that are kept: those used last."""
 
@@ -52,23 +59,20 @@ RECORD_BYTES = 320
 
 _SQL = {
     name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
-    for name in (
-        "append",
-        "due",
-        "head",
-        "journal",
-        "newest",
-        "owner",
-        "prune",
-        "runs",
-        "runs_of_session",
-        "schema",
-        "version",
-    )
+    for name in ("append", "count", "journal", "owner", "prune", "runs", "schema", "unfinished")
 }
-_COLUMNS = ("run_ids", "due_ats", "records", "tenant_ids", "session_ids", "idempotency_keys")
-_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What SQL asks for, of the rows that say so.
+_HOLDS = {
+    None: "session_id IS NOT NULL",  # it stands in the first row of a run
+    Fact.SESSION: "session_id = $value",
+    Fact.ACTOR: "actor_id = $value",
+    Fact.ROLE: "root_role_id = $value",
+    Fact.STATUS: "final_status = $value",
+}
+_LISTED = {fact: _SQL["runs"].format(fact=holds) for fact, holds in _HOLDS.items()}
+_NEWEST = "SELECT run_id FROM scoria_journal ORDER BY run_id DESC LIMIT 1"  # max() reads every id
+_SCHEMA_VERSION = "SELECT max(version) FROM scoria_schema"
+_PLACES = f"({', '.join('?' * len(COLUMNS))})"
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 _LOG = ".wal"
 _LOG_SIZE = "SELECT wal_size FROM pragma_database_size() WHERE database_name = current_database()"
@@ -76,10 +80,19 @@ _TABLES = """SELECT table_name, column_name, data_type FROM duckdb_columns()
     WHERE table_name IN ('scoria_journal', 'scoria_schema')"""
 _MADE = {
     ("scoria_journal", "run_id", "VARCHAR"),
-    ("scoria_journal", "due_at", "BIGINT"),
+    ("scoria_journal", "created_at", "BIGINT"),
+    ("scoria_journal", "version", "INTEGER"),
     ("scoria_journal", "records", "VARCHAR"),
+    ("scoria_journal", "status", "VARCHAR"),
+    ("scoria_journal", "final_status", "VARCHAR"),
+    ("scoria_journal", "has_ended", "BOOLEAN"),
+    ("scoria_journal", "since", "BIGINT"),
+    ("scoria_journal", "due_at", "BIGINT"),
+    ("scoria_journal", "labels", "VARCHAR"),
     ("scoria_journal", "tenant_id", "VARCHAR"),
     ("scoria_journal", "session_id", "VARCHAR"),
+    ("scoria_journal", "actor_id", "VARCHAR"),
+    ("scoria_journal", "root_role_id", "VARCHAR"),
     ("scoria_journal", "idempotency_key", "VARCHAR"),
     _VERSION := ("scoria_schema", "version", "INTEGER"),
 }
@@ -88,9 +101,9 @@ _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 @attrs.define
 class _Journal:
-    """The records of one run, and the tenant it belongs to; an unknown run has none."""
+    """The records of one run, and where it stood after the last of them."""
 
-    tenant_id: str
+    run: StoredRun
     records: list[Record] = attrs.field(factory=list)
     size: int = 0
 
@@ -98,25 +111,6 @@ class _Journal:
         """Add records to the end."""
         self.records.extend(records)
         self.size += sum(RECORD_BYTES + sys.getsizeof(each.body) for each in records)
-
-
-@attrs.frozen
-class _Write:
-    """Records that go to the end of a run's journal; `key` where they begin it."""
-
-    run_id: str
-    tenant_id: str
-    records: Sequence[Record]
-    version: int
-    due_at: int | None
-    key: RunKey | None = None
-
-    def row(self) -> tuple[str | int | None, ...]:
-        """Return the row in the order of the columns; what a run is found by is in its first."""
-        found_by: tuple[str | None, ...] = (None, None, None)
-        if self.key is not None:
-            found_by = (self.key.tenant_id, self.key.session_id, self.key.idempotency_key)
-        return (self.run_id, self.due_at, encode_batch(self.records), *found_by)
 
 
 class JournalFile:
@@ -135,10 +129,11 @@ class JournalFile:
         self._is_closed = False
         self._in_flight: set[object] = set()
         self._is_committing = False
-        self._writes: GroupCommit[_Write, None] = GroupCommit(self._commit)
+        self._writes: GroupCommit[Write, None] = GroupCommit(self._commit)
         self._users = 0
         self._journals: Recent[_Journal] = Recent(CACHED_BYTES)
-        self._doubtful: list[_Write] = []
+        self._index = RunIndex()
+        self._doubtful: list[str] = []
         self._has_room = False
         self._is_empty = True
         self._check_kind()
@@ -149,7 +144,7 @@ class JournalFile:
             try:
                 self._prepare()
                 self._file.check_identity()
-                self._due = self._read_due()
+                self._read_unfinished()
                 self._forgotten = self._newest()
             except BaseException:
                 self._connection.close()
@@ -190,7 +185,7 @@ class JournalFile:
             self._writer.close()
             self._connection.close()
 
-    def create(self, key: RunKey, records: Sequence[Record], due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         named: set[object] = {key.run_id}
         if key.idempotency_key is not None:
@@ -200,12 +195,9 @@ class JournalFile:
                 self._settle()
                 if owner := self._owner_of(key):
                     return owner
-                if not self._is_new(key.run_id) and (
-                    version := len(self._journal(key.run_id).records)
-                ):
-                    raise VersionConflict(key.run_id, 0, version)
-            due = None if due_at is None else _microseconds(due_at)
-            self._store(_Write(key.run_id, key.tenant_id, tuple(records), 0, due, key))
+                if (run := self._run(key.run_id)) is not None:
+                    raise VersionConflict(key.run_id, 0, run.version)
+            self._store(Write(key_in_utc(key), row_in_utc(row), tuple(records), 0))
             return key.run_id
 
     def append(
@@ -213,21 +205,20 @@ class JournalFile:
         run_id: str,
         records: Sequence[Record],
         expected: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self._alone_with({run_id}):
             with self._using():
                 self._settle()
-                journal = self._journal(run_id)
-                version = len(journal.records)
-                if version == 0 or version != expected or not self._is_due(run_id, due_by):
+                run = self._run(run_id)
+                version = 0 if run is None else run.version
+                if run is None or version != expected or not _is_due(run, due_by):
                     raise VersionConflict(run_id, expected, version)
-                due = None if due_at is None else _microseconds(due_at)
-                write = _Write(run_id, journal.tenant_id, tuple(records), version, due)
+                write = Write(run.key, row_in_utc(row), tuple(records), version)
                 if not records:
-                    self._set_due(write)
+                    self._index.put(write.run)
                     return
             self._store(write)
 
@@ -237,78 +228,87 @@ class JournalFile:
         with self._alone_with(set(versions)), self._using():
             try:
                 with self._writing:
-                    rows = self._rows("prune", **given)
+                    rows = self._rows(_SQL["prune"], **given)
                     self._check_file(self._connection)
                 removed = list(dict.fromkeys(run_id for (run_id,) in rows))
             except BaseException:
-                self._doubtful += [_Write(each, "", (), sys.maxsize, None) for each in versions]
+                self._doubtful += versions
                 raise
             finally:
                 for run_id in versions:
                     self._forget(run_id)
             for run_id in removed:
-                self._due.pop(run_id, None)
+                self._index.discard(run_id)
             # Also where nothing was: whoever removed runs before may have been killed since.
             self._has_room = True
             return removed
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
+    def read(self, run_ids: Sequence[str]) -> list[StoredRun]:
+        """Return the runs with their records, in the order asked."""
         with self._using():
-            if run_id not in self._journals:
+            if not all(run_id in self._journals for run_id in run_ids):
                 self._meet_the_file()
-            return tuple(self._journal(run_id).records)
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what a run is found by."""
-        with self._using():
-            self._meet_the_file()
-            self._settle()
-            version = len(self._journal(run_id).records)
-            rows = self._rows("head", run_id=run_id) if version else []
-            if not rows:
-                return None
-            _, due = self._due.get(run_id, ("", None))
-            try:
-                due_at = None if due is None else _EPOCH + timedelta(microseconds=due)
-            except OverflowError as error:
-                problem = "is of a run that is due at no time"
-                raise StoreCorrupt(run_id, version, problem) from error
-            return RunHead(RunKey(run_id, *rows[0]), version, due_at)
+            return self._runs(run_ids)
 
     def list_runs(
-        self, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> list[str]:
-        """Return run ids, newest first."""
+        self,
+        tenant_id: str | None,
+        where: Where | None,
+        limit: int,
+        before: str | None,
+        with_records: bool,
+    ) -> list[StoredRun]:
+        """Return runs, newest first."""
         with self._using():
             self._meet_the_file()
-            asked: dict[str, Any] = {"tenant_id": tenant_id, "before": before, "limit": limit}
-            if session_id is None:
-                rows = self._rows("runs", **asked)
+            asked = {"tenant_id": tenant_id, "limit": limit, "before": before}
+            if where is None:
+                rows = self._rows(_LISTED[None], **asked)
             else:
-                rows = self._rows("runs_of_session", session_id=session_id, **asked)
-            return [run_id for (run_id,) in rows]
+                rows = self._rows(_LISTED[where.fact], value=where.value, **asked)
+            run_ids = [run_id for (run_id,) in rows]
+            if where is not None and where.fact == Fact.STATUS:
+                run_ids += self._index.with_status(tenant_id, where.value, limit, before)
+                run_ids = sorted(run_ids, reverse=True)[:limit]
+            return self._runs(run_ids, with_records)
+
+    def list_labelled(
+        self,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None,
+        with_records: bool,
+    ) -> list[StoredRun]:
+        """Return runs with the label, longest since first."""
+        with self._using():
+            self._meet_the_file()
+            run_ids = self._index.labelled(tenant_id, label, limit, start)
+            return self._runs(run_ids, with_records)
 
     def list_due(self, tenant_id: str | None, until: datetime, limit: int, fair: bool) -> list[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._using():
             self._settle()
-            now = _microseconds(until)
-            due = sorted(
-                (due_at, run_id)
-                for run_id, (owner, due_at) in self._due.items()
-                if due_at <= now and tenant_id in (None, owner)
-            )
-            run_ids = [run_id for _, run_id in due]
-            return (fair_order(run_ids, lambda run_id: self._due[run_id][0]) if fair else run_ids)[
-                :limit
-            ]
+            return self._index.due(tenant_id, until, limit, fair)
 
-    def _is_due(self, run_id: str, due_by: datetime | None) -> bool:
-        if due_by is None:
-            return True
-        due = self._due.get(run_id)
-        return due is not None and due[1] <= _microseconds(due_by)
+    def count_runs(
+        self, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> dict[str, int]:
+        """Return how many runs have each status, at most `limit`."""
+        with self._using():
+            self._meet_the_file()
+            counts: dict[str, int] = {}
+            for status in statuses:
+                counts[status] = min(self._index.count(tenant_id, status), limit)
+                rows = self._rows(
+                    _SQL["count"],
+                    tenant_id=tenant_id,
+                    status=status,
+                    limit=limit - counts[status],
+                )
+                counts[status] += sum(count for (count,) in rows)
+            return counts
 
     def _settle(self) -> None:
         """Learn from the file what became of writes that failed, as far as it says when to act.
@@ -319,28 +319,59 @@ class JournalFile:
             with self._writing:
                 self._check_file(self._connection)
         while self._doubtful:
-            write = self._doubtful[0]
-            with suppress(StoreCorrupt):  # whoever reads that run is told; the others go on
-                version = len(self._journal(write.run_id).records)
-                if version > write.version:
-                    self._set_due(write)
-                elif version == 0:
-                    self._due.pop(write.run_id, None)
+            run_id = self._doubtful[0]
+            known = self._index.get(run_id)
+            try:
+                found = next((run for run, _ in self._in_file([run_id])), None)
+            except StoreCorrupt:
+                found = None  # whoever reads that run is told; the others go on
+            if found is None:
+                self._index.discard(run_id)
+            elif known is None or found.version > known.version:
+                self._index.put(found)
             self._doubtful.pop(0)
 
-    def _journal(self, run_id: str) -> _Journal:
-        if (kept := self._journals.get(run_id)) is not None:
-            return kept
-        rows = [] if self._is_new(run_id) else self._rows("journal", run_id=run_id)
-        journal = _Journal(rows[0][0] if rows else "")
-        journal.extend(decode_batch(run_id, [row[1] for row in rows]))
-        if rows:
-            self._keep(run_id, journal)
-        return journal
+    def _run(self, run_id: str) -> StoredRun | None:
+        return next(iter(self._runs([run_id], with_records=False)), None)
+
+    def _runs(self, run_ids: Sequence[str], with_records: bool = True) -> list[StoredRun]:
+        """Return the runs in the order asked, from memory, or else from the file."""
+        kept = {run_id: self._in_memory(run_id, with_records) for run_id in run_ids}
+        found = {run_id: run for run_id, run in kept.items() if run is not None}
+        missing = [each for each in kept if each not in found and not self._is_new(each)]
+        for run, texts in self._in_file(missing):
+            run_id = run.key.run_id
+            found[run_id] = self._index.get(run_id) or run
+            if with_records:
+                journal = _Journal(run)
+                journal.extend(decode_batch(run_id, texts))
+                self._keep(run_id, journal)
+                found[run_id] = _with_records(found[run_id], journal)
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+    def _in_memory(self, run_id: str, with_records: bool) -> StoredRun | None:
+        journal, run = self._journals.get(run_id), self._index.get(run_id)
+        if journal is None:
+            return None if with_records else run
+        run = run or journal.run
+        return _with_records(run, journal) if with_records else run
+
+    def _in_file(self, run_ids: Sequence[str]) -> Iterator[tuple[StoredRun, list[str]]]:
+        """Yield runs without records, and the texts of those."""
+        rows = self._rows(_SQL["journal"], run_ids=run_ids) if run_ids else []
+        rows_of: dict[str, list[Any]] = {}
+        for run_id, *row in rows:
+            rows_of.setdefault(run_id, []).append(row)
+        for run_id, of_run in rows_of.items():
+            yield stored_run(run_id, of_run[-1][1:8], of_run[0][8:]), [row[0] for row in of_run]
 
     def _is_new(self, run_id: str) -> bool:
         """Tell whether no run has been seen of that id, nor of one that is greater."""
-        return run_id not in self._journals and run_id > self._forgotten
+        return (
+            run_id not in self._journals
+            and self._index.get(run_id) is None
+            and run_id > self._forgotten
+        )
 
     def _keep(self, run_id: str, journal: _Journal) -> None:
         for gone in self._journals.keep(run_id, journal, journal.size):
@@ -354,7 +385,8 @@ class JournalFile:
     def _owner_of(self, key: RunKey) -> str | None:
         if key.idempotency_key is None:
             return None
-        rows = self._rows("owner", tenant_id=key.tenant_id, idempotency_key=key.idempotency_key)
+        named = {"tenant_id": key.tenant_id, "idempotency_key": key.idempotency_key}
+        rows = self._rows(_SQL["owner"], **named)
         return rows[0][0] if rows else None
 
     @contextmanager
@@ -372,13 +404,13 @@ class JournalFile:
                 self._in_flight -= names
                 self._lock.notify_all()
 
-    def _store(self, write: _Write) -> None:
+    def _store(self, write: Write) -> None:
         with self._telling():
             self._writes.store(write)
 
-    def _commit(self, writes: list[_Write]) -> Sequence[None]:
+    def _commit(self, writes: list[Write]) -> Sequence[None]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
-        rows = [write.row() for write in writes]
+        rows = [write.values() for write in writes]
         with self._lock:
             self._is_committing = True
         try:
@@ -391,9 +423,9 @@ class JournalFile:
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
             with self._committed():
-                self._doubtful += writes
                 for write in writes:
-                    self._forget(write.run_id)
+                    self._doubtful.append(write.key.run_id)
+                    self._forget(write.key.run_id)
             raise
         with self._committed():
             for write in writes:
@@ -414,6 +446,7 @@ class JournalFile:
         """Wait until memory knows what the file holds: who saw a run there finds it due as well."""
         self._lock.wait_for(lambda: not self._is_committing)
         self._check_open()
+        self._settle()
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         if len(rows) <= FEW_ROWS:
@@ -422,31 +455,33 @@ class JournalFile:
             statement = f"INSERT INTO scoria_journal VALUES {places}"  # noqa: S608 - question marks
             self._writer.execute(statement, values)
         else:
-            columns = zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)
+            columns = zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)
             self._writer.execute(_SQL["append"], dict(columns))
 
-    def _take_in(self, write: _Write) -> None:
-        journal = self._journals.get(write.run_id)
-        if journal is None and write.key is not None:
-            journal = _Journal(write.tenant_id)
+    def _take_in(self, write: Write) -> None:
+        run = write.run
+        self._index.put(run)
+        journal = self._journals.get(run.key.run_id)
+        if journal is None and write.version == 0:
+            journal = _Journal(run)
         # A read may have fetched from the file what was only just committed there.
         if journal is not None and len(journal.records) == write.version:
+            journal.run = run
             journal.extend(write.records)
-            self._keep(write.run_id, journal)
-        self._set_due(write)
+            self._keep(run.key.run_id, journal)
 
     def _newest(self) -> str:
         """Return the greatest id: ids come in ascending order, so a run beyond it is new."""
-        return (self._rows("newest") or [("",)])[0][0] or ""
+        return max((run_id for (run_id,) in self._rows(_NEWEST)), default="")
 
-    def _read_due(self) -> dict[str, tuple[str, int]]:
-        return {run_id: (tenant_id, due_at) for run_id, tenant_id, due_at in self._rows("due")}
-
-    def _set_due(self, write: _Write) -> None:
-        if write.due_at is None:
-            self._due.pop(write.run_id, None)
-        else:
-            self._due[write.run_id] = (write.tenant_id, write.due_at)
+    def _read_unfinished(self) -> None:
+        self._connection.execute(f"SET memory_limit = '{OPENING_MEMORY}'")
+        for run_id, says, *facts in self._rows(_SQL["unfinished"]):
+            try:
+                self._index.put(stored_run(run_id, says, facts))
+            except StoreCorrupt as error:
+                logger.warning("%s", error)  # whoever reads that run is told; the others go on
+        self._connection.execute(f"SET memory_limit = '{MEMORY}'")
 
     def _check_kind(self) -> None:
         """Refuse a file of another kind: DuckDB would look on the network for a reader of it."""
@@ -465,13 +500,12 @@ class JournalFile:
         self._connection.execute(
             "SET threads = 1; SET wal_autocheckpoint = '1MB'; PRAGMA disable_checkpoint_on_shutdown"
         )
-        self._connection.execute(f"SET memory_limit = '{MEMORY}'")
         # A file that is only read stays as it is: the tables are made with the first run.
         tables = self._tables()
         if not tables:
             return
         self._is_empty = False
-        found: int | None = self._rows("version")[0][0] if _VERSION in tables else None
+        found: int | None = self._rows(_SCHEMA_VERSION)[0][0] if _VERSION in tables else None
         if found is None or found < 1:
             raise StoreCorrupt(f"store {self._name}", 0, "does not say which schema it has")
         if found > SCHEMA:
@@ -486,7 +520,7 @@ class JournalFile:
     def _rows(self, statement: str, **parameters: Any) -> list[Any]:
         if self._is_empty:
             return []
-        return self._connection.execute(_SQL[statement], parameters).fetchall()
+        return self._connection.execute(statement, parameters).fetchall()
 
     @property
     def _name(self) -> str:
@@ -552,5 +586,9 @@ def _is_write_protected(path: Path) -> bool:
     return os.access(path, os.F_OK) and not os.access(path, os.W_OK)
 
 
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+def _is_due(run: StoredRun, by: datetime | None) -> bool:
+    return by is None or (run.row.due_at is not None and run.row.due_at <= by)
+
+
+def _with_records(run: StoredRun, journal: _Journal) -> StoredRun:
+    return StoredRun(run.key, run.row, run.version, tuple(journal.records))

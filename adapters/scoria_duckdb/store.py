@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scoria_core.errors import StoreUnavailable
 from scoria_core.files import path_name
-from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.ports import Capability, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.stores import file_path
 from scoria_core.uninterruptible import uninterruptible
 from scoria_duckdb.journal_file import JournalFile
@@ -27,9 +27,9 @@ class DuckDBStore:
         self._file: JournalFile | None = JournalFile.share(path)
         self._path = path
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        return uninterruptible(lambda: self._open_file().create(key, records, due_at))
+        return uninterruptible(lambda: self._open_file().create(key, records, row))
 
     def append(
         self,
@@ -37,28 +37,44 @@ class DuckDBStore:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
         uninterruptible(
-            lambda: self._open_file().append(run_id, records, expected_version, due_at, due_by)
+            lambda: self._open_file().append(run_id, records, expected_version, row, due_by)
         )
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
-        return uninterruptible(lambda: self._open_file().read(run_id))
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        return uninterruptible(lambda: self._open_file().head(run_id))
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs with their records, in the order asked."""
+        return uninterruptible(lambda: self._open_file().read(run_ids))
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """Return run ids, newest first."""
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs, newest first."""
         return uninterruptible(
-            lambda: self._open_file().list_runs(tenant_id, session_id, limit, before)
+            lambda: self._open_file().list_runs(tenant_id, where, limit, before, with_records)
+        )
+
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs with the label, longest since first."""
+        return uninterruptible(
+            lambda: self._open_file().list_labelled(tenant_id, label, limit, start, with_records)
         )
 
     def list_due(
@@ -66,6 +82,12 @@ class DuckDBStore:
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         return uninterruptible(lambda: self._open_file().list_due(tenant_id, until, limit, fair))
+
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each status, at most `limit`."""
+        return uninterruptible(lambda: self._open_file().count_runs(tenant_id, statuses, limit))
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""

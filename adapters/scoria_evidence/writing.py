@@ -15,7 +15,7 @@ import attrs
 
 from scoria_core.errors import StoreCorrupt, safe_repr
 from scoria_core.logs import logger_of
-from scoria_core.paging import run_ids
+from scoria_core.paging import every_run
 from scoria_core.payloads import compact
 from scoria_core.ports import RunStore
 from scoria_core.pruning import has_ended
@@ -54,8 +54,8 @@ class Selection:
 
     def __iter__(self) -> Iterator[Run]:
         listed, unseen = False, dict.fromkeys(self.without)
-        for run_id in run_ids(self.store, self.tenant_id):
-            listed = True
+        for stored in every_run(self.store, self.tenant_id):
+            run_id, listed = stored.key.run_id, True
             unseen.pop(run_id, None)
             run = None if run_id in self.without else self._whole(run_id)
             if run is not None and (self.before is None or has_ended(run, self.before)):
@@ -86,10 +86,10 @@ class Selection:
 
     def _read(self, run_id: str) -> Run | None:
         """Return a run, or None if it was removed since it was listed."""
-        records = self.store.read(run_id)
-        if not records and self.store.head(run_id) is None:
+        found = self.store.read([run_id])
+        if not found:
             return None
-        run = Run.replay(run_id, records)
+        run = Run.replay(run_id, found[0].records)
         if self.tenant_id not in (None, run.tenant_id):
             raise StoreCorrupt(run_id, 1, "is listed for another tenant than its own")
         return run

@@ -3,14 +3,19 @@
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
+
+import attrs
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.fairness import fair_order
-from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.stores import store_name
+
+_Place = tuple[datetime, str]
+_run_id = attrgetter("key.run_id")
 
 
 class MemoryStore:
@@ -21,32 +26,31 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closed = False
-        self._keys: dict[str, RunKey] = {}
+        self._runs: dict[str, StoredRun] = {}
         self._journals: dict[str, list[Record]] = {}
-        self._due: dict[str, datetime] = {}
         self._idempotent: dict[tuple[str, str | None], str] = {}
-        # What is due of each tenant that a listing may ask for, longest due first.
-        self._queues: defaultdict[str | None, list[tuple[datetime, str]]] = defaultdict(list)
-        # The run ids of each (tenant, session) filter that a listing may ask for, in order.
-        self._listings: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+        # The run ids that each listing may ask for, in order: by tenant and what it filters by.
+        self._listings: defaultdict[tuple[str | None, Where | None], list[str]] = defaultdict(list)
+        # What is due of each tenant, longest due first; what has a label or any, longest so first.
+        self._queues: defaultdict[str | None, list[_Place]] = defaultdict(list)
+        self._labelled: defaultdict[tuple[str | None, str | None], list[_Place]] = defaultdict(list)
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         with self._lock:
             self._check_open()
             named = (key.tenant_id, key.idempotency_key)
             if named in self._idempotent:
                 return self._idempotent[named]
-            if key.run_id in self._journals:
-                raise VersionConflict(key.run_id, 0, len(self._journals[key.run_id]))
+            if key.run_id in self._runs:
+                raise VersionConflict(key.run_id, 0, self._runs[key.run_id].version)
             if key.idempotency_key is not None:
                 self._idempotent[named] = key.run_id
-            self._keys[key.run_id] = key
+            key = attrs.evolve(key, created_at=key.created_at.astimezone(UTC))
             self._journals[key.run_id] = list(records)
-            self._set_due(key.run_id, due_at)
-            for tenant_id in (None, key.tenant_id):
-                for session_id in (None, key.session_id):
-                    insort(self._listings[tenant_id, session_id], key.run_id)
+            self._put(StoredRun(key, _in_utc(row), len(records)))
+            for listing in self._listings_of_key(key):
+                insort(listing, key.run_id)
             return key.run_id
 
     def append(
@@ -55,43 +59,60 @@ class MemoryStore:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self._lock:
             self._check_open()
-            journal = self._journals.get(run_id, [])
-            is_due = due_by is None or (run_id in self._due and self._due[run_id] <= due_by)
-            if not journal or len(journal) != expected_version or not is_due:
-                raise VersionConflict(run_id, expected_version, len(journal))
-            journal.extend(records)
-            self._set_due(run_id, due_at)
+            run = self._runs.get(run_id)
+            version = 0 if run is None else run.version
+            if run is None or version != expected_version or not _is_due(run, due_by):
+                raise VersionConflict(run_id, expected_version, version)
+            self._take_out(run)
+            self._journals[run_id] += records
+            self._put(StoredRun(run.key, _in_utc(row), version + len(records)))
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return these runs with their records."""
         with self._lock:
             self._check_open()
-            return tuple(self._journals.get(run_id, ()))
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        with self._lock:
-            self._check_open()
-            if run_id not in self._journals:
-                return None
-            version = self._journals[run_id][-1].sequence
-            return RunHead(self._keys[run_id], version, self._due.get(run_id))
+            return self._answer((each for each in run_ids if each in self._runs), True)
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """Return run ids, newest first."""
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs, newest first."""
         with self._lock:
             self._check_open()
-            listing = self._listings.get((tenant_id, session_id), [])
+            listing = self._listings.get((tenant_id, where), [])
             end = len(listing) if before is None else bisect_left(listing, before)
-            return listing[max(0, end - limit) : end][::-1]
+            return self._answer(reversed(listing[max(0, end - limit) : end]), with_records)
+
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs with the label, longest since first."""
+        with self._lock:
+            self._check_open()
+            places = self._labelled.get((tenant_id, label), [])
+            first = (
+                0 if start is None else bisect_left(places, (start[0].astimezone(UTC), start[1]))
+            )
+            found = places[first : first + limit]
+            return self._answer((run_id for _, run_id in found), with_records)
 
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
@@ -103,53 +124,109 @@ class MemoryStore:
             due = bisect_right(queue, until, key=itemgetter(0))
             run_ids = [run_id for _, run_id in queue[: due if fair else min(due, limit)]]
             if fair:
-                run_ids = fair_order(run_ids, lambda run_id: self._keys[run_id].tenant_id)
+                run_ids = fair_order(run_ids, lambda run_id: self._runs[run_id].key.tenant_id)
             return run_ids[:limit]
+
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each of these statuses, at most `limit`."""
+        with self._lock:
+            self._check_open()
+            listings = {
+                each: self._listings.get((tenant_id, Where(Fact.STATUS, each)), [])
+                for each in statuses
+            }
+            return {status: min(len(listing), limit) for status, listing in listings.items()}
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
         with self._lock:
             self._check_open()
             found = [
-                run_id
+                self._runs[run_id]
                 for run_id, version in versions.items()
-                if len(self._journals.get(run_id, ())) == version > 0
+                if run_id in self._runs and self._runs[run_id].version == version > 0
             ]
-            for run_id in found:
-                self._remove(run_id)
-            return found
+            for run in found:
+                self._remove(run)
+            return list(map(_run_id, found))
 
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._closed = True
+            self._runs.clear()
             self._journals.clear()
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
 
-    def _remove(self, run_id: str) -> None:
-        self._set_due(run_id, None)
-        key = self._keys.pop(run_id)
-        del self._journals[run_id]
-        self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
-        for tenant_id in (None, key.tenant_id):
-            for session_id in (None, key.session_id):
-                self._listings[tenant_id, session_id].remove(run_id)
+    def _answer(self, run_ids: Iterator[str], with_records: bool) -> list[StoredRun]:
+        found = [self._runs[run_id] for run_id in run_ids]
+        if not with_records:
+            return found
+        return [
+            StoredRun(run.key, run.row, run.version, tuple(self._journals[run.key.run_id]))
+            for run in found
+        ]
 
-    def _set_due(self, run_id: str, due_at: datetime | None) -> None:
-        before = self._due.pop(run_id, None)
-        if due_at is not None:
-            # Python calls a time that a zone has twice unequal to any time of another zone.
-            due_at = due_at.astimezone(UTC)
-            self._due[run_id] = due_at
-        for tenant_id in (None, self._keys[run_id].tenant_id):
-            queue = self._queues[tenant_id]
-            if before is not None:
-                del queue[bisect_left(queue, (before, run_id))]
-            if due_at is not None:
-                insort(queue, (due_at, run_id))
+    def _remove(self, run: StoredRun) -> None:
+        key = run.key
+        self._take_out(run)
+        del self._runs[key.run_id], self._journals[key.run_id]
+        self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
+        for listing in self._listings_of_key(key):
+            del listing[bisect_left(listing, key.run_id)]
+
+    def _put(self, run: StoredRun) -> None:
+        """Let a run stand where its row says, in place of any row before."""
+        self._runs[run.key.run_id] = run
+        for listing in self._listings_of_status(run):
+            insort(listing, run.key.run_id)
+        for places, place in self._places(run):
+            insort(places, place)
+
+    def _take_out(self, run: StoredRun) -> None:
+        for listing in self._listings_of_status(run):
+            del listing[bisect_left(listing, run.key.run_id)]
+        for places, place in self._places(run):
+            del places[bisect_left(places, place)]
+
+    def _listings_of_key(self, key: RunKey) -> Iterator[list[str]]:
+        facts = (
+            None,
+            Where(Fact.SESSION, key.session_id),
+            Where(Fact.ACTOR, key.actor_id),
+            Where(Fact.ROLE, key.root_role_id),
+        )
+        for tenant_id in (None, key.tenant_id):
+            for where in facts:
+                yield self._listings[tenant_id, where]
+
+    def _listings_of_status(self, run: StoredRun) -> Iterator[list[str]]:
+        for tenant_id in (None, run.key.tenant_id):
+            yield self._listings[tenant_id, Where(Fact.STATUS, run.row.status)]
+
+    def _places(self, run: StoredRun) -> Iterator[tuple[list[_Place], _Place]]:
+        """Yield each list that is ordered by time and has the run, and the place that it has."""
+        row, run_id = run.row, run.key.run_id
+        for tenant_id in (None, run.key.tenant_id):
+            if row.due_at is not None:
+                yield self._queues[tenant_id], (row.due_at, run_id)
+            for label in (None, *row.labels) if row.labels else ():
+                yield self._labelled[tenant_id, label], (row.since, run_id)
+
+
+def _is_due(run: StoredRun, by: datetime | None) -> bool:
+    return by is None or (run.row.due_at is not None and run.row.due_at <= by)
+
+
+def _in_utc(row: IndexRow) -> IndexRow:
+    # Python calls a time that a zone has twice unequal to any time of another zone.
+    due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
+    return IndexRow(row.status, row.since.astimezone(UTC), due_at, row.labels, row.has_ended)
 
 
 def open_store(url: str) -> MemoryStore:

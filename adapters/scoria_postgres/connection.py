@@ -35,7 +35,8 @@ POOLED = "pooler=transaction"
 
 GRANTS = (
     "GRANT SELECT ON scoria_schema TO ROLE; "
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON scoria_run, scoria_head, scoria_journal TO ROLE"
+    "GRANT SELECT, INSERT, UPDATE, DELETE "
+    "ON scoria_run, scoria_head, scoria_label, scoria_journal TO ROLE"
 )
 """What a role needs that opens a store and may make no tables."""
 

@@ -3,9 +3,10 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import wraps
 from importlib.resources import files
 from itertools import count
@@ -16,10 +17,12 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from scoria_core.batches import decode_batch, encode_batch
-from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.errors import StoreCorrupt, StoreUnavailable, VersionConflict
+from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
 from scoria_postgres.migrate import migrate
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,13 +41,15 @@ _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
     for name in (
         "append",
+        "count",
         "create",
+        "due",
         "due_fairly",
         "existing",
-        "head",
         "journal",
         "postpone",
         "prune",
+        "runs",
         "version",
     )
 }
@@ -91,19 +96,11 @@ class PostgresStore:
         self._pool = self._new_pool()
 
     @_finished
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        row = {
-            "run_id": key.run_id,
-            "tenant_id": key.tenant_id,
-            "session_id": key.session_id,
-            "idempotency_key": key.idempotency_key,
-            "version": len(records),
-            "due_at": due_at,
-            "records": encode_batch(records),
-        }
-        while not (created := self._rows("create", row)).rows:
-            for run_id, has_key in self._rows("existing", row).rows:
+        told = {**attrs.asdict(key), **_told(row, records, len(records))}
+        while not (created := self._rows("create", told)).rows:
+            for run_id, has_key in self._rows("existing", told).rows:
                 if has_key or (created.is_repeated and self._is_stored(run_id, records[-1])):
                     return str(run_id)
                 raise VersionConflict(run_id, 0, self._version(run_id))
@@ -117,19 +114,17 @@ class PostgresStore:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        row = {
+        told = {
+            **_told(row, records, expected_version + len(records)),
             "run_id": run_id,
             "expected": expected_version,
-            "version": expected_version + len(records),
-            "due_at": due_at,
             "due_by": due_by,
-            "records": encode_batch(records),
         }
-        appended = self._rows("append" if records else "postpone", row)
+        appended = self._rows("append" if records else "postpone", told)
         if appended.rows or (
             appended.is_repeated and records and self._is_stored(run_id, records[-1])
         ):
@@ -137,35 +132,72 @@ class PostgresStore:
         raise VersionConflict(run_id, expected_version, self._version(run_id))
 
     @_finished
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
-        return self._read(run_id)
-
-    @_finished
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        for *key, version, due_at in self._rows("head", {"run_id": run_id}).rows:
-            return RunHead(RunKey(*key), version, due_at and due_at.astimezone(UTC))
-        return None
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return these runs with their records."""
+        return self._read(run_ids)
 
     @_finished
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """Return run ids, newest first."""
-        asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
-        return self._run_ids("scoria_run", asked, "run_id DESC", limit)
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return the runs of which `where` holds, newest first."""
+        table = "scoria_head" if where and where.fact is Fact.STATUS else "scoria_run"
+        fact = {where.fact.value: where.value} if where else {}
+        of = _given({"tenant_id": tenant_id, **fact})
+        until = _range(of, "<=") if before is None else _range({**of, "run_id": before}, "<")
+        order = [f"{column} DESC" for column in (*of, "run_id")]
+        return self._listed(table, (_range(of, ">="), until), order, limit, with_records)
+
+    @_finished
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return the runs that have the label, longest in their status first."""
+        of = _given({"tenant_id": tenant_id, "label": label})
+        table, any_label = "scoria_label", ("TRUE", ())
+        if label is None:
+            table, any_label = "scoria_head", ("labels <> '{}'", ())
+        place = zip(("since", "run_id"), start or (), strict=False)
+        where = (_range({**of, **dict(place)}, ">="), _range(of, "<="), any_label)
+        return self._listed(table, where, (*of, "since", "run_id"), limit, with_records)
 
     @_finished
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        if fair:
-            asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
-            return [run_id for (run_id,) in self._rows("due_fairly", asked).rows]
-        due: dict[str, object] = {"tenant_id =": tenant_id, "due_at <=": until}
-        return self._run_ids("scoria_head", due, "due_at, run_id", limit)
+        asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
+        statement = _SQL["due_fairly" if fair else "due"]
+        # Only what is asked for stands in the statement, so that the index for it is used.
+        of_tenant = "TRUE" if tenant_id is None else "tenant_id = %(tenant_id)s"
+        due = self._execute(statement.replace("{of_tenant}", of_tenant), asked)
+        return [run_id for (run_id,) in due.rows]
+
+    @_finished
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each of these statuses, at most `limit`."""
+        asked = {"tenant_id": "%(tenant_id)s", "status": "asked.status"}
+        if tenant_id is None:
+            del asked["tenant_id"]
+        statement = _SQL["count"].format(
+            columns=", ".join(asked), values=", ".join(asked.values()), limit=limit
+        )
+        given = {"tenant_id": tenant_id, "statuses": list(statuses)}
+        return dict(self._execute(statement, given).rows)
 
     @_finished
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
@@ -202,21 +234,33 @@ class PostgresStore:
     def _has_calls(self) -> bool:
         return any(process == os.getpid() for process, _ in tuple(self._calls))
 
-    def _read(self, run_id: str) -> Sequence[Record]:
-        rows = self._rows("journal", {"run_id": run_id}).rows
-        return decode_batch(run_id, [records for (records,) in rows])
+    def _read(self, run_ids: Sequence[str]) -> list[StoredRun]:
+        asked = "unnest(%s::text[]) WITH ORDINALITY"
+        return self._stored(asked, [list(run_ids)], with_records=True)
 
-    def _run_ids(
-        self, table: str, asked: Mapping[str, object], order: str, limit: int
-    ) -> list[str]:
-        # Only what is asked for stands in the statement, so that the index for it is used.
-        given = {f"{column} %s": value for column, value in asked.items() if value is not None}
-        where = " AND ".join(given) or "TRUE"
-        found = self._execute(
-            f"SELECT run_id FROM {table} WHERE {where} ORDER BY {order} LIMIT %s",  # noqa: S608 - the names are ours
-            (*given.values(), limit),
+    def _listed(
+        self,
+        table: str,
+        where: Iterable[tuple[str, Iterable[object]]],
+        order: Iterable[str],
+        limit: int,
+        with_records: bool,
+    ) -> list[StoredRun]:
+        # Both the order and the range name all columns of one index, so that no other is taken: a
+        # rare value would be sought in every row. The limit is no parameter: a plan is made for it.
+        by = ", ".join(order)
+        page = (
+            f"(SELECT run_id, row_number() OVER (ORDER BY {by}) AS place FROM {table}"  # noqa: S608 - the names are ours
+            f" WHERE {' AND '.join(sql for sql, _ in where)} ORDER BY {by} LIMIT {limit:d})"
         )
-        return [run_id for (run_id,) in found.rows]
+        return self._stored(page, [each for _, values in where for each in values], with_records)
+
+    def _stored(
+        self, page: str, parameters: Sequence[object], with_records: bool
+    ) -> list[StoredRun]:
+        records = _SQL["journal"] if with_records else "'{}'::text[]"
+        statement = _SQL["runs"].format(page=page, records=records)
+        return [_stored_run(row) for row in self._execute(statement, parameters).rows]
 
     def _version(self, run_id: str) -> int:
         rows = self._rows("version", {"run_id": run_id}).rows
@@ -224,7 +268,7 @@ class PostgresStore:
 
     def _is_stored(self, run_id: str, record: Record) -> bool:
         """Tell whether an earlier try, whose answer was lost, has stored this record."""
-        return record in self._read(run_id)
+        return any(record in run.records for run in self._read([run_id]))
 
     def _rows(self, statement: str, parameters: Mapping[str, Any]) -> _Answer:
         return self._execute(_SQL[statement], parameters)
@@ -269,6 +313,45 @@ class PostgresStore:
             reconnect_timeout=PATIENCE,
             open=True,
         )
+
+
+def _told(row: IndexRow, records: Sequence[Record], version: int) -> dict[str, object]:
+    """Return what a write says, by the names of the columns."""
+    told = {"labels": list(row.labels), "version": version, "records": encode_batch(records)}
+    return {**attrs.asdict(row), **told}
+
+
+def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
+    return {column: value for column, value in asked.items() if value is not None}
+
+
+def _range(bound: Mapping[str, object], sign: str) -> tuple[str, Iterable[object]]:
+    """Return the comparison of these columns, as one row, with their values, and the values."""
+    if not bound:
+        return "TRUE", ()
+    return f"({', '.join(bound)}) {sign} ({', '.join(['%s'] * len(bound))})", bound.values()
+
+
+def _stored_run(columns: Sequence[Any]) -> StoredRun:
+    """Return the run that a row of `runs.sql` tells of."""
+    run_id, tenant_id, session_id, actor_id, role_id, created_at, idempotency_key = columns[:7]
+    status, since, due_at, labels, has_ended, version, batches = columns[7:]
+    if not all(isinstance(each, str) for each in labels):
+        raise StoreCorrupt(run_id, 1, "is of a run with a label that is no text")
+    began, due = _time(run_id, created_at), None if due_at is None else _time(run_id, due_at)
+    return StoredRun(
+        RunKey(run_id, tenant_id, session_id, actor_id, role_id, began, idempotency_key),
+        IndexRow(status, _time(run_id, since), due, tuple(labels), has_ended),
+        version,
+        tuple(decode_batch(run_id, batches)),
+    )
+
+
+def _time(run_id: str, microseconds: Decimal) -> datetime:
+    try:
+        return EPOCH + timedelta(microseconds=int(microseconds))
+    except OverflowError as error:
+        raise StoreCorrupt(run_id, 1, "is of a run with a time that is none") from error
 
 
 def open_store(url: str) -> PostgresStore:

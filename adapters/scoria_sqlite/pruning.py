@@ -24,7 +24,8 @@ class PrunableSQLiteStore(SQLiteStore):
         def write(connection: sqlite3.Connection) -> Any:
             found = [each for each in versions.items() if connection.execute(REMOVE, each).rowcount]
             removed = [(run_id,) for run_id, _ in found]
-            connection.executemany("DELETE FROM record WHERE run_id = ?", removed)
+            for table in ("record", "label"):
+                connection.executemany(f"DELETE FROM {table} WHERE run_id = ?", removed)  # noqa: S608
             return [run_id for (run_id,) in removed]
 
         removed: Any = self._writes.store(write)

@@ -1,34 +1,50 @@
 """A store in a SQLite file, for several processes on one machine."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain, groupby
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import attrs
+
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
 from scoria_core.files import StoreFile
 from scoria_core.group_commit import GroupCommit
-from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.ports import Capability, IndexRow, Record, RunKey, StoredRun, Where
 
 APPLICATION, VERSION, PATIENCE = 96473626, 1, 10.0
 FACTS = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
-    (SELECT count(*) FROM pragma_table_list WHERE strict AND name IN ('run', 'record'))
+    (SELECT count(*) FROM pragma_table_list WHERE strict AND name IN ('run', 'record', 'label'))
     FROM pragma_application_id, pragma_user_version"""
-OWNER = "SELECT run_id FROM run WHERE tenant_id = ? AND idempotency_key = ?"
-CREATE = "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"
-MOVE = """UPDATE run SET version = :version, due_at = :due_at WHERE run_id = :run_id
-    AND version = :expected AND version = (SELECT max(sequence) FROM record WHERE run_id = :run_id)
-    AND (:due_by IS NULL OR due_at <= :due_by)"""
-JOURNAL = "SELECT sequence, digest, body FROM record WHERE run_id = ? ORDER BY sequence"
-HEAD = """SELECT run_id, tenant_id, session_id, idempotency_key, version, due_at
-    FROM run WHERE run_id = ?"""
+OWNER = "SELECT run_id FROM run WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key"
+CREATE = """INSERT INTO run VALUES (:run_id, :tenant_id, :session_id, :actor_id, :root_role_id,
+    :created_at, :idempotency_key, :status, :since, :due_at, :labels, :has_ended, :version)
+    ON CONFLICT (run_id) DO NOTHING RETURNING tenant_id, FALSE"""
+MOVE = """UPDATE run SET status = :status, since = :since, due_at = :due_at, labels = :labels,
+    has_ended = :has_ended, version = :version WHERE run_id = :run_id AND version = :expected
+    AND version = (SELECT max(sequence) FROM record WHERE run_id = :run_id)
+    AND (:due_by IS NULL OR due_at <= :due_by)
+    RETURNING tenant_id, EXISTS (SELECT * FROM label WHERE label.run_id = run.run_id)"""
+# The ids come first, few as they are: only what is then read of them is put in order.
+ROWS = "SELECT * FROM run WHERE run_id IN ({}) ORDER BY run_id DESC"
+RUNS = """SELECT * FROM run LEFT JOIN record USING (run_id)
+    WHERE run_id IN ({}) ORDER BY run_id DESC, sequence"""
+GIVEN = "SELECT value FROM json_each(?)"
+LABELLED = "(SELECT * FROM run WHERE labels IS NOT NULL)"
+COUNT = """SELECT value, (SELECT count(*) FROM (
+    SELECT 1 FROM run WHERE status = value {} LIMIT :limit)) FROM json_each(:statuses)"""
 TURN = "row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, run_id)"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-At = datetime | None
+TYPES = (str, str, str, str, str, int, str | None, str, int, int | None, str | None, int, int)
+A_STATEMENT = 1_000
+JSON = json.JSONEncoder(ensure_ascii=False).encode
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 Write = Callable[[sqlite3.Connection], Any]
 Records = Sequence[Record]
 READ, WRITE, BESIDE = "BEGIN", "BEGIN IMMEDIATE", ("-wal", "-shm")
@@ -43,62 +59,95 @@ class SQLiteStore:
     def __init__(self, path: Path) -> None:
         self._file, self._closed = StoreFile(path, BESIDE), False
         self._writes = GroupCommit[Write, str](self._commit)
-        self.read("")  # a file that cannot be used is refused now, not by a later call
+        self.read(())  # a file that cannot be used is refused now, not by a later call
 
-    def create(self, key: RunKey, records: Records, *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Records, *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        named = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
+        run = {**_columns(key), **_columns(row), "expected": 0, "version": len(records)}
 
         def write(connection: sqlite3.Connection) -> Any:
-            for (run_id,) in connection.execute(OWNER, (key.tenant_id, key.idempotency_key)):
+            for (run_id,) in connection.execute(OWNER, run):
                 return str(run_id)
-            row = (*named, len(records), due_at and due_at.timestamp())
-            return _written(connection, CREATE, row, (key.run_id, 0, records))
+            return _written(connection, CREATE, run, records, row)
 
         return self._writes.store(write)
 
     def append(
-        self, run_id: str, records: Records, *, expected_version: int, due_at: At, due_by: At = None
+        self,
+        run_id: str,
+        records: Records,
+        *,
+        expected_version: int,
+        row: IndexRow,
+        due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version, durable on return."""
-        due = {"due_at": due_at and due_at.timestamp(), "due_by": due_by and due_by.timestamp()}
         version = {"expected": expected_version, "version": expected_version + len(records)}
-        row, new = {"run_id": run_id, **version, **due}, (run_id, expected_version, records)
-        self._writes.store(lambda connection: _written(connection, MOVE, row, new))
+        run = {"run_id": run_id, **_columns(row), **version, "due_by": due_by and _number(due_by)}
+        self._writes.store(lambda connection: _written(connection, MOVE, run, records, row))
 
-    def read(self, run_id: str) -> Records:
-        """Return the records of a run."""
-        with self._transaction() as connection:
-            return [Record(*row) for row in connection.execute(JOURNAL, (run_id,))]
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        with self._transaction() as connection:
-            for *key, version, due_at in connection.execute(HEAD, (run_id,)):
-                return RunHead(RunKey(*key), version, _time(run_id, due_at))
-        return None
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return these runs with their records."""
+        runs = self._runs(RUNS, GIVEN, (JSON(list(run_ids)),))
+        found = {run.key.run_id: run for run in runs}
+        return [found[run_id] for run_id in run_ids if run_id in found]
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """Return run ids, newest first."""
-        asked = {"tenant_id =": tenant_id, "session_id =": session_id, "run_id <": before}
-        return self._run_ids(asked, "run_id DESC", limit)
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs, newest first."""
+        asked: dict[str, Any] = {"tenant_id = ?": tenant_id, "run_id < ?": before}
+        if where is not None:
+            asked[f"{where.fact} = ?"] = where.value
+        run_ids = _run_ids("run", asked, "run_id DESC", limit)
+        return self._runs(RUNS if with_records else ROWS, *run_ids)
+
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return runs with the label, longest since first."""
+        first = start and (_number(start[0]), start[1])
+        asked = {"tenant_id = ?": tenant_id, "label = ?": label, "(since, run_id) >= (?, ?)": first}
+        source = LABELLED if label is None else "label"
+        run_ids = _run_ids(source, asked, "since, run_id", limit)
+        runs = self._runs(RUNS if with_records else ROWS, *run_ids)
+        return sorted(runs, key=lambda run: (run.row.since, run.key.run_id))
 
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
-        asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
+        asked = {"tenant_id = ?": tenant_id, "due_at <= ?": _number(until)}
         order = f"{TURN}, due_at, run_id" if fair else "due_at, run_id"
-        return self._run_ids(asked, order, limit)
+        return [str(run_id) for (run_id,) in self._rows(*_run_ids("run", asked, order, limit))]
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        given = {f"{column} ?": value for column, value in asked.items() if value is not None}
-        where = " AND ".join(given) or "TRUE"
-        rows = f"SELECT run_id FROM run WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each of these statuses, at most `limit`."""
+        query = COUNT.format("" if tenant_id is None else "AND tenant_id = :tenant_id")
+        given = {"tenant_id": tenant_id, "statuses": JSON(list(statuses)), "limit": limit}
+        return dict(self._rows(query, given))
+
+    def _runs(self, query: str, run_ids: str, given: Any) -> list[StoredRun]:
+        rows = self._rows(query.format(run_ids), given)
+        return [_run(list(some)) for _, some in groupby(rows, itemgetter(0))]
+
+    def _rows(self, query: str, given: Any) -> list[Any]:
         with self._transaction() as connection:
-            return [str(run_id) for (run_id,) in connection.execute(rows, (*given.values(), limit))]
+            return connection.execute(query, given).fetchall()
 
     def close(self) -> None:
         """Close the file."""
@@ -144,7 +193,7 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
     )
-    connection.text_factory = lambda raw: raw.decode(errors="backslashreplace")
+    connection.text_factory = methodcaller("decode", errors="backslashreplace")
     with ExitStack() as refused:
         refused.callback(connection.close)
         owner, version, tables, typed = connection.execute(FACTS).fetchone()
@@ -152,7 +201,7 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
             raise StoreCorrupt(f"store {file.name}", 0, "is the database of another program")
         if version > VERSION:
             raise SchemaTooNew(file.name, version, VERSION)
-        if version != 0 and (version != VERSION or typed != 2):
+        if version != 0 and (version != VERSION or typed != 3):
             raise StoreCorrupt(f"store {file.name}", 0, "has other tables than it was made with")
         if version == 0:
             connection.executescript(Path(__file__).with_name("schema.sql").read_text())
@@ -164,21 +213,84 @@ def _connect(file: StoreFile) -> sqlite3.Connection:
     return connection
 
 
-def _time(run_id: str, seconds: float | None) -> At:
+def _run_ids(source: str, asked: Mapping[str, Any], order: str, limit: int) -> tuple[str, Any]:
+    """Return a query for run ids, and what it is given; what is asked of None is not asked."""
+    given = {each: value for each, value in asked.items() if value is not None}
+    where = " AND ".join(given) or "TRUE"
+    values = (each if isinstance(each, tuple) else (each,) for each in given.values())
+    query = f"SELECT run_id FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+    return query, (*chain.from_iterable(values), limit)
+
+
+def _columns(one: RunKey | IndexRow) -> dict[str, Any]:
+    return {each.name: _column(getattr(one, each.name)) for each in attrs.fields(type(one))}
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _number(value)
+    return (JSON(value) if value else None) if isinstance(value, tuple) else value
+
+
+def _number(time: datetime) -> int:
+    return (time - EPOCH) // MICROSECOND
+
+
+def _time(number: int) -> datetime:
+    return EPOCH + number * MICROSECOND
+
+
+def _labels(text: str | None) -> tuple[str, ...]:
+    labels = json.loads(text or "[]")
+    if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
+        raise TypeError(labels)
+    return tuple(labels)
+
+
+def _run(rows: list[Any]) -> StoredRun:
+    """Return the run of these rows: its columns in each, and after them those of a record."""
+    columns, records = rows[0][: len(TYPES)], [each[len(TYPES) :] for each in rows]
     try:
-        return None if seconds is None else EPOCH + timedelta(seconds=seconds)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise StoreCorrupt(run_id, 1, "is of a run that is due at no time") from error
+        key, row, version = _stored(columns)
+    except (OverflowError, RecursionError, TypeError, ValueError) as error:
+        problem = "is of a run that the store knows, and not how it stands"
+        raise StoreCorrupt(str(columns[0]), 1, problem) from error
+    return StoredRun(key, row, version, tuple(Record(*each) for each in records if any(each)))
 
 
-def _written(connection: sqlite3.Connection, statement: str, row: Any, new: Any) -> Any:
-    run_id, expected, records = new
-    if not connection.execute(statement, row).rowcount:
+def _stored(columns: Any) -> tuple[RunKey, IndexRow, int]:
+    if not all(map(isinstance, columns, TYPES)):
+        raise TypeError(columns)
+    *facts, created_at, key, status, since, due_at, labels, has_ended, version = columns
+    due_at = None if due_at is None else _time(due_at)
+    row = IndexRow(status, _time(since), due_at, _labels(labels), bool(has_ended))
+    return RunKey(*[*facts, _time(created_at), key]), row, version
+
+
+def _written(
+    connection: sqlite3.Connection, statement: str, run: Any, records: Records, row: IndexRow
+) -> Any:
+    """Store a run's row, records and labels; return its id, or the conflict that it is."""
+    run_id, moved = run["run_id"], connection.execute(statement, run).fetchall()
+    if not moved:
         found = connection.execute("SELECT version FROM run WHERE run_id = ?", (run_id,)).fetchone()
-        return VersionConflict(run_id, expected, found[0] if found else 0)
+        return VersionConflict(run_id, run["expected"], found[0] if found else 0)
     rows = [(run_id, each.sequence, each.digest, each.body) for each in records]
-    connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?)", rows)
+    _insert(connection, "record", rows)
+    ((tenant_id, was_labelled),) = moved
+    if was_labelled:
+        connection.execute("DELETE FROM label WHERE run_id = ?", (run_id,))
+    _insert(connection, "label", [(run_id, each, tenant_id, run["since"]) for each in row.labels])
     return run_id
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of four columns, with one statement for up to `A_STATEMENT` of them."""
+    for start in range(0, len(rows), A_STATEMENT):
+        some = rows[start : start + A_STATEMENT]
+        places = ", ".join(["(?, ?, ?, ?)"] * len(some))
+        statement = f"INSERT INTO {table} VALUES {places}"  # noqa: S608
+        connection.execute(statement, list(chain.from_iterable(some)))
 
 
 def _before_fork() -> None:

@@ -144,11 +144,8 @@ def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsP
     One damaged run does not hide the others: it is listed as damaged. Raises `StoreUnavailable`,
     and `StoreCorrupt` where the damage is not to a run.
     """
-    limit = RUNS_PER_PAGE + 1
-    rows = tuple(view.list_runs_with_damaged(session_id=session_id, limit=limit, before=before))
-    more = len(rows) > RUNS_PER_PAGE
-    rows = rows[:RUNS_PER_PAGE]
-    return RunsPage(rows, session_id, before, rows[-1].run_id if more else None)
+    page = view.list_runs_with_damaged(session_id=session_id, limit=RUNS_PER_PAGE, before=before)
+    return RunsPage(page.items, session_id, before, page.next)
 
 
 def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:

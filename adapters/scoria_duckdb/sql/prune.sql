@@ -6,6 +6,6 @@ WHERE run_id IN (
     ) AS given
     JOIN scoria_journal AS entry ON entry.run_id = given.run_id
     GROUP BY given.run_id, given.version
-    HAVING sum(json_array_length(entry.records)) = given.version
+    HAVING max(entry.version) = given.version
 )
 RETURNING run_id

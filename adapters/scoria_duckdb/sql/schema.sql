@@ -1,13 +1,23 @@
--- One narrow table that is only ever appended to, a row for each append: a wide one, or one updated
--- in place, costs several times as much per statement. What a run is listed by stands in its first
--- row only: an index has no entry for NULL, so an append does not touch those two.
+-- One narrow table that is only ever appended to, a row for each append: one updated in place costs
+-- several times as much per statement. The last row of a run says where it stands. What never
+-- changes of it stands in its first row only: an index has no entry for NULL, so an append does not
+-- touch those of sessions and keys.
 BEGIN;
 CREATE TABLE scoria_journal (
     run_id          VARCHAR NOT NULL,
-    due_at          BIGINT,            -- microseconds since 1970 in UTC; the last row decides
+    created_at      BIGINT NOT NULL,   -- when the run was; microseconds since 1970 in UTC, as below
+    version         INTEGER NOT NULL,  -- the sequence of the last of the records
     records         VARCHAR NOT NULL,  -- JSON: [[sequence, digest, body], ...]
-    tenant_id       VARCHAR,
+    status          VARCHAR,           -- or NULL, where there is a
+    final_status    VARCHAR,           -- of a run that has ended, and has no due time and no labels
+    has_ended       BOOLEAN NOT NULL,
+    since           BIGINT NOT NULL,
+    due_at          BIGINT,
+    labels          VARCHAR,           -- JSON: [label, ...]; NULL for none
+    tenant_id       VARCHAR,           -- also in the row with the final status
     session_id      VARCHAR,
+    actor_id        VARCHAR,
+    root_role_id    VARCHAR,
     idempotency_key VARCHAR
 );
 CREATE INDEX scoria_journal_run ON scoria_journal (run_id);

@@ -1,14 +1,25 @@
--- One statement is one transaction and one round trip: the run moves on and its records are
--- there, or neither.
+-- One statement is one transaction and one round trip: the run moves on, and its records and labels
+-- are there, or nothing. Where it is found at the expected version, so are the labels of that version
+-- even if the update had to wait: only an append changes them.
 WITH moved AS (
     UPDATE scoria_head
-    SET version = %(version)s, due_at = %(due_at)s
+    SET version = %(version)s, status = %(status)s, since = %(since)s, due_at = %(due_at)s,
+        labels = %(labels)s::text[], has_ended = %(has_ended)s
     WHERE run_id = %(run_id)s
       AND version = %(expected)s
       AND (%(due_by)s::timestamptz IS NULL OR due_at <= %(due_by)s)
-    RETURNING run_id, version
+    RETURNING run_id, tenant_id, version, since, labels
 ), recorded AS (
     INSERT INTO scoria_journal (run_id, version, records)
     SELECT run_id, version, %(records)s FROM moved
+), unlabelled AS (
+    DELETE FROM scoria_label AS had
+    USING moved
+    WHERE had.run_id = moved.run_id
+      AND (had.since <> moved.since OR had.label <> ALL (moved.labels))
+), labelled AS (
+    INSERT INTO scoria_label (run_id, label, since, tenant_id)
+    SELECT run_id, label, since, tenant_id FROM moved, unnest(labels) AS label
+    ON CONFLICT DO NOTHING
 )
 SELECT run_id FROM moved

@@ -1,4 +1,6 @@
-SELECT records
-FROM scoria_journal
-WHERE run_id = %(run_id)s
-ORDER BY version
+ARRAY(
+    SELECT journal.records
+    FROM scoria_journal AS journal
+    WHERE journal.run_id = run.run_id
+    ORDER BY journal.version
+)

@@ -12,6 +12,8 @@ WITH found AS MATERIALIZED (
     RETURNING run_id
 ), forgotten AS (
     DELETE FROM scoria_run WHERE run_id IN (SELECT run_id FROM removed)
+), unlabelled AS (
+    DELETE FROM scoria_label WHERE run_id IN (SELECT run_id FROM removed)
 ), erased AS (
     DELETE FROM scoria_journal WHERE run_id IN (SELECT run_id FROM removed)
 )

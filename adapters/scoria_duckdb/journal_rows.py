@@ -1,0 +1,126 @@
+"""What a row of the table says: a write, and where it leaves its run."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from scoria_core.batches import encode_batch
+from scoria_core.errors import StoreCorrupt
+from scoria_core.payloads import compact
+from scoria_core.ports import IndexRow, Record, RunKey, StoredRun
+from scoria_duckdb.run_index import is_at_rest
+
+COLUMNS = (
+    "run_ids",
+    "created_ats",
+    "versions",
+    "records",
+    "statuses",
+    "final_statuses",
+    "have_ended",
+    "sinces",
+    "due_ats",
+    "labels",
+    "tenant_ids",
+    "session_ids",
+    "actor_ids",
+    "root_role_ids",
+    "idempotency_keys",
+)
+"""The columns in their order, as a statement names a list of each."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@attrs.frozen
+class Write:
+    """Records that go to the end of a run's journal after `version`, and its row from then on."""
+
+    key: RunKey
+    row: IndexRow
+    records: Sequence[Record]
+    version: int
+
+    @property
+    def run(self) -> StoredRun:
+        """Return where the run stands after it."""
+        return StoredRun(self.key, self.row, self.version + len(self.records))
+
+    def values(self) -> tuple[str | int | None, ...]:
+        """Return the row in the order of the columns; what a run is found by is in its first."""
+        key, row = self.key, self.row
+        is_first, is_final = self.version == 0, is_at_rest(row)
+        facts = (key.session_id, key.actor_id, key.root_role_id, key.idempotency_key)
+        return (
+            key.run_id,
+            _microseconds(key.created_at),
+            self.run.version,
+            encode_batch(self.records),
+            None if is_final else row.status,
+            row.status if is_final else None,
+            row.has_ended,
+            _microseconds(row.since),
+            None if row.due_at is None else _microseconds(row.due_at),
+            compact(row.labels) if row.labels else None,
+            key.tenant_id if is_first or is_final else None,
+            *(facts if is_first else (None,) * len(facts)),
+        )
+
+
+def stored_run(run_id: str, says: Sequence[Any], facts: Sequence[Any]) -> StoredRun:
+    """Return a run from what its last row says, and from the facts that are in its first.
+
+    Raises `StoreCorrupt` where they do not say so.
+    """
+    version, status, final_status, has_ended, since, due_at, labels = says
+    created_at, tenant_id, session_id, actor_id, root_role_id, idempotency_key = facts
+    try:
+        row = IndexRow(
+            status=_text(status if final_status is None else final_status),
+            since=_time(since),
+            due_at=None if due_at is None else _time(due_at),
+            labels=() if labels is None else tuple(map(_text, json.loads(labels))),
+            has_ended=has_ended,
+        )
+        key = RunKey(
+            run_id=run_id,
+            tenant_id=_text(tenant_id),
+            session_id=_text(session_id),
+            actor_id=_text(actor_id),
+            root_role_id=_text(root_role_id),
+            created_at=_time(created_at),
+            idempotency_key=idempotency_key,
+        )
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        problem = "is of a run of which the store cannot tell where it stands"
+        raise StoreCorrupt(run_id, max(version, 1), problem) from error
+    return StoredRun(key, row, version)
+
+
+def key_in_utc(key: RunKey) -> RunKey:
+    """Return the key with its time in UTC."""
+    return attrs.evolve(key, created_at=key.created_at.astimezone(UTC))
+
+
+def row_in_utc(row: IndexRow) -> IndexRow:
+    """Return the row with its times in UTC."""
+    # Python calls a time that a zone has twice unequal to any time of another zone.
+    due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
+    return attrs.evolve(row, since=row.since.astimezone(UTC), due_at=due_at)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

@@ -1,1 +1,0 @@
-SELECT max(run_id) FROM scoria_journal

@@ -1,0 +1,11 @@
+-- Both the order and the range name all columns of one index, so that no other is taken.
+SELECT asked.status, (
+    SELECT count(*)
+    FROM (
+        SELECT FROM scoria_head
+        WHERE ({columns}) >= ({values}) AND ({columns}) <= ({values})
+        ORDER BY {columns}, run_id
+        LIMIT {limit}
+    ) AS counted
+)
+FROM unnest(%(statuses)s::text[]) AS asked (status)

@@ -1,0 +1,12 @@
+-- The runs of a page, which is chosen first: only their journals are read. Times come as
+-- microseconds, since a column may hold one that is none in Python.
+SELECT
+    run_id, run.tenant_id, run.session_id, run.actor_id, run.root_role_id,
+    extract(epoch FROM run.created_at) * 1000000, run.idempotency_key,
+    head.status, extract(epoch FROM head.since) * 1000000,
+    extract(epoch FROM head.due_at) * 1000000, head.labels, head.has_ended,
+    head.version, {records}
+FROM {page} AS page (run_id, place)
+JOIN scoria_run AS run USING (run_id)
+JOIN scoria_head AS head USING (run_id)
+ORDER BY page.place
