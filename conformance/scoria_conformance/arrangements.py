@@ -70,8 +70,8 @@ class Arrangement:
 
     def seen(self) -> tuple[Any, ...]:
         """Return the run as it is read, stored and listed."""
-        records = tuple(self.world.store.read(self.world.run_id))
-        return self.world.detail, records, self.world.scoria.list_runs()
+        stored = tuple(self.world.store.read([self.world.run_id]))
+        return self.world.detail, stored, list(self.world.scoria.list_runs())
 
     def move(self, trigger: str) -> None:
         """Move the subject in a copy of the stored run, without storing it.

@@ -7,11 +7,10 @@ from typing import cast
 import attrs
 
 from scoria_conformance.linearizability import Operation, performed
-from scoria_conformance.stored_runs import NOON
+from scoria_conformance.stored_runs import NOON, run_key
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import PrunableStore, Record, RunKey, RunStore
+from scoria_core.ports import Fact, IndexRow, PrunableStore, Record, RunStore, StoredRun, Where
 
-At = datetime | None
 LATEST = NOON.replace(year=9000)
 
 
@@ -27,50 +26,57 @@ class Calls:
     session_id: str = "session-1"
     told: list[Operation] = attrs.field(factory=list)
 
-    def create(self, run_id: str, key: str | None, records: Sequence[Record], due: At) -> None:
+    def create(
+        self, run_id: str, key: str | None, records: Sequence[Record], row: IndexRow
+    ) -> None:
         """Create a run."""
-        named = RunKey(run_id, self.tenant_id, self.session_id, key)
+        named = run_key(
+            run_id, tenant_id=self.tenant_id, session_id=self.session_id, idempotency_key=key
+        )
         self._ask(
-            ("create", run_id, key, tuple(records), due),
-            lambda: self.store.create(named, records, due_at=due),
+            ("create", run_id, key, tuple(records), row),
+            lambda: self.store.create(named, records, row=row),
         )
 
     def append(
-        self, run_id: str, version: int, records: Sequence[Record], due: At, due_by: At = None
+        self,
+        run_id: str,
+        version: int,
+        records: Sequence[Record],
+        row: IndexRow,
+        due_by: datetime | None = None,
     ) -> None:
         """Append to a run, or put it off, or take it over."""
 
         def append() -> str:
-            given = {"expected_version": version, "due_at": due, "due_by": due_by}
-            self.store.append(run_id, records, **given)  # type: ignore[arg-type]
+            self.store.append(run_id, records, expected_version=version, row=row, due_by=due_by)
             return "stored"
 
-        self._ask(("append", run_id, version, tuple(records), due, due_by), append)
+        self._ask(("append", run_id, version, tuple(records), row, due_by), append)
 
     def prune(self, run_id: str, version: int) -> None:
         """Remove a run."""
         store = cast(PrunableStore, self.store)
         self._ask(("prune", run_id, version), lambda: tuple(store.prune({run_id: version})))
 
-    def read(self, run_id: str) -> None:
-        """Read a run."""
-        self._ask(("read", run_id), lambda: tuple(self.store.read(run_id)))
-
-    def head(self, run_id: str) -> None:
-        """Ask what a run is found by."""
-
-        def head() -> Hashable:
-            found = self.store.head(run_id)
-            return found and (found.key.idempotency_key, found.version, found.due_at)
-
-        self._ask(("head", run_id), head)
+    def read(self, *run_ids: str) -> None:
+        """Read runs."""
+        self._ask(("read", run_ids), lambda: seen(self.store.read(run_ids)))
 
     def list_runs(self) -> None:
         """List the runs."""
-        named = {"tenant_id": self.tenant_id, "session_id": self.session_id}
+        where = Where(Fact.SESSION, self.session_id)
         self._ask(
             ("list_runs",),
-            lambda: tuple(self.store.list_runs(**named, limit=100, before=None)),
+            lambda: seen(self.store.list_runs(tenant_id=self.tenant_id, where=where, limit=100)),
+        )
+
+    def list_labelled(self, label: str | None = None) -> None:
+        """List the runs under a label, or under any."""
+        tenant_id = self.tenant_id
+        self._ask(
+            ("list_labelled", label),
+            lambda: seen(self.store.list_labelled(tenant_id=tenant_id, label=label, limit=100)),
         )
 
     def list_due(self, until: datetime = LATEST) -> None:
@@ -80,15 +86,32 @@ class Calls:
             lambda: tuple(self.store.list_due(tenant_id=self.tenant_id, until=until, limit=100)),
         )
 
-    def look(self, run_id: str) -> None:
+    def count_runs(self, *statuses: str) -> None:
+        """Count the runs."""
+
+        def count() -> Hashable:
+            found = self.store.count_runs(tenant_id=self.tenant_id, statuses=statuses, limit=100)
+            return tuple(sorted(found.items()))
+
+        self._ask(("count_runs", statuses), count)
+
+    def look(self, run_id: str, *statuses: str) -> None:
         """Ask everything that can be asked about a run."""
         self.read(run_id)
-        self.head(run_id)
         self.list_runs()
+        self.list_labelled()
         self.list_due()
+        self.count_runs(*statuses)
 
     def _ask(self, asked: Hashable, call: Callable[[], Hashable]) -> None:
         self.told.append(performed(asked, lambda: _answered(call)))
+
+
+def seen(runs: Sequence[StoredRun]) -> tuple[Hashable, ...]:
+    """Return all that is told of runs, but for what never changes of them."""
+    return tuple(
+        (run.key.run_id, run.key.idempotency_key, run.row, run.version, run.records) for run in runs
+    )
 
 
 def _answered(call: Callable[[], Hashable]) -> Hashable:

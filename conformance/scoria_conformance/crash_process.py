@@ -15,7 +15,7 @@ from scoria_conformance.answers import hands_off
 from scoria_conformance.concurrency import Barrier, Broke, begin_process, forking
 from scoria_conformance.world import KIND, PATIENCE, World, asks, completed
 from scoria_core import HandOff, NeedsApproval, RunSummary, Scoria, Step, StepSpec
-from scoria_core.ports import Record, RunKey, RunStore
+from scoria_core.ports import IndexRow, Record, RunKey, RunStore
 
 DELEGATED = "review-by-hand"
 
@@ -43,7 +43,7 @@ class Write:
 
     run_id: str
     records: tuple[Record, ...]
-    due_at: datetime | None
+    row: IndexRow
 
 
 @attrs.frozen
@@ -91,10 +91,10 @@ class Doomed:
     says: Connection
     writes: int = 0
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run, unless the process is dead by then."""
-        write = Write(key.run_id, tuple(records), due_at)
-        stored = self._write(write, lambda given: self.store.create(key, given, due_at=due_at))
+        write = Write(key.run_id, tuple(records), row)
+        stored = self._write(write, lambda given: self.store.create(key, given, row=row))
         return str(stored)
 
     def append(
@@ -103,16 +103,17 @@ class Doomed:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append the records, unless the process is dead by then."""
-        at = {"expected_version": expected_version, "due_at": due_at, "due_by": due_by}
 
         def append(given: Sequence[Record]) -> None:
-            self.store.append(run_id, given, **at)  # type: ignore[arg-type]
+            self.store.append(
+                run_id, given, expected_version=expected_version, row=row, due_by=due_by
+            )
 
-        self._write(Write(run_id, tuple(records), due_at), append)
+        self._write(Write(run_id, tuple(records), row), append)
 
     def _write(self, write: Write, call: Callable[[Sequence[Record]], Any]) -> Any:
         self.writes += 1

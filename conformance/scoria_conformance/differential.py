@@ -24,6 +24,7 @@ from scoria_conformance.clauses import specification
 from scoria_conformance.concurrency import forking
 from scoria_conformance.domains import (
     LEFT_OUT,
+    LIMITS,
     OPEN,
     THEMES,
     Event,
@@ -39,7 +40,7 @@ from scoria_conformance.reference import Kept, Reference
 from scoria_conformance.stored_runs import numbered
 from scoria_conformance.world import PATIENCE, StoreFactory
 from scoria_core.errors import StoreUnavailable, VersionConflict, safe_repr
-from scoria_core.ports import Record
+from scoria_core.ports import Fact, IndexRow, Record, StoredRun, Where
 
 LENGTH, TAIL = 40, 5
 """How many events a script has, and how many calls come when the store is closed."""
@@ -90,7 +91,7 @@ def _plain(method: str, returned: Any) -> Any:
         return None
     if method == "prune":
         return sorted(returned)
-    return returned if returned is None or method in ("create", "head") else list(returned)
+    return copy(returned) if method in ("create", "count_runs") else list(returned)
 
 
 @attrs.frozen
@@ -438,7 +439,27 @@ class _Played:
         if event.method == OPEN:
             self.open(event.handle)
         elif event.handle in self.begun:
-            self.call(event.handle, event.method, self._given(event))
+            given = self._given(event)
+            if not self._follows_an_end(event.method, given):
+                changed = given.get("versions", [given.get("run_id")])
+                before = {each: self.runs[each].told() for each in changed if each in self.runs}
+                self.call(event.handle, event.method, given)
+                self._ask_where_they_stood(event.handle, before)
+
+    def _follows_an_end(self, method: str, given: Mapping[str, Any]) -> bool:
+        """Tell whether a store would take what no caller may ask of it."""
+        run = self.runs.get(given.get("run_id", "")) if method == "append" else None
+        return run is not None and run.row.has_ended and run.version == given["expected_version"]
+
+    def _ask_where_they_stood(self, number: int, before: Mapping[str, StoredRun]) -> None:
+        """Ask for what a write has changed, where it was listed until then and where it is now."""
+        for run_id, was in before.items():
+            now = self.runs[run_id].told() if run_id in self.runs else was
+            if now == was and run_id in self.runs:
+                continue
+            for method, asked in _listings(was.row, now.row):
+                named = {"tenant_id": was.key.tenant_id, "limit": LIMITS[0]}
+                self._ask_quietly(number, method, {**named, **asked})
 
     def open(self, number: int) -> None:
         """Open a handle, unless it is open or must not be."""
@@ -456,11 +477,11 @@ class _Played:
     def _forget(self, number: int) -> None:
         """Take over what the store has forgotten, where it may have."""
         for run_id, run in self.runs.items():
-            last = run.due_at_of_last_record
-            if run.due_at != last:
-                head = self.handles[number].ask("head", {"run_id": run_id}).returned
-                if getattr(head, "due_at", NotImplemented) == last:
-                    run.due_at = last
+            last = attrs.evolve(run.row, due_at=run.due_at_of_last_record)
+            if run.row != last:
+                read = self.handles[number].ask("read", {"run_ids": [run_id]}).returned or ()
+                if [each.row for each in read] == [last]:
+                    run.row = last
 
     def call(self, number: int, method: str, arguments: Mapping[str, Any]) -> None:
         """Make a call of both, and compare the answers."""
@@ -476,14 +497,17 @@ class _Played:
     def ask_everything(self, number: int) -> None:
         """Ask a handle all there is to ask; what is answered right is not told."""
         for method, arguments in self._all_there_is():
-            self.call(number, method, arguments)
-            self.calls.pop()
+            self._ask_quietly(number, method, arguments)
+
+    def _ask_quietly(self, number: int, method: str, arguments: Mapping[str, Any]) -> None:
+        self.call(number, method, arguments)
+        self.calls.pop()
 
     def _all_there_is(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
         for run in list(self.runs.values()):
             if run.key.idempotency_key is not None:
                 again = attrs.evolve(run.key, run_id=numbered(99), session_id="another")
-                yield "create", {"key": again, "records": [Record(1, "", "")], "due_at": None}
+                yield "create", {"key": again, "records": [Record(1, "", "")], "row": run.row}
         for method in methods():
             for arguments in every_call(method, self.script.theme):
                 yield method, arguments
@@ -497,6 +521,9 @@ class _Played:
             given["expected_version"] = version
         if "records" in given:
             given["records"] = given["records"].after(version)
+            run = self.runs.get(given.get("run_id", ""))
+            if run is not None and not given["records"]:  # of its row due_at alone may move
+                given["row"] = attrs.evolve(run.row, due_at=given["row"].due_at)
         if "versions" in given:
             pruned = given["versions"].items()
             given["versions"] = {run_id: self._version(run_id, at) for run_id, at in pruned}
@@ -504,6 +531,20 @@ class _Played:
 
     def _version(self, run_id: str, seen: Version) -> int:
         return max(0, self.references[0].version(run_id) + seen.away)
+
+
+def _listings(*rows: IndexRow) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every listing and count that has a run which stands so."""
+    statuses = list(dict.fromkeys(row.status for row in rows))
+    labels = dict.fromkeys(label for row in rows for label in row.labels)
+    yield "count_runs", {"statuses": statuses}
+    for status in statuses:
+        yield "list_runs", {"where": Where(Fact.STATUS, status), "with_records": False}
+    for label in (None, *labels):
+        yield "list_labelled", {"label": label, "with_records": False}
+    for row in rows:
+        if row.due_at is not None:
+            yield "list_due", {"until": row.due_at}
 
 
 _ALIKE = re.compile(r"(.)\1{19,}")

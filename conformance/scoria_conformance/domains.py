@@ -8,14 +8,14 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
-from itertools import product
+from itertools import cycle, product
 from random import Random
 from typing import Any
 
 import attrs
 
-from scoria_conformance.stored_runs import NOON, numbered
-from scoria_core.ports import PrunableStore, Record, RunKey, RunStore
+from scoria_conformance.stored_runs import NOON, index_row, numbered, run_key
+from scoria_core.ports import Fact, IndexRow, PrunableStore, Record, RunKey, RunStore, Where
 
 
 @attrs.frozen
@@ -34,6 +34,20 @@ class Theme:
         within = sessions or ids
         run_ids = (numbered(4), ids[1], numbered(2), ids[0], numbered(3), ids[-1], numbered(1))
         return cls(name, ids, within, within, run_ids)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What statuses, actors and roles are called."""
+        return self.tenants
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that are as much alike as the ids, and longer."""
+        return (*self.tenants, *(f"assigned:{each}" for each in self.tenants))
+
+    def values_of(self, fact: Fact) -> tuple[str, ...]:
+        """Return the values that this fact of a run has."""
+        return self.sessions if fact == Fact.SESSION else self.words
 
 
 LONG = "x" * 64
@@ -56,8 +70,11 @@ INSTANTS = (
     datetime(2026, 10, 24, 19, 45, tzinfo=UTC),
     datetime(2026, 10, 24, 20, 45, tzinfo=UTC),
     NOON + timedelta(days=36_525, microseconds=1),
+    NOON - timedelta(days=36_525, microseconds=1),
+    datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 )
-"""A microsecond apart, on both sides of a second, at one time of two clocks, in a hundred years."""
+"""A microsecond apart, on both sides of a second, at one time of two clocks, a hundred years ahead
+and ago, and just before the time that computers count from."""
 
 
 class TurnedBack(tzinfo):
@@ -81,8 +98,10 @@ class TurnedBack(tzinfo):
 
 ZONES = (timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30)))
 TWICE = tuple(datetime(2026, 1, 5, 14, tzinfo=TurnedBack(), fold=fold) for fold in (0, 1))
-ABROAD = tuple(at.astimezone(zone) for at, zone in zip(INSTANTS, ZONES * 4, strict=True))
+ABROAD = tuple(at.astimezone(zone) for at, zone in zip(INSTANTS, cycle(ZONES), strict=False))
 TIMES = (*INSTANTS, *TWICE, *ABROAD)
+OFTEN = INSTANTS[:3] * 3
+"""Drawn so often that some are equal."""
 
 SHORT = (
     "{}",
@@ -139,6 +158,11 @@ class Values:
             yield self.plainest
             if isinstance(value, Batch) and len(value.texts) > 1:
                 yield from (Batch((each,)) for each in value.texts)
+            elif isinstance(value, list | tuple):
+                yield from (type(value)((each,)) for each in value if len(value) > 1)
+            elif isinstance(value, RunKey | IndexRow):
+                plain = attrs.asdict(self.plainest, recurse=False)
+                yield from (attrs.evolve(value, **{name: each}) for name, each in plain.items())
 
 
 def _batches(least: int) -> Values:
@@ -152,12 +176,56 @@ def _batches(least: int) -> Values:
     return Values(Batch(((digests[0], bodies[0]),)), drawn)
 
 
-def _keys(theme: Theme) -> Values:
-    parts = {name: _values("RunKey", name)(theme) for name in attrs.fields_dict(RunKey)}
-    plainest = RunKey(**{name: each.plainest for name, each in parts.items()})
+def _composed(kind: type[Any], theme: Theme) -> Values:
+    """Return instances of a class of the port, each of its fields drawn by itself."""
+    parts = {name: _values(kind.__name__, name)(theme) for name in attrs.fields_dict(kind)}
+
+    def drawn(random: Random) -> Any:
+        return kind(**{name: each.draw(random) for name, each in parts.items()})
+
+    return Values(kind(**{name: each.plainest for name, each in parts.items()}), drawn)
+
+
+def _rows(theme: Theme) -> Values:
+    rows = _composed(IndexRow, theme)
+
+    def drawn(random: Random) -> IndexRow:
+        row: IndexRow = rows.draw(random)
+        # What has ended has no work to do.
+        return attrs.evolve(row, due_at=None) if row.has_ended else row
+
+    return Values(rows.plainest, drawn)
+
+
+def _some(values: Sequence[Any], *counts: int, of: type[Any] = list) -> Values:
+    """Return some of the values, each once: as many as one of the counts says."""
+
+    def drawn(random: Random) -> Any:
+        return of(random.sample(values, random.choice(counts)))
+
+    return Values(of(()), drawn)
+
+
+def _asked(theme: Theme) -> Values:
+    """Return ids to read: of runs and of none, and some of them again."""
+    run_ids = (*theme.run_ids * 2, *_unknown(theme))
+
+    def drawn(random: Random) -> list[str]:
+        return random.choices(run_ids, k=random.choice((0, 1, 1, 2, 3, 9)))
+
+    return Values([theme.run_ids[0]], drawn)
+
+
+def _places(theme: Theme) -> Values:
+    """Return where a page begins, whether there is a run or not."""
+    times, run_ids = (*OFTEN, *TIMES), (*theme.run_ids, *_unknown(theme))
     return Values(
-        plainest, lambda random: RunKey(**{name: each.draw(random) for name, each in parts.items()})
+        (NOON, theme.run_ids[0]), lambda random: (random.choice(times), random.choice(run_ids))
     )
+
+
+def _every_where(theme: Theme) -> tuple[Where, ...]:
+    return tuple(Where(fact, value) for fact in Fact for value in theme.values_of(fact))
 
 
 def _unknown(theme: Theme) -> tuple[str, ...]:
@@ -178,21 +246,34 @@ def _pruned(theme: Theme) -> Values:
 _VERSIONS = Values.of(*[Version()] * 6, Version(-1), Version(1), Version(-1_000), Version(1_000))
 
 VALUES: Mapping[str, Callable[[Theme], Values]] = {
-    "key": _keys,
+    "key": lambda theme: _composed(RunKey, theme),
     "RunKey.run_id": lambda theme: Values.of(*theme.run_ids),
     "RunKey.tenant_id": lambda theme: Values.of(*theme.tenants),
     "RunKey.session_id": lambda theme: Values.of(*theme.sessions),
+    "RunKey.actor_id": lambda theme: Values.of(*theme.words),
+    "RunKey.root_role_id": lambda theme: Values.of(*theme.words),
+    "RunKey.created_at": lambda _: Values.of(*TIMES),
     "RunKey.idempotency_key": lambda theme: Values.of(None, None, *theme.keys),
+    "row": _rows,
+    "IndexRow.status": lambda theme: Values.of(*theme.words),
+    "IndexRow.since": lambda _: Values.of(*OFTEN * 2, *TIMES),
+    "IndexRow.due_at": lambda _: Values.of(None, *OFTEN, *TIMES, *INSTANTS),
+    "IndexRow.labels": lambda theme: _some(theme.labels, 0, 1, 1, 2, 4, of=tuple),
+    "IndexRow.has_ended": lambda _: Values.of(*[False] * 8, True),
     "create.records": lambda _: _batches(1),
     "append.records": lambda _: _batches(0),
-    "due_at": lambda _: Values.of(None, *TIMES, *INSTANTS),
     "run_id": lambda theme: Values.of(*theme.run_ids),
+    "run_ids": _asked,
     "expected_version": lambda _: _VERSIONS,
-    "due_by": lambda _: Values.of(None, None, None, *TIMES),
+    "due_by": lambda _: Values.of(*[None] * 3, *OFTEN, *TIMES),
     "tenant_id": lambda theme: Values.of(None, None, *theme.tenants),
-    "session_id": lambda theme: Values.of(None, None, *theme.sessions),
+    "where": lambda theme: Values.of(None, *_every_where(theme)),
+    "label": lambda theme: Values.of(None, *theme.labels),
+    "statuses": lambda theme: _some(theme.words, 0, 1, 2, 3),
     "limit": lambda _: Values.of(*LIMITS),
     "before": lambda theme: Values.of(None, *theme.run_ids, *_unknown(theme)),
+    "start": _places,
+    "with_records": lambda _: Values.of(True, False),
     "until": lambda _: Values.of(*TIMES),
     "fair": lambda _: Values.of(False, True),
     "versions": _pruned,
@@ -200,13 +281,21 @@ VALUES: Mapping[str, Callable[[Theme], Values]] = {
 """The values of each parameter by its name, or by that of its method or class as well."""
 
 EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
-    "run_id": lambda theme: (*theme.run_ids, *_unknown(theme)),
+    "run_ids": lambda theme: (
+        [*theme.run_ids, *_unknown(theme), *theme.run_ids[::-1]],
+        *([each] for each in (*theme.run_ids, *_unknown(theme))),
+    ),
     "tenant_id": lambda theme: (None, *theme.tenants),
-    "session_id": lambda theme: (None, *theme.sessions),
+    "where": lambda theme: (None, *_every_where(theme)),
+    "label": lambda theme: (None, *theme.labels),
+    "statuses": lambda theme: (list(theme.words),),
     "limit": lambda _: (LIMITS[0],),
     "list_due.limit": lambda _: (LIMITS[0], 2),
+    "count_runs.limit": lambda _: (LIMITS[0], 2),
     "before": lambda _: (None,),
-    "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[-1]),
+    "start": lambda _: (None,),
+    "with_records": lambda _: (False,),
+    "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[7]),
     "fair": lambda _: (False, True),
 }
 """What to ask by each parameter of a method that only asks, to be told all there is.
@@ -214,6 +303,7 @@ EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
 As with `VALUES`, the name of the method may stand before it."""
 
 
+@cache
 def methods() -> Mapping[str, inspect.Signature]:
     """Return the methods of the port, each with what it takes, as they are declared."""
     declared = {**vars(RunStore), **vars(PrunableStore)}
@@ -273,7 +363,14 @@ class Event:
 OPEN = "open"
 """What the driver does itself, and no method of the port: to open a store that was closed."""
 
-WEIGHTS: Mapping[str, int] = {"create": 6, "append": 8, "list_runs": 3, "list_due": 2, "prune": 3}
+WEIGHTS: Mapping[str, int] = {
+    "create": 6,
+    "append": 8,
+    "list_runs": 3,
+    "list_labelled": 3,
+    "list_due": 2,
+    "prune": 3,
+}
 """How often a method is called, where it is not once in so often."""
 
 AGAIN = 0.2
@@ -323,14 +420,20 @@ def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
             number % handles,
             "create",
             {
-                "key": RunKey(
+                "key": run_key(
                     run_ids[number],
-                    theme.tenants[tenant],
-                    theme.sessions[(tenant + key) % len(theme.sessions)],
-                    theme.keys[key],
+                    tenant_id=theme.tenants[tenant],
+                    session_id=theme.sessions[(tenant + key) % len(theme.sessions)],
+                    actor_id=theme.words[key % len(theme.words)],
+                    root_role_id=theme.words[(tenant + key) % len(theme.words)],
+                    idempotency_key=theme.keys[key],
                 ),
                 "records": Batch((("0f", SHORT[0]),)),
-                "due_at": TIMES[number % 3],
+                "row": index_row(
+                    TIMES[number % 3],
+                    status=theme.words[key % len(theme.words)],
+                    labels=theme.labels[key :: len(theme.tenants)],
+                ),
             },
         )
         for number, (tenant, key) in enumerate(pairs)

@@ -145,7 +145,9 @@ class ExampleRuns:
         reader = Scoria(self.store, clock=SettableClock(read_at))
         return {
             "run_id": run_id,
-            "records": [attrs.asdict(record) for record in self.store.read(run_id)],
+            "records": [
+                attrs.asdict(each) for run in self.store.read([run_id]) for each in run.records
+            ],
             "given": self._given,
             "read_at": read_at.isoformat(),
             "detail": as_json(reader.get_run_detail(run_id)),

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,13 +23,16 @@ from scoria_conformance.concurrency import Broke, begin_process
 from scoria_conformance.observed import named as told
 from scoria_conformance.points import Place, Point, Trail, packages
 from scoria_conformance.sequential import NO_RUNS, Kept, kept
-from scoria_conformance.stored_runs import NOON, numbered, record
+from scoria_conformance.stored_runs import NOON, after, index_row, numbered, record, run_key
 from scoria_conformance.world import PATIENCE, World
 from scoria_core.ports import Capability, PrunableStore, RunKey, RunStore
 
 WRITERS = 3
 RUNS = 2
 """How many runs each of the threads writes, one after the other."""
+
+LABELS = ("new", "assigned:a", "tool:b")
+"""What runs are found by in turn, beside their own keys."""
 
 BODY = "lava" * 4_000
 """The text of a record that takes several pages of a file."""
@@ -48,16 +50,28 @@ class Life:
         """Return the life of a run: created, appended to, postponed, and finally pruned."""
         of_turn = (turn * WRITERS + writer) * RUNS + number + 1
         run_id, told = numbered(of_turn), f"{turn} {writer} {number}"
-        key = RunKey(run_id, f"tenant-{writer}", f"session-{turn}", f"order {told}")
-        later = NOON + timedelta(seconds=of_turn)
+        key = run_key(
+            run_id,
+            tenant_id=f"tenant-{writer}",
+            session_id=f"session-{turn}",
+            idempotency_key=f"order {told}",
+        )
+        later = after(of_turn)
+        new, assigned, tool = LABELS
+        own = str(key.idempotency_key)
+        begun = index_row(NOON, labels=(new, own))
+        asking = index_row(status="waiting", since=later, labels=(own, assigned, tool))
+        working = attrs.evolve(asking, status="running", due_at=NOON, labels=(tool,))
+        put_off = attrs.evolve(working, due_at=later)
+        resting = attrs.evolve(put_off, status="resting", labels=())
         large = [record(each, f"{told} {BODY}") for each in (4, 5, 6, 7)]
         small = record(3, told)
         asked: list[Any] = [
-            ("create", run_id, key.idempotency_key, (record(1, told), record(2, told)), NOON),
-            ("append", run_id, 2, (small,), None, None),
-            ("append", run_id, 3, tuple(large), NOON, None),
-            ("append", run_id, 7, (), later, None),
-            ("append", run_id, 7, (record(8, told), record(9, told)), later, later),
+            ("create", run_id, key.idempotency_key, (record(1, told), record(2, told)), begun),
+            ("append", run_id, 2, (small,), asking, None),
+            ("append", run_id, 3, tuple(large), working, None),
+            ("append", run_id, 7, (), put_off, None),
+            ("append", run_id, 7, (record(8, told), record(9, told)), resting, later),
         ]
         if is_pruned:
             asked.append(("prune", run_id, 9))
@@ -181,11 +195,11 @@ class _Load:
 def ask(store: RunStore, life: Life, asked: Any) -> None:
     """Ask of a store what is asked of it in a life."""
     if asked[0] == "create":
-        _, _, _, records, due = asked
-        store.create(life.key, list(records), due_at=due)
+        _, _, _, records, row = asked
+        store.create(life.key, list(records), row=row)
     else:
-        _, run_id, version, records, due, due_by = asked
-        store.append(run_id, list(records), expected_version=version, due_at=due, due_by=due_by)
+        _, run_id, version, records, row, due_by = asked
+        store.append(run_id, list(records), expected_version=version, row=row, due_by=due_by)
 
 
 def ended(world: World, turn: int, death: Death) -> Ended:

@@ -7,7 +7,7 @@ types of the port: a subclass of `str` may be equal to anything.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +15,10 @@ import attrs
 
 from scoria_core import errors
 from scoria_core.errors import safe_repr
-from scoria_core.ports import Capability, Record, RunHead, RunKey, RunStore
+from scoria_core.ports import Capability, IndexRow, Record, RunKey, RunStore, StoredRun, Where
 from scoria_core.visible import visible_line
 
-READING = ("capabilities", "read", "head", "list_runs", "list_due")
+READING = ("capabilities", "read", "list_runs", "list_labelled", "list_due", "count_runs")
 """The calls that change nothing."""
 
 READS = 3
@@ -150,9 +150,9 @@ class Observed:
             self._capabilities = self._declared(declared)
         return self._capabilities
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run."""
-        return cast(str, self._call("create", _no_text, key, records, due_at=due_at))
+        return cast(str, self._call("create", _no_text, key, records, row=row))
 
     def append(
         self,
@@ -160,28 +160,32 @@ class Observed:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         **due_by: datetime | None,
     ) -> None:
         """Append records; `due_by` is handed on where it was given."""
-        at: dict[str, Any] = {"expected_version": expected_version, "due_at": due_at, **due_by}
+        at: dict[str, Any] = {"expected_version": expected_version, "row": row, **due_by}
         self._call("append", _no_none, run_id, records, **at)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
-        return cast(Sequence[Record], self._call("read", _no_records, run_id))
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return runs with their records."""
+        return cast(Sequence[StoredRun], self._call("read", _no_runs, run_ids))
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what a run is found by."""
-        return cast(RunHead | None, self._call("head", _no_head, run_id))
+    def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return runs, newest first."""
+        return cast(Sequence[StoredRun], self._call("list_runs", _no_runs, **asked))
 
-    def list_runs(self, **asked: Any) -> Sequence[str]:
-        """Return the ids of runs."""
-        return cast(Sequence[str], self._call("list_runs", _no_texts, **asked))
+    def list_labelled(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return runs that have a label."""
+        return cast(Sequence[StoredRun], self._call("list_labelled", _no_runs, **asked))
 
     def list_due(self, **asked: Any) -> Sequence[str]:
         """Return the ids of runs that are due."""
         return cast(Sequence[str], self._call("list_due", _no_texts, **asked))
+
+    def count_runs(self, **asked: Any) -> Mapping[str, int]:
+        """Return how many runs have each status."""
+        return cast(Mapping[str, int], self._call("count_runs", _no_counts, **asked))
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove runs."""
@@ -242,8 +246,8 @@ def _no_texts(answer: object) -> str:
     return _no_row(answer, _no_text)
 
 
-def _no_records(answer: object) -> str:
-    return _no_row(answer, _no_record)
+def _no_runs(answer: object) -> str:
+    return _no_row(answer, _no_run)
 
 
 def _no_row(answer: object, wrong: Wrong) -> str:
@@ -256,17 +260,48 @@ def _no_record(answer: object) -> str:
     return mistyped(answer, Record, sequence=int, digest=str, body=str)
 
 
-def _no_head(answer: object) -> str:
-    if answer is None:
-        return ""
-    if problem := mistyped(answer, RunHead, key=RunKey, version=int):
+def _no_run(answer: object) -> str:
+    kind: dict[str, type] = {"key": RunKey, "row": IndexRow, "version": int, "records": tuple}
+    if problem := mistyped(answer, StoredRun, **kind):
         return problem
-    head = cast(RunHead, answer)
-    named: dict[str, type] = {"run_id": str, "tenant_id": str, "session_id": str}
-    if head.key.idempotency_key is not None:
-        named["idempotency_key"] = str
-    times: dict[str, type] = {} if head.due_at is None else {"due_at": datetime}
-    return mistyped(head.key, RunKey, **named) or mistyped(head, RunHead, **times)
+    run = cast(StoredRun, answer)
+    return (
+        _no_key(run.key)
+        or _no_index_row(run.row)
+        or next((problem for each in run.records if (problem := _no_record(each))), "")
+    )
+
+
+def _no_key(key: RunKey) -> str:
+    texts = {name for name in attrs.fields_dict(RunKey) if name != "created_at"}
+    if key.idempotency_key is None:
+        texts.discard("idempotency_key")
+    return mistyped(key, RunKey, **dict.fromkeys(texts, str)) or _no_time(key, "created_at")
+
+
+def _no_index_row(row: IndexRow) -> str:
+    kind: dict[str, type] = {"status": str, "labels": tuple, "has_ended": bool}
+    return (
+        mistyped(row, IndexRow, **kind)
+        or next((f"a label {problem}" for each in row.labels if (problem := _no_text(each))), "")
+        or _no_time(row, "since")
+        or ("" if row.due_at is None else _no_time(row, "due_at"))
+    )
+
+
+def _no_time(owner: object, name: str) -> str:
+    if problem := mistyped(owner, type(owner), **{name: datetime}):
+        return problem
+    at: datetime = getattr(owner, name)
+    return "" if at.utcoffset() == timedelta() else f"{name} {at!r}, which is not in UTC"
+
+
+def _no_counts(answer: object) -> str:
+    if problem := mistyped(answer, dict):
+        return problem
+    counts = cast(dict[object, object], answer)
+    wrong = [_no_text(each) or mistyped(count, int) for each, count in counts.items()]
+    return next((f"a count with {problem}" for problem in wrong if problem), "")
 
 
 def mistyped(answer: object, kind: type, **fields: type) -> str:
@@ -298,10 +333,15 @@ def _told(value: object) -> str:
         return f"[{', '.join([*some, *more])}]"
     if type(value) is Record:
         return f"Record({value.sequence}, {safe_repr(value.body, 40)})"
-    if type(value) is RunKey:
-        key = "" if value.idempotency_key is None else f", key {safe_repr(value.idempotency_key)}"
-        ids = (value.run_id, value.tenant_id, value.session_id)
-        return f"RunKey({', '.join(safe_repr(each, SHOWN) for each in ids)}{key})"
+    if type(value) is StoredRun:
+        parts = (_told(value.key), _told(value.row), f"version {value.version}")
+        return f"StoredRun({', '.join(parts)}, {_told(value.records)})"
+    if type(value) is RunKey or type(value) is IndexRow:
+        fields = attrs.asdict(value, recurse=False).items()
+        told = ", ".join(f"{name}={_told(each)}" for name, each in fields if each is not None)
+        return f"{type(value).__name__}({told})"
+    if type(value) is Where:
+        return f"{value.fact} {safe_repr(value.value, SHOWN)}"
     if isinstance(value, datetime):
         return value.isoformat()
     return safe_repr(value, SHOWN)

@@ -54,6 +54,7 @@ pytest_plugins = [
     "scoria_conformance.steps.store",
     "scoria_conformance.steps.listings",
     "scoria_conformance.steps.recovery",
+    "scoria_conformance.steps.inbox",
     "scoria_conformance.steps.pruning",
     "scoria_conformance.steps.concurrency",
     "scoria_conformance.steps.interleavings",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import attrs
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 
 
 @attrs.define
@@ -18,8 +18,8 @@ class Kept:
     """A run as it is stored."""
 
     key: RunKey
+    row: IndexRow
     records: tuple[Record, ...]
-    due_at: datetime | None
     due_at_of_last_record: datetime | None
 
     @property
@@ -29,11 +29,26 @@ class Kept:
 
     def is_due(self, by: datetime) -> bool:
         """Tell whether the run has work to do by then."""
-        return self.due_at is not None and self.due_at <= by
+        return self.row.due_at is not None and self.row.due_at <= by
 
-    def is_of(self, tenant_id: str | None, session_id: str | None = None) -> bool:
-        """Tell whether a listing of this tenant and session has the run; None does not filter."""
-        return tenant_id in (None, self.key.tenant_id) and session_id in (None, self.key.session_id)
+    def is_of(self, tenant_id: str | None) -> bool:
+        """Tell whether the run is of this tenant; None does not filter."""
+        return tenant_id in (None, self.key.tenant_id)
+
+    def is_where(self, where: Where | None) -> bool:
+        """Tell whether a fact of the run has this value; None does not filter."""
+        if where is None:
+            return True
+        owner = self.row if where.fact == Fact.STATUS else self.key
+        return bool(getattr(owner, where.fact) == where.value)
+
+    def has_label(self, label: str | None) -> bool:
+        """Tell whether the run has this label, or any where it is None."""
+        return bool(self.row.labels) if label is None else label in self.row.labels
+
+    def told(self, *, with_records: bool = True) -> StoredRun:
+        """Return the run as a store tells it."""
+        return StoredRun(self.key, self.row, self.version, self.records if with_records else ())
 
 
 @attrs.define
@@ -43,7 +58,7 @@ class Reference:
     runs: dict[str, Kept] = attrs.field(factory=dict)
     is_closed: bool = False
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         self._check_open()
         for run_id, run in self.runs.items():
@@ -51,8 +66,8 @@ class Reference:
                 return run_id
         if key.run_id in self.runs:
             raise VersionConflict(key.run_id, 0, self.version(key.run_id))
-        instant = _instant(due_at)
-        self.runs[key.run_id] = Kept(key, tuple(records), instant, instant)
+        kept, stands = attrs.evolve(key, created_at=instant(key.created_at)), in_utc(row)
+        self.runs[key.run_id] = Kept(kept, stands, tuple(records), stands.due_at)
         return key.run_id
 
     def append(
@@ -61,7 +76,7 @@ class Reference:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Add the records at the expected version, where the run is due by then."""
@@ -73,29 +88,52 @@ class Reference:
             or (due_by is not None and not run.is_due(due_by))
         ):
             raise VersionConflict(run_id, expected_version, self.version(run_id))
-        run.records, run.due_at = (*run.records, *records), _instant(due_at)
+        run.records, run.row = (*run.records, *records), in_utc(row)
         if records:
-            run.due_at_of_last_record = run.due_at
+            run.due_at_of_last_record = run.row.due_at
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of the run."""
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs that there are, one after the other."""
         self._check_open()
-        return self.runs[run_id].records if run_id in self.runs else ()
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        self._check_open()
-        run = self.runs.get(run_id)
-        return None if run is None else RunHead(run.key, run.version, run.due_at)
+        return [self.runs[run_id].told() for run_id in run_ids if run_id in self.runs]
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """Return the ids of the runs, the greatest first."""
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return the runs, the one with the greatest id first."""
         self._check_open()
-        found = [run_id for run_id, run in self.runs.items() if run.is_of(tenant_id, session_id)]
-        older = [run_id for run_id in found if before is None or run_id < before]
-        return sorted(older, reverse=True)[:limit]
+        found = [
+            run_id
+            for run_id, run in self.runs.items()
+            if run.is_of(tenant_id) and run.is_where(where) and (before is None or run_id < before)
+        ]
+        return self._told(sorted(found, reverse=True)[:limit], with_records)
+
+    def list_labelled(
+        self,
+        *,
+        tenant_id: str | None,
+        label: str | None,
+        limit: int,
+        start: tuple[datetime, str] | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
+        """Return the runs that have the label, the one that has stood so longest first."""
+        self._check_open()
+        first = start and (instant(start[0]), start[1])
+        found = sorted(
+            (run.row.since, run_id)
+            for run_id, run in self.runs.items()
+            if run.is_of(tenant_id) and run.has_label(label)
+        )
+        places = [each for each in found if first is None or each >= first]
+        return self._told([run_id for _, run_id in places[:limit]], with_records)
 
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
@@ -103,12 +141,20 @@ class Reference:
         """Return the ids of the runs that are due, longest due first, or the tenants in turns."""
         self._check_open()
         due = sorted(
-            (run.due_at, run_id)
+            (run.row.due_at, run_id)
             for run_id, run in self.runs.items()
-            if run.due_at is not None and run.is_due(until) and run.is_of(tenant_id)
+            if run.row.due_at is not None and run.is_due(until) and run.is_of(tenant_id)
         )
         run_ids = [run_id for _, run_id in due]
         return (self._fair_order(run_ids) if fair else run_ids)[:limit]
+
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Return how many runs have each of the statuses, and no more than `limit`."""
+        self._check_open()
+        own = [run.row.status for run in self.runs.values() if run.is_of(tenant_id)]
+        return {status: min(own.count(status), limit) for status in statuses}
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove each run that is at its version."""
@@ -125,6 +171,9 @@ class Reference:
     def version(self, run_id: str) -> int:
         """Return the version of a run, which is 0 for one that is unknown."""
         return self.runs[run_id].version if run_id in self.runs else 0
+
+    def _told(self, run_ids: Sequence[str], with_records: bool) -> Sequence[StoredRun]:
+        return [self.runs[run_id].told(with_records=with_records) for run_id in run_ids]
 
     def _fair_order(self, run_ids: list[str]) -> list[str]:
         seen: list[str] = []
@@ -144,8 +193,12 @@ def _named(key: RunKey) -> tuple[str, str | None]:
     return key.tenant_id, key.idempotency_key
 
 
-def _instant(at: datetime | None) -> datetime | None:
+def in_utc(row: IndexRow) -> IndexRow:
+    """Return the row with its times in UTC."""
+    due_at = None if row.due_at is None else instant(row.due_at)
+    return attrs.evolve(row, since=instant(row.since), due_at=due_at)
+
+
+def instant(at: datetime) -> datetime:
     """Return the time in UTC; Python calls a time that a zone has twice unequal to any other."""
-    if at is None:
-        return None
     return at.astimezone(UTC)

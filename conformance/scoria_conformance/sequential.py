@@ -6,28 +6,30 @@ from typing import Any
 
 import attrs
 
-from scoria_core.ports import Record
+from scoria_core.ports import IndexRow, Record
 
-NO_RUN: tuple[tuple[str, ...], bool] = ((), False)
-"""A run before it is created: without records, and not due."""
+NO_RUN: tuple[tuple[str, ...], IndexRow | None] = ((), None)
+"""A run before it is created: without records, and without a row."""
 
 
 def stored(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
-    """Answer for one run in a store: its bodies, and whether it is due."""
-    bodies, due = state
+    """Answer for one run in a store: its bodies, and its row."""
+    bodies, row = state
     match asked:
-        case ("create", body, to_be_due):
-            return (state, "VersionConflict") if bodies else (((body,), to_be_due), "stored")
-        case ("append", version, body, to_be_due):
+        case ("create", body, new):
+            return (state, "VersionConflict") if bodies else (((body,), new), "stored")
+        case ("append", version, body, new):
             if not bodies or version != len(bodies):
                 return state, "VersionConflict"
-            return ((*bodies, body), to_be_due), "stored"
+            return ((*bodies, body), new), "stored"
         case ("read",):
-            return state, bodies
+            return state, state
         case ("list",):
-            return state, bool(bodies)
+            return state, row
+        case ("list labelled", label):
+            return state, row if row and label in row.labels else None
         case ("list due",):
-            return state, due
+            return state, bool(row and row.due_at)
     raise AssertionError(f"nobody asks a store {asked}")
 
 
@@ -38,11 +40,16 @@ class Kept:
     run_id: str
     key: str | None
     records: tuple[Record, ...]
-    due: datetime | None
+    row: IndexRow
+
+    @property
+    def told(self) -> tuple[Hashable, ...]:
+        """All that is told of it."""
+        return self.run_id, self.key, self.row, len(self.records), self.records
 
     def is_due(self, until: datetime | None) -> bool:
         """Tell whether it is due by then; by no time every run is."""
-        return until is None or (self.due is not None and self.due <= until)
+        return until is None or (self.row.due_at is not None and self.row.due_at <= until)
 
 
 NO_RUNS: tuple[Kept, ...] = ()
@@ -53,13 +60,13 @@ def kept(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
     """Answer for the runs of one tenant and session, whatever the port is asked."""
     runs: dict[str, Kept] = {each.run_id: each for each in state}
     match asked:
-        case ("create", run_id, key, records, due):
-            return _created(runs, Kept(run_id, key, records, due))
-        case ("append", run_id, version, records, due, due_by):
+        case ("create", run_id, key, records, row):
+            return _created(runs, Kept(run_id, key, records, row))
+        case ("append", run_id, version, records, row, due_by):
             run = runs.get(run_id)
             if run is None or len(run.records) != version or not run.is_due(due_by):
                 return state, "VersionConflict"
-            grown = attrs.evolve(run, records=(*run.records, *records), due=due)
+            grown = attrs.evolve(run, records=(*run.records, *records), row=row)
             return _with(runs, grown), "stored"
         case ("prune", run_id, version):
             if run_id not in runs or len(runs[run_id].records) != version:
@@ -80,18 +87,28 @@ def _created(runs: dict[str, Kept], run: Kept) -> tuple[Hashable, Hashable]:
 
 def _seen(runs: dict[str, Kept], asked: Any) -> Hashable:
     match asked:
-        case ("read", run_id):
-            return runs[run_id].records if run_id in runs else ()
-        case ("head", run_id):
-            run = runs.get(run_id)
-            return run and (run.key, len(run.records), run.due)
+        case ("read", run_ids):
+            return tuple(runs[run_id].told for run_id in run_ids if run_id in runs)
         case ("list_runs",):
-            return tuple(sorted(runs, reverse=True))
+            return tuple(runs[run_id].told for run_id in sorted(runs, reverse=True))
+        case ("list_labelled", label):
+            order = sorted((run.row.since, run_id) for run_id, run in runs.items())
+            found = [runs[run_id] for _, run_id in order]
+            return tuple(
+                run.told
+                for run in found
+                if (run.row.labels if label is None else label in run.row.labels)
+            )
         case ("list_due", until):
             due = sorted(
-                (run.due, run_id) for run_id, run in runs.items() if run.due and run.is_due(until)
+                (run.row.due_at, run_id)
+                for run_id, run in runs.items()
+                if run.row.due_at and run.is_due(until)
             )
             return tuple(run_id for _, run_id in due)
+        case ("count_runs", statuses):
+            own = [run.row.status for run in runs.values()]
+            return tuple(sorted((each, own.count(each)) for each in statuses))
     raise AssertionError(f"nobody asks a store {asked}")
 
 

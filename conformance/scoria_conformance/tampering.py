@@ -13,8 +13,9 @@ from typing import Any
 
 import attrs
 
+from scoria_conformance.stored_runs import index_row, run_key
 from scoria_core.lifecycles import event_type, transitions
-from scoria_core.ports import Record, RunStore
+from scoria_core.ports import Record, RunStore, StoredRun
 
 Path = tuple[str | int, ...]
 Entry = dict[str, Any]
@@ -46,9 +47,13 @@ class StoreWithJournal:
     run_id: str
     records: Sequence[Record]
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records."""
-        return self.records if run_id == self.run_id else self.store.read(run_id)
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs, and the one with these records."""
+        records = tuple(self.records)
+        told = StoredRun(run_key(self.run_id), index_row(), len(records), records)
+        others = {run.key.run_id: run for run in self.store.read(run_ids)}
+        found = {**others, self.run_id: told}
+        return [found[run_id] for run_id in run_ids if run_id in found]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from scoria_core import (
     ScoriaError,
     Step,
 )
-from scoria_core.ports import Record, RunKey, RunStore, checked_port
+from scoria_core.ports import IndexRow, Record, RunKey, RunStore, StoredRun, checked_port
 from scoria_core.testing import SettableClock
 
 StoreFactory = Callable[[Path], RunStore]
@@ -48,12 +47,27 @@ class DamagedStore:
 
     store: RunStore
     run_id: str
-    change: Callable[[list[Record]], list[Record]] = list
+    change: Callable[[list[Record]], Sequence[Record]] = list
 
-    def read(self, run_id: str) -> list[Record]:
-        """Return the records, those of the one run after the damage."""
-        records = list(self.store.read(run_id))
-        return self.change(records) if run_id == self.run_id else records
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs, the one after the damage."""
+        return self._damaged(self.store.read(run_ids))
+
+    def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return the runs, the one after the damage."""
+        return self._damaged(self.store.list_runs(**asked))
+
+    def list_labelled(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return the runs, the one after the damage."""
+        return self._damaged(self.store.list_labelled(**asked))
+
+    def _damaged(self, runs: Sequence[StoredRun]) -> Sequence[StoredRun]:
+        return [
+            attrs.evolve(run, records=tuple(self.change(list(run.records))))
+            if run.key.run_id == self.run_id and run.records
+            else run
+            for run in runs
+        ]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
@@ -67,16 +81,16 @@ class MeetingStore:
     barrier: threading.Barrier
     _met: threading.local = attrs.field(factory=threading.local)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records, once all have read."""
-        records = self.store.read(run_id)
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs, once all have read."""
+        runs = self.store.read(run_ids)
         self._meet()
-        return records
+        return runs
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run, once all are about to."""
         self._meet()
-        return self.store.create(key, records, due_at=due_at)
+        return self.store.create(key, records, row=row)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
@@ -145,6 +159,10 @@ class World:
         """The run of the scenario, read anew."""
         return self.scoria.get_run_detail(self.run_id)
 
+    def records_of(self, run_id: str) -> tuple[Record, ...]:
+        """Return the records of a run as they are stored."""
+        return tuple(record for run in self.store.read([run_id]) for record in run.records)
+
     @property
     def other(self) -> Scoria:
         """The facade as another tenant sees it."""
@@ -161,7 +179,7 @@ class World:
         runs = host.list_runs_with_damaged(limit=1000)
         return {run.run_id: host.get_run_detail(run.run_id).journal for run in runs}
 
-    def damage(self, change: Callable[[list[Record]], list[Record]]) -> None:
+    def damage(self, change: Callable[[list[Record]], Sequence[Record]]) -> None:
         """From here on, read what the store holds of the run as `change` leaves it.
 
         It was read whole once.

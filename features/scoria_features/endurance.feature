@@ -32,9 +32,11 @@ Feature: A store holds under whatever comes
       | puts a run off                |
       | takes a run over              |
       | reads a run                   |
-      | asks for the head of a run    |
+      | reads two runs                |
       | lists the runs                |
+      | lists the labelled runs       |
       | lists the due runs            |
+      | counts the runs               |
 
   @STORE-19 @STORE-24 @prunable
   Scenario: Wherever a caller that prunes is stopped, another finds the store right

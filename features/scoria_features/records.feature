@@ -63,8 +63,13 @@ Feature: Records: what is read is what was said and done
   Scenario: A damaged run hides no other
     Given 3 runs with a queued step
     When entry 2 of the second is changed in the store
-    Then each list has the first and the third, as many as its limit says
+    Then each list has the first and the third, whatever the length of its pages
     And all of them are due
+
+  @READ-32
+  Scenario: A page costs one call of the store, whatever its length
+    When 20 runs are started one after the other
+    Then a page of any length costs one call of the store
 
   @READ-21
   Scenario: A damaged run is shown in its place

@@ -4,27 +4,28 @@ Feature: A store keeps records and interprets none of them
 
   @STORE-1 @STORE-2 @STORE-3 @STORE-4 @STORE-5 @STORE-7 @STORE-8 @STORE-9 @STORE-10 @STORE-11 @STORE-12
   @STORE-13 @STORE-20 @STORE-21 @STORE-22 @STORE-31 @STORE-32 @STORE-33 @STORE-34 @STORE-35
-  @STORE-36 @TENANT-2 @TENANT-4 @READ-4
+  @STORE-36 @STORE-39 @STORE-40 @STORE-41 @STORE-43 @STORE-45 @TENANT-2 @TENANT-4 @READ-4
   Scenario: Any sequence of calls is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by one caller, is answered as the reference answers
 
-  @STORE-23 @STORE-24 @STORE-25 @STORE-36 @prunable
+  @STORE-23 @STORE-24 @STORE-25 @STORE-36 @STORE-44 @prunable
   Scenario: Any sequence of calls is answered as the reference answers, with runs pruned in between
     Given a store with nothing in it
     Then any sequence of calls, with runs pruned in between, is answered as the reference answers
 
-  @STORE-3 @STORE-8 @STORE-14 @STORE-20 @STORE-23 @STORE-31 @STORE-33 @durable
+  @STORE-3 @STORE-8 @STORE-12 @STORE-14 @STORE-20 @STORE-23 @STORE-31 @STORE-33 @STORE-39 @durable
+  @seconds-180
   Scenario: Any sequence of calls is answered as the reference answers, on a store opened again
     Given a store with nothing in it
     Then any sequence of calls, closed and opened in between, is answered as the reference answers
 
-  @STORE-15 @STORE-16 @STORE-20 @STORE-23 @multi_process
+  @STORE-15 @STORE-16 @STORE-20 @STORE-23 @multi_process @seconds-180
   Scenario: Any sequence of calls by two handles is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by two handles, is answered as the reference answers
 
-  @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33 @durable
+  @STORE-14 @STORE-15 @STORE-16 @STORE-20 @STORE-23 @STORE-33 @durable @seconds-180
   Scenario: Any sequence of calls by two processes is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by two processes, is answered as the reference answers
@@ -48,6 +49,7 @@ Feature: A store keeps records and interprets none of them
     When it is created again
     Then it is refused with "VersionConflict"
     And its records read back equal
+    And every run is found by where it stands now, and by nothing else
 
   @STORE-16
   Scenario: What one caller stored, every call after it sees
@@ -72,6 +74,7 @@ Feature: A store keeps records and interprets none of them
     Given runs of two tenants due at 30, 10, 20, 10 and 90 seconds
     When the store is closed and opened anew
     Then its records read back equal
+    And every run is found by where it stands now, and by nothing else
     And at 30 seconds the due runs are those at 10, 10, 20 and 30 seconds
 
   @STORE-15 @multi_process
@@ -80,6 +83,7 @@ Feature: A store keeps records and interprets none of them
     When 4 processes append 3 records each at its version at once, 5 times
     Then each time one succeeded and the others were refused with "VersionConflict"
     And its records read back equal
+    And every run is found by where it stands now, and by nothing else
 
   @STORE-15 @multi_process
   Scenario: Of several processes that create under one key, one gives all of them its run

@@ -7,10 +7,19 @@ import attrs
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.concurrency import Barrier, Work, processes, threads
-from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.stored_runs import (
+    NOON,
+    StoredRuns,
+    after,
+    index_row,
+    numbered,
+    record,
+    run_ids,
+    run_key,
+)
 from scoria_conformance.world import TENANT
 from scoria_core import ScoriaError
-from scoria_core.ports import Capability, Record, RunKey, RunStore
+from scoria_core.ports import Capability, IndexRow, Record, RunStore
 
 SHARED = numbered(1)
 """The run that all callers append to."""
@@ -41,6 +50,10 @@ class Race:
         version = 2 + turn * self.size
         return [record(version + each, f"by {number}") for each in range(1, self.size + 1)]
 
+    def row(self, number: int, turn: int) -> IndexRow:
+        """Return where the run then stands."""
+        return index_row(since=after(turn), labels=(f"by {number}", f"in {turn}"))
+
     def work(self, store: RunStore, number: int, barrier: Barrier) -> list[str]:
         """Append in each turn, when all are about to."""
         return [self._append(store, number, turn, barrier) for turn in range(self.turns)]
@@ -50,7 +63,7 @@ class Race:
         barrier.wait()
         try:
             new = self.records(number, turn)
-            store.append(SHARED, new, expected_version=version, due_at=None)
+            store.append(SHARED, new, expected_version=version, row=self.row(number, turn))
         except ScoriaError as error:
             return type(error).__name__
         return "appended"
@@ -70,6 +83,7 @@ def _step(stored: StoredRuns, count: str, kind: str, size: str, turns: str) -> O
         won = [number for number, said in enumerate(outcomes) if said[turn] == "appended"]
         for number in won:
             stored.journals[SHARED] += race.records(number, turn)
+            stored.stands(SHARED, race.row(number, turn))
     return outcomes
 
 
@@ -88,9 +102,10 @@ def _each_time_one_succeeded_and_the_others_were(outcomes: Outcomes, error: str)
 )
 def _step_2(stored: StoredRuns, count: str, kind: str, tenant_id: str, key: str) -> list[str]:
     def create(store: RunStore, number: int, barrier: Barrier) -> str:
-        named = RunKey(numbered(number + 1), tenant_id, "session-1", key)
+        run_id = numbered(number + 1)
+        named = run_key(run_id, tenant_id=tenant_id, idempotency_key=key)
         barrier.wait()
-        return store.create(named, [record(1)], due_at=NOON)
+        return store.create(named, [record(1)], row=index_row(NOON, labels=(run_id,)))
 
     return _crew(stored, kind, int(count), create)
 
@@ -100,8 +115,8 @@ def _all_of_them_got_one_run_and_no_other_is_stored(stored: StoredRuns, owners: 
     owner = owners[0]
     assert set(owners) == {owner}
     asked = [numbered(each + 1) for each in range(len(owners))]
-    assert [each for each in asked if stored.world.store.read(each)] == [owner]
-    assert stored.listed() == stored.due_at(0) == [owner]
+    assert run_ids(stored.world.store.read(asked)) == [owner]
+    assert stored.listed() == stored.labelled() == stored.due_at(0) == [owner]
 
 
 @when(parsers.re(rf"(?P<count>\d+) {KIND} take turns to create and append"), target_fixture="seen")
@@ -109,32 +124,48 @@ def _step_3(stored: StoredRuns, count: str, kind: str) -> list[list[Any]]:
     callers = int(count)
 
     def work(store: RunStore, number: int, barrier: Barrier) -> list[Any]:
-        seen = [_seen(store)]
+        seen = [_seen(store, callers)]
         for turn in range(callers):
             barrier.wait()
             if turn == number:
                 _take_turn(store, turn)
             barrier.wait()
-            seen.append(_seen(store))
+            seen.append(_seen(store, callers))
         return seen
 
     return _crew(stored, kind, callers, work)
 
 
 def _take_turn(store: RunStore, turn: int) -> None:
-    store.create(RunKey(numbered(turn + 2), TENANT, "session-1"), [record(1)], due_at=NOON)
-    store.append(SHARED, [record(turn + 3)], expected_version=turn + 2, due_at=None)
+    row = index_row(NOON, status=f"turn {turn}", labels=("new",))
+    store.create(run_key(numbered(turn + 2)), [record(1)], row=row)
+    at = index_row(status=f"turn {turn}")
+    store.append(SHARED, [record(turn + 3)], expected_version=turn + 2, row=at)
 
 
-def _seen(store: RunStore) -> tuple[int, int, int]:
-    """Return how many records, runs and due runs a caller sees."""
-    runs = store.list_runs(tenant_id=TENANT, session_id="session-1", limit=100, before=None)
+def _seen(store: RunStore, turns: int) -> list[int]:
+    """Return how many records, runs, labelled runs, due runs and runs of a turn a caller sees."""
+    (shared,) = store.read([SHARED])
     due = store.list_due(tenant_id=TENANT, until=NOON, limit=100)
-    return len(store.read(SHARED)), len(runs), len(due)
+    statuses = [f"turn {turn}" for turn in range(turns)]
+    counts = store.count_runs(tenant_id=TENANT, statuses=statuses, limit=100)
+    return [
+        len(shared.records),
+        len(store.list_runs(tenant_id=TENANT, limit=100)),
+        len(store.list_labelled(tenant_id=TENANT, label="new", limit=100)),
+        len(due),
+        *counts.values(),
+    ]
 
 
 @then("each of them saw what the ones before it had stored")
 def _each_of_them_saw_what_the_ones_before_it_had(seen: list[list[Any]]) -> None:
-    expected = [(2 + turn, 1 + turn, turn) for turn in range(len(seen) + 1)]
+    # The shared run has the status of the latest turn, and the run of each turn that of its own.
+    turns = len(seen)
+    expected = [
+        [2 + turn, 1 + turn, turn, turn]
+        + [(each < turn) + (each == turn - 1) for each in range(turns)]
+        for turn in range(turns + 1)
+    ]
     for each in seen:
         assert each == expected

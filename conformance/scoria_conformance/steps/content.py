@@ -10,10 +10,10 @@ from pytest_bdd import given as given_that
 from pytest_bdd import parsers, then
 
 from scoria_conformance.deciding import STORIES, Telling
-from scoria_conformance.stored_runs import StoredRuns, numbered
-from scoria_conformance.world import KIND, TENANT, World
+from scoria_conformance.stored_runs import StoredRuns, index_row, numbered, run_key
+from scoria_conformance.world import KIND, World
 from scoria_core import Completed, NeedsApproval, ScoriaError, StepSpec
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, Record
 
 EXAMPLES = 60
 """How much is made up for each property."""
@@ -110,7 +110,7 @@ def _whatever_records_are_stored_read_back_equal(
         if later:
             stored.world.close()
             stored.world.open()
-        found = list(stored.world.store.read(run_id))
+        found = list(stored.world.records_of(run_id))
         assert found == expected, f"stored as {expected!a}, read as {found!a}"
 
     _holds_for(BATCHES, scoria_seed, check)
@@ -123,9 +123,9 @@ def _stored(stored: StoredRuns, batches: list[list[tuple[str, str]]]) -> tuple[s
     for batch in batches:
         new = [Record(len(kept) + 1 + place, *texts) for place, texts in enumerate(batch)]
         if kept:
-            store.append(run_id, new, expected_version=len(kept), due_at=None)
+            store.append(run_id, new, expected_version=len(kept), row=index_row())
         else:
-            store.create(RunKey(run_id, TENANT, "session-1"), new, due_at=None)
+            store.create(run_key(run_id), new, row=index_row())
         kept += new
     stored.journals[run_id] = kept
     return run_id, kept

@@ -8,11 +8,14 @@ is still small beside what every call of the store costs.
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
+import attrs
 from pytest_bdd import parsers, then, when
 
-from scoria_conformance.stored_runs import StoredRuns, numbered, record
+from scoria_conformance.stored_runs import StoredRuns, after, index_row, numbered, record
 from scoria_conformance.world import TENANT
+from scoria_core.ports import Fact, IndexRow, Where
 
 FEW = 12
 """How many runs there are when the first calls are measured: enough for a page of a listing."""
@@ -29,6 +32,16 @@ AGAIN = 4
 OLD = numbered(11)
 """A run at which a page of a listing ends."""
 
+MIDDLE = after(7), numbered(8)
+"""Where a page of a labelled listing begins."""
+
+FACTS = {
+    Fact.SESSION: "session-1",
+    Fact.ACTOR: "user-1",
+    Fact.ROLE: "executor",
+    Fact.STATUS: "many",
+}
+
 DUE, LATER = 5, 86_400
 """How many of the runs are due now, and in how many seconds the others are."""
 
@@ -38,13 +51,26 @@ Costs = Mapping[str, float]
 
 def _measured(stored: StoredRuns, rounds: int) -> Costs:
     """Return what each call costs while so many more runs are created."""
+    store = stored.world.store
     calls: dict[str, Callable[[], object]] = {
         "create": lambda: _create(stored),
-        "append": lambda: stored.append(_newest(stored), 1, LATER),
-        "read": lambda: stored.world.store.read(_newest(stored)),
-        "list_runs": lambda: stored.listed(TENANT, "session-1", 10),
+        "append": lambda: stored.append(_newest(stored), 1, row=_later(stored)),
+        "read": lambda: store.read([_newest(stored), OLD]),
+        **{
+            f"list_runs by {fact}": partial(_listed, stored, Where(fact, value))
+            for fact, value in FACTS.items()
+        },
+        "list_runs": lambda: _listed(stored, None),
         "list_runs before an old run": lambda: stored.listed(TENANT, "session-1", 10, OLD),
+        "list_labelled": lambda: stored.labelled(None, TENANT, 10),
+        "list_labelled by label": lambda: stored.labelled("tool:send", TENANT, 10),
+        "list_labelled by a rare label": lambda: stored.labelled("assigned:a", TENANT, 10),
+        "list_labelled from the middle": lambda: stored.labelled(None, TENANT, 10, MIDDLE),
         "list_due": lambda: stored.due_at(0, 10, TENANT),
+        "count_runs": lambda: store.count_runs(tenant_id=TENANT, statuses=["few"], limit=10),
+        "count_runs of many": lambda: store.count_runs(
+            tenant_id=TENANT, statuses=["many"], limit=10
+        ),
     }
     times = [[_time(call) for call in calls.values()] for _ in range(rounds)]
     return dict(zip(calls, map(min, zip(*times, strict=True)), strict=True))
@@ -56,8 +82,23 @@ def _newest(stored: StoredRuns) -> str:
 
 def _create(stored: StoredRuns) -> None:
     number = len(stored.journals)
-    due_in = 0 if number < DUE else LATER
-    stored.create([record(1)], due_in=due_in, idempotency_key=f"order-{number}")
+    is_early = number < DUE
+    row = index_row(
+        after(0 if is_early else LATER),
+        status="few" if is_early else "many",
+        since=after(number),
+        labels=("tool:send", "assigned:a") if is_early else ("tool:send",),
+    )
+    stored.create([record(1)], row=row, idempotency_key=f"order-{number}")
+
+
+def _listed(stored: StoredRuns, where: Where | None) -> None:
+    stored.world.store.list_runs(tenant_id=TENANT, where=where, limit=10)
+
+
+def _later(stored: StoredRuns) -> IndexRow:
+    """Return where the newest run stands, an hour later."""
+    return attrs.evolve(stored.rows[_newest(stored)], due_at=after(LATER + 3600))
 
 
 def _time(call: Callable[[], object]) -> float:
@@ -100,4 +141,5 @@ def _no_call_costs_several_times_what_it_cost(costs: tuple[Costs, Costs]) -> Non
 def _one_page_of_each_listing_holds_them_all(stored: StoredRuns) -> None:
     count = len(stored.journals)
     assert len(stored.listed(TENANT, "session-1", count)) == count
-    assert len(stored.due_at(LATER, count, TENANT)) == count
+    assert len(stored.labelled("tool:send", TENANT, count)) == count
+    assert len(stored.due_at(2 * LATER, count, TENANT)) == count

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from random import Random
 
 import attrs
@@ -12,10 +12,17 @@ from scoria_conformance import sequential
 from scoria_conformance.concurrency import Barrier, processes, threads
 from scoria_conformance.linearizability import Operation, Sequential, explained, performed
 from scoria_conformance.sequential import NO_RUN, QUEUED, decided
-from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.stored_runs import (
+    NOON,
+    StoredRuns,
+    index_row,
+    numbered,
+    record,
+    run_key,
+)
 from scoria_conformance.world import KIND, World
 from scoria_core import NeedsApproval, RunDetail, Scoria, ScoriaError, StepSpec
-from scoria_core.ports import Capability, RunKey, RunStore
+from scoria_core.ports import Capability, IndexRow, RunStore, StoredRun
 
 Histories = Mapping[str, list[Operation]]
 """What was asked of each run, by all callers."""
@@ -72,7 +79,8 @@ class StoreCaller:
 
     def turn(self, run_number: int) -> None:
         """Make a call about a run, at the version it was last seen at; each has its own tenant."""
-        choices = [self._read, self._read, self._write, self._write, self._list, self._list_due]
+        lists = [self._list, self._list_labelled, self._list_due]
+        choices = [self._read, self._read, self._read, *[self._write] * 3, *lists]
         self.chance.choice(choices)(numbered(run_number), f"tenant-{run_number}")
 
     def _call(self, run_id: str, asked: Hashable, call: Callable[[], Hashable]) -> Operation:
@@ -81,47 +89,65 @@ class StoreCaller:
         return operation
 
     def _read(self, run_id: str, _: str) -> None:
-        def bodies() -> tuple[str, ...]:
-            return tuple(each.body for each in self.store.read(run_id))
+        def told() -> tuple[tuple[str, ...], IndexRow | None]:
+            for run in self.store.read([run_id]):
+                return tuple(each.body for each in run.records), run.row
+            return NO_RUN
 
-        read = self._call(run_id, ("read",), bodies)
+        read = self._call(run_id, ("read",), told)
         if isinstance(read.answered, tuple):
-            self.versions[run_id] = len(read.answered)
+            self.versions[run_id] = len(read.answered[0])
 
     def _write(self, run_id: str, tenant_id: str) -> None:
-        version, is_due = self.versions[run_id], self.chance.random() < 0.5
-        new = record(version + 1, f"by {self.number}, {self.chance.random()}")
-        due_at = NOON if is_due else None
+        version, told = self.versions[run_id], f"by {self.number}, {self.chance.random()}"
+        new = record(version + 1, told)
+        row = index_row(
+            self.chance.choice((NOON, None)),
+            status=told,
+            labels=tuple(self.chance.sample(LABELS, self.chance.choice((0, 1, 2)))),
+        )
 
         def create() -> str:
-            key = RunKey(run_id, tenant_id, "session-1")
-            self.store.create(key, [new], due_at=due_at)
+            self.store.create(run_key(run_id, tenant_id=tenant_id), [new], row=row)
             return "stored"
 
         def append() -> str:
-            self.store.append(run_id, [new], expected_version=version, due_at=due_at)
+            self.store.append(run_id, [new], expected_version=version, row=row)
             return "stored"
 
         if version:
-            written = self._call(run_id, ("append", version, new.body, is_due), append)
+            written = self._call(run_id, ("append", version, new.body, row), append)
         else:
-            written = self._call(run_id, ("create", new.body, is_due), create)
+            written = self._call(run_id, ("create", new.body, row), create)
         self.versions[run_id] += written.answered == "stored"
 
     def _list(self, run_id: str, tenant_id: str) -> None:
-        def listed() -> bool:
-            found = self.store.list_runs(
-                tenant_id=tenant_id, session_id="session-1", limit=9, before=None
-            )
-            return run_id in found
+        def listed() -> IndexRow | None:
+            return _only(self.store.list_runs(tenant_id=tenant_id, limit=9, with_records=False))
 
         self._call(run_id, ("list",), listed)
+
+    def _list_labelled(self, run_id: str, tenant_id: str) -> None:
+        label = self.chance.choice(LABELS)
+
+        def listed() -> IndexRow | None:
+            return _only(self.store.list_labelled(tenant_id=tenant_id, label=label, limit=9))
+
+        self._call(run_id, ("list labelled", label), listed)
 
     def _list_due(self, run_id: str, tenant_id: str) -> None:
         def listed() -> bool:
             return run_id in self.store.list_due(tenant_id=tenant_id, until=NOON, limit=9)
 
         self._call(run_id, ("list due",), listed)
+
+
+LABELS = ("a", "b", "ab")
+
+
+def _only(runs: Sequence[StoredRun]) -> IndexRow | None:
+    """Return the row of the only run that may be there."""
+    return runs[0].row if runs else None
 
 
 @when(

@@ -1,7 +1,6 @@
 """Steps in which a caller is stopped at each point of a call, while another makes its own."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from itertools import count, groupby
 from typing import TypeVar
 
@@ -13,12 +12,29 @@ from scoria_conformance.linearizability import Operation, explained
 from scoria_conformance.points import Point, packages
 from scoria_conformance.sequential import NO_RUNS, kept
 from scoria_conformance.stopping import Pair, pair
-from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.stored_runs import (
+    NOON,
+    StoredRuns,
+    after,
+    index_row,
+    numbered,
+    record,
+)
 from scoria_conformance.world import PATIENCE
 from scoria_core.ports import Capability, RunStore
 
-LATER = NOON + timedelta(seconds=60)
+LATER = after(60)
 KEY = "order-7"
+
+NEW = index_row(NOON, status="new", labels=("a", "b"))
+ANEW = index_row(status="anew", since=after(1), labels=("anew",))
+OTHER = index_row(NOON, status="other", since=after(-1), labels=("a",))
+APPENDED = index_row(status="appended", since=after(2), labels=("b", "c"))
+APPENDED_TOO = index_row(status="appended too", since=after(3))
+TAKEN_OVER = index_row(LATER, status="taken over", since=after(4), labels=("d",))
+"""Where a run stands after each of the calls."""
+
+STATUSES = ("new", "anew", "other", "appended", "appended too", "taken over")
 
 MANY = 1_001
 """How many records are many."""
@@ -45,37 +61,37 @@ class Arrangement:
 
     def create(self) -> None:
         """Create the run."""
-        self.calls.create(self.run_id, KEY, [record(1), record(2)], NOON)
+        self.calls.create(self.run_id, KEY, [record(1), record(2)], NEW)
 
     def create_again(self) -> None:
         """Create the run once more, without its key."""
-        self.calls.create(self.run_id, None, [record(1, "again")], None)
+        self.calls.create(self.run_id, None, [record(1, "again")], ANEW)
 
     def create_under_its_key(self) -> None:
         """Create another run under the key of the run."""
-        self.calls.create(self.other_id, KEY, [record(1, "other")], NOON)
+        self.calls.create(self.other_id, KEY, [record(1, "other")], OTHER)
 
     def append(self) -> None:
         """Append records to the run at its version, and leave nothing to do."""
         new = [record(number, "appended") for number in (3, 4, 5)]
-        self.calls.append(self.run_id, 2, new, None)
+        self.calls.append(self.run_id, 2, new, APPENDED)
 
     def append_many(self) -> None:
         """Append as many records to the run as a store may like to take in parts."""
         new = [record(number, "appended") for number in range(3, 3 + MANY)]
-        self.calls.append(self.run_id, 2, new, None)
+        self.calls.append(self.run_id, 2, new, APPENDED)
 
     def append_too(self) -> None:
         """Append other records to it."""
-        self.calls.append(self.run_id, 2, [record(3, "appended too")], None)
+        self.calls.append(self.run_id, 2, [record(3, "appended too")], APPENDED_TOO)
 
     def put_off(self) -> None:
         """Put the run off without a record."""
-        self.calls.append(self.run_id, 2, [], LATER)
+        self.calls.append(self.run_id, 2, [], attrs.evolve(NEW, due_at=LATER))
 
     def take_over(self) -> None:
         """Take the run over while it is due."""
-        self.calls.append(self.run_id, 2, [record(3, "taken over")], LATER, due_by=NOON)
+        self.calls.append(self.run_id, 2, [record(3, "taken over")], TAKEN_OVER, due_by=NOON)
 
     def prune(self) -> None:
         """Remove the run."""
@@ -85,21 +101,29 @@ class Arrangement:
         """Read the run."""
         self.calls.read(self.run_id)
 
-    def head(self) -> None:
-        """Ask what the run is found by."""
-        self.calls.head(self.run_id)
+    def read_both(self) -> None:
+        """Read the run, and the other that there may be, at once."""
+        self.calls.read(self.run_id, self.other_id)
 
     def list_runs(self) -> None:
         """List the runs."""
         self.calls.list_runs()
 
+    def list_labelled(self) -> None:
+        """List the runs that have any label."""
+        self.calls.list_labelled()
+
     def list_due(self) -> None:
         """List the due runs."""
         self.calls.list_due()
 
+    def count_runs(self) -> None:
+        """Count the runs of each status."""
+        self.calls.count_runs(*STATUSES)
+
     def look(self) -> None:
         """Ask all that there is to ask about the run."""
-        self.calls.look(self.run_id)
+        self.calls.look(self.run_id, *STATUSES)
 
 
 Part = tuple[Callable[[Arrangement], None], ...]
@@ -107,9 +131,11 @@ Part = tuple[Callable[[Arrangement], None], ...]
 
 READS = {
     "reads a run": Arrangement.read,
-    "asks for the head of a run": Arrangement.head,
+    "reads two runs": Arrangement.read_both,
     "lists the runs": Arrangement.list_runs,
+    "lists the labelled runs": Arrangement.list_labelled,
     "lists the due runs": Arrangement.list_due,
+    "counts the runs": Arrangement.count_runs,
 }
 CREATES = {
     "creates a run": Arrangement.create,

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import attrs
 from pytest_bdd import given, parsers, then, when
 
+from scoria_conformance.steps.reads import paged
 from scoria_conformance.steps.runs import start
 from scoria_conformance.world import World
 from scoria_core import DamagedRun, JournalEntry
@@ -108,7 +110,7 @@ def _the_entries_before_it_name_nobody_but_who(world: World) -> None:
 def _entry_of_its_journal_is_the_store(
     world: World, other_run_id: str, number: str, damage: str
 ) -> None:
-    place, others = int(number) - 1, world.store.read(other_run_id)
+    place, others = int(number) - 1, world.records_of(other_run_id)
     world.damage(lambda records: DAMAGES[damage](records, place, others))
 
 
@@ -129,16 +131,14 @@ def _entry_of_the_second_is_changed_in_the_store(
     world.damage(lambda records: _changed(records, number - 1, ()))
 
 
-@then("each list has the first and the third, as many as its limit says")
+@then("each list has the first and the third, whatever the length of its pages")
 def _each_list_has_the_first_and_the_third_as_many(world: World, three: list[str]) -> None:
     first, _, third = three
     session_id = world.identity().session_id
     host = world.scoria
-    for limit in (1, 2, 3):
-        asked = host.list_runs(limit=limit)
-        assert asked == host.list_runs_for_session(session_id, limit=limit)
-        assert [run.run_id for run in asked] == [third, first][:limit]
-    assert [run.run_id for run in host.list_runs(limit=1, before=third)] == [first]
+    for size in (1, 2, 3):
+        for listed in (host.list_runs, partial(host.list_runs_for_session, session_id)):
+            assert paged(listed, 3, size) == [third, first]
 
 
 @then("all of them are due")

@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import attrs
 from pytest_bdd import parsers, then, when
@@ -10,12 +11,12 @@ from pytest_bdd import parsers, then, when
 from scoria_conformance import load_process
 from scoria_conformance.calls import LATEST
 from scoria_conformance.crash_process import Death, Fate, Moment, Write, carry_through, fates
-from scoria_conformance.load_process import Ended, Life, ended, sizes
+from scoria_conformance.load_process import LABELS, Ended, Life, ended, sizes
 from scoria_conformance.points import Point
 from scoria_conformance.sequential import Kept
-from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.stored_runs import NOON, StoredRuns, index_row, numbered, record
 from scoria_core.errors import safe_repr
-from scoria_core.ports import Capability, Record, RunKey
+from scoria_core.ports import Capability, IndexRow, Record, RunKey, StoredRun
 
 YEARS_LATER = NOON.replace(year=9000)
 
@@ -24,13 +25,22 @@ YEARS_LATER = NOON.replace(year=9000)
 class Found:
     """What a store held once it was opened again: the records, and what is listed and due."""
 
-    records: dict[str, list[Record]]
+    runs: dict[str, StoredRun]
     listed: list[str]
     due: list[str]
+    labelled: dict[str, list[str]]
 
     def of(self, run_id: str) -> "Seen":
         """Return what the store had of one run."""
-        return Seen(tuple(self.records[run_id]), run_id in self.listed, run_id in self.due)
+        run = self.runs.get(run_id)
+        labels = frozenset(each for each, listed in self.labelled.items() if run_id in listed)
+        return Seen(
+            run.records if run else (),
+            run.row if run else None,
+            run_id in self.listed,
+            run_id in self.due,
+            labels,
+        )
 
 
 @attrs.frozen
@@ -38,21 +48,29 @@ class Seen:
     """What a store has of one run."""
 
     records: tuple[Record, ...]
+    row: IndexRow | None
     is_listed: bool
     is_due: bool
+    labels: frozenset[str]
+    """The labels under which it is listed."""
 
     @classmethod
     def after(cls, run_id: str, writes: tuple[Write, ...]) -> "Seen":
         """Return what there is after these writes and no other."""
         own = [write for write in writes if write.run_id == run_id]
         records = tuple(each for write in own for each in write.records)
-        return cls(records, bool(own), bool(own) and own[-1].due_at is not None)
+        if not own:
+            return cls((), None, False, False, frozenset())
+        row = own[-1].row
+        return cls(records, row, True, row.due_at is not None, frozenset(row.labels))
 
     def __str__(self) -> str:
         """Tell how much there is, and how it ends."""
         last = f", the last with {self.records[-1].digest[:8]}" if self.records else ""
         listed = "listed" if self.is_listed else "not listed"
-        return f"{len(self.records)} records{last} ({listed}, {'' if self.is_due else 'not '}due)"
+        under = f", under {', '.join(sorted(self.labels))}" if self.labels else ""
+        is_due = f"{'' if self.is_due else 'not '}due"
+        return f"{len(self.records)} records{last} ({listed}{under}, {is_due}, {self.row})"
 
 
 @attrs.frozen
@@ -81,11 +99,15 @@ def _turn(stored: StoredRuns, name: str, *deaths: Death | None) -> Turn:
 def _found(stored: StoredRuns, ended: list[Fate]) -> Found:
     store = stored.world.store
     runs = {run_id for fate in ended for run_id in fate.run_ids}
+    labels = {
+        label for fate in ended for write in fate.may_hold()[-1] for label in write.row.labels
+    }
     due = store.list_due(tenant_id=None, until=YEARS_LATER, limit=1_000)
     return Found(
-        {run_id: list(store.read(run_id)) for run_id in runs},
+        {run.key.run_id: run for run in store.read(sorted(runs))},
         [each for each in stored.listed(limit=1_000) if each in runs],
         sorted(each for each in due if each in runs),
+        {label: stored.labelled(label, limit=1_000) for label in sorted(labels)},
     )
 
 
@@ -244,22 +266,35 @@ class Kills:
         """Return what a store has of a run, asked in every way there is."""
         store, run_id = self.stored.world.store, key.run_id
         for _ in range(ASKED_AGAIN):
-            records, head = tuple(store.read(run_id)), store.head(run_id)
-            is_there = bool(records)
-            due = head.due_at if head else None
+            run = next(iter(store.read([run_id])), None)
+            row = run.row if run else index_row()
+            listed = self.stored.listed(key.tenant_id, key.session_id, 1_000)
             seen = (
-                head.key if head else None,
-                head.version if head else 0,
-                run_id in self.stored.listed(key.tenant_id, key.session_id, 1_000),
+                run and run.key,
+                run and run.version,
+                run_id in listed,
                 run_id in store.list_due(tenant_id=key.tenant_id, until=LATEST, limit=10_000),
+                self._labels(key),
             )
-            expected = (key if is_there else None, len(records), is_there, due is not None)
+            if run is None:
+                expected: Any = (None, None, False, False, set())
+            else:
+                is_due = row.due_at is not None
+                expected = (key, len(run.records), True, is_due, set(row.labels))
             if seen == expected:
-                return Kept(run_id, key.idempotency_key, records, due) if is_there else None
+                return Kept(run_id, key.idempotency_key, run.records, row) if run else None
         raise AssertionError(
-            f"run {run_id} has {len(records)} records, and its key, its version and whether it is "
-            f"listed and due are {seen}"
+            f"run {run_id} is read as {run!s:.300}, and its key, its version, whether it is listed "
+            f"and due, and its labels are {seen}"
         )
+
+    def _labels(self, key: RunKey) -> set[str]:
+        """Return the labels under which a run is listed, of all that a run has in its life."""
+        return {
+            label
+            for label in (*LABELS, str(key.idempotency_key))
+            if key.run_id in self.stored.labelled(label, key.tenant_id, 10_000)
+        }
 
     def check_all(self) -> None:
         """Look once more for all that was found, and for the runs that have a key."""
@@ -270,7 +305,7 @@ class Kills:
             assert found in may_be, f"run {key.run_id} has {_told(found)}, and had {outcomes}"
             if found is not None:
                 again = attrs.evolve(key, run_id=numbered(number))
-                owner = store.create(again, [record(1)], due_at=None)
+                owner = store.create(again, [record(1)], row=index_row())
                 assert owner == key.run_id
 
 
@@ -283,7 +318,7 @@ def _told(found: Kept | None) -> str:
     """Tell how much there is of a run."""
     if found is None:
         return "no records"
-    return f"{len(found.records)} records, due at {found.due}"
+    return f"{len(found.records)} records, and {found.row}"
 
 
 @when(

@@ -178,7 +178,7 @@ def _read_by_another_host(world: World) -> RunDetail:
 @then("what is stored of it has not changed")
 def _what_is_stored_of_it_has_not_changed(world: World, kept: RunDetail) -> None:
     assert world.detail == kept
-    assert world.scoria.list_runs() == [kept.summary]
+    assert list(world.scoria.list_runs()) == [kept.summary]
 
 
 def _change(value: object) -> None:

@@ -8,11 +8,18 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.concurrency import Barrier, Work, processes, threads
 from scoria_conformance.steps.refusals import check_refusal
-from scoria_conformance.stored_runs import StoredRuns, numbered, record
-from scoria_conformance.world import TENANT, World
+from scoria_conformance.stored_runs import (
+    StoredRuns,
+    after,
+    index_row,
+    numbered,
+    record,
+    run_key,
+)
+from scoria_conformance.world import World
 from scoria_core import Scoria
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Capability, PrunableStore, RunKey, RunStore
+from scoria_core.ports import Capability, PrunableStore, RunStore, StoredRun
 
 
 def _prune(store: RunStore, versions: Mapping[str, int]) -> Sequence[str]:
@@ -53,8 +60,13 @@ def _whatever_its_host_asks_of_it_is_refused(world: World, error: str) -> None:
 @then("its host lists no run")
 def _its_host_lists_no_run(world: World) -> None:
     host: Scoria = world.scoria
-    assert host.list_runs() == host.list_runs_for_session("session-1") == []
+    assert [*host.list_runs(), *host.list_runs_for_session("session-1")] == []
     assert host.list_pending() == []
+
+
+NEW = index_row(status="new", labels=("new",))
+ASKING = index_row(status="asking", since=after(1), labels=("asking",))
+"""Where a run stands before somebody appends to it, and after."""
 
 
 @attrs.frozen
@@ -74,7 +86,7 @@ class Contest:
         if number >= self.appending:
             return "removed" if list(_prune(store, {run_id: 2})) == [run_id] else ""
         try:
-            store.append(run_id, [record(3)], expected_version=2, due_at=None)
+            store.append(run_id, [record(3)], expected_version=2, row=ASKING)
         except VersionConflict:
             return ""
         return "appended"
@@ -94,8 +106,8 @@ def _append_to_a_run_while_others_prune_it_times(
     if kind == "processes":
         stored.need(Capability.MULTI_PROCESS)
     for turn in range(int(turns)):
-        key = RunKey(numbered(turn + 1), TENANT, "session-1")
-        stored.world.store.create(key, [record(1), record(2)], due_at=None)
+        key = run_key(numbered(turn + 1))
+        stored.world.store.create(key, [record(1), record(2)], row=NEW)
     crew: Callable[[World, int, Work], list[list[str]]] = (
         processes if kind == "processes" else threads
     )
@@ -108,6 +120,10 @@ def _append_to_a_run_while_others_prune_it_times(
 def _each_time_it_was_appended_to_or_removed(stored: StoredRuns, won: list[list[str]]) -> None:
     for turn, winners in enumerate(won):
         assert winners in (["appended"], ["removed"])
-        left = [] if winners == ["removed"] else [record(1), record(2), record(3)]
-        assert list(stored.world.store.read(numbered(turn + 1))) == left
-        assert (numbered(turn + 1) in stored.listed()) == bool(left)
+        run_id, is_left = numbered(turn + 1), winners == ["appended"]
+        records = (record(1), record(2), record(3))
+        found = [StoredRun(run_key(run_id), ASKING, 3, records)] if is_left else []
+        assert list(stored.world.store.read([run_id])) == found
+        assert (run_id in stored.listed()) == is_left
+        assert (run_id in stored.labelled("asking")) == is_left
+        assert run_id not in stored.labelled("new")

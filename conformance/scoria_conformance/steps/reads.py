@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.payloads import parts
 from scoria_conformance.world import TENANT, World
-from scoria_core import RunSummary, Scoria
+from scoria_core import Page, RunSummary, Scoria
 from scoria_core.ports import RunStore
 
 
@@ -98,30 +99,41 @@ def _the_session_lists_its_runs_newest_first(world: World, turns: list[str]) -> 
 
 @then(parsers.parse("pages of {size:d} list each of them once"))
 def _pages_of_list_each_of_them_once(world: World, turns: list[str], size: int) -> None:
-    def page(before: str | None) -> list[RunSummary]:
-        return world.scoria.list_runs_for_session("session-1", limit=size, before=before)
-
-    assert _paged(page, len(turns), size) == turns[::-1]
+    listed = partial(world.scoria.list_runs_for_session, "session-1")
+    assert paged(listed, len(turns), size) == turns[::-1]
 
 
 @then(parsers.parse("pages of {size:d} of all runs list each of them once"))
 def _pages_of_of_all_runs_list_each_of_them_once(world: World, turns: list[str], size: int) -> None:
-    def page(before: str | None) -> list[RunSummary]:
-        return world.scoria.list_runs(limit=size, before=before)
-
-    paged = _paged(page, len(turns) + 1, size)
-    assert paged == sorted(paged, reverse=True)
-    assert [run_id for run_id in paged if run_id in turns] == turns[::-1]
-    assert len(paged) == len(turns) + 1
+    seen = paged(world.scoria.list_runs, len(turns) + 1, size)
+    assert seen == sorted(seen, reverse=True)
+    assert [run_id for run_id in seen if run_id in turns] == turns[::-1]
+    assert len(seen) == len(turns) + 1
 
 
-def _paged(page: Callable[[str | None], list[RunSummary]], most: int, size: int) -> list[str]:
+def paged(listed: Callable[..., Page[RunSummary]], most: int, size: int) -> list[str]:
+    """Return the ids of the runs on all pages of a listing, each begun where the last one says."""
     seen: list[str] = []
+    before: str | None = None
     for _ in range(most):  # a store that ignores where a page starts would never end
-        runs = page(seen[-1] if seen else None)
+        runs = listed(limit=size, before=before)
         assert len(runs) <= size
         seen += [run.run_id for run in runs]
+        before = runs.next
+        if before is None:
+            break
     return seen
+
+
+@then("a page of any length costs one call of the store")
+def _a_page_of_any_length_costs_one_call(world: World, turns: list[str]) -> None:
+    for size in (1, 7, len(turns), 1_000):
+        host = world.another_host  # it has read nothing yet
+        for listed in (host.list_runs, partial(host.list_runs_for_session, "session-1")):
+            before = world.ledger.count
+            assert len(listed(limit=size)) == min(size, len(turns))
+            cost = world.ledger.count - before
+            assert cost == 1, f"a page of {size} runs cost {cost} calls"
 
 
 @then("the session lists the run with nothing to decide")
@@ -134,13 +146,13 @@ def _the_session_lists_the_run_with_nothing(world: World) -> None:
 
 @then("another tenant finds no run in the same session")
 def _another_tenant_finds_no_run_in_the_same(world: World) -> None:
-    assert world.other.list_runs_for_session("session-1") == []
+    assert list(world.other.list_runs_for_session("session-1")) == []
     assert len(world.scoria.for_tenant(TENANT).list_runs_for_session("session-1")) == 1
 
 
 @then("another tenant finds no run at all")
 def _another_tenant_finds_no_run_at_all(world: World) -> None:
-    assert world.other.list_runs() == []
+    assert list(world.other.list_runs()) == []
     assert len(world.scoria.for_tenant(TENANT).list_runs()) == 1
 
 
@@ -206,7 +218,7 @@ class WatchedStore:
 @when("everything about it is read", target_fixture="watched")
 def _everything_about_it_is_read(world: World) -> WatchedStore:
     watched = WatchedStore(world.store)
-    world.before = list(world.store.read(world.run_id))
+    world.before = list(world.store.read([world.run_id]))
     scoria = Scoria(watched, clock=world.clock)
     for facade in (scoria, scoria.for_tenant(TENANT)):
         facade.get_run(world.run_id)
@@ -219,7 +231,7 @@ def _everything_about_it_is_read(world: World) -> WatchedStore:
 @then("nothing was written to the store")
 def _nothing_was_written_to_the_store(world: World, watched: WatchedStore) -> None:
     assert watched.written == []
-    assert list(world.store.read(world.run_id)) == world.before
+    assert list(world.store.read([world.run_id])) == world.before
 
 
 @when(parsers.parse("{count:d} runs are started one after the other"), target_fixture="turns")

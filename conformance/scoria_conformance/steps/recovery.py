@@ -96,9 +96,10 @@ def _a_run_whose_process_died_in_its_handler(world: World, processes: list[Dying
 
 @given("its lease was renewed by another process just now")
 def _its_lease_was_renewed_by_another_process_just(world: World) -> None:
-    version = world.scoria.get_run(world.run_id).version
     renewed = _lease_ends(world) + timedelta(seconds=LEASE)
-    world.store.append(world.run_id, (), expected_version=version, due_at=renewed)
+    (run,) = world.store.read([world.run_id])
+    row = attrs.evolve(run.row, due_at=renewed)
+    world.store.append(world.run_id, (), expected_version=run.version, row=row)
 
 
 @when("the lease of its step has almost ended")

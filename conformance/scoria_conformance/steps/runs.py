@@ -79,7 +79,7 @@ def _a_run_without_a_step(world: World) -> None:
 
 @given("a run that is about to be")
 def _a_run_that_is_about_to_be(world: World) -> None:
-    assert world.scoria.list_runs() == []
+    assert list(world.scoria.list_runs()) == []
 
 
 @given("a run whose first step has no handler")

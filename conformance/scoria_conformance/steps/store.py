@@ -9,9 +9,16 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.observed import Observed
 from scoria_conformance.steps.refusals import check_refusal
-from scoria_conformance.stored_runs import NOON, StoredRuns, numbered, record
+from scoria_conformance.stored_runs import (
+    NOON,
+    StoredRuns,
+    index_row,
+    numbered,
+    record,
+    run_key,
+)
 from scoria_conformance.world import OTHER_TENANT, PATIENCE, World
-from scoria_core.ports import Capability, PrunableStore, Record, RunKey
+from scoria_core.ports import Capability, PrunableStore, Record
 
 
 @pytest.fixture
@@ -36,14 +43,15 @@ def _records_are_appended_to_it_one_by_one(stored: StoredRuns, count: int) -> No
 @when("it is created again")
 def _it_is_created_again(stored: StoredRuns) -> None:
     (run_id,) = stored.journals
-    key = RunKey(run_id, OTHER_TENANT, "session-2")
-    stored.attempt(lambda: stored.world.store.create(key, [record(1, "other")], due_at=None))
+    key = run_key(run_id, tenant_id=OTHER_TENANT, session_id="session-2")
+    row = index_row(status="other", labels=("other",))
+    stored.attempt(lambda: stored.world.store.create(key, [record(1, "other")], row=row))
 
 
 @then("its records read back equal")
 def _its_records_read_back_equal(stored: StoredRuns) -> None:
     for run_id, records in stored.journals.items():
-        assert list(stored.world.store.read(run_id)) == records
+        assert list(stored.world.records_of(run_id)) == records
 
 
 @then("its run_id is returned")
@@ -76,8 +84,8 @@ def _callers_create_runs_until_the_store_is_closed(
         try:
             for number in range(100_000):
                 run_id = numbered(caller * 100_000 + number)
-                key = RunKey(run_id, OTHER_TENANT, "session-2")
-                stored.world.store.create(key, [record(1)], due_at=None)
+                key = run_key(run_id, tenant_id=OTHER_TENANT, session_id="session-2")
+                stored.world.store.create(key, [record(1)], row=index_row())
                 stored.journals[run_id] = [record(1)]
                 if number == 1:
                     begun.wait(60)
@@ -122,7 +130,7 @@ def _the_store_is_closed_while_it_takes_the_records(stored: StoredRuns) -> list[
 
     def append() -> None:
         try:
-            tested.append(run_id, records, expected_version=1, due_at=None)
+            tested.append(run_id, records, expected_version=1, row=index_row())
             stored.journals[run_id] += [record(2)]
         except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario must hear of it
             told.append(error)
@@ -172,11 +180,12 @@ def _every_call_is_refused(stored: StoredRuns, error: str) -> None:
     store, (run_id,) = stored.world.store, stored.journals
     calls: list[Callable[[], object]] = [
         lambda: stored.create([record(1)]),
-        lambda: store.append(run_id, [record(3)], expected_version=2, due_at=None),
-        lambda: store.read(run_id),
-        lambda: store.head(run_id),
-        lambda: store.list_runs(tenant_id=None, session_id=None, limit=1, before=None),
+        lambda: store.append(run_id, [record(3)], expected_version=2, row=index_row()),
+        lambda: store.read([run_id]),
+        lambda: store.list_runs(tenant_id=None, limit=1),
+        lambda: store.list_labelled(tenant_id=None, label=None, limit=1),
         lambda: store.list_due(tenant_id=None, until=NOON, limit=1),
+        lambda: store.count_runs(tenant_id=None, statuses=["running"], limit=1),
     ]
     if Capability.PRUNABLE in store.capabilities:
         calls.append(lambda: cast(PrunableStore, store).prune({run_id: 2}))
