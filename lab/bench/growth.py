@@ -22,18 +22,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.bench.__main__ import numbers
 from lab.bench.candidates.scoria import FillableRuns, open_candidate
-from lab.bench.finished import FinishedRun, in_parts, take
+from lab.bench.copies import RUNS_A_SESSION, finished, session_of, waiting
+from lab.bench.finished import in_parts
 from lab.bench.place import Kind, Place
 from lab.bench.rounds import server
-from lab.bench.shelf import RUNS_A_SESSION, make_shelf
 from scoria_core import StepSpec
-from scoria_core.ports import RunStore
+from scoria_core.lifecycles import RunStatus
+from scoria_core.ports import StoredRun
 
 T = TypeVar("T")
 
-SHELF = "shelf"
-
 RUNS_A_STATEMENT = 5_000
+
+WAITING = 10_000
+"""How many runs wait for a person beside the finished ones, where there are as many of these."""
+
+A_PAGE = 50
+
+MOST_IN_MEMORY = 10_000
+"""With how many finished runs the store in memory is measured at most: a million take 8 GB."""
 
 TIMES = 40
 """How often each call is timed; the median counts."""
@@ -46,7 +53,9 @@ class Calls:
     """What an opened store took: milliseconds of each call, by name, and what opening it cost."""
 
     milliseconds: dict[str, float]
+    pages: dict[str, float]
     open_seconds: float
+    open_megabytes: float
     megabytes: float
 
 
@@ -59,36 +68,37 @@ class Grown:
     calls: Calls
 
 
-def fill(place: Place, shelf: Path, runs: int) -> None:
-    """Put finished runs in a store."""
+def fill(place: Place, runs: int) -> None:
+    """Put finished runs in a store, and those that wait."""
     with opened(place) as candidate:
         if place.kind is Kind.DUCKDB:
-            _fill_duckdb(candidate.store, take(shelf, runs))
+            _fill_duckdb(candidate.store, _filling(runs))
         else:
-            candidate.fill(take(shelf, runs))
+            candidate.fill(_filling(runs))
 
 
-def _fill_duckdb(store: Any, finished: Iterable[FinishedRun]) -> None:
+def _filling(runs: int) -> Iterator[StoredRun]:
+    yield from finished(runs)
+    yield from waiting(min(runs, WAITING), after=runs)
+
+
+def _fill_duckdb(store: Any, runs: Iterable[StoredRun]) -> None:
     """Store many runs with each statement: by `create` a million take a quarter of an hour."""
     write_of = import_module("scoria_duckdb.journal_file")._Write
-    for some in in_parts(finished, RUNS_A_STATEMENT):
-        store._file._commit(
-            [
-                write_of(run.key.run_id, run.key.tenant_id, run.records, 0, None, run.key)
-                for run in some
-            ]
-        )
+    for some in in_parts(runs, RUNS_A_STATEMENT):
+        store._file._commit([write_of(run.key, run.records, 0, run.row) for run in some])
 
 
-def measure(place: Place, shelf: Path, runs: int) -> Calls:
+def measure(place: Place, runs: int) -> Calls:
     """Open a store and time its calls."""
     start = perf_counter()
     with opened(place) as candidate:
-        open_seconds = perf_counter() - start
+        open_seconds, open_megabytes = perf_counter() - start, _megabytes()
         if not place.kind.lasts:
-            candidate.fill(take(shelf, runs))
+            candidate.fill(_filling(runs))
+        pages = {name: timed(call) for name, call in _pages(candidate, runs)}
         calls = {name: timed(call) for name, call in _calls(candidate, runs)}
-        return Calls(calls, open_seconds, _megabytes())
+        return Calls(calls, pages, open_seconds, open_megabytes, _megabytes())
 
 
 def long_run(place: Place, entries: Sequence[int]) -> dict[int, float]:
@@ -143,20 +153,44 @@ def _calls(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[
     yield "start", candidate.start
     yield "approve", approve
     yield "resume", lambda: candidate.resume(approved.pop())
-    turns = iter(_some_of_the_old(candidate.store, runs) * (TIMES + 1))
+    turns = iter(_some_of_the_old(candidate, runs) * (TIMES + 1))
     yield "page of an old run", lambda: scoria.get_run_detail(next(turns))
-    pages = iter(_sessions(runs, first=1) * (TIMES + 1))
-    yield "10 runs of a session", lambda: scoria.list_runs_for_session(next(pages), limit=10)
-    tenant = scoria.for_tenant("tenant-1")
-    yield "10 newest of a tenant", lambda: tenant.list_runs(limit=10)
 
 
-def _some_of_the_old(store: RunStore, runs: int) -> list[str]:
+def _pages(candidate: FillableRuns, runs: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what lists runs or requests for a tenant, a page of 50 where nothing else is said."""
+    view = candidate.scoria.for_tenant("tenant-1")
+    yield "inbox", view.list_approvals
+    yield "of a tool", lambda: view.list_approvals(tool_name="send_refund")
+    after = _hundredth(lambda at: view.list_approvals(limit=99 * A_PAGE // 5, after=at).next)
+    yield "100th", lambda: view.list_approvals(after=after)
+    yield "count", view.count_approvals
+    for status in (RunStatus.WAITING_FOR_APPROVAL, RunStatus.COMPLETED, RunStatus.FAILED):
+        yield status, lambda status=status: view.list_runs(status=status)  # type: ignore[misc]
+    yield "counts", view.count_runs
+    sessions = iter(_sessions(runs, first=1) * (TIMES + 1))
+    yield "session", lambda: view.list_runs_for_session(next(sessions))
+    yield "tenant", view.list_runs
+    before = _hundredth(lambda at: view.list_runs(limit=99 * A_PAGE // 5, before=at).next)
+    yield "100th of the tenant", lambda: view.list_runs(before=before)
+    by_two = {"actor_id": "user-1", "status": "waiting_for_approval"}
+    yield "by two facts", lambda: view.list_runs(**by_two)  # type: ignore[arg-type]
+
+
+def _hundredth(next_of: Callable[[str | None], str | None]) -> str | None:
+    """Return where the hundredth page begins, or the last fifth of what comes before it."""
+    at: str | None = None
+    for _ in range(5):
+        at = next_of(at) or at
+    return at
+
+
+def _some_of_the_old(candidate: FillableRuns, runs: int) -> list[str]:
     """Return runs that were there before, each of another session, and none of them read yet."""
     return [
-        run_id
+        run.run_id
         for session_id in _sessions(runs)
-        for run_id in store.list_runs(tenant_id=None, session_id=session_id, limit=1, before=None)
+        for run in candidate.scoria.list_runs_for_session(session_id, limit=1)
     ]
 
 
@@ -165,7 +199,8 @@ def _sessions(runs: int, first: int = 0) -> list[str]:
     if not runs:
         return ["session-1"]
     sessions = runs // RUNS_A_SESSION
-    return [f"session-{number}" for number in range(first, sessions, sessions // TIMES or 1)]
+    step = sessions // TIMES or 1
+    return [session_of(RUNS_A_SESSION * number) for number in range(first, sessions, step)]
 
 
 def _megabytes() -> float:
@@ -180,11 +215,11 @@ def in_a_process(work: Callable[..., T], *arguments: object) -> T:
 
 def grown(kind: Kind, sizes: Sequence[int], root: Path, url: str) -> Iterator[Grown]:
     """Yield what was found at each size of one kind of store."""
-    for runs in sizes:
+    for runs in (each for each in sizes if kind.lasts or each <= MOST_IN_MEMORY):
         with _place(kind, root, url) as place:
             if kind.lasts and runs:
-                in_a_process(fill, place, root / SHELF, runs)
-            yield Grown(kind, runs, in_a_process(measure, place, root / SHELF, runs))
+                in_a_process(fill, place, runs)
+            yield Grown(kind, runs, in_a_process(measure, place, runs))
 
 
 def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> str:
@@ -193,7 +228,7 @@ def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> 
         loader=PackageLoader("lab.bench"), undefined=StrictUndefined, keep_trailing_newline=True
     )
     template = environment.get_template("GROWTH.md")
-    return template.render(found=found, long=long, times=TIMES)
+    return template.render(found=found, long=long, times=TIMES, waiting=WAITING, page=A_PAGE)
 
 
 @contextmanager
@@ -221,18 +256,16 @@ def _serving(kind: Kind) -> Iterator[str]:
 @click.command(context_settings={"max_content_width": 100})
 @click.option("--only", multiple=True, type=click.Choice(KINDS), help="Measure this store.")
 @click.option(
-    "--runs", default="0,10000,100000", show_default=True, callback=numbers, help="How many."
+    "--runs", default="10000,1000000", show_default=True, callback=numbers, help="How many."
 )
 @click.option(
     "--entries", default="10,100,1000,10000", show_default=True, callback=numbers, help="In a run."
 )
-@click.option("--shelf", type=click.Path(path_type=Path, exists=True), help="Finished runs.")
 @click.option("--report", "to", type=click.Path(path_type=Path), help="Where to keep GROWTH.md.")
 def main(
     only: tuple[str, ...],
     runs: tuple[int, ...],
     entries: tuple[int, ...],
-    shelf: Path | None,
     to: Path | None,
 ) -> None:
     """Measure what calls cost with so many finished runs, and with so many entries in a run."""
@@ -240,10 +273,6 @@ def main(
     long: dict[Kind, Mapping[int, float]] = {}
     with TemporaryDirectory() as directory:
         root = Path(directory)
-        if shelf is None:
-            make_shelf(root / SHELF, max(runs))
-        else:
-            (root / SHELF).symlink_to(shelf.absolute())
         for kind in map(Kind, only or KINDS):
             with _serving(kind) as url:
                 for each in grown(kind, runs, root, url):

@@ -19,7 +19,6 @@ from lab.bench.catalogue import BY_NAME
 from lab.bench.machine import machine
 from lab.bench.place import Kind, Place
 from lab.bench.plan import Condition, Cost, Findings, Plan, Rate
-from lab.bench.shelf import make_shelf
 from lab.bench.trial import Result, Task, is_filled
 
 PATIENCE = 3_600
@@ -44,11 +43,10 @@ class Rounds:
 
     def rates(self) -> Iterator[Rate]:
         """Measure each condition once a round, beginning with another candidate every time."""
-        shelf = self._shelf()
         for number in range(self.plan.rounds):
             turn = number % len(self.names)
             for condition in self._conditions([*self.names[turn:], *self.names[:turn]]):
-                yield Rate(condition, number + 1, self._timed(condition, shelf))
+                yield Rate(condition, number + 1, self._timed(condition))
 
     def costs(self) -> Iterator[Cost]:
         """Count what W costs, candidate by candidate."""
@@ -66,7 +64,7 @@ class Rounds:
                     if finished == 0 or BY_NAME[name].fills:
                         yield Condition(name, finished, flows)
 
-    def _timed(self, condition: Condition, shelf: Path) -> float:
+    def _timed(self, condition: Condition) -> float:
         with self._place(condition) as place:
             task = Task(
                 BY_NAME[condition.name].module,
@@ -74,17 +72,11 @@ class Rounds:
                 seconds=self.plan.seconds,
                 count=self.plan.count,
                 finished=condition.finished,
-                shelf=shelf,
             )
             if condition.finished and place.kind.lasts and not is_filled(place):
                 in_a_process(attrs.evolve(task, count=0))  # who fills a place is not who is timed
             found = in_a_process(task)
         return found.works / found.seconds
-
-    def _shelf(self) -> Path:
-        shelf = self.root / "shelf"
-        make_shelf(shelf, max(self.plan.finished))
-        return shelf
 
     @contextmanager
     def _place(self, condition: Condition) -> Iterator[Place]:

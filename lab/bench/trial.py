@@ -15,7 +15,8 @@ from time import perf_counter
 import attrs
 import cattrs
 
-from lab.bench.finished import Fillable, take
+from lab.bench.copies import finished
+from lab.bench.finished import Fillable
 from lab.bench.flows import Flows
 from lab.bench.metering import metered
 from lab.bench.place import Kind, Place
@@ -34,7 +35,6 @@ class Task:
     seconds: float = 0
     count: int | None = None
     finished: int = 0
-    shelf: Path | None = None
     counted: bool = False
 
 
@@ -94,9 +94,8 @@ def _fill_once(task: Task) -> None:
 
 def _put(task: Task, candidate: Candidate) -> None:
     if task.finished:
-        assert task.shelf is not None
         assert isinstance(candidate, Fillable)
-        candidate.fill(take(task.shelf, task.finished))
+        candidate.fill(finished(task.finished))
 
 
 def _settle(place: Place) -> None:

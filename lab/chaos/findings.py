@@ -74,10 +74,12 @@ class Evidence:
 
 
 def _run_ids(scoria: Scoria) -> Iterator[str]:
-    before = None
-    while page := scoria.list_runs(limit=MAX_PAGE, before=before):
+    page = scoria.list_runs(limit=MAX_PAGE)
+    while True:
         yield from (run.run_id for run in page)
-        before = page[-1].run_id
+        if page.next is None:
+            return
+        page = scoria.list_runs(limit=MAX_PAGE, before=page.next)
 
 
 def problems(seen: Evidence) -> Problems:

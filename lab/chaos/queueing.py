@@ -25,13 +25,14 @@ PATIENCE = 1_800.0
 
 _FINISHED = """
 WITH run AS (
-    INSERT INTO scoria_run (run_id, tenant_id, session_id)
-    SELECT gen_random_uuid()::text, 'tenant-' || number %% 1000, 'session-' || number %% 100000
+    INSERT INTO scoria_run (run_id, tenant_id, session_id, actor_id, root_role_id, created_at)
+    SELECT gen_random_uuid()::text, 'tenant-' || number %% 1000, 'session-' || number %% 100000,
+        'user-1', 'executor', now()
     FROM generate_series(1, %s) AS number
     RETURNING run_id, tenant_id
 )
-INSERT INTO scoria_head (run_id, tenant_id, version)
-SELECT run_id, tenant_id, 4 FROM run
+INSERT INTO scoria_head (run_id, tenant_id, version, status, since, has_ended)
+SELECT run_id, tenant_id, 4, 'completed', now(), TRUE FROM run
 """
 
 _EXPLAINED = {

@@ -101,7 +101,7 @@ class Moment:
     @cached_property
     def detail(self) -> RunDetail:
         """The run as it is shown at this time."""
-        return self.run.detail(self.now)
+        return self.run.detail(self.now, None)
 
 
 @attrs.frozen
@@ -324,12 +324,12 @@ class Composition:
         if not change.run.version:
             return ()
         before = moment.detail if moment.has_started else None
-        after = change.run.detail(moment.now)
+        after = change.run.detail(moment.now, None)
         seen = Observed(after, before, is_refused=refused is not None, entered=claimed)
         return self._observed(seen, INVARIANTS if refused is None else (9,))
 
     def _read(self, run: Run, now: datetime) -> tuple[Breach, ...]:
-        return self._observed(Observed(run.detail(now)), INVARIANTS) if run.version else ()
+        return self._observed(Observed(run.detail(now, None)), INVARIANTS) if run.version else ()
 
     def _observed(self, seen: Observed, numbers: Collection[int]) -> tuple[Breach, ...]:
         self.checked.update(list(numbers))

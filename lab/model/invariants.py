@@ -234,8 +234,14 @@ def _retold(run: RunDetail, records: list[Record]) -> Problems:
     except StoreCorrupt as corrupt:
         yield f"the journal cannot be read: {corrupt}"
         return
-    if told.detail(_read_at(run)) != run:
+    if told.detail(_read_at(run), _renewed_to(run)) != run:
         yield "the journal tells another run"
+
+
+def _renewed_to(run: RunDetail) -> datetime | None:
+    """Return when the lease of a step at work ends: a renewal is not journalled."""
+    ends = (step.lease_expires_at for step in run.steps)
+    return next((each for each in ends if each is not None), None)
 
 
 def _read_at(run: RunDetail) -> datetime:

@@ -17,22 +17,26 @@ from lab.model.composition import (
 )
 from lab.model.invariants import Observed, breaches
 from lab.model.script import Line, NotAScript
-from lab.model.vocabulary import IDENTITY, KEY
 from scoria_conformance.world import StoreFactory
 from scoria_core import ScoriaError
 from scoria_core.errors import VersionConflict, safe_repr
-from scoria_core.ports import Capability, Record, RunKey, RunStore
+from scoria_core.ports import Capability, IndexRow, Record, RunStore
 from scoria_core.run import Run
+from scoria_core.run_index import key_of, row_of
 
 _ANOTHER_RUN_ID = RUN_ID[:-1] + "f"
 
 
 @attrs.frozen
 class Held:
-    """What a caller has decided, and keeps until it commits: records, and what they build on."""
+    """What a caller has decided, and keeps until it commits: records, and what they build on.
+
+    `run` is how they leave the run.
+    """
 
     records: tuple[Record, ...]
     version: int
+    run: Run
 
 
 @attrs.define
@@ -74,24 +78,33 @@ class StoredRun:
         """Yield what differs, read back, from the run of the model, or breaks an invariant."""
         moment = situation.moment
         try:
-            run = Run.replay(RUN_ID, self.store.read(RUN_ID))
+            found = self.store.read([RUN_ID])
+            run = Run.replay(RUN_ID, [record for each in found for record in each.records])
         except ScoriaError as error:
             yield f"the store cannot tell the run: {error}"
             return
         if run != moment.run:
             yield f"the store has {run.version} entries, and {moment.run.version} were committed"
         elif moment.has_started:
-            yield from map(str, breaches(Observed(run.detail(moment.now))))
+            yield from map(str, breaches(Observed(run.detail(moment.now, None))))
+            if found[0].row != _row_of(run):
+                yield f"the store has the row {found[0].row}, and the run has {_row_of(run)}"
 
     def _create(self, held: Held) -> bool:
         # Two starts with one key draw an id each; the run that is there is known by the other.
-        run_id = _ANOTHER_RUN_ID if self.store.read(RUN_ID) else RUN_ID
-        key = RunKey(run_id, IDENTITY.tenant_id, IDENTITY.session_id, KEY)
-        return self.store.create(key, held.records, due_at=None) == run_id
+        run_id = _ANOTHER_RUN_ID if self.store.read([RUN_ID]) else RUN_ID
+        key = attrs.evolve(key_of(held.run), run_id=run_id)
+        return self.store.create(key, held.records, row=_row_of(held.run)) == run_id
 
     def _append(self, held: Held) -> bool:
-        self.store.append(RUN_ID, held.records, expected_version=held.version, due_at=None)
+        self.store.append(
+            RUN_ID, held.records, expected_version=held.version, row=_row_of(held.run)
+        )
         return True
+
+
+def _row_of(run: Run) -> IndexRow:
+    return row_of(run, run.journal[-1].at)
 
 
 @attrs.define
@@ -138,7 +151,8 @@ class Walk:
                 yield f"the store {did}"
         if isinstance(phase, Decided) and phase.result is not None:
             decision = self.composition.decide(self.situation.moment, phase.command)
-            stored.hold(caller, Held(decision.records, self.situation.moment.run.version))
+            version = self.situation.moment.run.version
+            stored.hold(caller, Held(decision.records, version, phase.result.run))
 
 
 def replay(walk: Walk, script: Iterable[Line]) -> tuple[Line, list[str]] | None:

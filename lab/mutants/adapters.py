@@ -18,7 +18,7 @@ CATALOGUES = tuple(
         *("pages", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.steps", "kit.handoffs"),
         *("kit.approvals", "kit.decisions"),
-        *("kit.records", "kit.recovery", "kit.keeping"),
+        *("kit.records", "kit.listings", "kit.recovery", "kit.keeping"),
     )
 )
 """The modules that declare mutants."""
@@ -28,7 +28,7 @@ SLOW = 0.5
 
 
 class _ForgetsEverything(Around):
-    def read(self, _: str) -> tuple[()]:
+    def read(self, _: Sequence[str]) -> tuple[()]:
         return ()
 
 

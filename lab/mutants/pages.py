@@ -397,8 +397,8 @@ def shows_what_is_left_of_a_damaged_run(
     def change(environ: Environ, told: Told) -> Told:
         if told.status[0] == "2":
             return told
-        left = scoria._runs.store.read(_run_id(environ))
-        return told.also(left[0].body) if left else told
+        left = scoria._runs.store.read([_run_id(environ)])
+        return told.also(left[0].records[0].body) if left and left[0].records else told
 
     return rewritten(right(scoria, scope), change)
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from uuid_utils import uuid7
 
-from lab.bench.finished import FinishedRun
 from lab.bench.unit import ARGUMENTS, REASON, REVIEWER, Detail, Paused, Status
+from scoria_core.ports import StoredRun
 
 Row = tuple[str, int, str]
 """The run, the number of its change, and the change as text."""
@@ -66,12 +66,10 @@ class RawRuns:
         status = Status.COMPLETED if "result" in facts else Status.WAITING
         return Detail(run_id, status, facts["asked"], facts.get("decided_by"), facts.get("result"))
 
-    def fill(self, finished: Iterable[FinishedRun]) -> None:
+    def fill(self, runs: Iterable[StoredRun]) -> None:
         """Store runs that ended before."""
         self._journal.fill(
-            (run.key.run_id, record.sequence, record.body)
-            for run in finished
-            for record in run.records
+            (run.key.run_id, record.sequence, record.body) for run in runs for record in run.records
         )
 
     def close(self) -> None:

@@ -4,11 +4,11 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.bench.finished import FinishedRun, in_parts
+from lab.bench.finished import in_parts
 from lab.bench.place import Kind, Place
 from lab.bench.unit import ARGUMENTS, REASON, REVIEWER, Detail, Paused, Status
 from scoria_core import Completed, NeedsApproval, RunSummary, Scoria, Step, StepSpec
-from scoria_core.ports import RunStore
+from scoria_core.ports import RunStore, StoredRun
 from scoria_core.stores import open_store
 
 CALLERS = 64
@@ -66,20 +66,20 @@ class ScoriaRuns:
 
 
 class FillableRuns(ScoriaRuns):
-    """W on a store that is at hand, so that finished runs can be put there."""
+    """W on a store that is at hand, so that runs can be put there."""
 
     def __init__(self, store: RunStore) -> None:
         super().__init__(Scoria(store))
         self.store = store
 
-    def fill(self, finished: Iterable[FinishedRun]) -> None:
-        """Store runs that ended before, each with one `create`."""
+    def fill(self, runs: Iterable[StoredRun]) -> None:
+        """Store runs, each with one `create`."""
         with ThreadPoolExecutor(CALLERS) as callers:
-            for some in in_parts(finished, RUNS_A_PART):
+            for some in in_parts(runs, RUNS_A_PART):
                 deque(callers.map(self._put, some), maxlen=0)
 
-    def _put(self, run: FinishedRun) -> None:
-        self.store.create(run.key, run.records, due_at=None)
+    def _put(self, run: StoredRun) -> None:
+        self.store.create(run.key, run.records, row=run.row)
 
 
 def open_candidate(place: Place) -> FillableRuns:

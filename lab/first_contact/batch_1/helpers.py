@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab.first_contact.runs import listed_runs, row_due, run_key
 from lab.first_contact.wrong import Wrong
 from scoria_core.ports import Record, RunKey, RunStore
 from scoria_duckdb import DuckDBStore
@@ -31,7 +32,7 @@ def key(
     number: int = 1, tenant: str = "acme", session: str = "chat", name: str | None = None
 ) -> RunKey:
     """Return the key of the run of that number."""
-    return RunKey(run_id(number), tenant, session, name)
+    return run_key(run_id(number), tenant, session, name)
 
 
 def records(*numbers: int, body: str = "{}") -> list[Record]:
@@ -42,13 +43,12 @@ def records(*numbers: int, body: str = "{}") -> list[Record]:
 def created(store: RunStore, *keys: RunKey, due_at: datetime | None = None) -> None:
     """Create a run of one record for each of the keys."""
     for each in keys:
-        store.create(each, records(1), due_at=due_at)
+        store.create(each, records(1), row=row_due(due_at))
 
 
 def listed(store: RunStore, **asked: Any) -> list[str]:
     """List runs, with what is not asked for left open."""
-    given: dict[str, Any] = {"tenant_id": None, "session_id": None, "limit": 100, "before": None}
-    return list(store.list_runs(**{**given, **asked}))
+    return listed_runs(store, **asked)
 
 
 def due(store: RunStore, **asked: Any) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lab.first_contact.runs import journal, listed_runs
 from lab.first_contact.wrong import Wrong
 from scoria_core import (
     Completed,
@@ -291,8 +292,7 @@ def sessions_of_all() -> None:
     def is_session(self: Any, value: str) -> bool:
         if payloads.name_problem(value) is not None:
             return False
-        found = self.store.list_runs(tenant_id=None, session_id=value, limit=1, before=None)
-        return bool(found)
+        return bool(listed_runs(self.store, session_id=value, limit=1))
 
     repository.RunRepository._is_session = is_session
 
@@ -339,7 +339,7 @@ def show_own_clock(make: Make) -> None:
     run_id = _started(ahead).run_id
     with contextlib.suppress(ScoriaError):
         behind.cancel_run(run_id)
-    times = [json.loads(each.body)["at"] for each in store.read(run_id)]
+    times = [json.loads(each.body)["at"] for each in journal(store, run_id)]
     assert times == sorted(times)
     assert len(times) == 2
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from lab.first_contact.batch_1.helpers import (
     run_id,
     wrong_store,
 )
+from lab.first_contact.runs import Tells, due_of, due_then, journal, row_due, run_of
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import VersionConflict
 from scoria_core.fairness import fair_order
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey, StoredRun
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
+from scoria_sqlite.store import _number, _run_ids
 
 At = datetime | None
 SECOND = timedelta(seconds=1)
@@ -35,17 +38,18 @@ TICK = timedelta(microseconds=1)
 class MillisecondDue(PrunableSQLiteStore):
     """Keeps a due time to the millisecond, and takes two within one for equal."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run with a coarser due time."""
-        return super().create(key, records, due_at=_coarse(due_at))
+        return super().create(key, records, row=_coarse(row))
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append with a coarser due time."""
-        super().append(run_id, records, **{**moved, "due_at": _coarse(moved["due_at"])})
+        super().append(run_id, records, **{**moved, "row": _coarse(moved["row"])})
 
 
-def _coarse(at: At) -> At:
-    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
+def _coarse(row: IndexRow) -> IndexRow:
+    at = row.due_at
+    return due_then(row, at and at.replace(microsecond=at.microsecond // 1000 * 1000))
 
 
 def show_millisecond_due(make: Make, directory: Path) -> None:
@@ -59,8 +63,17 @@ def show_millisecond_due(make: Make, directory: Path) -> None:
 class WallClockDue(MemoryStore):
     """Takes what the clock on the wall of a time zone says for UTC."""
 
-    def _set_due(self, run_id: str, due_at: At) -> None:
-        super()._set_due(run_id, due_at and due_at.replace(tzinfo=UTC))
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
+        """Store the run with what the clock says."""
+        return super().create(key, records, row=_in_no_zone(row))
+
+    def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
+        """Append with what the clock says."""
+        super().append(run_id, records, **{**moved, "row": _in_no_zone(moved["row"])})
+
+
+def _in_no_zone(row: IndexRow) -> IndexRow:
+    return due_then(row, row.due_at and row.due_at.replace(tzinfo=UTC))
 
 
 def show_wall_clock_due(make: Make, directory: Path) -> None:
@@ -94,12 +107,17 @@ class TiesAsTheyCame(MemoryStore):
         """List by due time alone."""
         with self._lock:
             self._check_open()
-            found = [
-                run_id
-                for run_id, due_at in sorted(self._due.items(), key=lambda each: each[1])
-                if due_at <= until and tenant_id in (None, self._keys[run_id].tenant_id)
+            queue = [
+                (due_at, run_id)
+                for run_id, run in self._runs.items()
+                if (due_at := run.row.due_at) is not None
+                and due_at <= until
+                and tenant_id in (None, run.key.tenant_id)
             ]
-            return (fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found)[:limit]
+            found = [run_id for _, run_id in sorted(queue, key=itemgetter(0))]
+            if fair:
+                found = fair_order(found, lambda run_id: self._runs[run_id].key.tenant_id)
+            return found[:limit]
 
 
 def show_ties_as_they_came(make: Make, directory: Path) -> None:
@@ -118,9 +136,10 @@ class TurnsById(PrunableSQLiteStore):
         """List in turns that are numbered by id."""
         if not fair:
             return super().list_due(tenant_id=tenant_id, until=until, limit=limit)
-        asked = {"tenant_id =": tenant_id, "due_at <=": until.timestamp()}
+        asked = {"tenant_id = ?": tenant_id, "due_at <= ?": _number(until)}
         turn = "row_number() OVER (PARTITION BY tenant_id ORDER BY run_id)"
-        return self._run_ids(asked, f"{turn}, due_at, run_id", limit)
+        run_ids = _run_ids("run", asked, f"{turn}, due_at, run_id", limit)
+        return [run_id for (run_id,) in self._rows(*run_ids)]
 
 
 def show_turns_by_id(make: Make, directory: Path) -> None:
@@ -138,7 +157,7 @@ class TurnsOfThePage(MemoryStore):
     def list_due(self, *, fair: bool = False, **asked: Any) -> Sequence[str]:
         """List in turns within the page."""
         found = list(super().list_due(**asked))
-        return fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found
+        return fair_order(found, lambda r: self._runs[r].key.tenant_id) if fair else found
 
 
 def show_turns_of_the_page(make: Make, directory: Path) -> None:
@@ -174,43 +193,47 @@ class BlindRenewal(PrunableSQLiteStore):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: At,
+        row: IndexRow,
         due_by: At = None,
     ) -> None:
         """Move when the run is due, at whatever version it is."""
-        if records or due_by is not None or (head := self.head(run_id)) is None:
+        if records or due_by is not None or (run := run_of(self, run_id)) is None:
             super().append(
-                run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+                run_id, records, expected_version=expected_version, row=row, due_by=due_by
             )
         else:
-            super().append(run_id, (), expected_version=head.version, due_at=due_at)
+            super().append(run_id, (), expected_version=run.version, row=row)
 
 
 def show_blind_renewal(make: Make, directory: Path) -> None:
     """A renewal at a version that has passed is refused, and moves nothing."""
     store = make(directory)
     created(store, key(1), due_at=NOW)
-    store.append(run_id(1), records(2), expected_version=1, due_at=None)
+    store.append(run_id(1), records(2), expected_version=1, row=row_due(None))
     with refused(VersionConflict):
-        store.append(run_id(1), (), expected_version=1, due_at=NOW)
+        store.append(run_id(1), (), expected_version=1, row=row_due(NOW))
     assert due(store) == []
 
 
 class NoneRenewsNothing(MemoryStore):
     """Takes None in a renewal for `leave it as it is`."""
 
-    def append(self, run_id: str, records: Sequence[Record], *, due_at: At, **moved: Any) -> None:
+    def append(
+        self, run_id: str, records: Sequence[Record], *, row: IndexRow, **moved: Any
+    ) -> None:
         """Move when the run is due, where that is given."""
         with self._lock:
-            kept = self._due.get(run_id)
-        super().append(run_id, records, due_at=due_at if records else due_at or kept, **moved)
+            run = self._runs.get(run_id)
+        if run is not None and not records and row.due_at is None:
+            row = due_then(row, run.row.due_at)
+        super().append(run_id, records, row=row, **moved)
 
 
 def show_none_renews_nothing(make: Make, directory: Path) -> None:
     """A renewal to never takes the run out of the queue."""
     store = make(directory)
     created(store, key(1), due_at=NOW)
-    store.append(run_id(1), (), expected_version=1, due_at=None)
+    store.append(run_id(1), (), expected_version=1, row=row_due(None))
     assert due(store) == []
 
 
@@ -219,8 +242,8 @@ class NeverIsLongAgo(PrunableSQLiteStore):
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append by then, or where the run is due at no time."""
-        head = self.head(run_id)
-        if head is not None and head.due_at is None:
+        run = run_of(self, run_id)
+        if run is not None and run.row.due_at is None:
             moved["due_by"] = None
         super().append(run_id, records, **moved)
 
@@ -230,44 +253,41 @@ def show_never_is_long_ago(make: Make, directory: Path) -> None:
     store = make(directory)
     created(store, key(1), due_at=None)
     with refused(VersionConflict):
-        store.append(run_id(1), records(2), expected_version=1, due_at=NOW, due_by=NOW)
-    assert len(store.read(run_id(1))) == 1
+        store.append(run_id(1), records(2), expected_version=1, row=row_due(NOW), due_by=NOW)
+    assert len(journal(store, run_id(1))) == 1
 
 
-class HeadToTheSecond(PrunableSQLiteStore):
-    """Tells in the head of a run when it is due to the second only."""
+class ToldToTheSecond(Tells, PrunableSQLiteStore):
+    """Tells of a run when it is due to the second only."""
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head with a due time without its fraction."""
-        head = super().head(run_id)
-        if head is None or head.due_at is None:
-            return head
-        return attrs.evolve(head, due_at=head.due_at.replace(microsecond=0))
+    def told(self, run: StoredRun) -> StoredRun:
+        """Return the run with a due time without its fraction."""
+        at = run.row.due_at
+        return attrs.evolve(run, row=due_then(run.row, at and at.replace(microsecond=0)))
 
 
-def show_head_to_the_second(make: Make, directory: Path) -> None:
-    """The head has the due time of the latest write, microseconds and all."""
+def show_told_to_the_second(make: Make, directory: Path) -> None:
+    """The row has the due time of the latest write, microseconds and all."""
     store, at = make(directory), NOW + timedelta(microseconds=250_000)
     created(store, key(1), due_at=at)
-    head = store.head(run_id(1))
-    assert head is not None
-    assert head.due_at == at
+    assert due_of(store, run_id(1)) == at
 
 
 class OnlyLater(MemoryStore):
     """Lets a due time move later only, since a lease is only ever extended."""
 
-    def _set_due(self, run_id: str, due_at: At) -> None:
-        if due_at is not None and run_id in self._due:
-            due_at = max(due_at, self._due[run_id])
-        super()._set_due(run_id, due_at)
+    def _put(self, run: StoredRun) -> None:
+        due_at, before = run.row.due_at, self._runs.get(run.key.run_id)
+        if due_at is not None and before is not None and before.row.due_at is not None:
+            due_at = max(due_at, before.row.due_at)
+        super()._put(attrs.evolve(run, row=due_then(run.row, due_at)))
 
 
 def show_only_later(make: Make, directory: Path) -> None:
     """A step that is released is due at once, though its lease went on."""
     store = make(directory)
     created(store, key(1), due_at=NOW + 60 * SECOND)
-    store.append(run_id(1), records(2), expected_version=1, due_at=NOW)
+    store.append(run_id(1), records(2), expected_version=1, row=row_due(NOW))
     assert due(store) == [run_id(1)]
 
 
@@ -304,7 +324,7 @@ def show_takes_over_without_records(make: Make, directory: Path) -> None:
     store = make(directory)
     created(store, key(1), due_at=NOW + SECOND)
     with refused(VersionConflict):
-        store.append(run_id(1), (), expected_version=1, due_at=NOW, due_by=NOW)
+        store.append(run_id(1), (), expected_version=1, row=row_due(NOW), due_by=NOW)
     assert due(store) == []
 
 
@@ -331,7 +351,12 @@ WRONG: list[Wrong] = [
             NeverIsLongAgo,
             show_never_is_long_ago,
         ),
-        ("the head is due to the second", "STORE-31", HeadToTheSecond, show_head_to_the_second),
+        (
+            "a run is told as due to the second",
+            "STORE-31",
+            ToldToTheSecond,
+            show_told_to_the_second,
+        ),
         ("a due time never moves back", "STORE-12", OnlyLater, show_only_later),
         ("the end of time cannot be asked for", "STORE-11", NextMoment, show_next_moment),
         (

@@ -1,9 +1,12 @@
 """Stores that are wrong after a reopen or a kill, in a race, or from a second handle."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,12 @@ from lab.first_contact.batch_1.helpers import (
     run_id,
     wrong_store,
 )
+from lab.first_contact.runs import Tells, ids, journal, row_due, run_of
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Record, RunHead, RunKey
+from scoria_core.ports import Capability, IndexRow, Record, RunKey, StoredRun
 from scoria_sqlite import PrunableSQLiteStore
-from scoria_sqlite.store import CREATE, JOURNAL, OWNER, WRITE, _written
+from scoria_sqlite.store import CREATE, GIVEN, MOVE, OWNER, RUNS, WRITE, _columns, _run, _written
 
 At = datetime | None
 ALONE = frozenset({Capability.DURABLE, Capability.PRUNABLE})
@@ -37,17 +41,15 @@ class CachedJournals(PrunableSQLiteStore):
     """Keeps the journals that it read until it writes to them itself."""
 
     def __init__(self, path: Path) -> None:
-        self._kept: dict[str, Sequence[Record]] = {}
+        self._kept: dict[str, StoredRun] = {}
         super().__init__(path)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records, from memory where they were read before."""
-        if self._closed or run_id not in self._kept:
-            found = super().read(run_id)
-            if not found:
-                return found
-            self._kept[run_id] = found
-        return self._kept[run_id]
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs, from memory where they were read before."""
+        kept = {} if self._closed else dict(self._kept)
+        for run in super().read([each for each in run_ids if each not in kept]):
+            kept[run.key.run_id] = self._kept[run.key.run_id] = run
+        return [kept[each] for each in run_ids if each in kept]
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append, and read anew."""
@@ -67,9 +69,9 @@ def show_cached_journals(make: Make, directory: Path) -> None:
     """What one handle appended, the other reads."""
     one, other = make(directory), make(directory)
     created(one, key(1))
-    assert len(other.read(run_id(1))) == 1
-    one.append(run_id(1), records(2), expected_version=1, due_at=None)
-    assert len(other.read(run_id(1))) == 2
+    assert len(journal(other, run_id(1))) == 1
+    one.append(run_id(1), records(2), expected_version=1, row=row_due(None))
+    assert len(journal(other, run_id(1))) == 2
 
 
 class UnknownForEver(PrunableSQLiteStore):
@@ -79,17 +81,16 @@ class UnknownForEver(PrunableSQLiteStore):
         self._unknown: set[str] = set()
         super().__init__(path)
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head of a run that was not unknown before."""
-        if run_id in self._unknown and not self._closed:
-            return None
-        if (found := super().head(run_id)) is None:
-            self._unknown.add(run_id)
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs that were not unknown before."""
+        asked = [each for each in run_ids if each not in self._unknown]
+        found = super().read(asked)
+        self._unknown.update({*asked} - {*ids(found)})
         return found
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run, which is known from then on."""
-        found = super().create(key, records, due_at=due_at)
+        found = super().create(key, records, row=row)
         self._unknown.discard(found)
         return found
 
@@ -97,9 +98,9 @@ class UnknownForEver(PrunableSQLiteStore):
 def show_unknown_for_ever(make: Make, directory: Path) -> None:
     """A run that another handle creates is found by one that looked before."""
     one, other = make(directory), make(directory)
-    assert other.head(run_id(1)) is None
+    assert run_of(other, run_id(1)) is None
     created(one, key(1))
-    assert other.head(run_id(1)) is not None
+    assert run_of(other, run_id(1)) is not None
 
 
 class ListedAtOpening(PrunableSQLiteStore):
@@ -108,36 +109,27 @@ class ListedAtOpening(PrunableSQLiteStore):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with self._transaction() as connection:
-            rows = connection.execute("SELECT run_id, tenant_id, session_id FROM run").fetchall()
-        self._listed = {each[0]: (each[1], each[2]) for each in rows}
+            rows = connection.execute("SELECT run_id FROM run").fetchall()
+        self._listed = {run_id for (run_id,) in rows}
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run, and list it."""
-        found = super().create(key, records, due_at=due_at)
+        found = super().create(key, records, row=row)
         if found == key.run_id:
-            self._listed[found] = (key.tenant_id, key.session_id)
+            self._listed.add(found)
         return found
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove runs, and list them no more."""
         removed = super().prune(versions)
         for each in removed:
-            self._listed.pop(each, None)
+            self._listed.discard(each)
         return removed
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
-        """List from memory."""
-        super().list_runs(tenant_id=tenant_id, session_id=session_id, limit=1, before=before)
-        found = [
-            each
-            for each, (tenant, session) in self._listed.items()
-            if tenant_id in (None, tenant)
-            and session_id in (None, session)
-            and (before is None or each < before)
-        ]
-        return sorted(found, reverse=True)[:limit]
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
+        """List what it knows."""
+        found = super().list_runs(limit=2**62, **asked)
+        return [run for run in found if run.key.run_id in self._listed][:limit]
 
 
 def show_listed_at_opening(make: Make, directory: Path) -> None:
@@ -158,10 +150,10 @@ class SnapshotOfAThread(PrunableSQLiteStore):
         self._opened: list[sqlite3.Connection] = []
         self._local = threading.local()
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records as the thread saw them first."""
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs as the thread saw them first."""
         if self._closed or self._local is None:
-            return super().read(run_id)
+            return super().read(run_ids)
         if getattr(self._local, "connection", None) is None:
             connection = sqlite3.connect(
                 self._file.path, isolation_level=None, check_same_thread=False
@@ -169,11 +161,15 @@ class SnapshotOfAThread(PrunableSQLiteStore):
             connection.execute("BEGIN")
             self._local.connection = connection
             self._opened.append(connection)
-        return [Record(*row) for row in self._local.connection.execute(JOURNAL, (run_id,))]
+        asked = (json.dumps(list(run_ids)),)
+        rows = self._local.connection.execute(RUNS.format(GIVEN), asked).fetchall()
+        runs = [_run(list(some)) for _, some in groupby(rows, itemgetter(0))]
+        found = {run.key.run_id: run for run in runs}
+        return [found[each] for each in run_ids if each in found]
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run, and see it."""
-        found = super().create(key, records, due_at=due_at)
+        found = super().create(key, records, row=row)
         self._look_anew()
         return found
 
@@ -206,15 +202,15 @@ def show_snapshot_of_a_thread(make: Make, directory: Path) -> None:
     has_read, is_appended, seen = threading.Event(), threading.Event(), list[int]()
 
     def look() -> None:
-        seen.append(len(store.read(run_id(1))))
+        seen.append(len(journal(store, run_id(1))))
         has_read.set()
         is_appended.wait(20)
-        seen.append(len(store.read(run_id(1))))
+        seen.append(len(journal(store, run_id(1))))
 
     thread = threading.Thread(target=look)
     thread.start()
     has_read.wait(20)
-    store.append(run_id(1), records(2), expected_version=1, due_at=None)
+    store.append(run_id(1), records(2), expected_version=1, row=row_due(None))
     is_appended.set()
     thread.join(20)
     store.close()
@@ -235,31 +231,21 @@ class LaterWrites(PrunableSQLiteStore):
         """Look whether it can be appended, and keep it for later."""
         with self._order:
             self._write()
-            head, due_by = super().head(run_id), moved.get("due_by")
-            is_due = due_by is None or (head and head.due_at and head.due_at <= due_by)
-            if head is None or head.version != moved["expected_version"] or not is_due:
-                actual = 0 if head is None else head.version
+            run, due_by = run_of(self, run_id), moved.get("due_by")
+            is_due = due_by is None or (run and run.row.due_at and run.row.due_at <= due_by)
+            if run is None or run.version != moved["expected_version"] or not is_due:
+                actual = 0 if run is None else run.version
                 raise VersionConflict(run_id, moved["expected_version"], actual)
             self._later.append((run_id, tuple(records), moved))
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Write what is kept, then store a run."""
         self._write()
-        return super().create(key, records, due_at=due_at)
+        return super().create(key, records, row=row)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Write what is kept, then read."""
+    def _rows(self, query: str, given: Any) -> list[Any]:
         self._write()
-        return super().read(run_id)
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Write what is kept, then look."""
-        self._write()
-        return super().head(run_id)
-
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        self._write()
-        return super()._run_ids(asked, order, limit)
+        return super()._rows(query, given)
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Write what is kept, then remove."""
@@ -285,13 +271,13 @@ def show_later_writes(make: Make, directory: Path) -> None:
     def write() -> None:
         store = make(directory)
         created(store, key(1))
-        store.append(run_id(1), records(2), expected_version=1, due_at=None)
+        store.append(run_id(1), records(2), expected_version=1, row=row_due(None))
 
     killed(write)
-    assert len(make(directory).read(run_id(1))) == 2
+    assert len(journal(make(directory), run_id(1))) == 2
 
 
-class KeysInMemory(PrunableSQLiteStore):
+class KeysInMemory(Tells, PrunableSQLiteStore):
     """Knows which idempotency keys were used since it was opened."""
 
     capabilities = ALONE
@@ -301,24 +287,22 @@ class KeysInMemory(PrunableSQLiteStore):
         self._order = threading.Lock()
         super().__init__(path)
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run, or return the run that has its key since the store was opened."""
         if key.idempotency_key is None:
-            return super().create(key, records, due_at=due_at)
+            return super().create(key, records, row=row)
         named = (key.tenant_id, key.idempotency_key)
         with self._order:
             if named not in self._owners:
                 plain = attrs.evolve(key, idempotency_key=None)
-                self._owners[named] = super().create(plain, records, due_at=due_at)
+                self._owners[named] = super().create(plain, records, row=row)
             return self._owners[named]
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head, with the key that is known."""
-        head = super().head(run_id)
-        if head is None:
-            return None
+    def told(self, run: StoredRun) -> StoredRun:
+        """Return the run with the key that is known."""
+        run_id = run.key.run_id
         named = (name for (_, name), owner in self._owners.items() if owner == run_id)
-        return attrs.evolve(head, key=attrs.evolve(head.key, idempotency_key=next(named, None)))
+        return attrs.evolve(run, key=attrs.evolve(run.key, idempotency_key=next(named, None)))
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove runs, and free their keys."""
@@ -332,7 +316,7 @@ def show_keys_in_memory(make: Make, directory: Path) -> None:
     store = make(directory)
     created(store, key(1, name="order-1"))
     store.close()
-    again = make(directory).create(key(2, name="order-1"), records(1), due_at=None)
+    again = make(directory).create(key(2, name="order-1"), records(1), row=row_due(None))
     assert again == run_id(1)
 
 
@@ -360,7 +344,7 @@ def show_lock_left_behind(make: Make, directory: Path) -> None:
     killed(lambda: created(make(directory), key(1)))
     with answered():
         store = make(directory)
-    assert len(store.read(run_id(1))) == 1
+    assert len(journal(store, run_id(1))) == 1
 
 
 class LooksThenAppends(PrunableSQLiteStore):
@@ -372,19 +356,22 @@ class LooksThenAppends(PrunableSQLiteStore):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: At,
+        row: IndexRow,
         due_by: At = None,
     ) -> None:
         """Append where the version was right a moment ago."""
-        head = self.head(run_id)
-        is_due = due_by is None or (head and head.due_at and head.due_at <= due_by)
-        if head is None or head.version != expected_version or not is_due:
-            raise VersionConflict(run_id, expected_version, 0 if head is None else head.version)
+        found = run_of(self, run_id)
+        is_due = due_by is None or (found and found.row.due_at and found.row.due_at <= due_by)
+        if found is None or found.version != expected_version or not is_due:
+            raise VersionConflict(run_id, expected_version, found.version if found else 0)
         rows = [(run_id, each.sequence, each.digest, each.body) for each in records]
-        row = (expected_version + len(rows), due_at and due_at.timestamp(), run_id)
+        run = {"run_id": run_id, **_columns(row), "version": expected_version + len(rows)}
+        labels = [(run_id, each, found.key.tenant_id, run["since"]) for each in row.labels]
         with self._transaction(WRITE) as connection:
-            connection.execute("UPDATE run SET version = ?, due_at = ? WHERE run_id = ?", row)
+            connection.execute(MOVE.partition(" AND version")[0], run)
             connection.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows)
+            connection.execute("DELETE FROM label WHERE run_id = ?", (run_id,))
+            connection.executemany("INSERT INTO label VALUES (?, ?, ?, ?)", labels)
 
 
 def show_looks_then_appends(make: Make, directory: Path) -> None:
@@ -394,27 +381,26 @@ def show_looks_then_appends(make: Make, directory: Path) -> None:
 
     def append(body: str) -> str:
         given = Meeting(records(2, body=body), barrier, "iter")
-        store.append(run_id(1), given, expected_version=1, due_at=None)
+        store.append(run_id(1), given, expected_version=1, row=row_due(None))
         return body
 
     said = at_once(lambda: append("yes"), lambda: append("no"))
     won = [each for each in said if isinstance(each, str)]
     assert len(won) == 1, said
-    assert store.read(run_id(1))[1].body == won[0]
+    assert journal(store, run_id(1))[1].body == won[0]
 
 
 class LoserOfAKey(PrunableSQLiteStore):
     """Looks for the owner of a key first, and tells of damage where another was faster."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run where its key was free a moment ago."""
         with self._transaction() as connection:
-            for (owner,) in connection.execute(OWNER, (key.tenant_id, key.idempotency_key)):
+            for (owner,) in connection.execute(OWNER, _columns(key)):
                 return str(owner)
-        named = (key.run_id, key.tenant_id, key.session_id, key.idempotency_key)
-        row = (*named, len(records), due_at and due_at.timestamp())
+        run = {**_columns(key), **_columns(row), "expected": 0, "version": len(records)}
         return self._writes.store(
-            lambda connection: _written(connection, CREATE, row, (key.run_id, 0, records))
+            lambda connection: _written(connection, CREATE, run, records, row)
         )
 
 
@@ -424,7 +410,7 @@ def show_loser_of_a_key(make: Make, directory: Path) -> None:
 
     def create(number: int) -> str:
         given = Meeting(records(1), barrier, "len")
-        return stores[number].create(key(number, name="order-1"), given, due_at=None)
+        return stores[number].create(key(number, name="order-1"), given, row=row_due(None))
 
     stores = {1: make(directory), 2: make(directory)}
     said = at_once(lambda: create(1), lambda: create(2))
@@ -441,11 +427,11 @@ class RecordByRecord(PrunableSQLiteStore):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: At,
+        row: IndexRow,
         due_by: At = None,
     ) -> None:
         """Append the records one after the other."""
-        moved = {"due_at": due_at, "due_by": due_by}
+        moved: dict[str, Any] = {"row": row, "due_by": due_by}
         if len(records) < 2:
             super().append(run_id, records, expected_version=expected_version, **moved)
             return
@@ -461,23 +447,23 @@ def show_record_by_record(make: Make, directory: Path) -> None:
         store = make(directory)
         created(store, key(1))
         given = Fatal(records(2, 3))
-        store.append(run_id(1), given, expected_version=1, due_at=None)
+        store.append(run_id(1), given, expected_version=1, row=row_due(None))
 
     killed(write)
-    assert len(make(directory).read(run_id(1))) in (1, 3)
+    assert len(journal(make(directory), run_id(1))) in (1, 3)
 
 
 class RunBeforeItsRecords(PrunableSQLiteStore):
     """Commits the run first, and its records after that."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run, then its records."""
-        found = super().create(key, _Counted(len(records)), due_at=due_at)
+        found = super().create(key, _Counted(len(records)), row=row)
         if found == key.run_id:
             with self._transaction(WRITE) as connection:
                 for each in records:
-                    row = (key.run_id, each.sequence, each.digest, each.body)
-                    connection.execute("INSERT INTO record VALUES (?, ?, ?, ?)", row)
+                    told = (key.run_id, each.sequence, each.digest, each.body)
+                    connection.execute("INSERT INTO record VALUES (?, ?, ?, ?)", told)
         return found
 
 
@@ -496,10 +482,10 @@ class _Counted(Sequence[Record]):
 
 def show_run_before_its_records(make: Make, directory: Path) -> None:
     """A process that is killed within a create leaves no run without its first records."""
-    killed(lambda: make(directory).create(key(1), Fatal(records(1, 2)), due_at=None))
+    killed(lambda: make(directory).create(key(1), Fatal(records(1, 2)), row=row_due(None)))
     store = make(directory)
-    assert len(store.read(run_id(1))) == 2 or store.head(run_id(1)) is None
-    assert len(store.read(run_id(1))) == len(listed(store)) * 2
+    assert len(journal(store, run_id(1))) == 2 or run_of(store, run_id(1)) is None
+    assert len(journal(store, run_id(1))) == len(listed(store)) * 2
 
 
 WRONG: list[Wrong] = [

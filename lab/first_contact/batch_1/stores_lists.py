@@ -4,7 +4,7 @@ import os
 import threading
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +21,36 @@ from lab.first_contact.batch_1.helpers import (
     run_id,
     wrong_store,
 )
+from lab.first_contact.runs import journal, row_due, run_key, run_of, session_of
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import RunNotFound, StoreUnavailable, VersionConflict
 from scoria_core.files import StoreFile
 from scoria_core.group_commit import GroupCommit
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
-from scoria_sqlite.store import BESIDE, WRITE
-
-At = datetime | None
+from scoria_sqlite.store import BESIDE, WRITE, _number
 
 
 class BeforeByPlace(MemoryStore):
     """Looks for the place of `before` in the list, and begins anew where it has none."""
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+        self,
+        *,
+        tenant_id: str | None,
+        where: Where | None = None,
+        limit: int,
+        before: str | None = None,
+        with_records: bool = True,
+    ) -> Sequence[StoredRun]:
         """List what comes after the place of `before`."""
         with self._lock:
             self._check_open()
-            newest = self._listings.get((tenant_id, session_id), [])[::-1]
+            newest = self._listings.get((tenant_id, where), [])[::-1]
             start = newest.index(before) + 1 if before in newest else 0
-            return newest[start : start + limit]
+            return self._answer(iter(newest[start : start + limit]), with_records)
 
 
 def show_before_by_place(make: Make, directory: Path) -> None:
@@ -58,26 +63,12 @@ def show_before_by_place(make: Make, directory: Path) -> None:
 class AsTheyCame(MemoryStore):
     """Lists the run that was stored last first, whatever its id."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
-        """Store the run at the end of each list."""
-        is_new = not self.read(key.run_id)
-        found = super().create(key, records, due_at=due_at)
-        if found == key.run_id and is_new:
-            for tenant_id in (None, key.tenant_id):
-                for session_id in (None, key.session_id):
-                    listing = self._listings[tenant_id, session_id]
-                    listing.remove(found)
-                    listing.append(found)
-        return found
-
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
         """List the last ones first."""
+        found = {run.key.run_id: run for run in super().list_runs(limit=2**62, **asked)}
         with self._lock:
-            self._check_open()
-            newest = self._listings.get((tenant_id, session_id), [])[::-1]
-            return [each for each in newest if before is None or each < before][:limit]
+            newest = reversed(self._runs)
+            return [found[run_id] for run_id in newest if run_id in found][:limit]
 
 
 def show_as_they_came(make: Make, directory: Path) -> None:
@@ -91,16 +82,13 @@ class CutThenFiltered(PrunableSQLiteStore):
     """Cuts a session to the limit before it leaves out the runs of other tenants."""
 
     def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+        self, *, tenant_id: str | None, where: Where | None = None, **asked: Any
+    ) -> Sequence[StoredRun]:
         """List what is left of the page."""
-        if session_id is None or tenant_id is None:
-            return super().list_runs(
-                tenant_id=tenant_id, session_id=session_id, limit=limit, before=before
-            )
-        found = super().list_runs(tenant_id=None, session_id=session_id, limit=limit, before=before)
-        heads = ((each, self.head(each)) for each in found)
-        return [each for each, head in heads if head and head.key.tenant_id == tenant_id]
+        if tenant_id is None or session_of(where) is None:
+            return super().list_runs(tenant_id=tenant_id, where=where, **asked)
+        found = super().list_runs(tenant_id=None, where=where, **asked)
+        return [run for run in found if run.key.tenant_id == tenant_id]
 
 
 def show_cut_then_filtered(make: Make, directory: Path) -> None:
@@ -114,10 +102,11 @@ def show_cut_then_filtered(make: Make, directory: Path) -> None:
 class SessionOfATenant(MemoryStore):
     """Looks at the session only where a tenant is given as well."""
 
-    def list_runs(self, *, tenant_id: str | None, session_id: str | None, **asked: Any) -> Any:
+    def list_runs(self, *, tenant_id: str | None, where: Where | None = None, **asked: Any) -> Any:
         """List the session of a tenant, or all runs."""
-        whose = session_id if tenant_id is not None else None
-        return super().list_runs(tenant_id=tenant_id, session_id=whose, **asked)
+        if tenant_id is None and session_of(where) is not None:
+            where = None
+        return super().list_runs(tenant_id=tenant_id, where=where, **asked)
 
 
 def show_session_of_a_tenant(make: Make, directory: Path) -> None:
@@ -130,7 +119,7 @@ def show_session_of_a_tenant(make: Make, directory: Path) -> None:
 class SmallPages(MemoryStore):
     """Gives no page of more than 100 runs, whatever it is asked for."""
 
-    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
         """List a page that is not too large."""
         return super().list_runs(limit=min(limit, 100), **asked)
 
@@ -152,9 +141,9 @@ def show_small_pages(make: Make, directory: Path) -> None:
 class FreesTheKeyForAll(MemoryStore):
     """Frees the idempotency key of a pruned run for every tenant that has it."""
 
-    def _remove(self, run_id: str) -> None:
-        name = self._keys[run_id].idempotency_key
-        super()._remove(run_id)
+    def _remove(self, run: StoredRun) -> None:
+        name = run.key.idempotency_key
+        super()._remove(run)
         if name is not None:
             for named in [each for each in self._idempotent if each[1] == name]:
                 del self._idempotent[named]
@@ -165,7 +154,7 @@ def show_frees_the_key_for_all(make: Make, directory: Path) -> None:
     store: Any = make(directory)
     created(store, key(1, "a", name="order-1"), key(2, "b", name="order-1"))
     assert store.prune({run_id(1): 1}) == [run_id(1)]
-    assert store.create(key(3, "b", name="order-1"), records(1), due_at=None) == run_id(2)
+    assert store.create(key(3, "b", name="order-1"), records(1), row=row_due(None)) == run_id(2)
 
 
 class PrunesWhatWentOn(PrunableSQLiteStore):
@@ -174,10 +163,9 @@ class PrunesWhatWentOn(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions or later ones."""
         now = dict(versions)
-        for each, version in versions.items():
-            head = self.head(each)
-            if head is not None and head.version >= version > 0:
-                now[each] = head.version
+        for run in self.read(list(versions)):
+            if run.version >= versions[run.key.run_id] > 0:
+                now[run.key.run_id] = run.version
         return super().prune(now)
 
 
@@ -185,9 +173,9 @@ def show_prunes_what_went_on(make: Make, directory: Path) -> None:
     """A run that was appended to is left as it is."""
     store: Any = make(directory)
     created(store, key(1))
-    store.append(run_id(1), records(2), expected_version=1, due_at=None)
+    store.append(run_id(1), records(2), expected_version=1, row=row_due(None))
     assert store.prune({run_id(1): 1}) == []
-    assert len(store.read(run_id(1))) == 2
+    assert len(journal(store, run_id(1))) == 2
 
 
 class PrunedAsGiven(DuckDBStore):
@@ -209,10 +197,25 @@ def show_pruned_as_given(make: Make, directory: Path) -> None:
 class ListedAfterPruning(MemoryStore):
     """Leaves a pruned run in the list of its session over all tenants."""
 
-    def _remove(self, run_id: str) -> None:
-        session_id = self._keys[run_id].session_id
-        super()._remove(run_id)
-        insort(self._listings[None, session_id], run_id)
+    def __init__(self) -> None:
+        super().__init__()
+        self._pruned: dict[str, StoredRun] = {}
+
+    def _remove(self, run: StoredRun) -> None:
+        super()._remove(run)
+        self._pruned[run.key.run_id] = run
+        insort(self._listings[None, Where(Fact.SESSION, run.key.session_id)], run.key.run_id)
+
+    def _answer(self, run_ids: Iterator[str], with_records: bool) -> list[StoredRun]:
+        return [
+            run
+            for each in run_ids
+            for run in (
+                super()._answer(iter([each]), with_records)
+                if each in self._runs
+                else [self._pruned[each]]
+            )
+        ]
 
 
 def show_listed_after_pruning(make: Make, directory: Path) -> None:
@@ -229,8 +232,8 @@ class AppendCreates(PrunableSQLiteStore):
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append, or create."""
-        if records and moved["expected_version"] == 0 and self.head(run_id) is None:
-            self.create(RunKey(run_id, "", ""), records, due_at=moved["due_at"])
+        if records and moved["expected_version"] == 0 and run_of(self, run_id) is None:
+            self.create(run_key(run_id, "", ""), records, row=moved["row"])
         else:
             super().append(run_id, records, **moved)
 
@@ -239,8 +242,8 @@ def show_append_creates(make: Make, directory: Path) -> None:
     """A run that was pruned does not come back by an append."""
     store = make(directory)
     with refused(VersionConflict):
-        store.append(run_id(1), records(1), expected_version=0, due_at=None)
-    assert not store.read(run_id(1))
+        store.append(run_id(1), records(1), expected_version=0, row=row_due(None))
+    assert not journal(store, run_id(1))
 
 
 class UnknownIsNotFound(MemoryStore):
@@ -248,7 +251,7 @@ class UnknownIsNotFound(MemoryStore):
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append to a run that is known."""
-        if not self.read(run_id):
+        if not self.read([run_id]):
             raise RunNotFound(run_id)
         super().append(run_id, records, **moved)
 
@@ -257,7 +260,7 @@ def show_unknown_is_not_found(make: Make, directory: Path) -> None:
     """An unknown run is at version 0, and that is another version."""
     store = make(directory)
     with refused(VersionConflict):
-        store.append(run_id(1), records(4), expected_version=3, due_at=None)
+        store.append(run_id(1), records(4), expected_version=3, row=row_due(None))
 
 
 class NothingDueWhenClosed(MemoryStore):
@@ -296,9 +299,9 @@ def show_closed_once(make: Make, directory: Path) -> None:
 class ClosedUnderACall(MemoryStore):
     """Closes at once, and tells a call under way that it comes too late."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a run, and look whether the store is open still."""
-        found = super().create(key, records, due_at=due_at)
+        found = super().create(key, records, row=row)
         self._check_open()
         return found
 
@@ -331,7 +334,7 @@ def show_closed_under_a_call(make: Make, directory: Path) -> None:
 
     def create() -> None:
         try:
-            said.append(store.create(key(1), slow, due_at=None))
+            said.append(store.create(key(1), slow, row=row_due(None)))
         except Exception as error:  # noqa: BLE001 - it is what is looked at
             said.append(error)
 
@@ -359,7 +362,7 @@ class SeveralNames(PrunableSQLiteStore):
     def __init__(self, path: Path) -> None:
         self._file, self._closed = _AnyPlace(path, BESIDE), False
         self._writes = GroupCommit(self._commit)
-        self.read("")
+        self.read(())
 
 
 def show_several_names(make: Make, directory: Path) -> None:
@@ -378,7 +381,7 @@ class ClearsOldWork(PrunableSQLiteStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        day_ago = datetime.now(NOW.tzinfo).timestamp() - 86_400
+        day_ago = _number(datetime.now(UTC) - timedelta(days=1))
         with self._transaction(WRITE) as connection:
             connection.execute("UPDATE run SET due_at = NULL WHERE due_at < ?", (day_ago,))
 

@@ -4,7 +4,6 @@ import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,35 @@ from lab.first_contact.batch_1.helpers import (
     run_id,
     wrong_store,
 )
+from lab.first_contact.runs import (
+    AsksForSessions,
+    Tells,
+    journal,
+    row_due,
+    session_of,
+    with_bodies,
+)
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import VersionConflict
 from scoria_core.payloads import compact
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
-
-At = datetime | None
 
 
 class NormalizedSessions(PrunableSQLiteStore):
     """Brings session ids to their composed form (NFC), so two spellings are one session."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run under the composed form of its session."""
         session_id = unicodedata.normalize("NFC", key.session_id)
-        return super().create(attrs.evolve(key, session_id=session_id), records, due_at=due_at)
+        return super().create(attrs.evolve(key, session_id=session_id), records, row=row)
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def list_runs(self, *, where: Where | None = None, **asked: Any) -> Sequence[StoredRun]:
         """List the runs of the composed form of the session."""
-        composed = None if session_id is None else unicodedata.normalize("NFC", session_id)
-        return super().list_runs(
-            tenant_id=tenant_id, session_id=composed, limit=limit, before=before
-        )
+        if (session_id := session_of(where)) is not None:
+            where = Where(Fact.SESSION, unicodedata.normalize("NFC", session_id))
+        return super().list_runs(where=where, **asked)
 
 
 def show_normalized_sessions(make: Make, directory: Path) -> None:
@@ -62,18 +64,20 @@ class _Rekeyed(MemoryStore):
     def _rekeyed(self, key: RunKey) -> RunKey:
         return key
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run under the other key."""
         other = key if key.idempotency_key is None else self._rekeyed(key)
-        found = super().create(other, records, due_at=due_at)
+        found = super().create(other, records, row=row)
         if found == key.run_id:
-            self._keys[found] = key
+            run = self._runs[found]
+            given = attrs.evolve(run.key, idempotency_key=key.idempotency_key)
+            self._runs[found] = attrs.evolve(run, key=given)
         return found
 
-    def _remove(self, run_id: str) -> None:
-        if self._keys[run_id].idempotency_key is not None:
-            self._keys[run_id] = self._rekeyed(self._keys[run_id])
-        super()._remove(run_id)
+    def _remove(self, run: StoredRun) -> None:
+        if run.key.idempotency_key is not None:
+            run = attrs.evolve(run, key=self._rekeyed(run.key))
+        super()._remove(run)
 
 
 class FoldedKeys(_Rekeyed):
@@ -87,7 +91,7 @@ def show_folded_keys(make: Make, directory: Path) -> None:
     """Order-A and order-a are two keys, of two runs."""
     store = make(directory)
     created(store, key(1, name="Order-A"))
-    assert store.create(key(2, name="order-a"), records(1), due_at=None) == run_id(2)
+    assert store.create(key(2, name="order-a"), records(1), row=row_due(None)) == run_id(2)
 
 
 class KeysOfSessions(_Rekeyed):
@@ -101,9 +105,9 @@ def show_keys_of_sessions(make: Make, directory: Path) -> None:
     """The request that is sent again may come in another session."""
     store = make(directory)
     created(store, key(1, session="monday", name="order-1"))
-    again = store.create(key(2, session="tuesday", name="order-1"), records(1), due_at=None)
+    again = store.create(key(2, session="tuesday", name="order-1"), records(1), row=row_due(None))
     assert again == run_id(1)
-    assert not store.read(run_id(2))
+    assert not journal(store, run_id(2))
 
 
 class _Joined(dict[Any, str]):
@@ -135,18 +139,15 @@ def show_joined_keys(make: Make, directory: Path) -> None:
     """The key b:c of tenant a is not the key c of tenant a:b."""
     store = make(directory)
     created(store, key(1, tenant="a", name="b:c"))
-    assert store.create(key(2, tenant="a:b", name="c"), records(1), due_at=None) == run_id(2)
+    assert store.create(key(2, tenant="a:b", name="c"), records(1), row=row_due(None)) == run_id(2)
 
 
-class LikeSessions(PrunableSQLiteStore):
+class LikeSessions(AsksForSessions):
     """Finds a session with LIKE, so an underscore stands for any character."""
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def of_session(self, session_id: str) -> tuple[str, str]:
         """List the runs whose session is like the given one."""
-        asked = {"tenant_id =": tenant_id, "session_id LIKE": session_id, "run_id <": before}
-        return self._run_ids(asked, "run_id DESC", limit)
+        return "session_id LIKE ?", session_id
 
 
 def show_like_sessions(make: Make, directory: Path) -> None:
@@ -160,11 +161,17 @@ class _Short(defaultdict[Any, list[str]]):
     """A mapping that looks at the first characters of a session only."""
 
     def __getitem__(self, named: Any) -> list[str]:
-        return super().__getitem__((named[0], named[1] and named[1][:64]))
+        return super().__getitem__(_shortened(*named))
 
     def get(self, named: Any, *default: Any) -> Any:
         """Return what is there under the first characters."""
-        return super().get((named[0], named[1] and named[1][:64]), *default)
+        return super().get(_shortened(*named), *default)
+
+
+def _shortened(tenant_id: str | None, where: Where | None) -> tuple[str | None, Where | None]:
+    if (session_id := session_of(where)) is not None:
+        where = Where(Fact.SESSION, session_id[:64])
+    return tenant_id, where
 
 
 class ShortSessions(MemoryStore):
@@ -182,29 +189,28 @@ def show_short_sessions(make: Make, directory: Path) -> None:
     assert listed(store, tenant_id="acme", session_id="x" * 254 + "1") == [run_id(1)]
 
 
-class OneLineBreak(PrunableSQLiteStore):
+class OneLineBreak(Tells, PrunableSQLiteStore):
     """Reads bodies as text files are read: each kind of line break becomes a line feed."""
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def told(self, run: StoredRun) -> StoredRun:
         """Return the records with plain line feeds."""
-        found = super().read(run_id)
-        return [attrs.evolve(each, body=each.body.replace("\r\n", "\n")) for each in found]
+        return with_bodies(run, [each.body.replace("\r\n", "\n") for each in run.records])
 
 
 def show_one_line_break(make: Make, directory: Path) -> None:
     """A body with a carriage return comes back with it."""
     store = make(directory)
-    store.create(key(1), records(1, body='{"a":\r\n1}'), due_at=None)
-    assert store.read(run_id(1))[0].body == '{"a":\r\n1}'
+    store.create(key(1), records(1, body='{"a":\r\n1}'), row=row_due(None))
+    assert journal(store, run_id(1))[0].body == '{"a":\r\n1}'
 
 
 class LowerDigests(MemoryStore):
     """Brings digests to lower case, since they look like hex."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the records with digests in lower case."""
         lower = [attrs.evolve(each, digest=each.digest.lower()) for each in records]
-        return super().create(key, lower, due_at=due_at)
+        return super().create(key, lower, row=row)
 
     def append(self, run_id: str, records: Sequence[Record], **moved: Any) -> None:
         """Append the records with digests in lower case."""
@@ -215,16 +221,16 @@ class LowerDigests(MemoryStore):
 def show_lower_digests(make: Make, directory: Path) -> None:
     """A digest is text that the store does not interpret."""
     store = make(directory)
-    store.create(key(1), [Record(1, "ABCdef", "{}")], due_at=None)
-    assert store.read(run_id(1))[0].digest == "ABCdef"
+    store.create(key(1), [Record(1, "ABCdef", "{}")], row=row_due(None))
+    assert journal(store, run_id(1))[0].digest == "ABCdef"
 
 
-class ParsedBodies(MemoryStore):
+class ParsedBodies(Tells, MemoryStore):
     """Keeps bodies as the JSON values that they are, and writes them anew to be read."""
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def told(self, run: StoredRun) -> StoredRun:
         """Return the records with bodies written anew."""
-        return tuple(attrs.evolve(each, body=_anew(each.body)) for each in super().read(run_id))
+        return with_bodies(run, [_anew(each.body) for each in run.records])
 
 
 def _anew(body: str) -> str:
@@ -237,16 +243,16 @@ def _anew(body: str) -> str:
 def show_parsed_bodies(make: Make, directory: Path) -> None:
     """A number with an exponent, a key given twice and an escape come back as they were."""
     store, body = make(directory), '{"a":1e2,"b":"\\u00e9","b":0}'
-    store.create(key(1), records(1, body=body), due_at=None)
-    assert store.read(run_id(1))[0].body == body
+    store.create(key(1), records(1, body=body), row=row_due(None))
+    assert journal(store, run_id(1))[0].body == body
 
 
 class KeepsTheList(MemoryStore):
     """Keeps the very list of records that it was handed."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the list itself, and spare a copy."""
-        found = super().create(key, records, due_at=due_at)
+        found = super().create(key, records, row=row)
         if found == key.run_id and isinstance(records, list):
             self._journals[found] = records
         return found
@@ -255,18 +261,18 @@ class KeepsTheList(MemoryStore):
 def show_keeps_the_list(make: Make, directory: Path) -> None:
     """A list that the caller goes on to use is not the store's."""
     store, given = make(directory), records(1)
-    store.create(key(1), given, due_at=None)
+    store.create(key(1), given, row=row_due(None))
     given.append(Record(2, "0", "{}"))
-    assert len(store.read(run_id(1))) == 1
+    assert len(journal(store, run_id(1))) == 1
 
 
 class KeyOfARefusedRun(MemoryStore):
     """Lets a create that is refused for its run_id keep the idempotency key it came with."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: At) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Take the key, whether or not the run is stored."""
         try:
-            return super().create(key, records, due_at=due_at)
+            return super().create(key, records, row=row)
         except VersionConflict:
             if key.idempotency_key is not None:
                 self._idempotent[key.tenant_id, key.idempotency_key] = key.run_id
@@ -278,8 +284,8 @@ def show_key_of_a_refused_run(make: Make, directory: Path) -> None:
     store = make(directory)
     created(store, key(1))
     with refused(VersionConflict):
-        store.create(key(1, name="order-1"), records(1), due_at=None)
-    assert store.create(key(2, name="order-1"), records(1), due_at=None) == run_id(2)
+        store.create(key(1, name="order-1"), records(1), row=row_due(None))
+    assert store.create(key(2, name="order-1"), records(1), row=row_due(None)) == run_id(2)
 
 
 WRONG: list[Wrong] = [

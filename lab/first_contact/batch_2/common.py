@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lab.first_contact.runs import run_key
 from scoria_core.errors import ScoriaError
 from scoria_core.ports import Record, RunKey
 from scoria_memory import MemoryStore
@@ -18,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 def key(run: str, tenant: str = "acme", session: str = "s", idem: str | None = None) -> RunKey:
     """Return a key of a run."""
-    return RunKey(run, tenant, session, idem)
+    return run_key(run, tenant, session, idem)
 
 
 def recs(first: int = 1, last: int | None = None, body: str = "{}") -> list[Record]:
@@ -78,6 +79,7 @@ def elsewhere(make: Callable[[Path], Any], directory: Path, script: str) -> int:
 import os, signal
 from pathlib import Path
 from lab.first_contact.batch_2.common import *
+from lab.first_contact.runs import row_due
 {named}
 directory = Path({str(directory)!r})
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)

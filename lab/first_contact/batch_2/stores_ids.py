@@ -17,9 +17,10 @@ from lab.first_contact.batch_2.common import (
     recs,
     sqlite,
 )
+from lab.first_contact.runs import AsksForSessions, journal, listed_runs, row_due, run_key
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey, StoredRun
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
 
@@ -28,19 +29,18 @@ Make = Callable[[Path], Any]
 
 def page(store: Any, **asked: Any) -> list[str]:
     """Return a listing of a store, of all tenants unless told otherwise."""
-    given = {"tenant_id": None, "session_id": None, "limit": 10, "before": None, **asked}
-    return list(store.list_runs(**given))
+    return listed_runs(store, **{"limit": 10, **asked})
 
 
 class Normalising(MemoryStore):
     """Brings tenants to NFC as they come in, so that two that look alike are one."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run under the normalised tenant."""
         plain = unicodedata.normalize("NFC", key.tenant_id)
-        return super().create(attrs.evolve(key, tenant_id=plain), records, due_at=due_at)
+        return super().create(attrs.evolve(key, tenant_id=plain), records, row=row)
 
-    def list_runs(self, *, tenant_id: str | None, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, tenant_id: str | None, **asked: Any) -> Sequence[StoredRun]:
         """List the runs of the normalised tenant."""
         plain = tenant_id and unicodedata.normalize("NFC", tenant_id)
         return super().list_runs(tenant_id=plain, **asked)
@@ -49,20 +49,16 @@ class Normalising(MemoryStore):
 def show_normalising(make: Make, directory: Path) -> None:
     """Two tenants differ only in how an accent is written."""
     store = make(directory)
-    store.create(key("r1", tenant="caf\u00e9"), recs(), due_at=None)
+    store.create(key("r1", tenant="caf\u00e9"), recs(), row=row_due(None))
     assert page(store, tenant_id="cafe\u0301") == [], "the decomposed tenant sees the composed one"
 
 
-class Padded(PrunableSQLiteStore):
+class Padded(AsksForSessions):
     """Compares sessions without the spaces at their end, as a CHAR column does."""
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        session = asked.get("session_id =")
-        if session is None:
-            return super()._run_ids(asked, order, limit)
-        rest = {name: value for name, value in asked.items() if name != "session_id ="}
-        padded = {**rest, "rtrim(session_id, ' ') =": str(session).rstrip(" ")}
-        return super()._run_ids(padded, order, limit)
+    def of_session(self, session_id: str) -> tuple[str, str]:
+        """Take the spaces away on both sides."""
+        return "rtrim(session_id, ' ') = ?", session_id.rstrip(" ")
 
 
 def padded(directory: Path) -> Padded:
@@ -73,16 +69,16 @@ def padded(directory: Path) -> Padded:
 def show_padded(make: Make, directory: Path) -> None:
     """Two sessions differ only in a space at the end."""
     store = make(directory)
-    store.create(key("r1", session="chat"), recs(), due_at=None)
+    store.create(key("r1", session="chat"), recs(), row=row_due(None))
     assert page(store, session_id="chat ") == [], "a space at the end of a session was ignored"
 
 
-class Like(PrunableSQLiteStore):
+class Like(AsksForSessions):
     """Finds a session by LIKE, so that an underscore in it finds others too."""
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        like = {n.replace("session_id =", "session_id LIKE"): v for n, v in asked.items()}
-        return super()._run_ids(like, order, limit)
+    def of_session(self, session_id: str) -> tuple[str, str]:
+        """Look for the pattern."""
+        return "session_id LIKE ?", session_id
 
 
 def like(directory: Path) -> Like:
@@ -93,64 +89,51 @@ def like(directory: Path) -> Like:
 def show_like(make: Make, directory: Path) -> None:
     """An underscore in a session stands for itself."""
     store = make(directory)
-    store.create(key("r1", session="chat-1"), recs(), due_at=None)
-    store.create(key("r2", session="chat_1"), recs(), due_at=None)
+    store.create(key("r1", session="chat-1"), recs(), row=row_due(None))
+    store.create(key("r2", session="chat_1"), recs(), row=row_due(None))
     assert page(store, tenant_id="acme", session_id="chat_1") == ["r2"], "a wildcard in a session"
 
 
 class UuidKeyed(MemoryStore):
     """Keeps run ids as a column of type uuid gives them back: in small letters."""
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Read by the id in small letters."""
-        return super().read(run_id) or super().read(run_id.lower())
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Look up by the id in small letters."""
-        return super().head(run_id) or super().head(run_id.lower())
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Read by the ids in small letters, where they are not known."""
+        return super().read([each if each in self._runs else each.lower() for each in run_ids])
 
 
 def show_uuid_keyed(make: Make, directory: Path) -> None:
     """An id in capitals is another id, and unknown."""
     store = make(directory)
     run_id = "0197c1e0-aaaa-7bbb-8ccc-0123456789ab"
-    store.create(key(run_id), recs(), due_at=None)
-    assert list(store.read(run_id.upper())) == [], "an id in capitals read the run"
-    assert store.head(run_id.upper()) is None
+    store.create(key(run_id), recs(), row=row_due(None))
+    assert list(journal(store, run_id.upper())) == [], "an id in capitals read the run"
 
 
 class FirstInLast(MemoryStore):
     """Lists runs by when they were stored, newest first, and not by their ids."""
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
         """List in the order of the calls of `create`."""
-        found = [
-            run_id
-            for run_id, each in reversed(self._keys.items())
-            if tenant_id in (None, each.tenant_id)
-            and session_id in (None, each.session_id)
-            and (before is None or run_id < before)
-        ]
-        super().list_runs(tenant_id=None, session_id=None, limit=0, before=None)
-        return found[:limit]
+        found = {run.key.run_id: run for run in super().list_runs(limit=2**62, **asked)}
+        with self._lock:
+            return [found[run_id] for run_id in reversed(self._runs) if run_id in found][:limit]
 
 
 def show_first_in_last(make: Make, directory: Path) -> None:
     """A process whose ids are a little older stores its run a little later."""
     store = make(directory)
     for run_id in ("r2", "r3", "r1"):
-        store.create(key(run_id), recs(), due_at=None)
+        store.create(key(run_id), recs(), row=row_due(None))
     assert page(store) == ["r3", "r2", "r1"], "the order is not that of the ids"
 
 
 class Cursor(MemoryStore):
     """Looks the run `before` up to go on from it, and finds nothing after one that was pruned."""
 
-    def list_runs(self, *, before: str | None, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, before: str | None = None, **asked: Any) -> Sequence[StoredRun]:
         """List from the place of `before`, where it has one."""
-        if before is not None and before not in self._keys:
+        if before is not None and before not in self._runs:
             return []
         return super().list_runs(before=before, **asked)
 
@@ -159,7 +142,7 @@ def show_cursor(make: Make, directory: Path) -> None:
     """The run that ended a page is pruned before the next page is asked for."""
     store = make(directory)
     for run_id in ("r1", "r2", "r3"):
-        store.create(key(run_id), recs(), due_at=None)
+        store.create(key(run_id), recs(), row=row_due(None))
     assert page(store, limit=2) == ["r3", "r2"]
     store.prune({"r2": 1})
     assert page(store, limit=2, before="r2") == ["r1"], "the rest of the listing was lost"
@@ -176,15 +159,20 @@ class NoLimit(MemoryStore):
 def show_no_limit(make: Make, directory: Path) -> None:
     """Nothing is asked for, and nothing is given."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=NOON)
+    store.create(key("r1"), recs(), row=row_due(NOON))
     assert list(store.list_due(tenant_id=None, until=NOON, limit=0)) == [], "0 gave a run"
 
 
 class OneMore(PrunableSQLiteStore):
     """Asks for one run more than the limit to see whether there are more, and overflows."""
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        return super()._run_ids(asked, order, limit + 1)[:limit]
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
+        """List one more, and cut it off."""
+        return super().list_runs(limit=limit + 1, **asked)[:limit]
+
+    def list_due(self, *, limit: int, **asked: Any) -> Sequence[str]:
+        """List one more, and cut it off."""
+        return super().list_due(limit=limit + 1, **asked)[:limit]
 
 
 def one_more(directory: Path) -> OneMore:
@@ -195,21 +183,18 @@ def one_more(directory: Path) -> OneMore:
 def show_one_more(make: Make, directory: Path) -> None:
     """The largest limit of 63 bits is a limit."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=None)
+    store.create(key("r1"), recs(), row=row_due(None))
     found: list[str] = []
     failed = raised(lambda: found.extend(page(store, limit=2**63 - 1)))
     assert failed is None and found == ["r1"], f"a large limit: {failed!r}"
 
 
-class Short191(PrunableSQLiteStore):
+class Short191(AsksForSessions):
     """Looks sessions up by their first 191 characters, all that its index could hold."""
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
-        session = asked.get("session_id =")
-        cut = {n.replace("session_id", "substr(session_id, 1, 191)"): v for n, v in asked.items()}
-        if session is not None:
-            cut["substr(session_id, 1, 191) ="] = str(session)[:191]
-        return super()._run_ids(cut, order, limit)
+    def of_session(self, session_id: str) -> tuple[str, str]:
+        """Compare what the index has."""
+        return "substr(session_id, 1, 191) = ?", session_id[:191]
 
 
 def short191(directory: Path) -> Short191:
@@ -221,62 +206,62 @@ def show_short191(make: Make, directory: Path) -> None:
     """Two sessions of 200 characters differ in the last one."""
     store = make(directory)
     one, two = "s" * 199 + "1", "s" * 199 + "2"
-    store.create(key("r1", session=one), recs(), due_at=None)
-    store.create(key("r2", session=two), recs(), due_at=None)
+    store.create(key("r1", session=one), recs(), row=row_due(None))
+    store.create(key("r2", session=two), recs(), row=row_due(None))
     assert page(store, session_id=one) == ["r1"], "long ids were cut where they are compared"
 
 
 class KeyPerSession(MemoryStore):
     """Makes an idempotency key unique within its session, and not within its tenant."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Look for the key among the runs of the session."""
         with self._lock:
             owner = self._idempotent.get((key.tenant_id, key.idempotency_key))
-            if owner is not None and self._keys[owner].session_id != key.session_id:
+            if owner is not None and self._runs[owner].key.session_id != key.session_id:
                 del self._idempotent[key.tenant_id, key.idempotency_key]
-        return super().create(key, records, due_at=due_at)
+        return super().create(key, records, row=row)
 
 
 def show_key_per_session(make: Make, directory: Path) -> None:
     """A request is sent again from a new session of the same user."""
     store = make(directory)
-    store.create(key("r1", session="a", idem="order-1"), recs(), due_at=None)
-    again = store.create(key("r2", session="b", idem="order-1"), recs(), due_at=None)
+    store.create(key("r1", session="a", idem="order-1"), recs(), row=row_due(None))
+    again = store.create(key("r2", session="b", idem="order-1"), recs(), row=row_due(None))
     assert again == "r1", "the key of the tenant was used twice"
-    assert list(store.read("r2")) == []
+    assert list(journal(store, "r2")) == []
 
 
 class RunFirst(MemoryStore):
     """Checks the run id before the idempotency key, as a primary key does."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Refuse a known run id first."""
         with self._lock:
-            if (found := self._journals.get(key.run_id)) is not None:
-                raise VersionConflict(key.run_id, 0, len(found))
-        return super().create(key, records, due_at=due_at)
+            if (found := self._runs.get(key.run_id)) is not None:
+                raise VersionConflict(key.run_id, 0, found.version)
+        return super().create(key, records, row=row)
 
 
 def show_run_first(make: Make, directory: Path) -> None:
     """The very same call is made twice, after its answer was lost."""
     store = make(directory)
     given = key("r1", idem="order-1")
-    store.create(given, recs(), due_at=None)
+    store.create(given, recs(), row=row_due(None))
     found: list[str] = []
-    kind = raised_kind(lambda: found.append(store.create(given, recs(), due_at=None)))
+    kind = raised_kind(lambda: found.append(store.create(given, recs(), row=row_due(None))))
     assert found == ["r1"], f"the repeat was refused: {kind}"
 
 
 class ReplayedCreate(PrunableSQLiteStore):
     """Takes a `create` with a known id and the same records for a repeat that has succeeded."""
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: Any) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run, or find that it is stored already."""
         try:
-            return super().create(key, records, due_at=due_at)
+            return super().create(key, records, row=row)
         except VersionConflict:
-            if list(self.read(key.run_id)) == list(records):
+            if journal(self, key.run_id) == list(records):
                 return key.run_id
             raise
 
@@ -289,8 +274,8 @@ def replayed_create(directory: Path) -> ReplayedCreate:
 def show_replayed_create(make: Make, directory: Path) -> None:
     """A run id is used again for another tenant, with records that look the same."""
     store = make(directory)
-    store.create(key("r1", tenant="a"), recs(), due_at=None)
-    kind = raised_kind(lambda: store.create(key("r1", tenant="b"), recs(), due_at=None))
+    store.create(key("r1", tenant="a"), recs(), row=row_due(None))
+    kind = raised_kind(lambda: store.create(key("r1", tenant="b"), recs(), row=row_due(None)))
     assert kind == "version_conflict", f"the second writer was told {kind}"
 
 
@@ -299,7 +284,7 @@ class OtherKeys(MemoryStore):
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs, and their keys by name."""
-        names = {r: self._keys[r].idempotency_key for r in versions if r in self._keys}
+        names = {r: self._runs[r].key.idempotency_key for r in versions if r in self._runs}
         removed = super().prune(versions)
         with self._lock:
             gone = {names[run_id] for run_id in removed}
@@ -311,10 +296,12 @@ class OtherKeys(MemoryStore):
 def show_other_keys(make: Make, directory: Path) -> None:
     """Two tenants count their orders alike, and a run of one is pruned."""
     store = make(directory)
-    store.create(key("r1", tenant="a", idem="1"), recs(), due_at=None)
-    store.create(key("r2", tenant="b", idem="1"), recs(), due_at=None)
+    store.create(key("r1", tenant="a", idem="1"), recs(), row=row_due(None))
+    store.create(key("r2", tenant="b", idem="1"), recs(), row=row_due(None))
     store.prune({"r1": 1})
-    assert store.create(key("r3", tenant="b", idem="1"), recs(), due_at=None) == "r2", "lost a key"
+    assert store.create(key("r3", tenant="b", idem="1"), recs(), row=row_due(None)) == "r2", (
+        "lost a key"
+    )
 
 
 class Tombstones(MemoryStore):
@@ -342,9 +329,9 @@ class Tombstones(MemoryStore):
 def show_tombstones(make: Make, directory: Path) -> None:
     """Somebody appends to a run that was pruned meanwhile."""
     store = make(directory)
-    store.create(key("r1"), recs(1, 3), due_at=None)
+    store.create(key("r1"), recs(1, 3), row=row_due(None))
     store.prune({"r1": 3})
-    error = raised(lambda: store.append("r1", recs(4), expected_version=3, due_at=None))
+    error = raised(lambda: store.append("r1", recs(4), expected_version=3, row=row_due(None)))
     assert isinstance(error, VersionConflict)
     assert (error.expected, error.actual) == (3, 0), f"a run that is gone is at {error.actual}"
 
@@ -354,9 +341,8 @@ class AtLeast(PrunableSQLiteStore):
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Raise each version to where the run is by now, then prune."""
-        heads = {run_id: self.head(run_id) for run_id in versions}
-        now = {r: max(versions[r], h.version) for r, h in heads.items() if h is not None}
-        return super().prune(now)
+        runs = {run.key.run_id: run for run in self.read(list(versions))}
+        return super().prune({r: max(versions[r], run.version) for r, run in runs.items()})
 
 
 def at_least(directory: Path) -> AtLeast:
@@ -367,9 +353,9 @@ def at_least(directory: Path) -> AtLeast:
 def show_at_least(make: Make, directory: Path) -> None:
     """An entry was added after the run was exported."""
     store = make(directory)
-    store.create(key("r1"), recs(1, 2), due_at=None)
-    store.append("r1", recs(3), expected_version=2, due_at=None)
-    assert list(store.prune({"r1": 2})) == [] and len(store.read("r1")) == 3, "pruned what grew"
+    store.create(key("r1"), recs(1, 2), row=row_due(None))
+    store.append("r1", recs(3), expected_version=2, row=row_due(None))
+    assert list(store.prune({"r1": 2})) == [] and len(journal(store, "r1")) == 3, "pruned what grew"
 
 
 class Unborn(MemoryStore):
@@ -377,8 +363,8 @@ class Unborn(MemoryStore):
 
     def append(self, run_id: str, records: Sequence[Record], **asked: Any) -> None:
         """Append, and make the run where there is none."""
-        if asked["expected_version"] == 0 and records and not self.read(run_id):
-            self.create(RunKey(run_id, "", ""), records, due_at=asked["due_at"])
+        if asked["expected_version"] == 0 and records and not self.read([run_id]):
+            self.create(run_key(run_id, "", ""), records, row=asked["row"])
             return
         super().append(run_id, records, **asked)
 
@@ -386,8 +372,8 @@ class Unborn(MemoryStore):
 def show_unborn(make: Make, directory: Path) -> None:
     """An unknown run is at version 0, and takes nothing all the same."""
     store = make(directory)
-    kind = raised_kind(lambda: store.append("r1", recs(), expected_version=0, due_at=None))
-    assert kind == "version_conflict" and not store.read("r1"), "an append made a run"
+    kind = raised_kind(lambda: store.append("r1", recs(), expected_version=0, row=row_due(None)))
+    assert kind == "version_conflict" and not journal(store, "r1"), "an append made a run"
 
 
 class QuietAfterClose(PrunableSQLiteStore):
@@ -406,7 +392,7 @@ def quiet_after_close(directory: Path) -> QuietAfterClose:
 def show_quiet_after_close(make: Make, directory: Path) -> None:
     """A worker looks for work in a store that is closed."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=NOON)
+    store.create(key("r1"), recs(), row=row_due(NOON))
     store.close()
     kind = raised_kind(lambda: store.list_due(tenant_id=None, until=NOON + HOUR, limit=5))
     assert kind == "store_unavailable", f"a closed store answered: {kind}"

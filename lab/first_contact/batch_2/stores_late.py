@@ -10,8 +10,9 @@ import attrs
 
 from lab.first_contact.batch_2.common import NOON, key, memory, recs
 from lab.first_contact.batch_2.stores_ids import of
+from lab.first_contact.runs import Tells, due_then, row_due, run_of
 from lab.first_contact.wrong import Wrong
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey, StoredRun
 from scoria_duckdb.store import DuckDBStore
 from scoria_memory import MemoryStore
 
@@ -23,26 +24,26 @@ def duckdb(directory: Path) -> DuckDBStore:
     return DuckDBStore(directory / "runs.duckdb")
 
 
-class DoneInMemory(DuckDBStore):
+class DoneInMemory(Tells, DuckDBStore):
     """Marks a run as done in memory alone: in its file the last due time stays, for a reopen."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
         self._done: set[str] = set()
+        super().__init__(path)
 
     def append(self, run_id: str, records: Sequence[Record], **asked: Any) -> None:
         """Append with the due time that was, where none is given."""
-        head = DuckDBStore.head(self, run_id)
-        is_done = asked["due_at"] is None
-        if is_done and head is not None:
-            asked["due_at"] = head.due_at
+        is_done = asked["row"].due_at is None
+        for run in DuckDBStore.read(self, [run_id] if is_done else []):
+            asked["row"] = due_then(asked["row"], run.row.due_at)
         super().append(run_id, records, **asked)
         (self._done.add if is_done else self._done.discard)(run_id)
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head, without a due time where the run is done."""
-        found = super().head(run_id)
-        return attrs.evolve(found, due_at=None) if found and run_id in self._done else found
+    def told(self, run: StoredRun) -> StoredRun:
+        """Return the run, without a due time where it is done."""
+        if run.key.run_id not in self._done:
+            return run
+        return attrs.evolve(run, row=due_then(run.row, None))
 
     def list_due(self, *, limit: int, **asked: Any) -> Sequence[str]:
         """List what is due and not done."""
@@ -58,8 +59,8 @@ def done_in_memory(directory: Path) -> DoneInMemory:
 def show_done_in_memory(make: Make, directory: Path) -> None:
     """The work of a run is done, and the store is opened anew."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=NOON)
-    store.append("r1", recs(2), expected_version=1, due_at=None)
+    store.create(key("r1"), recs(), row=row_due(NOON))
+    store.append("r1", recs(2), expected_version=1, row=row_due(None))
     assert list(store.list_due(tenant_id=None, until=NOON, limit=5)) == []
     store.close()
     store = make(directory)
@@ -74,15 +75,15 @@ class SmallKeys(DuckDBStore):
         super().__init__(path)
         self._owners: dict[tuple[str, str], str] = {}
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store under the key in small letters, or return its owner."""
         if key.idempotency_key is None:
-            return super().create(key, records, due_at=due_at)
+            return super().create(key, records, row=row)
         named = (key.tenant_id, key.idempotency_key)
         if named in self._owners:
             return self._owners[named]
         small = attrs.evolve(key, idempotency_key=key.idempotency_key.lower())
-        self._owners[named] = super().create(small, records, due_at=due_at)
+        self._owners[named] = super().create(small, records, row=row)
         return self._owners[named]
 
 
@@ -95,10 +96,10 @@ def show_small_keys(make: Make, directory: Path) -> None:
     """What a run is found by is read from the store: its key as it was given."""
     store = make(directory)
     given = key("r1", idem="Order-A7")
-    store.create(given, recs(), due_at=None)
-    head = store.head("r1")
+    store.create(given, recs(), row=row_due(None))
+    run = run_of(store, "r1")
     store.close()
-    assert head.key == given, f"the head has the key {head.key.idempotency_key}"
+    assert run is not None and run.key == given, "it is found by another key"
 
 
 class Throttled(MemoryStore):
@@ -123,7 +124,7 @@ def show_throttled(make: Make, directory: Path) -> None:
     """A run is stored right after an empty poll."""
     store = make(directory)
     assert list(store.list_due(tenant_id=None, until=NOON, limit=5)) == []
-    store.create(key("r1"), recs(), due_at=NOON)
+    store.create(key("r1"), recs(), row=row_due(NOON))
     assert list(store.list_due(tenant_id=None, until=NOON, limit=5)) == ["r1"], "an old poll"
 
 
@@ -133,13 +134,13 @@ class RemovesAll(MemoryStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs, and name those that are not there."""
         super().prune(versions)
-        return [run_id for run_id in versions if not self.read(run_id)]
+        return [run_id for run_id in versions if not self.read([run_id])]
 
 
 def show_removes_all(make: Make, directory: Path) -> None:
     """Two prune one list, and each counts what it has removed."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=None)
+    store.create(key("r1"), recs(), row=row_due(None))
     assert list(store.prune({"r1": 1})) == ["r1"]
     assert list(store.prune({"r1": 1})) == [], "a run was removed twice"
 

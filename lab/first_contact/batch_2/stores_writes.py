@@ -23,40 +23,44 @@ from lab.first_contact.batch_2.common import (
     sqlite,
 )
 from lab.first_contact.batch_2.stores_ids import of
+from lab.first_contact.runs import Tells, due_of, due_then, ids, journal, row_due, run_of
 from lab.first_contact.wrong import Wrong
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunHead, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey, StoredRun
 from scoria_memory import MemoryStore
+from scoria_memory.store import _in_utc
 from scoria_sqlite import PrunableSQLiteStore
 
 Make = Callable[[Path], Any]
 
 
 class FirstDue(PrunableSQLiteStore):
-    """Tells in `head` the due time of the first write where the run was renewed since."""
+    """Tells in `read` the due time of the first write where the run was renewed since."""
 
     def __init__(self, path: Path) -> None:
+        self._kept: dict[tuple[str, int], IndexRow] = {}
         super().__init__(path)
-        self._heads: dict[tuple[str, int], RunHead] = {}
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head that is kept for this version."""
-        found = super().head(run_id)
-        return found and self._heads.setdefault((run_id, found.version), found)
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return the runs with the rows that are kept for these versions."""
+        return [
+            attrs.evolve(run, row=self._kept.setdefault((run.key.run_id, run.version), run.row))
+            for run in super().read(run_ids)
+        ]
 
 
 def first_due(directory: Path) -> FirstDue:
-    """Return the store with heads by version."""
+    """Return the store with rows by version."""
     return FirstDue(directory / "runs.sqlite")
 
 
 def show_first_due(make: Make, directory: Path) -> None:
     """A renewal moves the due time and no version."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=NOON)
-    assert store.head("r1").due_at == NOON
-    store.append("r1", [], expected_version=1, due_at=NOON + HOUR)
-    assert store.head("r1").due_at == NOON + HOUR, "a head was kept by its version"
+    store.create(key("r1"), recs(), row=row_due(NOON))
+    assert due_of(store, "r1") == NOON
+    store.append("r1", [], expected_version=1, row=row_due(NOON + HOUR))
+    assert due_of(store, "r1") == NOON + HOUR, "a row was kept by its version"
 
 
 class Chunks(PrunableSQLiteStore):
@@ -81,18 +85,18 @@ def chunks(directory: Path) -> Chunks:
 def show_chunks(make: Make, directory: Path) -> None:
     """A process is killed while it takes the sixtieth of a hundred records."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=None)
+    store.create(key("r1"), recs(), row=row_due(None))
     store.close()
     code = elsewhere(
         make,
         directory,
         """
 slow = Slow(recs(2, 101), lambda n: die() if n == 59 else None)
-make(directory).append("r1", slow, expected_version=1, due_at=None)
+make(directory).append("r1", slow, expected_version=1, row=row_due(None))
 """,
     )
     assert code == -signal.SIGKILL, f"the process was not killed: {code}"
-    assert len(make(directory).read("r1")) == 1, "half of an append is stored"
+    assert len(journal(make(directory), "r1")) == 1, "half of an append is stored"
 
 
 class TwoStepPrune(PrunableSQLiteStore):
@@ -100,7 +104,8 @@ class TwoStepPrune(PrunableSQLiteStore):
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove in two steps."""
-        found = [r for r, v in versions.items() if (h := self.head(r)) and h.version == v]
+        runs = self.read(list(versions))
+        found = ids([run for run in runs if run.version == versions[run.key.run_id]])
 
         def records(connection: Any) -> Any:
             rows = [(run_id,) for run_id in found]
@@ -119,7 +124,7 @@ def two_step_prune(directory: Path) -> TwoStepPrune:
 def show_two_step_prune(make: Make, directory: Path) -> None:
     """A process is killed between the transactions of a prune, where there are several."""
     store = make(directory)
-    store.create(key("r1"), recs(1, 3), due_at=None)
+    store.create(key("r1"), recs(1, 3), row=row_due(None))
     store.close()
     code = elsewhere(
         make,
@@ -138,7 +143,7 @@ die()
     )
     assert code == -signal.SIGKILL, f"the process was not killed: {code}"
     store = make(directory)
-    is_found, is_whole = store.head("r1") is not None, len(store.read("r1")) == 3
+    is_found, is_whole = run_of(store, "r1") is not None, len(journal(store, "r1")) == 3
     assert is_found == is_whole, "a run is listed and has no records"
 
 
@@ -159,30 +164,20 @@ class WriteBehind(PrunableSQLiteStore):
     def append(self, run_id: str, records: Sequence[Record], **asked: Any) -> None:
         """Check the version, and store later."""
         with self._one:
-            head = self.head(run_id)
-            if head is None or head.version != asked["expected_version"] or asked.get("due_by"):
+            run = run_of(self, run_id)
+            if run is None or run.version != asked["expected_version"] or asked.get("due_by"):
                 super().append(run_id, records, **asked)
                 return
             self._behind.append((run_id, list(records), asked))
-
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Store what is left, and read."""
-        with self._one:
-            return super(WriteBehind, self._flushed()).read(run_id)
-
-    def head(self, run_id: str) -> RunHead | None:
-        """Store what is left, and look."""
-        with self._one:
-            return super(WriteBehind, self._flushed()).head(run_id)
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Store what is left, and prune."""
         with self._one:
             return super(WriteBehind, self._flushed()).prune(versions)
 
-    def _run_ids(self, asked: Mapping[str, object], order: str, limit: int) -> list[str]:
+    def _rows(self, query: str, given: Any) -> list[Any]:
         with self._one:
-            return super(WriteBehind, self._flushed())._run_ids(asked, order, limit)
+            return super(WriteBehind, self._flushed())._rows(query, given)
 
     def close(self) -> None:
         """Store what is left, and close."""
@@ -204,13 +199,13 @@ def show_write_behind(make: Make, directory: Path) -> None:
         directory,
         """
 store = make(directory)
-store.create(key("r1"), recs(), due_at=None)
-store.append("r1", recs(2), expected_version=1, due_at=None)
+store.create(key("r1"), recs(), row=row_due(None))
+store.append("r1", recs(2), expected_version=1, row=row_due(None))
 die()
 """,
     )
     assert code == -signal.SIGKILL, f"the process was not killed: {code}"
-    assert len(make(directory).read("r1")) == 2, "an acknowledged append was lost"
+    assert len(journal(make(directory), "r1")) == 2, "an acknowledged append was lost"
 
 
 class LockFile(PrunableSQLiteStore):
@@ -243,12 +238,12 @@ def show_lock_file(make: Make, directory: Path) -> None:
         make,
         directory,
         """
-make(directory).create(key("r1"), recs(), due_at=None)
+make(directory).create(key("r1"), recs(), row=row_due(None))
 die()
 """,
     )
     assert code == -signal.SIGKILL, f"the process was not killed: {code}"
-    kind = raised_kind(lambda: make(directory).read("r1"))
+    kind = raised_kind(lambda: journal(make(directory), "r1"))
     assert kind is None, f"it does not open again by itself: {kind}"
 
 
@@ -259,19 +254,17 @@ class Misses(PrunableSQLiteStore):
         self._missing: set[str] = set()
         super().__init__(path)
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Read, unless the id is known to be none."""
-        if run_id in self._missing:
-            return []
-        found = super().read(run_id)
-        if not found:
-            self._missing.add(run_id)
+        asked = [each for each in run_ids if each not in self._missing]
+        found = super().read(asked)
+        self._missing.update({*asked} - {*ids(found)})
         return found
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store the run, and forget that it was missing."""
         self._missing.discard(key.run_id)
-        return super().create(key, records, due_at=due_at)
+        return super().create(key, records, row=row)
 
 
 def misses(directory: Path) -> Misses:
@@ -282,40 +275,43 @@ def misses(directory: Path) -> Misses:
 def show_misses(make: Make, directory: Path) -> None:
     """A run is asked for before another process has made it, and again after that."""
     store = make(directory)
-    assert not store.read("r1")
+    assert not journal(store, "r1")
     code = elsewhere(
         make,
         directory,
         """
 store = make(directory)
-store.create(key("r1"), recs(), due_at=None)
+store.create(key("r1"), recs(), row=row_due(None))
 store.close()
 """,
     )
     assert code == 0, f"the other process failed: {code}"
-    assert len(store.read("r1")) == 1, "the run of another process is not seen"
+    assert len(journal(store, "r1")) == 1, "the run of another process is not seen"
 
 
 class Prefix(PrunableSQLiteStore):
     """Keeps the journals it read and asks the file only for what is new, pruned runs included."""
 
     def __init__(self, path: Path) -> None:
-        self._journals: dict[str, list[Record]] = {}
+        self._kept: dict[str, StoredRun] = {}
         self._keeping = threading.Lock()
         super().__init__(path)
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Read what comes after what is kept."""
         with self._keeping:
-            kept = self._journals.setdefault(run_id, [])
-            kept.extend(super().read(run_id)[len(kept) :])
-            return list(kept)
+            for run in super().read(run_ids):
+                kept = self._kept.get(run.key.run_id)
+                before = () if kept is None else kept.records
+                whole = (*before, *run.records[len(before) :])
+                self._kept[run.key.run_id] = attrs.evolve(run, records=whole)
+            return [self._kept[each] for each in run_ids if each in self._kept]
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs, from what is kept as well."""
         removed = super().prune(versions)
         for run_id in removed:
-            self._journals.pop(run_id, None)
+            self._kept.pop(run_id, None)
         return removed
 
 
@@ -327,10 +323,10 @@ def prefix(directory: Path) -> Prefix:
 def show_prefix(make: Make, directory: Path) -> None:
     """A run is pruned through another handle of the same file."""
     store, other = make(directory), make(directory)
-    store.create(key("r1"), recs(), due_at=None)
-    assert len(store.read("r1")) == 1
+    store.create(key("r1"), recs(), row=row_due(None))
+    assert len(journal(store, "r1")) == 1
     other.prune({"r1": 1})
-    assert list(store.read("r1")) == [], "a run that was pruned is still read"
+    assert list(journal(store, "r1")) == [], "a run that was pruned is still read"
 
 
 class KeyCache(PrunableSQLiteStore):
@@ -340,13 +336,13 @@ class KeyCache(PrunableSQLiteStore):
         self._owners: dict[tuple[str, str], str] = {}
         super().__init__(path)
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Return the owner that is known, or store."""
         if key.idempotency_key is None:
-            return super().create(key, records, due_at=due_at)
+            return super().create(key, records, row=row)
         named = (key.tenant_id, key.idempotency_key)
         if named not in self._owners:
-            self._owners[named] = super().create(key, records, due_at=due_at)
+            self._owners[named] = super().create(key, records, row=row)
         return self._owners[named]
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
@@ -364,9 +360,11 @@ def key_cache(directory: Path) -> KeyCache:
 def show_key_cache(make: Make, directory: Path) -> None:
     """Another handle prunes a run, whose key is then used anew."""
     store, other = make(directory), make(directory)
-    store.create(key("r1", idem="1"), recs(), due_at=None)
+    store.create(key("r1", idem="1"), recs(), row=row_due(None))
     other.prune({"r1": 1})
-    assert store.create(key("r2", idem="1"), recs(), due_at=None) == "r2", "names a pruned run"
+    assert store.create(key("r2", idem="1"), recs(), row=row_due(None)) == "r2", (
+        "names a pruned run"
+    )
 
 
 class LooseReferee(MemoryStore):
@@ -379,19 +377,22 @@ class LooseReferee(MemoryStore):
             return
         with self._lock:
             self._check_open()
-            version = len(self._journals.get(run_id, ()))
+            known = self._runs.get(run_id)
+            version = 0 if known is None else known.version
         if version == 0 or version != asked["expected_version"]:
             raise VersionConflict(run_id, asked["expected_version"], version)
         taken = list(records)
         with self._lock:
+            run = self._runs[run_id]
+            self._take_out(run)
             self._journals[run_id].extend(taken)
-            self._set_due(run_id, asked["due_at"])
+            self._put(StoredRun(run.key, _in_utc(asked["row"]), run.version + len(taken)))
 
 
 def show_loose_referee(make: Make, directory: Path) -> None:
     """Two threads append at one version, and meet while their records are taken."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=None)
+    store.create(key("r1"), recs(), row=row_due(None))
     meeting, kinds = threading.Barrier(2), list[str | None]()
 
     def meet(_: int) -> None:
@@ -400,7 +401,7 @@ def show_loose_referee(make: Make, directory: Path) -> None:
 
     def append() -> None:
         slow = Slow(recs(2), meet)
-        call = lambda: store.append("r1", slow, expected_version=1, due_at=None)  # noqa: E731
+        call = lambda: store.append("r1", slow, expected_version=1, row=row_due(None))  # noqa: E731
         kinds.append(raised_kind(call))
 
     threads = [threading.Thread(target=append) for _ in range(2)]
@@ -427,7 +428,7 @@ class HastyClose(MemoryStore):
 def show_hasty_close(make: Make, directory: Path) -> None:
     """The store is closed while an append is under way."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=None)
+    store.create(key("r1"), recs(), row=row_due(None))
     under_way, go_on, kinds = threading.Event(), threading.Event(), list[str | None]()
 
     def wait(_: int) -> None:
@@ -436,7 +437,7 @@ def show_hasty_close(make: Make, directory: Path) -> None:
 
     def append() -> None:
         slow = Slow(recs(2), wait)
-        call = lambda: store.append("r1", slow, expected_version=1, due_at=None)  # noqa: E731
+        call = lambda: store.append("r1", slow, expected_version=1, row=row_due(None))  # noqa: E731
         kinds.append(raised_kind(call))
 
     writer, closer = threading.Thread(target=append), threading.Thread(target=store.close)
@@ -450,7 +451,7 @@ def show_hasty_close(make: Make, directory: Path) -> None:
     assert kinds == [None], f"a call that was under way was told {kinds}"
 
 
-class PrivateRenewals(PrunableSQLiteStore):
+class PrivateRenewals(Tells, PrunableSQLiteStore):
     """Keeps renewals in the memory of its handle, as only who owns the file may."""
 
     def __init__(self, path: Path) -> None:
@@ -459,27 +460,26 @@ class PrivateRenewals(PrunableSQLiteStore):
 
     def append(self, run_id: str, records: Sequence[Record], **asked: Any) -> None:
         """Append, or remember the renewal at the version that the run is at."""
-        head, due_by = self.head(run_id), asked.get("due_by")
-        if head is None or head.version != asked["expected_version"]:
+        run, due_by = run_of(self, run_id), asked.get("due_by")
+        due_at = None if run is None else run.row.due_at
+        if run is None or run.version != asked["expected_version"]:
             super().append(run_id, records, **asked)
-        elif due_by is not None and (head.due_at is None or head.due_at > due_by):
-            raise VersionConflict(run_id, asked["expected_version"], head.version)
+        elif due_by is not None and (due_at is None or due_at > due_by):
+            raise VersionConflict(run_id, asked["expected_version"], run.version)
         elif not records and not self._closed:
-            self._renewed[run_id, head.version] = asked["due_at"]
+            self._renewed[run_id, run.version] = _in_utc(asked["row"]).due_at
         else:
             super().append(run_id, records, **asked)
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return the head with its renewal."""
-        found = super().head(run_id)
-        if found is None or (run_id, found.version) not in self._renewed:
-            return found
-        return attrs.evolve(found, due_at=self._renewed[run_id, found.version])
+    def told(self, run: StoredRun) -> StoredRun:
+        """Return the run with its renewal."""
+        due_at = self._renewed.get((run.key.run_id, run.version), run.row.due_at)
+        return attrs.evolve(run, row=due_then(run.row, due_at))
 
     def list_due(self, *, until: datetime, limit: int, **asked: Any) -> Sequence[str]:
         """List what is due and was not put off here."""
-        due = [(r, self.head(r)) for r in super().list_due(until=until, limit=2**62, **asked)]
-        return [r for r, h in due if h and h.due_at and h.due_at <= until][:limit]
+        runs = self.read(super().list_due(until=until, limit=2**62, **asked))
+        return ids([run for run in runs if run.row.due_at and run.row.due_at <= until])[:limit]
 
 
 def private_renewals(directory: Path) -> PrivateRenewals:
@@ -490,14 +490,14 @@ def private_renewals(directory: Path) -> PrivateRenewals:
 def show_private_renewals(make: Make, directory: Path) -> None:
     """A lease is renewed here, and another process takes the step over at its old end."""
     store = make(directory)
-    store.create(key("r1"), recs(), due_at=NOON)
-    store.append("r1", [], expected_version=1, due_at=NOON + HOUR)
+    store.create(key("r1"), recs(), row=row_due(NOON))
+    store.append("r1", [], expected_version=1, row=row_due(NOON + HOUR))
     code = elsewhere(
         make,
         directory,
         """
 store = make(directory)
-append = dict(expected_version=1, due_at=None, due_by=NOON)
+append = dict(expected_version=1, row=row_due(None), due_by=NOON)
 kind = raised_kind(lambda: store.append("r1", recs(2), **append))
 store.close()
 os._exit(0 if kind == "version_conflict" else 9)
@@ -511,7 +511,7 @@ def _wrong(name: str, clause: str, make: Make, show: Callable[..., None], right:
 
 
 WRONG: list[Wrong] = [
-    _wrong("heads kept by version", "STORE-31", first_due, show_first_due, sqlite),
+    _wrong("rows kept by version", "STORE-31", first_due, show_first_due, sqlite),
     _wrong("appends in chunks", "STORE-4", chunks, show_chunks, sqlite),
     _wrong("prune in two steps", "STORE-37", two_step_prune, show_two_step_prune, sqlite),
     _wrong("appends written behind", "STORE-14", write_behind, show_write_behind, sqlite),

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from lab.first_contact.batch_3.page_tools import SetClock
+from lab.first_contact.runs import listed_runs
 from lab.first_contact.wrong import Wrong
 from scoria_core import (
     Completed,
@@ -376,8 +377,9 @@ def sessions_of_all() -> None:
     """Look among the runs of all tenants whether an unknown run id is a session."""
 
     def is_session(self: RunRepository, value: str) -> bool:
-        asked = {"tenant_id": None, "session_id": value, "limit": 1, "before": None}
-        return payloads.name_problem(value) is None and bool(self.store.list_runs(**asked))
+        if payloads.name_problem(value) is not None:
+            return False
+        return bool(listed_runs(self.store, session_id=value, limit=1))
 
     RunRepository._is_session = is_session  # type: ignore[method-assign]
 

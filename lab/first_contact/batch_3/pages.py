@@ -17,6 +17,7 @@ from lab.first_contact.batch_3.page_tools import (
     right,
     wrong_page,
 )
+from lab.first_contact.runs import journal
 from scoria_core import Completed, HandOff, NeedsApproval
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.visible import visible_block, visible_pieces
@@ -294,7 +295,7 @@ class DamagedInPart(_EvidenceApp):
         except StoreCorrupt as error:
             if not error.sequence:
                 raise
-            whole = self.scoria._runs.store.read(error.run_id)[: error.sequence - 1]
+            whole = journal(self.scoria._runs.store, error.run_id)[: error.sequence - 1]
             bodies = "\n".join(visible_block(each.body) for each in whole)
             response = self._problem(_damage(error), urls)
             text = response.get_data(as_text=True)

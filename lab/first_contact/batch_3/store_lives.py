@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,12 +25,13 @@ from lab.first_contact.batch_3.tools import (
     refusal,
     wrong_store,
 )
+from lab.first_contact.runs import Tells, due_then, ids, journal, row_due, run_of
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Record, RunHead
+from scoria_core.ports import Capability, Fact, IndexRow, Record, StoredRun, Where
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
-from scoria_sqlite.store import OPEN
+from scoria_sqlite.store import OPEN, _number
 
 At = datetime | None
 
@@ -48,28 +49,26 @@ class UnknownRemembered(PrunableSQLiteStore):
         self._unknown.discard(key.run_id)
         return super().create(key, records, **more)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Ask the file only for a run that is not known to be unknown."""
-        if run_id in self._unknown:
-            return []
-        found = super().read(run_id)
-        if not found:
-            self._unknown.add(run_id)
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Ask the file only for runs that are not known to be unknown."""
+        asked = [each for each in run_ids if each not in self._unknown]
+        found = super().read(asked)
+        self._unknown.update({*asked} - {*ids(found)})
         return found
 
 
 def show_unknown(make: Any, directory: Path) -> None:
     """Assert that a run that another handle creates is found by one that has looked before."""
     one, other = make(directory), make(directory)
-    assert not one.read("run-1")
+    assert not journal(one, "run-1")
     begin(other, "run-1")
-    assert len(one.read("run-1")) == 1
+    assert len(journal(one, "run-1")) == 1
 
 
 class QueueFromOpening(PrunableSQLiteStore):
     """Keeps the queue in memory, and reads it again only after a write of its own."""
 
-    _queue: list[tuple[float, str, str]] | None = None
+    _queue: list[tuple[int, str, str]] | None = None
     _writes_done = 0
 
     def create(self, key: Any, records: Any, **more: Any) -> str:
@@ -107,7 +106,7 @@ class QueueFromOpening(PrunableSQLiteStore):
                 queue = sorted(connection.execute(rows).fetchall())
         if done == self._writes_done:
             self._queue = queue
-        now = until.timestamp()
+        now = _number(until)
         due = [row for row in queue if row[0] <= now and tenant_id in (None, row[2])]
         return [run_id for _, run_id, _ in due][:limit]
 
@@ -117,11 +116,11 @@ def show_queue(make: Any, directory: Path) -> None:
     one, other = make(directory), make(directory)
     begin(one, "run-1", due=AT)
     assert due_at(one) == ["run-1"]
-    other.append("run-1", records(2, 2), expected_version=1, due_at=None)
+    other.append("run-1", records(2, 2), expected_version=1, row=row_due(None))
     assert due_at(one) == []
 
 
-class RenewalsInMemory(PrunableSQLiteStore):
+class RenewalsInMemory(Tells, PrunableSQLiteStore):
     """Keeps renewals of a lease in the memory of its process, though others have the file open."""
 
     def __init__(self, path: Path) -> None:
@@ -130,25 +129,23 @@ class RenewalsInMemory(PrunableSQLiteStore):
         super().__init__(path)
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Store records, and remember the rest."""
-        head, version = self.head(run_id), expected_version
-        if due_by is not None and head is not None and run_id in self._renewed:
-            if head.due_at is None or head.due_at > due_by:
-                raise VersionConflict(run_id, version, head.version)
-        elif not records and due_by is None and head is not None and head.version == version:
-            self._renewed[run_id] = due_at
+        run, version = run_of(self, run_id), expected_version
+        if due_by is not None and run is not None and run_id in self._renewed:
+            if run.row.due_at is None or run.row.due_at > due_by:
+                raise VersionConflict(run_id, version, run.version)
+        elif not records and due_by is None and run is not None and run.version == version:
+            self._renewed[run_id] = row.due_at and row.due_at.astimezone(UTC)
             return
-        super().append(run_id, records, expected_version=version, due_at=due_at, due_by=due_by)
+        super().append(run_id, records, expected_version=version, row=row, due_by=due_by)
         self._renewed.pop(run_id, None)
 
-    def head(self, run_id: str) -> RunHead | None:
+    def told(self, run: StoredRun) -> StoredRun:
         """Tell the renewed time where there is one."""
-        head = super().head(run_id)
-        if head is None or run_id not in self._renewed:
-            return head
-        return attrs.evolve(head, due_at=self._renewed[run_id])
+        due_at = self._renewed.get(run.key.run_id, run.row.due_at)
+        return attrs.evolve(run, row=due_then(run.row, due_at))
 
     def list_due(self, *, until: datetime, **asked: Any) -> Sequence[str]:
         """Leave out what was renewed beyond that time."""
@@ -161,9 +158,9 @@ def show_renewals(make: Any, directory: Path) -> None:
     """Assert that a lease that one handle has renewed is not over for another."""
     one, other = make(directory), make(directory)
     begin(one, "run-1", due=AT)
-    one.append("run-1", (), expected_version=1, due_at=later(60))
+    one.append("run-1", (), expected_version=1, row=row_due(later(60)))
     assert due_at(other, later(1)) == []
-    takes_over = {"expected_version": 1, "due_at": later(90), "due_by": later(1)}
+    takes_over = {"expected_version": 1, "row": row_due(later(90)), "due_by": later(1)}
     refusal(VersionConflict, lambda: other.append("run-1", records(2, 2), **takes_over))
 
 
@@ -191,7 +188,7 @@ class VersionsOfProcess(PrunableSQLiteStore):
 
 def show_versions(make: Any, directory: Path) -> None:
     """Assert that an append follows one of another process."""
-    store, end = make(directory), {"due_at": None}
+    store, end = make(directory), {"row": row_due(None)}
     begin(store, "run-1")
     store.append("run-1", records(2, 2), expected_version=1, **end)
     in_killed_child(
@@ -201,7 +198,7 @@ def show_versions(make: Any, directory: Path) -> None:
         store.append("run-1", records(4, 4), expected_version=3, **end)
     except VersionConflict as error:
         raise AssertionError(str(error)) from error
-    assert len(store.read("run-1")) == 4
+    assert len(journal(store, "run-1")) == 4
 
 
 class PrunedInTwo(PrunableSQLiteStore):
@@ -218,8 +215,13 @@ class PrunedInTwo(PrunableSQLiteStore):
 
         removed: Any = self._writes.store(records)
         rows = [(run_id,) for run_id in removed]
-        delete = "DELETE FROM run WHERE run_id = ?"
-        self._writes.store(lambda connection: connection.executemany(delete, rows) and "")
+
+        def forget(connection: sqlite3.Connection) -> Any:
+            for table in ("run", "label"):
+                connection.executemany(f"DELETE FROM {table} WHERE run_id = ?", rows)  # noqa: S608
+            return ""
+
+        self._writes.store(forget)
         self._has_room = True
         return list(removed)
 
@@ -235,7 +237,7 @@ def show_pruned_in_two(make: Any, directory: Path) -> None:
 
     in_killed_child(work)
     store = make(directory)
-    found = (len(store.read("run-1")), store.head("run-1") is not None, listed(store))
+    found = (len(journal(store, "run-1")), run_of(store, "run-1") is not None, listed(store))
     assert found in ((2, True, ["run-1"]), (0, False, [])), found
 
 
@@ -243,13 +245,13 @@ class AppendedByFifty(PrunableSQLiteStore):
     """Appends fifty records at a time, each fifty in a transaction of their own."""
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Keep each statement small."""
         by = due_by
         for first in range(0, max(len(records), 1), 50):
             part, version = records[first : first + 50], expected_version + first
-            super().append(run_id, part, expected_version=version, due_at=due_at, due_by=by)
+            super().append(run_id, part, expected_version=version, row=row, due_by=by)
             by = None
 
 
@@ -260,10 +262,10 @@ def show_fifty(make: Any, directory: Path) -> None:
         store = make(directory)
         begin(store, "run-1")
         with around_commits(after=kill_self):
-            store.append("run-1", records(2, 81), expected_version=1, due_at=None)
+            store.append("run-1", records(2, 81), expected_version=1, row=row_due(None))
 
     in_killed_child(work)
-    found = len(make(directory).read("run-1"))
+    found = len(journal(make(directory), "run-1"))
     assert found in (1, 81), found
 
 
@@ -271,12 +273,12 @@ class ConflictsTold(PrunableSQLiteStore):
     """Tells version 0 of a run that was not due, as its one statement has moved no row."""
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Take no row for no run."""
         version = expected_version
         try:
-            super().append(run_id, records, expected_version=version, due_at=due_at, due_by=due_by)
+            super().append(run_id, records, expected_version=version, row=row, due_by=due_by)
         except VersionConflict as error:
             if due_by is None:
                 raise
@@ -287,7 +289,7 @@ def show_told(make: Any, directory: Path) -> None:
     """Assert that the refusal tells the version that the run is at."""
     store = make(directory)
     begin(store, "run-1", due=later(60), upto=3)
-    early = {"expected_version": 3, "due_at": None, "due_by": AT}
+    early = {"expected_version": 3, "row": row_due(None), "due_by": AT}
     refused = refusal(VersionConflict, lambda: store.append("run-1", records(4, 4), **early))
     assert (refused.expected, refused.actual) == (3, 3), refused
 
@@ -301,16 +303,18 @@ class CheckedBeforeLocked(MemoryStore):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: At,
+        row: IndexRow,
         due_by: At = None,
     ) -> None:
         """Copy the records between the two, to hold the lock for less long."""
         version = expected_version
-        super().append(run_id, (), expected_version=version, due_at=due_at, due_by=due_by)
+        super().append(run_id, (), expected_version=version, row=row, due_by=due_by)
         rows = tuple(records)
         with self._lock:
             self._check_open()
+            run = self._runs[run_id]
             self._journals[run_id].extend(rows)
+            self._runs[run_id] = attrs.evolve(run, version=run.version + len(rows))
 
 
 class _Slow(list[Record]):
@@ -336,7 +340,7 @@ def show_checked(make: Any, directory: Path) -> None:
     def append() -> None:
         try:
             mine = _Slow(records(2, 2), meet)
-            store.append("run-1", mine, expected_version=1, due_at=None)
+            store.append("run-1", mine, expected_version=1, row=row_due(None))
         except VersionConflict as error:
             lost.append(error)
 
@@ -346,7 +350,7 @@ def show_checked(make: Any, directory: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(lost) == 1, lost
-    assert len(store.read("run-1")) == 2
+    assert len(journal(store, "run-1")) == 2
 
 
 class PrunedAsFound(PrunableSQLiteStore):
@@ -354,12 +358,13 @@ class PrunedAsFound(PrunableSQLiteStore):
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove by id what was found by version."""
-        heads = {run_id: self.head(run_id) for run_id in versions}
-        found = [(each,) for each, head in heads.items() if head and head.version == versions[each]]
+        runs = self.read(list(versions))
+        at_version = [run for run in runs if run.version == versions[run.key.run_id]]
+        found = [(run_id,) for run_id in ids(at_version)]
 
         def write(connection: sqlite3.Connection) -> Any:
-            connection.executemany("DELETE FROM run WHERE run_id = ?", found)
-            connection.executemany("DELETE FROM record WHERE run_id = ?", found)
+            for table in ("run", "record", "label"):
+                connection.executemany(f"DELETE FROM {table} WHERE run_id = ?", found)  # noqa: S608
             return [run_id for (run_id,) in found]
 
         removed: Any = self._writes.store(write)
@@ -373,12 +378,12 @@ def show_pruned_as_found(make: Any, directory: Path) -> None:
     begin(one, "run-1")
 
     def append() -> None:
-        other.append("run-1", records(2, 2), expected_version=1, due_at=None)
+        other.append("run-1", records(2, 2), expected_version=1, row=row_due(None))
 
     with around_commits(before=append):
         removed = one.prune({"run-1": 1})
     assert list(removed) == []
-    assert len(other.read("run-1")) == 2
+    assert len(journal(other, "run-1")) == 2
 
 
 class Tombstones(PrunableSQLiteStore):
@@ -391,8 +396,8 @@ class Tombstones(PrunableSQLiteStore):
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remember what to hide, and leave the rest to a clean-up that has yet to be written."""
-        heads = {run_id: self.head(run_id) for run_id in versions}
-        gone = [each for each, head in heads.items() if head and head.version == versions[each]]
+        runs = self.read(list(versions))
+        gone = ids([run for run in runs if run.version == versions[run.key.run_id]])
         with self._transaction("BEGIN IMMEDIATE") as connection:
             for run_id in gone:
                 free = "UPDATE run SET idempotency_key = NULL, due_at = NULL WHERE run_id = ?"
@@ -406,19 +411,33 @@ class Tombstones(PrunableSQLiteStore):
             raise VersionConflict(run_id, expected_version, 0)
         super().append(run_id, records, expected_version=expected_version, **more)
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Read nothing of what is hidden."""
-        return [] if run_id in self._gone else super().read(run_id)
+        return super().read([each for each in run_ids if each not in self._gone])
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Find nothing of what is hidden."""
-        return None if run_id in self._gone else super().head(run_id)
-
-    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
         """List all but what is hidden."""
-        most = min(limit + len(self._gone), 2**63 - 1)
-        found = super().list_runs(limit=most, **asked)
-        return [each for each in found if each not in self._gone][:limit]
+        return self._shown(super().list_runs(limit=self._more(limit), **asked))[:limit]
+
+    def list_labelled(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
+        """List all but what is hidden."""
+        return self._shown(super().list_labelled(limit=self._more(limit), **asked))[:limit]
+
+    def count_runs(
+        self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
+    ) -> Mapping[str, int]:
+        """Count all but what is hidden."""
+        asked: dict[str, Any] = {"tenant_id": tenant_id, "limit": limit, "with_records": False}
+        return {
+            status: len(self.list_runs(where=Where(Fact.STATUS, status), **asked))
+            for status in statuses
+        }
+
+    def _more(self, limit: int) -> int:
+        return min(limit + len(self._gone), 2**63 - 1)
+
+    def _shown(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
+        return [run for run in runs if run.key.run_id not in self._gone]
 
 
 def show_tombstones(make: Any, directory: Path) -> None:
@@ -427,10 +446,10 @@ def show_tombstones(make: Any, directory: Path) -> None:
     begin(store, "run-1")
     begin(store, "run-2")
     assert store.prune({"run-1": 1}) == ["run-1"]
-    assert (listed(store), store.read("run-1")) == (["run-2"], [])
+    assert (listed(store), journal(store, "run-1")) == (["run-2"], [])
     store.close()
     again = make(directory)
-    assert (listed(again), list(again.read("run-1"))) == (["run-2"], [])
+    assert (listed(again), list(journal(again, "run-1"))) == (["run-2"], [])
 
 
 class LeftLocked(DuckDBStore):
@@ -480,11 +499,11 @@ def show_log_taken_away(make: Any, directory: Path) -> None:
     def work() -> None:
         store = make(directory)
         begin(store, "run-1")
-        store.append("run-1", records(2, 2), expected_version=1, due_at=None)
+        store.append("run-1", records(2, 2), expected_version=1, row=row_due(None))
 
     make(directory).close()
     in_killed_child(work)
-    assert len(make(directory).read("run-1")) == 2
+    assert len(journal(make(directory), "run-1")) == 2
 
 
 class ClosedAtOnce(PrunableSQLiteStore):
@@ -509,7 +528,7 @@ def show_closed_at_once(make: Any, directory: Path) -> None:
 
     def create() -> None:
         try:
-            outcome.append(store.create(key(), Slow(records(1, 1)), due_at=None))
+            outcome.append(store.create(key(), Slow(records(1, 1)), row=row_due(None)))
         except Exception as error:  # noqa: BLE001 - what it is does not matter
             outcome.append(error)
 
@@ -523,27 +542,24 @@ def show_closed_at_once(make: Any, directory: Path) -> None:
     writer.join()
     closer.join()
     assert outcome == ["run-1"], outcome
-    assert len(make(directory).read("run-1")) == 1
+    assert len(journal(make(directory), "run-1")) == 1
 
 
-class HeadAfterClose(MemoryStore):
-    """Answers `head` after it was closed, as if the run were unknown."""
+class ReadAfterClose(MemoryStore):
+    """Answers `read` after it was closed, as if the runs were unknown."""
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Look for the run, whether the store is open or not."""
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Look for the runs, whether the store is open or not."""
         with self._lock:
-            if run_id not in self._journals:
-                return None
-            version = self._journals[run_id][-1].sequence
-            return RunHead(self._keys[run_id], version, self._due.get(run_id))
+            return self._answer((each for each in run_ids if each in self._runs), True)
 
 
-def show_head_after_close(make: Any, directory: Path) -> None:
+def show_read_after_close(make: Any, directory: Path) -> None:
     """Assert that no call is answered after the store was closed."""
     store = make(directory)
     begin(store, "run-1")
     store.close()
-    refusal(StoreUnavailable, lambda: store.head("run-1"))
+    refusal(StoreUnavailable, lambda: run_of(store, "run-1"))
 
 
 WRONG = [
@@ -560,5 +576,5 @@ WRONG = [
     wrong_store("a killed process leaves a lock", "STORE-38", LeftLocked, show_left_locked),
     wrong_store("the log of a killed process goes", "STORE-14", LogTakenAway, show_log_taken_away),
     wrong_store("closing breaks calls under way", "STORE-26", ClosedAtOnce, show_closed_at_once),
-    wrong_store("head answers after close", "STORE-13", HeadAfterClose, show_head_after_close),
+    wrong_store("read answers after close", "STORE-13", ReadAfterClose, show_read_after_close),
 ]

@@ -18,11 +18,13 @@ from lab.first_contact.batch_3.tools import (
     refusal,
     wrong_store,
 )
+from lab.first_contact.runs import AsksForSessions, Tells, journal, row_due, run_of
 from scoria_core.errors import VersionConflict
 from scoria_core.payloads import compact
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Record, RunKey, StoredRun
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
+from scoria_sqlite.store import _number, _run_ids
 
 
 class ComposedKeys(MemoryStore):
@@ -42,16 +44,12 @@ def show_composed(make: Any, directory: Path) -> None:
     assert begin(store, "run-2", named="cafe\u0301") == "run-2"
 
 
-class TrailingBlanks(PrunableSQLiteStore):
+class TrailingBlanks(AsksForSessions):
     """Lists the runs of a session without a look at the blanks at the end of its id."""
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def of_session(self, session_id: str) -> tuple[str, str]:
         """Compare as a CHAR column does."""
-        session = session_id and session_id.rstrip(" ")
-        asked = {"tenant_id =": tenant_id, "rtrim(session_id) =": session, "run_id <": before}
-        return self._run_ids(asked, "run_id DESC", limit)
+        return "rtrim(session_id) = ?", session_id.rstrip(" ")
 
 
 def show_blanks(make: Any, directory: Path) -> None:
@@ -71,8 +69,9 @@ class DueWithoutCase(PrunableSQLiteStore):
         """Compare with a collation that knows no case."""
         if fair:
             return super().list_due(tenant_id=tenant_id, until=until, limit=limit, fair=True)
-        asked = {"tenant_id COLLATE NOCASE =": tenant_id, "due_at <=": until.timestamp()}
-        return self._run_ids(asked, "due_at, run_id", limit)
+        asked = {"tenant_id = ? COLLATE NOCASE": tenant_id, "due_at <= ?": _number(until)}
+        found = self._rows(*_run_ids("run", asked, "due_at, run_id", limit))
+        return [run_id for (run_id,) in found]
 
 
 def show_case(make: Any, directory: Path) -> None:
@@ -83,16 +82,12 @@ def show_case(make: Any, directory: Path) -> None:
     assert due_at(store, tenant_id="acme") == ["run-2"]
 
 
-class SessionsCut(PrunableSQLiteStore):
+class SessionsCut(AsksForSessions):
     """Compares no more than 191 characters of a session id, as far as an index once reached."""
 
-    def list_runs(
-        self, *, tenant_id: str | None, session_id: str | None, limit: int, before: str | None
-    ) -> Sequence[str]:
+    def of_session(self, session_id: str) -> tuple[str, str]:
         """Compare what the index has."""
-        cut = session_id and session_id[:191]
-        asked = {"tenant_id =": tenant_id, "substr(session_id, 1, 191) =": cut, "run_id <": before}
-        return self._run_ids(asked, "run_id DESC", limit)
+        return "substr(session_id, 1, 191) = ?", session_id[:191]
 
 
 def show_cut(make: Any, directory: Path) -> None:
@@ -111,7 +106,7 @@ class KeyOfSession(MemoryStore):
         named = (key.tenant_id, key.idempotency_key)
         with self._lock:
             owner = self._idempotent.get(named)
-            if owner is not None and self._keys[owner].session_id != key.session_id:
+            if owner is not None and self._runs[owner].key.session_id != key.session_id:
                 del self._idempotent[named]
         return super().create(key, records, **more)
 
@@ -129,9 +124,9 @@ class KeyUntilDone(MemoryStore):
     def append(self, run_id: str, records: Sequence[Record], **more: Any) -> None:
         """Free the key with the last write."""
         super().append(run_id, records, **more)
-        if more["due_at"] is None:
+        if more["row"].due_at is None:
             with self._lock:
-                key = self._keys[run_id]
+                key = self._runs[run_id].key
                 self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
 
 
@@ -139,17 +134,17 @@ def show_key_until_done(make: Any, directory: Path) -> None:
     """Assert that a repeated key gives the run that it made, also once that is done."""
     store = make(directory)
     begin(store, "run-1", named="order-7", due=AT)
-    store.append("run-1", records(2, 2), expected_version=1, due_at=None)
+    store.append("run-1", records(2, 2), expected_version=1, row=row_due(None))
     assert begin(store, "run-2", named="order-7", due=AT) == "run-1"
 
 
 class KeysOfAllFreed(MemoryStore):
     """Frees the key of a run that was pruned for every tenant that has used the same."""
 
-    def _remove(self, run_id: str) -> None:
+    def _remove(self, run: StoredRun) -> None:
         """Remove the run, and the key wherever it was used."""
-        named = self._keys[run_id].idempotency_key
-        super()._remove(run_id)
+        named = run.key.idempotency_key
+        super()._remove(run)
         for each in [each for each in self._idempotent if each[1] == named]:
             del self._idempotent[each]
 
@@ -169,9 +164,9 @@ class RunIdOfTenant(MemoryStore):
     def create(self, key: RunKey, records: Sequence[Record], **more: Any) -> str:
         """Replace the run of the other tenant."""
         with self._lock:
-            known = self._keys.get(key.run_id)
-            if known is not None and known.tenant_id != key.tenant_id:
-                self._remove(key.run_id)
+            known = self._runs.get(key.run_id)
+            if known is not None and known.key.tenant_id != key.tenant_id:
+                self._remove(known)
         return super().create(key, records, **more)
 
 
@@ -180,25 +175,26 @@ def show_run_id_of_tenant(make: Any, directory: Path) -> None:
     store = make(directory)
     begin(store, "run-1", "acme", upto=2)
     refusal(VersionConflict, lambda: begin(store, "run-1", "other"))
-    assert len(store.read("run-1")) == 2
+    assert len(journal(store, "run-1")) == 2
 
 
-class LinesOfText(MemoryStore):
+class LinesOfText(Tells, MemoryStore):
     """Keeps a line for each record, and splits them where Unicode sees the end of a line."""
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def told(self, run: StoredRun) -> StoredRun:
         """Read the lines again, and pass over what is none."""
-        rows = super().read(run_id)
+        rows = run.records
         text = "".join(f"{each.sequence}\t{each.digest}\t{each.body}\n" for each in rows)
         lines = (line.split("\t", 2) for line in text.splitlines())
-        return [Record(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3]
+        read = [Record(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3]
+        return attrs.evolve(run, records=tuple(read))
 
 
 def show_lines(make: Any, directory: Path) -> None:
     """Assert that a text with a line separator in it comes back as it was."""
     store, body = make(directory), '{"text":"one\u2028two\x85three"}'
-    store.create(key(), records(1, 1, body), due_at=None)
-    assert [each.body for each in store.read("run-1")] == [body]
+    store.create(key(), records(1, 1, body), row=row_due(None))
+    assert [each.body for each in journal(store, "run-1")] == [body]
 
 
 class NumbersAsDoubles(MemoryStore):
@@ -228,8 +224,8 @@ class NumbersAsDoubles(MemoryStore):
 def show_doubles(make: Any, directory: Path) -> None:
     """Assert that a number of more than 53 bits comes back digit for digit."""
     store, body = make(directory), '{"account":9007199254740993}'
-    store.create(key(), records(1, 1, body), due_at=None)
-    assert store.read("run-1")[0].body == body
+    store.create(key(), records(1, 1, body), row=row_due(None))
+    assert journal(store, "run-1")[0].body == body
 
 
 class CallersList(MemoryStore):
@@ -247,15 +243,15 @@ class CallersList(MemoryStore):
 def show_callers_list(make: Any, directory: Path) -> None:
     """Assert that what a caller does to its list afterwards changes nothing that is stored."""
     store, mine = make(directory), records(1, 1)
-    store.create(key(), mine, due_at=None)
+    store.create(key(), mine, row=row_due(None))
     mine.extend(records(2, 2))
-    assert len(store.read("run-1")) == 1
+    assert len(journal(store, "run-1")) == 1
 
 
 class OneMore(PrunableSQLiteStore):
     """Asks the database for one run more than the limit, which no number of 63 bits allows."""
 
-    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, limit: int, **asked: Any) -> Sequence[StoredRun]:
         """Ask for one more, to know whether others follow."""
         return super().list_runs(limit=limit + 1, **asked)[:limit]
 
@@ -274,9 +270,9 @@ def show_one_more(make: Any, directory: Path) -> None:
 class BeforeMustExist(PrunableSQLiteStore):
     """Lists nothing before a run that it does not find any more."""
 
-    def list_runs(self, *, before: str | None, **asked: Any) -> Sequence[str]:
+    def list_runs(self, *, before: str | None = None, **asked: Any) -> Sequence[StoredRun]:
         """Look the cursor up first."""
-        if before is not None and self.head(before) is None:
+        if before is not None and run_of(self, before) is None:
             return []
         return super().list_runs(before=before, **asked)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,12 +10,14 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from lab.first_contact.batch_3.tools import AT, begin, due_at, later, records, refusal, wrong_store
+from lab.first_contact.runs import Tells, due_of, due_then, journal, row_due, run_of
 from scoria_core.errors import VersionConflict
 from scoria_core.fairness import fair_order
-from scoria_core.ports import Record, RunHead
+from scoria_core.ports import IndexRow, Record, StoredRun
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
+from scoria_sqlite.store import _number
 
 At = datetime | None
 
@@ -26,17 +29,18 @@ class ChangedTimes:
         """Return what is kept of a due time."""
         raise NotImplementedError
 
-    def create(self, key: Any, records: Any, *, due_at: At) -> str:
+    def create(self, key: Any, records: Any, *, row: IndexRow) -> str:
         """Store a run with the changed time."""
-        answer: str = super().create(key, records, due_at=self.kept(due_at))  # type: ignore[misc]
+        changed = due_then(row, self.kept(row.due_at))
+        answer: str = super().create(key, records, row=changed)  # type: ignore[misc]
         return answer
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Append with the changed time."""
-        version, due = expected_version, self.kept(due_at)
-        given = {"expected_version": version, "due_at": due, "due_by": due_by}
+        version, changed = expected_version, due_then(row, self.kept(row.due_at))
+        given = {"expected_version": version, "row": changed, "due_by": due_by}
         super().append(run_id, records, **given)  # type: ignore[misc]
 
 
@@ -52,7 +56,7 @@ def show_zone(make: Any, directory: Path) -> None:
     """Assert that noon in a zone east of Greenwich is kept as the instant that it is."""
     store, zone = make(directory), timezone(timedelta(hours=5, minutes=45))
     begin(store, due=AT.astimezone(zone))
-    assert store.head("run-1").due_at == AT
+    assert due_of(store, "run-1") == AT
     assert due_at(store, AT) == ["run-1"]
 
 
@@ -71,7 +75,8 @@ def show_fold(make: Any, directory: Path) -> None:
     store = make(directory)
     second = datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
     begin(store, due=second)
-    kept = store.head("run-1").due_at
+    kept = due_of(store, "run-1")
+    assert kept is not None
     assert kept.astimezone(UTC) == second.astimezone(UTC), kept
 
 
@@ -99,14 +104,14 @@ class DueByInMilliseconds(MemoryStore):
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: At,
+        row: IndexRow,
         due_by: At = None,
     ) -> None:
         """Take what is due within the same millisecond for due."""
         version = expected_version
         if due_by is not None:
             due_by = due_by.replace(microsecond=due_by.microsecond // 1000 * 1000 + 999)
-        super().append(run_id, records, expected_version=version, due_at=due_at, due_by=due_by)
+        super().append(run_id, records, expected_version=version, row=row, due_by=due_by)
 
 
 def show_milliseconds(make: Any, directory: Path) -> None:
@@ -114,46 +119,48 @@ def show_milliseconds(make: Any, directory: Path) -> None:
     store = make(directory)
     begin(store, due=AT + timedelta(microseconds=500))
     by = AT + timedelta(microseconds=400)
-    late = {"expected_version": 1, "due_at": later(60), "due_by": by}
+    late = {"expected_version": 1, "row": row_due(later(60)), "due_by": by}
     refusal(VersionConflict, lambda: store.append("run-1", records(2, 2), **late))
-    assert len(store.read("run-1")) == 1
+    assert len(journal(store, "run-1")) == 1
 
 
 class NeverDueIsDue(PrunableSQLiteStore):
     """Lets a run that is never due be taken over by whoever says by when it must be."""
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Compare only with a time that is there, as NULL is not greater than anything."""
-        version, head = expected_version, self.head(run_id)
-        by = None if head is not None and head.due_at is None else due_by
-        super().append(run_id, records, expected_version=version, due_at=due_at, due_by=by)
+        version, run = expected_version, run_of(self, run_id)
+        by = None if run is not None and run.row.due_at is None else due_by
+        super().append(run_id, records, expected_version=version, row=row, due_by=by)
 
 
 def show_never(make: Any, directory: Path) -> None:
     """Assert that a run that is never due is not due by any time."""
     store = make(directory)
     begin(store, due=None)
-    late = {"expected_version": 1, "due_at": later(60), "due_by": AT}
+    late = {"expected_version": 1, "row": row_due(later(60)), "due_by": AT}
     refusal(VersionConflict, lambda: store.append("run-1", records(2, 2), **late))
 
 
 class DueOnlyLater(MemoryStore):
     """Moves a due time only to a later one, as renewals might come out of order."""
 
-    def _set_due(self, run_id: str, due_at: At) -> None:
+    def _put(self, run: StoredRun) -> None:
         """Keep the later of the two times."""
-        known = self._due.get(run_id)
-        if known is None or due_at is None or due_at > known:
-            super()._set_due(run_id, due_at)
+        due_at, before = run.row.due_at, self._runs.get(run.key.run_id)
+        known = None if before is None else before.row.due_at
+        if known is not None and due_at is not None:
+            due_at = max(due_at, known)
+        super()._put(attrs.evolve(run, row=due_then(run.row, due_at)))
 
 
 def show_only_later(make: Any, directory: Path) -> None:
     """Assert that a step that is queued under a long lease is due at once."""
     store = make(directory)
     begin(store, due=later(hours=1))
-    store.append("run-1", records(2, 2), expected_version=1, due_at=AT)
+    store.append("run-1", records(2, 2), expected_version=1, row=row_due(AT))
     assert due_at(store, AT) == ["run-1"]
 
 
@@ -161,44 +168,44 @@ class RenewsAtAnyVersion(PrunableSQLiteStore):
     """Moves the due time alone without a look at the version of the run."""
 
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: At, due_by: At = None
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, due_by: At = None
     ) -> None:
         """Update the one column where there is no record to store."""
-        if records or due_by is not None or self.head(run_id) is None:
+        if records or due_by is not None or run_of(self, run_id) is None:
             version = expected_version
-            super().append(run_id, records, expected_version=version, due_at=due_at, due_by=due_by)
+            super().append(run_id, records, expected_version=version, row=row, due_by=due_by)
             return
-        row = (due_at and due_at.timestamp(), run_id)
+        moved = (row.due_at and _number(row.due_at), run_id)
         update = "UPDATE run SET due_at = ? WHERE run_id = ?"
-        self._writes.store(lambda connection: connection.execute(update, row) and run_id)
+        self._writes.store(lambda connection: connection.execute(update, moved) and run_id)
 
 
 def show_any_version(make: Any, directory: Path) -> None:
     """Assert that who lost its claim cannot renew it."""
     store = make(directory)
     begin(store, due=AT)
-    store.append("run-1", records(2, 2), expected_version=1, due_at=None)
-    renewal = {"expected_version": 1, "due_at": AT}
+    store.append("run-1", records(2, 2), expected_version=1, row=row_due(None))
+    renewal = {"expected_version": 1, "row": row_due(AT)}
     refusal(VersionConflict, lambda: store.append("run-1", (), **renewal))
     assert due_at(store, AT) == []
 
 
-class NaiveHead(DuckDBStore):
+class NaiveRow(Tells, DuckDBStore):
     """Tells when a run is due without a zone, as a driver hands out a TIMESTAMP."""
 
-    def head(self, run_id: str) -> RunHead | None:
+    def told(self, run: StoredRun) -> StoredRun:
         """Drop the zone of what is found."""
-        head = super().head(run_id)
-        at = head and head.due_at
-        return attrs.evolve(head, due_at=at.replace(tzinfo=None)) if head and at else head
+        at = run.row.due_at
+        return attrs.evolve(run, row=due_then(run.row, at and at.replace(tzinfo=None)))
 
 
 def show_naive(make: Any, directory: Path) -> None:
     """Assert that what is told is an aware time."""
     store = make(directory)
     begin(store, due=AT)
-    assert store.head("run-1").due_at == AT
-    assert store.head("run-1").due_at.utcoffset() is not None
+    at = due_of(store, "run-1")
+    assert at == AT
+    assert at.utcoffset() is not None
 
 
 class DueByOwnClock(PrunableSQLiteStore):
@@ -227,9 +234,14 @@ class TiesAsTheyCame(MemoryStore):
             return super().list_due(tenant_id=tenant_id, until=until, limit=limit, fair=True)
         with self._lock:
             self._check_open()
-            mine = [each for each in self._due if self._due[each] <= until]
-            mine = [each for each in mine if tenant_id in (None, self._keys[each].tenant_id)]
-            return sorted(mine, key=self._due.__getitem__)[:limit]
+            queue = [
+                (at, run_id)
+                for run_id, run in self._runs.items()
+                if (at := run.row.due_at) is not None
+                and at <= until
+                and tenant_id in (None, run.key.tenant_id)
+            ]
+            return [run_id for _, run_id in sorted(queue, key=itemgetter(0))][:limit]
 
 
 def show_ties(make: Any, directory: Path) -> None:
@@ -247,7 +259,7 @@ class CutBeforeTurns(MemoryStore):
         """Turn what was cut."""
         found = list(super().list_due(**asked))
         with self._lock:
-            return fair_order(found, lambda r: self._keys[r].tenant_id) if fair else found
+            return fair_order(found, lambda r: self._runs[r].key.tenant_id) if fair else found
 
 
 def show_cut(make: Any, directory: Path) -> None:
@@ -301,7 +313,7 @@ WRONG = [
     wrong_store("a run never due passes due_by", "STORE-21", NeverDueIsDue, show_never),
     wrong_store("a due time moves only later", "STORE-12", DueOnlyLater, show_only_later),
     wrong_store("a renewal ignores the version", "STORE-20", RenewsAtAnyVersion, show_any_version),
-    wrong_store("head tells a time without zone", "STORE-33", NaiveHead, show_naive),
+    wrong_store("a row has a time without zone", "STORE-33", NaiveRow, show_naive),
     wrong_store("the queue is read by its own clock", "STORE-11", DueByOwnClock, show_own_clock),
     wrong_store("equal due times come as stored", "STORE-11", TiesAsTheyCame, show_ties),
     wrong_store("the limit cuts before the turns", "STORE-22", CutBeforeTurns, show_cut),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lab.first_contact.runs import listed_runs, row_due, run_key
 from lab.first_contact.wrong import Wrong
 from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Record, RunKey
@@ -23,7 +24,7 @@ def key(
     run_id: str = "run-1", tenant: str = "acme", session: str = "s-1", named: str | None = None
 ) -> RunKey:
     """Return what a run is found by."""
-    return RunKey(run_id, tenant, session, named)
+    return run_key(run_id, tenant, session, named)
 
 
 def records(first: int, last: int, body: str | None = None) -> list[Record]:
@@ -36,7 +37,7 @@ def records(first: int, last: int, body: str | None = None) -> list[Record]:
 
 def begin(store: Any, *given: Any, due: datetime | None = None, upto: int = 1, **more: Any) -> str:
     """Create a run of so many records; what is given is what it is found by."""
-    run_id: str = store.create(key(*given, **more), records(1, upto), due_at=due)
+    run_id: str = store.create(key(*given, **more), records(1, upto), row=row_due(due))
     return run_id
 
 
@@ -47,8 +48,7 @@ def due_at(store: Any, until: datetime = AT, **more: Any) -> list[str]:
 
 def listed(store: Any, **more: Any) -> list[str]:
     """Return the runs that are listed."""
-    asked = {"tenant_id": None, "session_id": None, "limit": 100, "before": None, **more}
-    return list(store.list_runs(**asked))
+    return listed_runs(store, **more)
 
 
 def refusal(error: type[Exception], call: Callable[[], object]) -> Any:

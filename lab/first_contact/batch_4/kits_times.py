@@ -14,6 +14,7 @@ from lab.first_contact.batch_4.kits_tools import (
     works,
     wrong_kit,
 )
+from lab.first_contact.runs import journal
 from scoria_core import Approval, ApprovalStatus, Completed, StepSpec, decisions
 from scoria_core import history as history_module
 from scoria_core.decisions import Change, Decision
@@ -197,9 +198,9 @@ def show_late_recorded(make: Any) -> None:
     world = World([request(expires_in=60), Completed()])
     (asked,) = world.ids()
     world.clock.advance(seconds=61)
-    before = [*world.store.read(world.run_id)]
+    before = journal(world.store, world.run_id)
     refusal(lambda: world.approve(asked), ApprovalNotPending)
-    assert [*world.store.read(world.run_id)] == before
+    assert journal(world.store, world.run_id) == before
 
 
 def make_first_reminded() -> None:

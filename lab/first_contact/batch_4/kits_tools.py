@@ -13,7 +13,7 @@ from lab.first_contact.wrong import Wrong
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, ScoriaError, Step, StepSpec
 from scoria_core import history as history_module
 from scoria_core.errors import DecisionRefused
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Record
 from scoria_core.testing import SettableClock
 from scoria_memory import MemoryStore
 
@@ -158,15 +158,15 @@ def digest_of(value: object) -> str:
 
 def forged(store: MemoryStore, run_id: str, forge: Callable[[dict[str, Any]], None]) -> MemoryStore:
     """Return a store with the same run, each entry changed by `forge`, and all digests anew."""
-    key = RunKey(run_id, WHO.tenant_id, WHO.session_id)
+    (run,) = store.read([run_id])
     previous = hashlib.sha256(f"scoria journal 1\n{run_id}".encode()).hexdigest()
     records: list[Record] = []
-    for record in store.read(run_id):
+    for record in run.records:
         entry = json.loads(record.body)
         forge(entry)
         body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
         previous = hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
         records.append(Record(record.sequence, previous, body))
     copy = MemoryStore()
-    copy.create(key, records, due_at=None)
+    copy.create(run.key, records, row=run.row)
     return copy

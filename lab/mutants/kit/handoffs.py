@@ -116,8 +116,8 @@ def the_tags_of_a_handoff_are_dropped(right, tags):
 
 @breaks("HANDOFF-12", "queued")
 @instead_of(run.Run.detail)
-def a_handoff_shows_the_first_status_of_its_child(right, self, now):
-    return evolve(right(self, now), delegated_handoffs=tuple(self.handoffs.values()))
+def a_handoff_shows_the_first_status_of_its_child(right, self, *at):
+    return evolve(right(self, *at), delegated_handoffs=tuple(self.handoffs.values()))
 
 
 @breaks("HANDOFF-13", "task")

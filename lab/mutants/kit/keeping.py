@@ -10,11 +10,9 @@ breaks = catalogue()
 
 
 @breaks("READ-1", "as another host left it")
-@instead_of(repository.RunRepository.load)
-def a_run_that_is_kept_is_not_read_again(right, self, run_id):
-    kept = self.cache.check_out(run_id)
-    is_in_view = kept is not None and self.tenant_id in (None, kept.tenant_id)
-    return kept if is_in_view else right(self, run_id)
+@instead_of(repository.RunRepository.replayed)
+def a_run_that_is_kept_is_not_read_again(right, self, stored):
+    return self.cache.check_out(stored.key.run_id) or right(self, stored)
 
 
 @breaks("RUN-11", "A run that failed in another host")
@@ -72,9 +70,10 @@ def a_request_is_handed_out_as_it_is_kept(right, approval):
 @breaks("READ-4", "What was read is not what is stored")
 @instead_of(scoria.Scoria.get_run_detail)
 def a_run_is_kept_though_its_detail_was_handed_out(right, self, run_id):
-    run = self._runs.load(checked_run_id(run_id))
+    stored = self._runs.stored(checked_run_id(run_id))
+    run = self._runs.replayed(stored)
     self._runs.cache.put_back(run)
-    return run.detail(self._runs.now())
+    return run.detail(self._runs.now(), stored.row.due_at)
 
 
 @breaks("READ-4", "What a handler was given")

@@ -5,7 +5,7 @@ import uuid
 from contextlib import suppress
 from copy import copy
 from functools import cache
-from itertools import islice
+from itertools import takewhile
 
 from attrs import evolve
 
@@ -15,6 +15,7 @@ from scoria_core import (
     errors,
     history,
     journal,
+    listing,
     payloads,
     repository,
     run,
@@ -35,8 +36,8 @@ def _journal_told(told):
     """Make a change: the journal in a detail is as `told` makes it."""
 
     @instead_of(run.Run.detail)
-    def change(right, self, now):
-        detail = right(self, now)
+    def change(right, self, *at):
+        detail = right(self, *at)
         return evolve(detail, journal=tuple(told(detail.journal)))
 
     return change
@@ -98,8 +99,8 @@ breaks.add(
 
 @breaks("READ-1", "detail")
 @instead_of(run.Run.detail)
-def the_detail_has_no_handoffs(right, self, now):
-    return evolve(right(self, now), delegated_handoffs=())
+def the_detail_has_no_handoffs(right, self, *at):
+    return evolve(right(self, *at), delegated_handoffs=())
 
 
 @breaks("READ-1", "reads back as it stands")
@@ -110,43 +111,45 @@ def a_summary_is_as_old_as_its_run(right, self, now):
 
 
 @breaks("READ-2", "newest first")
-@instead_of(repository.RunRepository.listed)
-def a_session_lists_the_oldest_run_first(right, self, session_id, limit, before):
-    return reversed(list(islice(right(self, session_id, limit, before), limit)))
+@instead_of(listing.run_page)
+def a_session_lists_the_oldest_run_first(right, *asked):
+    page = right(*asked)
+    return evolve(page, items=page.items[::-1])
 
 
 @breaks("READ-2", "Turns of one session")
-@instead_of(repository.RunRepository.listed)
-def a_session_lists_every_run(right, self, session_id, limit, before):
-    return right(self, None, limit, before)
+@instead_of(listing.run_page)
+def a_session_lists_every_run(right, runs, asked, *page):
+    return right(runs, evolve(asked, session_id=None), *page)
 
 
 @breaks("READ-3", "Pages of all runs")
-@instead_of(repository.RunRepository.listed)
-def every_page_is_the_first(right, self, session_id, limit, before):
-    return right(self, session_id, limit, None)
+@instead_of(listing.run_page)
+def every_page_is_the_first(right, runs, asked, limit, before):
+    return right(runs, asked, limit, None)
 
 
 @breaks("READ-20", "A damaged run hides no other")
-@instead_of(repository.RunRepository._listed_run)
-def a_damaged_run_ends_every_list(right, self, run_id):
-    row = right(self, run_id)
-    if isinstance(row, DamagedRun):
-        raise StoreCorrupt(run_id, row.sequence, row.problem)
-    return row
+@instead_of(repository.RunRepository._listed)
+def a_damaged_run_ends_every_list(right, self, stored):
+    run = right(self, stored)
+    if isinstance(run, DamagedRun):
+        raise StoreCorrupt(run.run_id, run.sequence, run.problem)
+    return run
 
 
 @breaks("READ-20", "A damaged run hides no other")
-@instead_of(repository.RunRepository.listed)
-def a_damaged_run_makes_a_page_shorter(right, self, session_id, limit, before):
-    return islice(right(self, session_id, limit, before), limit)
+@instead_of(listing.readable)
+def a_damaged_run_hides_those_after_it(right, page):
+    whole = takewhile(lambda run: not isinstance(run, DamagedRun), page)
+    return evolve(page, items=tuple(whole))
 
 
 @breaks("READ-21", "A damaged run is shown in its place")
-@instead_of(repository.RunRepository._listed_run)
-def a_damaged_run_is_shown_by_no_list(right, self, run_id):
-    row = right(self, run_id)
-    return None if isinstance(row, DamagedRun) else row
+@instead_of(repository.RunRepository._listed)
+def a_damaged_run_is_shown_by_no_list(right, self, stored):
+    run = right(self, stored)
+    return None if isinstance(run, DamagedRun) else run
 
 
 @breaks("READ-4", "What was read is not what is stored")
@@ -240,27 +243,27 @@ breaks.add(
     "tenants are not told apart",
     "TENANT-1",
     "Another tenant's run",
-    instead_of(repository.RunRepository.load)(of_all_tenants),
+    instead_of(repository.RunRepository.stored)(of_all_tenants),
 )
 
 
 @breaks("TENANT-1", "Another tenant's run")
 @instead_of(repository.RunRepository._is_session)
 def another_tenant_is_told_that_a_run_is_there(right, self, value):
-    return name_problem(value) is None and bool(self.store.read(value))
+    return name_problem(value) is None and bool(self.store.read([value]))
 
 
 breaks.add(
     "listings are of all tenants",
     "TENANT-2",
     "Another tenant's listings",
-    instead_of(repository.RunRepository.listed)(of_all_tenants),
+    instead_of(listing.run_page)(of_all_tenants),
 )
 breaks.add(
     "another tenant runs what is queued",
     "TENANT-2",
     "Another tenant finds nothing to run",
-    instead_of(repository.RunRepository.due, repository.RunRepository.load)(of_all_tenants),
+    instead_of(repository.RunRepository.due, repository.RunRepository.stored)(of_all_tenants),
 )
 
 

@@ -8,6 +8,7 @@ from scoria_core.errors import RunNotFound, RunNotResumable, VersionConflict
 from scoria_core.identity import Identity
 from scoria_core.lifecycles import RunStatus
 from scoria_core.payloads import digest
+from scoria_core.ports import Fact, Where
 
 breaks = catalogue()
 
@@ -22,8 +23,9 @@ def resume_goes_on_with_the_newest_run(right, self, run_id, **named):
 @breaks("RUN-3", "A session_id given for a run_id")
 @instead_of(repository.RunRepository.load)
 def resume_takes_a_session_id(right, self, run_id):
-    found = self.store.list_runs(tenant_id=None, session_id=run_id, limit=1, before=None)
-    return right(self, found[0] if found else run_id)
+    of_session = Where(Fact.SESSION, run_id)
+    found = self.store.list_runs(tenant_id=None, where=of_session, limit=1)
+    return right(self, found[0].key.run_id if found else run_id)
 
 
 @breaks("RUN-3", "never was")

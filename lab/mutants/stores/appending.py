@@ -6,18 +6,18 @@ from typing import Any
 from lab.mutants.stores.around import SAID, STOPPED, Around, installed, one_by_one
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import RunKey
+from scoria_core.ports import IndexRow, RunKey
 
 breaks = Catalogue("store", installed)
 
 
 class _OneByOne(Around):
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, **more: Any
     ) -> None:
         for number, batch in enumerate(one_by_one(records)):
             version = expected_version + number
-            self.store.append(run_id, batch, expected_version=version, due_at=due_at, **more)
+            self.store.append(run_id, batch, expected_version=version, row=row, **more)
             more = {}  # it was due
             time.sleep(1e-6)
 
@@ -34,9 +34,7 @@ class HalfOfARefusedBatchStays(Around):
             self.store.append(run_id, records, **at)
         except VersionConflict:
             if version := self.version(run_id):
-                self.store.append(
-                    run_id, records[:1], expected_version=version, due_at=at["due_at"]
-                )
+                self.store.append(run_id, records[:1], expected_version=version, row=at["row"])
             raise
 
 
@@ -55,38 +53,37 @@ class AnAppendIsOnlyAcknowledged(Around):
 @breaks("STORE-5", SAID)
 class TheExpectedVersionIsIgnored(Around):
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, **more: Any
     ) -> None:
         version = self.version(run_id) or expected_version
-        self.store.append(run_id, records, expected_version=version, due_at=due_at, **more)
+        self.store.append(run_id, records, expected_version=version, row=row, **more)
 
 
 @breaks("STORE-5", "version")
 class AnOlderExpectedVersionIsTaken(Around):
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, **more: Any
     ) -> None:
         version = max(expected_version, self.version(run_id))
-        self.store.append(run_id, records, expected_version=version, due_at=due_at, **more)
+        self.store.append(run_id, records, expected_version=version, row=row, **more)
 
 
 @breaks("STORE-5", SAID)
 class AppendCreatesTheRun(Around):
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, **more: Any
     ) -> None:
         if expected_version == 0:
-            self.store.create(RunKey(run_id, "tenant-1", "session-1"), records, due_at=due_at)
+            key = RunKey(run_id, "tenant-1", "session-1", "user-1", "executor", row.since)
+            self.store.create(key, records, row=row)
         else:
-            self.store.append(
-                run_id, records, expected_version=expected_version, due_at=due_at, **more
-            )
+            self.store.append(run_id, records, expected_version=expected_version, row=row, **more)
 
 
 @breaks("STORE-6", STOPPED)
 class TheVersionIsComparedBeforeTheLockIsTaken(Around):
     def append(
-        self, run_id: str, records: Any, *, expected_version: int, due_at: Any, **more: Any
+        self, run_id: str, records: Any, *, expected_version: int, row: IndexRow, **more: Any
     ) -> None:
         found = self.version(run_id)
         if found != expected_version or not found:
@@ -96,9 +93,7 @@ class TheVersionIsComparedBeforeTheLockIsTaken(Around):
             while True:
                 version = self.version(run_id)
                 try:
-                    self.store.append(
-                        run_id, batch, expected_version=version, due_at=due_at, **more
-                    )
+                    self.store.append(run_id, batch, expected_version=version, row=row, **more)
                     break
                 except VersionConflict as error:
                     if error.actual == version:  # it is not due

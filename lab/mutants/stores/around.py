@@ -9,7 +9,7 @@ import attrs
 
 from lab.mutants.stores.lasting import LastingStore
 from lab.mutants.under_test import subject
-from scoria_core.ports import Record, RunKey, RunStore
+from scoria_core.ports import Record, RunKey, RunStore, StoredRun, Where
 from scoria_memory import MemoryStore
 
 SAID = "answered as the reference answers"
@@ -50,9 +50,31 @@ class Around:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
+    def found(self, run_id: str) -> StoredRun | None:
+        """Return a run as the store under test has it."""
+        return next(iter(self.store.read([run_id])), None)
+
     def version(self, run_id: str) -> int:
-        """Return how many records a run has."""
-        return len(self.store.read(run_id))
+        """Return which version a run is at."""
+        run = self.found(run_id)
+        return 0 if run is None else run.version
+
+
+class Tells(Around):
+    """A store that tells something else of its runs than it has."""
+
+    def told(self, run: StoredRun) -> StoredRun:
+        """Return what is told in place of `run`."""
+        raise NotImplementedError
+
+    def read(self, run_ids: Sequence[str]) -> Any:
+        return list(map(self.told, self.store.read(run_ids)))
+
+    def list_runs(self, **asked: Any) -> Any:
+        return list(map(self.told, self.store.list_runs(**asked)))
+
+    def list_labelled(self, **asked: Any) -> Any:
+        return list(map(self.told, self.store.list_labelled(**asked)))
 
 
 class Rewrites(Around):
@@ -65,8 +87,8 @@ class Rewrites(Around):
     def _each(self, records: Sequence[Record]) -> list[Record]:
         return [attrs.evolve(each, body=self.rewritten(each.body)) for each in records]
 
-    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
-        return self.store.create(key, self._each(records), **due)
+    def create(self, key: RunKey, records: Any, **at: Any) -> Any:
+        return self.store.create(key, self._each(records), **at)
 
     def append(self, run_id: str, records: Any, **at: Any) -> None:
         self.store.append(run_id, self._each(records), **at)
@@ -75,32 +97,9 @@ class Rewrites(Around):
 class Lists(Around):
     """A store that lists its runs in a way of its own."""
 
-    def every(self, **asked: Any) -> list[str]:
-        """Return all ids that a listing has, newest first."""
+    def every(self, **asked: Any) -> list[StoredRun]:
+        """Return all runs that a listing has, newest first."""
         return list(self.store.list_runs(**{**asked, "limit": 10_000}))
-
-
-class Folds(Around):
-    """A store to which some ids are the same."""
-
-    folded: tuple[str, ...] = ()
-
-    def fold(self, value: str) -> str:
-        """Return what an id is compared by."""
-        return value.casefold()
-
-    def _all(self, named: dict[str, Any]) -> dict[str, Any]:
-        there = {name: self.fold(each) for name in self.folded if (each := named.get(name))}
-        return {**named, **there}
-
-    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
-        return self.store.create(RunKey(**self._all(attrs.asdict(key))), *records, **due)
-
-    def list_runs(self, **asked: Any) -> Any:
-        return self.store.list_runs(**self._all(asked))
-
-    def list_due(self, **asked: Any) -> Any:
-        return self.store.list_due(**self._all(asked))
 
 
 class Due(Around):
@@ -118,11 +117,52 @@ class Knows(Around):
         super().__init__(store)
         self.keys: dict[str, RunKey] = {}
 
-    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
-        owner = self.store.create(key, records, **due)
+    def kept(self, key: RunKey) -> RunKey:
+        """Return what is kept in place of `key`."""
+        return key
+
+    def create(self, key: RunKey, records: Any, **at: Any) -> Any:
+        owner = self.store.create(self.kept(key), records, **at)
         if owner == key.run_id:
             self.keys[owner] = key
         return owner
+
+
+class Folds(Knows, Tells):
+    """A store to which some ids are the same; it gives them back as they were."""
+
+    folded: tuple[str, ...] = ()
+
+    def fold(self, value: str) -> str:
+        """Return what an id is compared by."""
+        return value.casefold()
+
+    def _all(self, named: dict[str, Any]) -> dict[str, Any]:
+        there = {name: self.fold(each) for name in self.folded if (each := named.get(name))}
+        return {**named, **there}
+
+    def kept(self, key: RunKey) -> RunKey:
+        return RunKey(**self._all(attrs.asdict(key)))
+
+    def told(self, run: StoredRun) -> StoredRun:
+        key = self.keys.get(run.key.run_id, run.key)
+        was = {name: getattr(key, name) for name in self.folded}
+        return attrs.evolve(run, key=attrs.evolve(run.key, **was))
+
+    def list_runs(self, **asked: Any) -> Any:
+        where = asked.get("where")
+        if where is not None and where.fact in self.folded:
+            asked["where"] = Where(where.fact, self.fold(where.value))
+        return super().list_runs(**self._all(asked))
+
+    def list_labelled(self, **asked: Any) -> Any:
+        return super().list_labelled(**self._all(asked))
+
+    def list_due(self, **asked: Any) -> Any:
+        return self.store.list_due(**self._all(asked))
+
+    def count_runs(self, **asked: Any) -> Any:
+        return self.store.count_runs(**self._all(asked))
 
 
 def one_by_one(records: Sequence[Record]) -> list[list[Record]]:

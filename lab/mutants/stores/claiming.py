@@ -7,7 +7,7 @@ from typing import Any
 from lab.mutants.stores.around import SAID, STOPPED, Around, Due, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Record
+from scoria_core.ports import IndexRow, Record
 
 breaks = Catalogue("store", installed)
 
@@ -15,7 +15,7 @@ breaks = Catalogue("store", installed)
 class _Renews(Around):
     """A store that takes an append without records for something else than it is."""
 
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:
         """Do what is done in place of it."""
         raise NotImplementedError
 
@@ -23,40 +23,40 @@ class _Renews(Around):
         if records:
             self.store.append(run_id, records, **at)
         else:
-            self.renew(run_id, at["expected_version"], at["due_at"])
+            self.renew(run_id, at["expected_version"], at["row"])
 
 
 @breaks("STORE-20", SAID)
 class AnAppendWithoutRecordsDoesNothing(_Renews):
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:
         pass
 
 
 @breaks("STORE-20", "VersionConflict")
 class AnAppendWithoutRecordsIsRefused(_Renews):
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:  # noqa: ARG002 - it is lost
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:  # noqa: ARG002 - it is lost
         raise VersionConflict(run_id, expected_version, self.version(run_id))
 
 
 @breaks("STORE-20", SAID)
 class AnAppendWithoutRecordsStoresAnEmptyOne(_Renews):
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:
         empty = Record(expected_version + 1, "", "")
-        self.store.append(run_id, [empty], expected_version=expected_version, due_at=due_at)
+        self.store.append(run_id, [empty], expected_version=expected_version, row=row)
 
 
 @breaks("STORE-20", SAID)
 class AnAppendWithoutRecordsNeedsNoVersion(_Renews):
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:
         version = self.version(run_id) or expected_version
-        self.store.append(run_id, (), expected_version=version, due_at=due_at)
+        self.store.append(run_id, (), expected_version=version, row=row)
 
 
 @breaks("STORE-20", SAID)
 class ARunIsPutOffBeforeTheVersionIsCompared(_Renews):
-    def renew(self, run_id: str, expected_version: int, due_at: Any) -> None:
+    def renew(self, run_id: str, expected_version: int, row: IndexRow) -> None:
         version = self.version(run_id)
-        self.store.append(run_id, (), expected_version=version, due_at=due_at)
+        self.store.append(run_id, (), expected_version=version, row=row)
         if version != expected_version:
             raise VersionConflict(run_id, expected_version, version)
 

@@ -28,8 +28,8 @@ class ClosingAgainIsAnError(Around):
 
 @breaks("STORE-13", "StoreUnavailable")
 class ReadingAClosedStoreFindsNothing(Around):
-    def read(self, run_id: str) -> Any:
+    def read(self, run_ids: Any) -> Any:
         try:
-            return self.store.read(run_id)
+            return self.store.read(run_ids)
         except StoreUnavailable:
             return ()

@@ -4,9 +4,11 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from attrs import evolve
+
 from lab.mutants.stores.around import SAID, Around, Due, installed
 from lab.mutants.wrong import Catalogue
-from scoria_core.ports import RunKey
+from scoria_core.ports import IndexRow, RunKey
 
 breaks = Catalogue("store", installed)
 
@@ -49,19 +51,20 @@ class ARunStaysDue(Around):
         super().__init__(store)
         self.due: dict[str, Any] = {}
 
-    def create(self, key: RunKey, records: Any, *, due_at: Any) -> Any:
-        self.due[key.run_id] = due_at
-        return self.store.create(key, records, due_at=due_at)
+    def create(self, key: RunKey, records: Any, *, row: IndexRow) -> Any:
+        self.due[key.run_id] = row.due_at
+        return self.store.create(key, records, row=row)
 
-    def append(self, run_id: str, records: Any, *, due_at: Any, **at: Any) -> None:
-        self.due[run_id] = due_at or self.due.get(run_id)
-        self.store.append(run_id, records, due_at=self.due[run_id], **at)
+    def append(self, run_id: str, records: Any, *, row: IndexRow, **at: Any) -> None:
+        self.due[run_id] = row.due_at or self.due.get(run_id)
+        self.store.append(run_id, records, row=evolve(row, due_at=self.due[run_id]), **at)
 
 
 @breaks("STORE-12", SAID)
 class AnAppendDoesNotChangeWhenARunIsDue(ARunStaysDue):
-    def append(self, run_id: str, records: Any, **at: Any) -> None:
-        self.store.append(run_id, records, **{**at, "due_at": self.due.get(run_id)})
+    def append(self, run_id: str, records: Any, *, row: IndexRow, **at: Any) -> None:
+        row = evolve(row, due_at=self.due.get(run_id))
+        self.store.append(run_id, records, row=row, **at)
 
 
 class _Turns(Due):
@@ -71,9 +74,9 @@ class _Turns(Due):
         super().__init__(store)
         self.tenants: dict[str, str] = {}
 
-    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+    def create(self, key: RunKey, *records: Any, **at: Any) -> Any:
         self.tenants[key.run_id] = key.tenant_id
-        return self.store.create(key, *records, **due)
+        return self.store.create(key, *records, **at)
 
     def turns(self, limit: int, **asked: Any) -> Any:
         """Return what is listed with the tenants in turns."""

@@ -69,7 +69,7 @@ class LosesTheLastEntryOnReopen(LastingStore):
 @breaks("STORE-14", "outlives")
 class WhatIsDueIsForgottenOnReopen(LastingStore):
     def replay(self, written: Written) -> None:
-        super().replay(attrs.evolve(written, due_at=None))
+        super().replay(written.with_row(due_at=None))
 
 
 @breaks("STORE-14", KILLED)

@@ -13,22 +13,43 @@ import attrs
 
 from scoria_core.conversion import converter
 from scoria_core.errors import StoreUnavailable
-from scoria_core.ports import Capability, PrunableStore, Record, RunHead, RunKey, RunStore
+from scoria_core.ports import (
+    Capability,
+    IndexRow,
+    PrunableStore,
+    Record,
+    RunKey,
+    RunStore,
+    StoredRun,
+)
 
 
 @attrs.frozen
 class Written:
     """One write: of a new run where there is a `key`, else after `version` of the run.
 
-    Where `is_pruned`, the run is removed that is at this version.
+    Without a `row` the run is removed that is at this version.
     """
 
     run_id: str
     records: tuple[Record, ...]
     version: int
-    due_at: datetime | None
+    row: IndexRow | None
     key: RunKey | None = None
-    is_pruned: bool = False
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the run is removed."""
+        return self.row is None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the run is due by this write."""
+        return None if self.row is None else self.row.due_at
+
+    def with_row(self, **changes: Any) -> "Written":
+        """Return the same with these changes of its row, where it has one."""
+        return attrs.evolve(self, row=self.row and attrs.evolve(self.row, **changes))
 
 
 def lined(written: Written) -> bytes:
@@ -71,14 +92,14 @@ class LastingStore:
 
     def replay(self, written: Written) -> None:
         """Do again what was done."""
-        records, due_at = written.records, written.due_at
-        if written.is_pruned:
+        records, row = written.records, written.row
+        if row is None:
             self.store.prune({written.run_id: written.version})
         elif written.key is not None:
-            self.store.create(written.key, records, due_at=due_at)
+            self.store.create(written.key, records, row=row)
         else:
             version = written.version
-            self.store.append(written.run_id, records, expected_version=version, due_at=due_at)
+            self.store.append(written.run_id, records, expected_version=version, row=row)
 
     def write(self, written: Written) -> None:
         """Make a write last; what is written is there though the process be killed."""
@@ -88,12 +109,12 @@ class LastingStore:
             count = self.log.write(left)
             self.end, left = self.end + count, left[count:]
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
         with self.turn():
-            owner = self.store.create(key, records, due_at=due_at)
+            owner = self.store.create(key, records, row=row)
             if owner == key.run_id:
-                self.write(Written(owner, tuple(records), 0, due_at, key))
+                self.write(Written(owner, tuple(records), 0, row, key))
             return owner
 
     def append(
@@ -102,42 +123,47 @@ class LastingStore:
         records: Sequence[Record],
         *,
         expected_version: int,
-        due_at: datetime | None,
+        row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
         """Append all of the records at the expected version."""
         with self.turn():
             self.store.append(
-                run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
+                run_id, records, expected_version=expected_version, row=row, due_by=due_by
             )
-            self.write(Written(run_id, tuple(records), expected_version, due_at))
+            self.write(Written(run_id, tuple(records), expected_version, row))
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        """Return the records of a run."""
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        """Return these runs with their records."""
         with self.turn():
-            return self.store.read(run_id)
+            return self.store.read(run_ids)
 
-    def head(self, run_id: str) -> RunHead | None:
-        """Return what the run is found by."""
-        with self.turn():
-            return self.store.head(run_id)
-
-    def list_runs(self, **asked: Any) -> Sequence[str]:
-        """Return run ids, newest first."""
+    def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return runs, newest first."""
         with self.turn():
             return self.store.list_runs(**asked)
+
+    def list_labelled(self, **asked: Any) -> Sequence[StoredRun]:
+        """Return runs with the label, longest since first."""
+        with self.turn():
+            return self.store.list_labelled(**asked)
 
     def list_due(self, **asked: Any) -> Sequence[str]:
         """Return the ids of runs with work to do, longest due first."""
         with self.turn():
             return self.store.list_due(**asked)
 
+    def count_runs(self, **asked: Any) -> Mapping[str, int]:
+        """Return how many runs have each of these statuses."""
+        with self.turn():
+            return self.store.count_runs(**asked)
+
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions."""
         with self.turn():
             removed = self.store.prune(versions)
             for run_id in removed:
-                self.write(Written(run_id, (), versions[run_id], None, is_pruned=True))
+                self.write(Written(run_id, (), versions[run_id], None))
             return removed
 
     def close(self) -> None:

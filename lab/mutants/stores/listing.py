@@ -4,6 +4,7 @@ from typing import Any
 
 from lab.mutants.stores.around import SAID, Lists, installed
 from lab.mutants.wrong import Catalogue
+from scoria_core.ports import Fact, Where
 
 breaks = Catalogue("store", installed)
 
@@ -28,25 +29,27 @@ class TheLimitOfAListingIsOffByOne(Lists):
 
 @breaks("STORE-9", "begins before a run")
 class BeforeIsInclusive(Lists):
-    def list_runs(self, *, before: str | None, **asked: Any) -> Any:
+    def list_runs(self, *, before: str | None = None, **asked: Any) -> Any:
         return self.store.list_runs(before=before and f"{before}~", **asked)
 
 
 @breaks("STORE-9", "begins before a run")
 class BeforeIsLostInAFilteredListing(Lists):
-    def list_runs(self, *, before: str | None, **asked: Any) -> Any:
-        return self.store.list_runs(before=None if asked["session_id"] else before, **asked)
+    def list_runs(self, *, before: str | None = None, **asked: Any) -> Any:
+        return self.store.list_runs(before=None if asked.get("where") else before, **asked)
 
 
 @breaks("STORE-9", "A listing has at most its limit")
 class ThePageIsCutBeforeItIsFiltered(Lists):
-    def list_runs(self, *, session_id: str | None, limit: int, **asked: Any) -> Any:
-        page = self.store.list_runs(session_id=None, limit=limit, **asked)
-        of_session = self.every(session_id=session_id, **asked)
-        return [run_id for run_id in page if run_id in of_session]
+    def list_runs(self, *, where: Where | None = None, limit: int, **asked: Any) -> Any:
+        page = self.store.list_runs(limit=limit, **asked)
+        fitting = self.every(where=where, **asked)
+        return [run for run in page if run in fitting]
 
 
 @breaks("TENANT-2", SAID)
 class ASessionIsListedWithoutItsTenant(Lists):
-    def list_runs(self, *, tenant_id: str | None, **asked: Any) -> Any:
-        return self.store.list_runs(tenant_id=None if asked["session_id"] else tenant_id, **asked)
+    def list_runs(self, *, tenant_id: str | None, where: Where | None = None, **asked: Any) -> Any:
+        if where is not None and where.fact == Fact.SESSION:
+            tenant_id = None
+        return self.store.list_runs(tenant_id=tenant_id, where=where, **asked)

@@ -4,9 +4,9 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lab.mutants.stores.around import SAID, Around, Folds, Knows, installed
+from lab.mutants.stores.around import SAID, Around, Folds, Lists, installed
 from lab.mutants.wrong import Catalogue
-from scoria_core.ports import RunKey
+from scoria_core.ports import Fact, RunKey, Where
 
 breaks = Catalogue("store", installed)
 
@@ -56,9 +56,9 @@ class TenantsAreTakenForPatterns(Around):
         super().__init__(store)
         self.tenants: set[str] = set()
 
-    def create(self, key: RunKey, *records: Any, **due: Any) -> Any:
+    def create(self, key: RunKey, *records: Any, **at: Any) -> Any:
         self.tenants.add(key.tenant_id)
-        return self.store.create(key, *records, **due)
+        return self.store.create(key, *records, **at)
 
     def list_due(self, *, tenant_id: str | None, **asked: Any) -> Any:
         like = re.escape(tenant_id or "%").replace("%", ".*").replace("_", ".")
@@ -71,12 +71,10 @@ class TenantsAreTakenForPatterns(Around):
 
 
 @breaks("STORE-10", SAID)
-class SessionsAreTakenForPatterns(Knows):
-    def list_runs(self, *, tenant_id: Any, session_id: Any, limit: int, before: Any) -> Any:
-        asked = {"tenant_id": tenant_id, "before": before}
-        if tenant_id is None or session_id is None:
-            return self.store.list_runs(**asked, session_id=session_id, limit=limit)
-        found = self.store.list_runs(**asked, session_id=None, limit=1_000)
-        return [each for each in found if fnmatchcase(self.keys[each].session_id, session_id)][
-            :limit
-        ]
+class SessionsAreTakenForPatterns(Lists):
+    def list_runs(self, *, where: Where | None = None, **asked: Any) -> Any:
+        if asked["tenant_id"] is None or where is None or where.fact != Fact.SESSION:
+            return self.store.list_runs(where=where, **asked)
+        found = self.every(**asked)
+        like = [run for run in found if fnmatchcase(run.key.session_id, where.value)]
+        return like[: asked["limit"]]

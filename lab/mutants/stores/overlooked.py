@@ -2,17 +2,17 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from lab.mutants.stores.around import SAID, Around, Folds, Knows, Rewrites, installed
+from lab.mutants.stores.around import SAID, Around, Folds, Knows, Lists, Rewrites, installed
 from lab.mutants.stores.lasting import LastingStore, Written
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunKey, RunStore
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, RunStore, Where
 
 breaks = Catalogue("store", installed)
 
@@ -34,22 +34,19 @@ class SessionsAreComposed(Folds):
 
 
 @breaks("STORE-9", SAID)
-class ATenantAndItsSessionAreOneText(Knows):
-    def list_runs(self, *, tenant_id: Any, session_id: Any, limit: int, before: Any) -> Any:
-        if tenant_id is None or session_id is None:
-            asked = {"tenant_id": tenant_id, "session_id": session_id, "before": before}
-            return self.store.list_runs(**asked, limit=limit)
-        found = self.store.list_runs(tenant_id=None, session_id=None, limit=1_000, before=before)
-        named = f"{tenant_id}:{session_id}"
-        keys = {each: self.keys[each] for each in found}
-        return [each for each, key in keys.items() if f"{key.tenant_id}:{key.session_id}" == named][
-            :limit
-        ]
+class ATenantAndItsSessionAreOneText(Lists):
+    def list_runs(self, *, tenant_id: Any, where: Where | None = None, **asked: Any) -> Any:
+        if tenant_id is None or where is None or where.fact != Fact.SESSION:
+            return self.store.list_runs(tenant_id=tenant_id, where=where, **asked)
+        found = self.every(tenant_id=None, **asked)
+        named = f"{tenant_id}:{where.value}"
+        own = [run for run in found if f"{run.key.tenant_id}:{run.key.session_id}" == named]
+        return own[: asked["limit"]]
 
 
 @breaks("STORE-9", SAID)
 class NothingComesBeforeARunThatIsUnknown(Around):
-    def list_runs(self, *, before: str | None, **asked: Any) -> Any:
+    def list_runs(self, *, before: str | None = None, **asked: Any) -> Any:
         if before is not None and not self.version(before):
             return []
         return self.store.list_runs(before=before, **asked)
@@ -68,45 +65,41 @@ class KeysAreOfNoTenantOnceReopened(LastingStore):
         if written.key and written.key.idempotency_key and not self.is_open:
             self.owners[written.key.idempotency_key] = written.run_id
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         owner = self.owners.get(key.idempotency_key or "")
-        return owner or super().create(key, records, due_at=due_at)
-
-
-def _changed_due(written: Written, due_at: datetime | None) -> Written:
-    return attrs.evolve(written, due_at=due_at)
+        return owner or super().create(key, records, row=row)
 
 
 @breaks("STORE-33", SAID)
 class DueTimesAreCutToSecondsInTheFile(LastingStore):
     def write(self, written: Written) -> None:
         at = written.due_at
-        super().write(_changed_due(written, at and at.replace(microsecond=0)))
+        super().write(written.with_row(due_at=at and at.replace(microsecond=0)))
 
 
 @breaks("STORE-33", SAID)
 class DueTimesLoseTheirZoneInTheFile(LastingStore):
     def write(self, written: Written) -> None:
         at = written.due_at
-        super().write(_changed_due(written, at and at.replace(tzinfo=UTC)))
+        super().write(written.with_row(due_at=at and at.replace(tzinfo=UTC)))
 
 
 @breaks("STORE-33", "by two processes")
 class DueTimesAreOfTheZoneOfTheProcess(LastingStore):
     def write(self, written: Written) -> None:
         at = written.due_at
-        super().write(_changed_due(written, at and at.astimezone().replace(tzinfo=UTC)))
+        super().write(written.with_row(due_at=at and at.astimezone().replace(tzinfo=UTC)))
 
     def replay(self, written: Written) -> None:
         at = written.due_at
-        super().replay(_changed_due(written, at and at.replace(tzinfo=None).astimezone()))
+        super().replay(written.with_row(due_at=at and at.replace(tzinfo=None).astimezone()))
 
 
 @breaks("STORE-33", SAID)
 class DueTimesLoseTheirZone(Around):
-    def create(self, key: RunKey, records: Any, *, due_at: Any) -> Any:
-        at = due_at and due_at.replace(tzinfo=UTC)
-        return self.store.create(key, records, due_at=at)
+    def create(self, key: RunKey, records: Any, *, row: IndexRow) -> Any:
+        at = row.due_at and row.due_at.replace(tzinfo=UTC)
+        return self.store.create(key, records, row=attrs.evolve(row, due_at=at))
 
 
 @breaks("STORE-22", SAID)
@@ -122,7 +115,7 @@ class RunsDueAtOnceComeAsTheyWereStored(Knows):
         found = list(self.store.list_due(limit=1_000, fair=fair, **asked))
         if not fair:
             order = list(self.keys)
-            dues = {each: self.store.head(each).due_at for each in found}
+            dues = {run.key.run_id: run.row.due_at for run in self.store.read(found)}
             found.sort(key=lambda each: (dues[each], order.index(each)))
         return found[:limit]
 
@@ -140,11 +133,11 @@ class PruneFreesEveryKeyOfItsTenant(Knows):
         self.freed = {self.keys[each].tenant_id for each in removed} | getattr(self, "freed", set())
         return removed
 
-    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
+    def create(self, key: RunKey, records: Any, **at: Any) -> Any:
         if key.tenant_id in getattr(self, "freed", ()):
-            super().create(attrs.evolve(key, idempotency_key=None), records, **due)
+            super().create(attrs.evolve(key, idempotency_key=None), records, **at)
             return key.run_id
-        return super().create(key, records, **due)
+        return super().create(key, records, **at)
 
 
 @breaks("STORE-13", SAID)
@@ -159,11 +152,13 @@ class AClosedStoreTakesARenewal(Around):
 
 @breaks("STORE-2", SAID)
 class CreateAgainMovesWhenARunIsDue(Around):
-    def create(self, key: RunKey, records: Any, *, due_at: Any) -> Any:
+    def create(self, key: RunKey, records: Any, *, row: IndexRow) -> Any:
         try:
-            return self.store.create(key, records, due_at=due_at)
+            return self.store.create(key, records, row=row)
         except VersionConflict as error:
-            self.store.append(key.run_id, (), expected_version=error.actual, due_at=due_at)
+            if run := self.found(key.run_id):
+                due = attrs.evolve(run.row, due_at=row.due_at)
+                self.store.append(key.run_id, (), expected_version=error.actual, row=due)
             raise
 
 
@@ -178,10 +173,10 @@ class AConflictTellsTheVersionThatWasExpected(Around):
 
 @breaks("STORE-34", SAID)
 class TheRunIsLookedUpBeforeTheKey(Around):
-    def create(self, key: RunKey, records: Any, **due: Any) -> Any:
+    def create(self, key: RunKey, records: Any, **at: Any) -> Any:
         if version := self.version(key.run_id):
             raise VersionConflict(key.run_id, 0, version)
-        return self.store.create(key, records, **due)
+        return self.store.create(key, records, **at)
 
 
 @breaks("STORE-36", SAID)

@@ -4,46 +4,50 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from lab.mutants.stores.around import SAID, Around, installed
 from lab.mutants.stores.lasting import LastingStore, Written
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Record, RunKey, StoredRun
 
 breaks = Catalogue("store", installed)
 
 
-class _Prunes(Around):
-    """A store that remembers what it was to let go of, with the records that it had."""
+class Prunes(Around):
+    """A store that remembers what it was to let go of, as it was."""
 
     def __init__(self, store: Any) -> None:
         super().__init__(store)
-        self.gone: dict[str, list[Record]] = {}
-        self.keys: dict[str, RunKey] = {}
-
-    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
-        self.keys[key.run_id] = key
-        return self.store.create(key, records, **due)
+        self.gone: dict[str, StoredRun] = {}
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs, and remember them."""
-        before = {run_id: list(self.store.read(run_id)) for run_id in versions}
+        before = {run.key.run_id: run for run in self.store.read(list(versions))}
         removed: Sequence[str] = self.store.prune(versions)
         self.gone |= {run_id: before[run_id] for run_id in removed}
         return removed
 
 
 @breaks("STORE-23", SAID)
-class WhatIsPrunedStaysListed(_Prunes):
-    def list_runs(self, *, tenant_id: str | None, limit: int, **asked: Any) -> Any:
-        found = self.store.list_runs(tenant_id=tenant_id, limit=limit, **asked)
-        return sorted({*found, *self.gone}, reverse=True)[:limit]
+class WhatIsPrunedStaysListed(Prunes):
+    def list_runs(self, *, limit: int, with_records: bool = True, **asked: Any) -> Any:
+        runs = self.store.list_runs(limit=limit, with_records=with_records, **asked)
+        gone = {**self.gone, **{run.key.run_id: run for run in runs}}
+        found = [gone[run_id] for run_id in sorted(gone, reverse=True)[:limit]]
+        return found if with_records else [evolve(run, records=()) for run in found]
 
 
 @breaks("STORE-23", SAID)
-class TheFirstRecordOfWhatIsPrunedStays(_Prunes):
-    def read(self, run_id: str) -> Any:
-        return self.store.read(run_id) or self.gone.get(run_id, [])[:1]
+class TheFirstRecordOfWhatIsPrunedStays(Prunes):
+    def read(self, run_ids: Sequence[str]) -> Any:
+        left = {
+            run_id: evolve(run, version=1, records=run.records[:1])
+            for run_id, run in self.gone.items()
+        }
+        found = left | {run.key.run_id: run for run in self.store.read(run_ids)}
+        return [found[each] for each in run_ids if each in found]
 
 
 @breaks("STORE-23", SAID)
@@ -53,16 +57,16 @@ class NothingIsPruned(Around):
 
 
 @breaks("STORE-23", SAID)
-class AnAppendBringsBackWhatWasPruned(_Prunes):
+class AnAppendBringsBackWhatWasPruned(Prunes):
     def append(self, run_id: str, records: Any, **at: Any) -> None:
         if run_id in self.gone and at["expected_version"]:
-            self.store.create(self.keys[run_id], records, due_at=at["due_at"])
+            self.store.create(self.gone[run_id].key, records, row=at["row"])
         else:
             self.store.append(run_id, records, **at)
 
 
 @breaks("STORE-23", SAID)
-class WhatIsPrunedStaysDue(_Prunes):
+class WhatIsPrunedStaysDue(Prunes):
     def list_due(self, *, limit: int, **asked: Any) -> Any:
         return [*self.store.list_due(limit=limit, **asked), *self.gone][:limit]
 
@@ -99,10 +103,9 @@ class AReadIsAnsweredFromWhatWasReadBefore(Around):
         super().__init__(store)
         self.known: dict[str, Any] = {}
 
-    def read(self, run_id: str) -> Any:
-        found = self.store.read(run_id) or self.known.get(run_id, ())
-        self.known[run_id] = found
-        return found
+    def read(self, run_ids: Sequence[str]) -> Any:
+        self.known |= {run.key.run_id: run for run in self.store.read(run_ids)}
+        return [self.known[each] for each in run_ids if each in self.known]
 
 
 @breaks("STORE-24", SAID)
@@ -138,13 +141,13 @@ class TheVersionIsLookedUpBeforeTheRunIsPruned(Around):
 
 
 @breaks("STORE-24", SAID)
-class OneRunOfASessionTakesTheOthersWithIt(_Prunes):
+class OneRunOfASessionTakesTheOthersWithIt(Prunes):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         removed = list(super().prune(versions))
-        sessions = {self.keys[each].session_id for each in removed}
-        for run_id, key in self.keys.items():
-            if key.session_id in sessions:
-                self.store.prune({run_id: self.version(run_id)})
+        sessions = {self.gone[each].key.session_id for each in removed}
+        for run in self.store.list_runs(tenant_id=None, limit=10_000):
+            if run.key.session_id in sessions:
+                self.store.prune({run.key.run_id: run.version})
         return removed
 
 
@@ -165,29 +168,29 @@ class ARunThatNeverWasIsSaidToBePruned(Around):
 
 
 @breaks("STORE-25", SAID)
-class TheKeyOutlivesItsRun(_Prunes):
-    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
-        for run_id in self.gone:
-            named = (self.keys[run_id].tenant_id, self.keys[run_id].idempotency_key)
+class TheKeyOutlivesItsRun(Prunes):
+    def create(self, key: RunKey, records: Sequence[Record], **at: Any) -> Any:
+        for run_id, run in self.gone.items():
+            named = (run.key.tenant_id, run.key.idempotency_key)
             if key.idempotency_key and named == (key.tenant_id, key.idempotency_key):
                 return run_id
-        return super().create(key, records, **due)
+        return self.store.create(key, records, **at)
 
 
 @breaks("STORE-25", SAID)
-class TheKeyOfWhatWasPrunedIsAConflict(_Prunes):
-    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
-        used = {self.keys[each].idempotency_key for each in self.gone} - {None}
+class TheKeyOfWhatWasPrunedIsAConflict(Prunes):
+    def create(self, key: RunKey, records: Sequence[Record], **at: Any) -> Any:
+        used = {run.key.idempotency_key for run in self.gone.values()} - {None}
         if key.idempotency_key in used:
             raise VersionConflict(key.run_id, 0, 1)
-        return super().create(key, records, **due)
+        return self.store.create(key, records, **at)
 
 
 @breaks("STORE-25", SAID)
-class TheKeyIsFreedForEveryTenant(_Prunes):
-    def create(self, key: RunKey, records: Sequence[Record], **due: Any) -> Any:
-        freed = {self.keys[each].idempotency_key for each in self.gone} - {None}
+class TheKeyIsFreedForEveryTenant(Prunes):
+    def create(self, key: RunKey, records: Sequence[Record], **at: Any) -> Any:
+        freed = {run.key.idempotency_key for run in self.gone.values()} - {None}
         if key.idempotency_key in freed:
-            self.store.create(RunKey(key.run_id, key.tenant_id, key.session_id), records, **due)
+            self.store.create(evolve(key, idempotency_key=None), records, **at)
             return key.run_id
-        return super().create(key, records, **due)
+        return self.store.create(key, records, **at)

@@ -1,17 +1,14 @@
 """Stores that keep or give another text than they were given."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
 
-from lab.mutants.stores.around import (
-    SAID,
-    Around,
-    Rewrites,
-    installed,
-)
+import attrs
+
+from lab.mutants.stores.around import SAID, Rewrites, Tells, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.journal import _sha256, genesis
-from scoria_core.ports import Record
+from scoria_core.ports import Record, StoredRun
 
 breaks = Catalogue("store", installed)
 
@@ -65,32 +62,35 @@ class ByteOrderMarksOfObjectsAreDropped(ByteOrderMarksAreDropped):
 
 
 @breaks("PAYLOAD-3", "the order or the kind of a value changed")
-class KeepsJsonWithItsKeysSorted(Around):
+class KeepsJsonWithItsKeysSorted(Tells):
     """It parses what it was given, as a JSON column does, and makes the chain good again."""
 
-    def read(self, run_id: str) -> Any:
-        sealed: list[Record] = []
-        for each in self.store.read(run_id):
-            body = json.loads(each.body) if each.body.startswith('{"') else each.body
-            if isinstance(body, str):
-                return self.store.read(run_id)
-            text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-            previous = sealed[-1].digest if sealed else genesis(run_id)
-            sealed.append(Record(each.sequence, _sha256(previous, text), text))
-        return sealed
+    def told(self, run: StoredRun) -> StoredRun:
+        texts = [_sorted(each.body) for each in run.records]
+        return run if None in texts else _sealed(run, texts)
+
+
+def _sorted(body: str) -> str | None:
+    parsed = json.loads(body) if body.startswith('{"') else None
+    if isinstance(parsed, dict):
+        return json.dumps(parsed, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return None
+
+
+def _sealed(run: StoredRun, bodies: Sequence[str | None]) -> StoredRun:
+    sealed: list[Record] = []
+    for sequence, body in enumerate(bodies, 1):
+        text = body or ""
+        previous = sealed[-1].digest if sealed else genesis(run.key.run_id)
+        sealed.append(Record(sequence, _sha256(previous, text), text))
+    return attrs.evolve(run, records=tuple(sealed))
 
 
 @breaks("JOURNAL-5", "An entry stays as it was, whatever comes later")
-class OldEntriesAreRedacted(Around):
+class OldEntriesAreRedacted(Tells):
     """It blanks the tool in a long journal, and makes the chain good again."""
 
-    def read(self, run_id: str) -> Any:
-        found = self.store.read(run_id)
-        if len(found) < 10:
-            return found
-        sealed: list[Record] = []
-        for each in found:
-            body = each.body.replace('"tool_name":"send_refund"', '"tool_name":"redacted"')
-            previous = sealed[-1].digest if sealed else genesis(run_id)
-            sealed.append(Record(each.sequence, _sha256(previous, body), body))
-        return sealed
+    def told(self, run: StoredRun) -> StoredRun:
+        tool = '"tool_name":"send_refund"'
+        bodies = [each.body.replace(tool, '"tool_name":"redacted"') for each in run.records]
+        return run if len(bodies) < 10 else _sealed(run, bodies)

@@ -12,7 +12,7 @@ from lab.mutants.stores.around import SAID, Around, installed
 from lab.mutants.stores.lasting import LastingStore, Written, lined
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Record, RunStore
+from scoria_core.ports import Capability, Record, RunStore, StoredRun
 
 breaks = Catalogue("store", installed)
 
@@ -97,7 +97,7 @@ class ALockOutlivesItsProcess(LastingStore):
 @breaks("STORE-19", "What processes are told by a store at once fits one order of their calls")
 class WhoReadsWhileAnotherWritesIsToldWhatWasReadBefore(LastingStore):
     def __init__(self, store: RunStore, path: Path) -> None:
-        self.known: dict[str, Sequence[Record]] = {}
+        self.known: dict[Sequence[str], Sequence[StoredRun]] = {}
         self.place = path.parent
         super().__init__(store, path)
 
@@ -110,7 +110,8 @@ class WhoReadsWhileAnotherWritesIsToldWhatWasReadBefore(LastingStore):
         finally:
             busy.unlink(missing_ok=True)
 
-    def read(self, run_id: str) -> Sequence[Record]:
-        if run_id not in self.known or not any(self.place.glob("*.busy")):
-            self.known[run_id] = super().read(run_id)
-        return list(self.known[run_id])
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        asked = tuple(run_ids)
+        if asked not in self.known or not any(self.place.glob("*.busy")):
+            self.known[asked] = super().read(asked)
+        return list(self.known[asked])

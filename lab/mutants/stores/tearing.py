@@ -11,7 +11,7 @@ from typing import Any
 from lab.mutants.kit import put
 from lab.mutants.stores.around import KILLED, installed
 from lab.mutants.wrong import Catalogue
-from scoria_core.ports import Record
+from scoria_core.ports import Record, RunStore
 from scoria_sqlite import PrunableSQLiteStore
 
 
@@ -51,14 +51,15 @@ breaks.add("its journal is in memory", "STORE-38", KILLED, _InMemory)
 breaks.add("it has no journal", "STORE-38", KILLED, _Nowhere)
 
 
+def _at_their_versions(store: RunStore, versions: Mapping[str, int]) -> list[str]:
+    runs = store.read(list(versions))
+    return [run.key.run_id for run in runs if run.version == versions[run.key.run_id]]
+
+
 @breaks("STORE-37", KILLED)
 class APruneIsCommittedInTwoHalves(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
-        found = []
-        for run_id, version in versions.items():
-            head = self.head(run_id)
-            if head is not None and head.version == version:
-                found.append(run_id)
+        found = _at_their_versions(self, versions)
 
         def forget(connection: sqlite3.Connection) -> Any:
             connection.executemany("DELETE FROM run WHERE run_id = ?", [(each,) for each in found])
@@ -77,7 +78,7 @@ class APruneIsCommittedInTwoHalves(PrunableSQLiteStore):
 @breaks("STORE-37", KILLED)
 class SeveralRunsArePrunedRecordsFirst(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
-        found = [each for each, at in versions.items() if len(self.read(each)) == at > 0]
+        found = _at_their_versions(self, versions)
 
         def remove(connection: sqlite3.Connection) -> Any:
             rows = [(each,) for each in found]
