@@ -130,8 +130,7 @@ def turns() -> ResponseReturnValue:
     if request.accept_mimetypes.best == "application/json":
         return jsonify(_session_as_json())
     listed = runs().list_runs_for_session(session["assistant_session_id"])
-    to_decide = runs().list_runs(limit=1_000) if session["reviewer"] else []
-    waiting = [run for run in to_decide if run.pending_approval]
+    waiting = runs().list_approvals() if session["reviewer"] else []
     return render_template("turns.html", runs=listed, waiting=waiting)
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scoria_cli.doctor import Finding, Visit
 from scoria_cli.times import length
 from scoria_core import Retry, Scoria, StepSpec
+from scoria_core.ports import StoredRun
 from scoria_memory import MemoryStore
 from tests.support.clocks import noon_clock
 from tests.support.commands import queued, scoria, waiting
@@ -134,8 +134,33 @@ def test_runs_are_listed_by_what_they_wait_for(url: str, tmp_path: Path) -> None
     assert listed("--limit", "1") == [other]
     assert listed("--tenant", "tenant-2") == [other]
     assert listed("--status", "waiting_for_approval") == [asked]
-    assert listed("--waiting-longer-than", "0") == [asked]
-    assert listed("--waiting-longer-than", "1") == []
+    assert listed("--actor", "user-1", "--status", "waiting_for_approval") == [asked]
+    assert listed("--role", "nobody") == []
+    assert listed("--created-after", "2026-01-31", "--before", other) == [asked]
+
+
+def test_what_waits_is_listed_longest_first(url: str, tmp_path: Path) -> None:
+    """A pipe gets a line for each request, a program one with the fields of its run too."""
+    first, second = waiting(url), waiting(url)
+    queued(url)
+
+    def inbox(*options: str) -> tuple[list[str], str]:
+        answer = scoria("inbox", "--store", url, *options, cwd=tmp_path)
+        assert answer.returncode == 0
+        return answer.stdout.splitlines(), answer.stderr
+
+    rows, more = inbox()
+    assert [row.split("\t")[0] for row in rows] == [first, second]
+    assert rows[0].split("\t")[3:] == ["send", '{"to":"x"}', "user-1", ""]
+    assert more == ""
+    rows, more = inbox("--limit", "1", "--json")
+    assert json.loads(rows[0])["run"]["run_id"] == first
+    place = more.removeprefix("there may be more: --after ").strip()
+    assert [row.split("\t")[0] for row in inbox("--after", place)[0]] == [second]
+    filters = ["--tool", "send", "--tenant", "tenant-1", "--session", "session-1"]
+    assert inbox(*filters)[0] == inbox()[0]
+    for nothing in (["--tool", "pay"], ["--tenant", "tenant-2"], ["--assigned-to", "user-1"]):
+        assert inbox(*nothing)[0] == []
 
 
 def test_an_operator_decides_under_their_name(url: str, tmp_path: Path) -> None:
@@ -177,7 +202,8 @@ def test_a_doctor_says_what_is_stuck_and_why(url: str, tmp_path: Path) -> None:
     """Each finding has a run, a reason and the next move; nothing stuck is exit code 0."""
     queued(url)
     well = scoria("doctor", "--store", url, cwd=tmp_path)
-    assert (well.returncode, well.stdout) == (0, "✓ nothing is stuck; looked at all: 1 run\n")
+    said = "✓ nothing is stuck; looked at the one run that has not ended\n"
+    assert (well.returncode, well.stdout) == (0, said)
     waiting(url)
     failed = queued(url, kind="break")
     once = ["--handlers", "hands:registry", "--once"]
@@ -204,14 +230,7 @@ def test_a_doctor_looks_at_every_run(url: str, tmp_path: Path) -> None:
     told = scoria("doctor", "--store", url, cwd=tmp_path)
     assert told.returncode == 1
     assert f"run {forgotten} waits to be resumed: send is approved" in told.stdout
-    assert "looked at all: 1002 runs" in told.stdout
-    few = scoria("doctor", "--store", url, "--newest", "2", cwd=tmp_path)
-    assert (few.returncode, few.stdout) == (
-        0,
-        "✓ nothing is stuck; looked at 2 runs, the newest and what is due, and not at older ones\n",
-    )
-    some = scoria("doctor", "--store", url, "--newest", "1002", cwd=tmp_path)
-    assert (some.returncode, some.stdout) == (1, told.stdout)
+    assert "looked at all 1002 runs that have not ended" in told.stdout
 
 
 def test_a_doctor_gives_an_advice_once(url: str, tmp_path: Path) -> None:
@@ -241,7 +260,7 @@ def test_a_doctor_tells_a_program(url: str, tmp_path: Path) -> None:
         "problem": "queued",
         "next_move": "start a worker that has a handler for büro",
     }
-    assert summary == {"type": "summary", "stuck": 1, "looked_at": 1, "has_more": False}
+    assert summary == {"type": "summary", "stuck": 1, "looked_at": 1}
 
 
 HOUR = timedelta(hours=1)
@@ -255,7 +274,7 @@ def test_a_doctor_names_a_step_that_is_too_long_at_work() -> None:
 
         def hangs(*_: object) -> None:
             for working in (timedelta(0), HOUR):
-                seen.append(list(Visit(store, None, HOUR, HOUR, working, None)))
+                seen.append(list(Visit(store, None, HOUR, HOUR, working)))
 
         identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
         step = StepSpec("hangs", "executor")
@@ -278,7 +297,7 @@ def test_a_doctor_knows_the_time_limit_of_a_step() -> None:
         seen: list[list[Finding]] = []
 
         def hangs(*_: object) -> None:
-            seen.append(list(Visit(store, None, HOUR, HOUR, HOUR, None)))
+            seen.append(list(Visit(store, None, HOUR, HOUR, HOUR)))
 
         identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
         for limit in (3600, 50):
@@ -293,28 +312,32 @@ def test_a_doctor_knows_the_time_limit_of_a_step() -> None:
     assert [each.problem for each in past] == ["working"]
 
 
-def test_a_doctor_asks_once_what_is_due() -> None:
-    """Not once for each step at work; what is claimed while it looks is not lost to it."""
+def test_a_doctor_reads_what_has_not_ended_and_nothing_else() -> None:
+    """Behind any number of runs that have; what is claimed while it looks is not lost to it."""
 
     class Counts(MemoryStore):
-        asked = 0
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[str] = []
 
-        def list_due(self, **options: Any) -> Sequence[str]:
-            self.asked += 1
-            return super().list_due(**options)
+        def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+            self.seen += run_ids
+            return super().read(run_ids)
 
     store, found = Counts(), []
     with Scoria(store, dispatch="queue") as host:
         identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
-        for _ in range(3):
-            step = StepSpec("work", "executor")
-            run = host.start_run(identity, root_role_id="executor", initial_step=step)
-        looking = iter(Visit(store, None, timedelta(0), HOUR, HOUR, None))
-        found.append(next(looking))  # the newest is queued; from here on it is known what is due
-        store.asked, before = 0, store.asked
-        for run in host.list_runs()[1:]:
-            host.run_pending(run.run_id, handlers={"work": lambda *_: found.extend(looking)})
-    assert (before, store.asked) == (1, 0)
+        for kind in ["done"] * 300 + ["work"] * 3:
+            step = StepSpec(kind, "executor")
+            host.start_run(identity, root_role_id="executor", initial_step=step)
+        host.run_pending(handlers={"done": lambda *_: None})
+        queue = [run.run_id for run in host.list_runs(status="running")]
+        store.seen.clear()
+        looking = iter(Visit(store, None, timedelta(0), HOUR, HOUR))
+        found.append(next(looking))
+        for run_id in queue[1:]:
+            host.run_pending(run_id, handlers={"work": lambda *_: found.extend(looking)})
+    assert set(store.seen) == set(queue)
     assert [each.problem for each in found] == ["queued", "queued"]
 
 
@@ -433,8 +456,11 @@ RUBBISH = {
     "a registry of nothing": ["worker", "--handlers", "hands:empty"],
     "a patience that is no number": ["doctor", "--patience", "nan"],
     "a wait without end": ["doctor", "--waiting", "inf"],
-    "no run to look at": ["doctor", "--newest", "-5"],
-    "a wait that is no number": ["runs", "list", "--waiting-longer-than", "nan"],
+    "a list of nothing": ["runs", "list", "--limit", "0"],
+    "an inbox without end": ["inbox", "--limit", "1001"],
+    "a place that no page named": ["inbox", "--after", "x"],
+    "a tenant of nothing": ["inbox", "--tenant", " "],
+    "a day that has not come": ["runs", "list", "--created-after", "2999-01-01"],
 }
 
 

@@ -152,8 +152,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         )
         start("queued", None)
     with closing(sqlite3.connect(path / "runs.db")) as database, database:
-        damaged = (name("run"), name("tenant"), name("session"), None, 1, None)
-        database.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", damaged)
+        facts = (name("run"), name("tenant"), name("session"), name("actor"), name("role"), 0, None)
+        database.execute(
+            "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, 'running', 0, NULL, NULL, 0, 1)", facts
+        )
         database.execute(
             "INSERT INTO record VALUES (?, 1, ?, ?)", (name("run"), text("digest"), text("body"))
         )
@@ -182,6 +184,8 @@ TOLD = {
     "runs list of a tenant": Told(
         ["runs", "list", "--store", "{url}", "--tenant", name("tenant")], 0, "run"
     ),
+    "inbox": Told(["inbox", "--store", "{url}"], 0, "tool key value actor"),
+    "a place that no page named": Told(["inbox", "--after", text("place"), "--store", "{url}"], 2),
     "a run that waits": Told(
         ["runs", "show", "{waiting}", "--store", "{url}"],
         0,
@@ -256,6 +260,7 @@ def test_a_terminal_shows_what_is_there(told: Told, place: Place) -> None:
 
 FEW = [
     "runs list",
+    "inbox",
     "a run that waits",
     "doctor",
     "what prune would take",

@@ -116,7 +116,7 @@ def test_an_approval_of_another_run_is_not_pending(
         getattr(scoria, decision)(
             one.run_id, approval_id=approval_id_of(other), decided_by="reviewer-8"
         )
-    assert scoria.list_runs() == [other, one]
+    assert list(scoria.list_runs()) == [other, one]
 
 
 def test_an_approval_in_a_child_step(scoria: Scoria, identity: Identity) -> None:

@@ -37,13 +37,13 @@ class HasAValue:
 WRONG = {
     "a URL for a store": (
         {"store": "memory://"},
-        "store is str, which lacks append, capabilities, close, create",
+        "store is str, which lacks append, capabilities, close, count_runs",
     ),
     "no store": ({"store": None}, "store is NoneType, which lacks append, capabilities, close, "),
     "the class of a store": ({"store": MemoryStore}, "store is the class MemoryStore"),
     "half a store": (
         {"store": HalfAStore()},
-        "store is HalfAStore, which lacks append, close, head, list_due",
+        "store is HalfAStore, which lacks append, close, count_runs, list_due",
     ),
     "a function for a clock": ({"clock": time.time}, "clock is builtin_function_or_method, which"),
     "a module for a clock": ({"clock": datetime_module}, "clock is module, which lacks now"),

@@ -130,7 +130,7 @@ def test_an_exception_that_is_none_is_refused(
     with pytest.raises(InvalidPayload) as refused:
         start(step=StepSpec("work", "r", retry=Retry(unless=unless)))
     assert str(refused.value).startswith(f"initial_step.retry.{path}")
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 def test_final_exceptions_are_kept_with_the_step(

@@ -10,7 +10,9 @@ from scoria_conformance.tampering import paths, sealed, with_value
 from scoria_core import Identity, Scoria, StepSpec
 from scoria_core.errors import StoreCorrupt
 from scoria_core.run import Run
+from scoria_core.run_index import key_of, row_of
 from scoria_memory import MemoryStore
+from tests.support.stores import records_of
 
 ODD = [float("nan"), "", " ", "\x1b[2J", 7, -1, True, None, [], {}, [1], {"x": 1}, "zz", 1e400]
 
@@ -32,8 +34,10 @@ def test_a_value_that_is_none_of_ours_is_refused_or_shown(name: str) -> None:
                 except StoreCorrupt:
                     refused += 1
                     continue
-                detail = run.detail(run.journal[-1].at)
-                run.due_at(run.journal[-1].at)
+                last = run.journal[-1].at
+                detail = run.detail(last, run.due_at(last))
+                row_of(run, last)
+                key_of(run)
                 assert str(detail)
                 json.dumps([entry.data for entry in run.journal], allow_nan=False)
     assert refused > tried / 2
@@ -48,7 +52,7 @@ def test_one_forged_run_hides_no_other() -> None:
     forged, whole = (
         scoria.start_run(identity, root_role_id="executor", initial_step=spec) for _ in range(2)
     )
-    entries = [json.loads(record.body) for record in store.read(forged.run_id)]
+    entries = [json.loads(record.body) for record in records_of(store, forged.run_id)]
     values: list[Any] = ["zz", None, 7, [], {}]
     for value in values:
         entries[0]["data"]["driven_by"] = value

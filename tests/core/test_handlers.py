@@ -91,7 +91,7 @@ def test_a_handler_that_is_none_is_refused(
         scoria.start_run(identity, root_role_id="r", initial_step=WORK, handlers=handlers)
     assert unknown.value.field == field
     assert len(str(unknown.value).splitlines()) == 1
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
     with pytest.raises(UnknownHandler):
         make_scoria(handlers=handlers)
 

@@ -124,7 +124,7 @@ def test_a_listing_takes_what_an_identity_takes(facade: Scoria) -> None:
     identity = facade.identity(actor_id=1, tenant_id=2, session_id=3)
     run = facade.start_run(identity, root_role_id="r")
     view = facade.for_tenant(SimpleNamespace(id=2))
-    assert view.list_runs_for_session({"id": 3}) == [run]
+    assert list(view.list_runs_for_session({"id": 3})) == [run]
 
 
 def test_an_identity_is_frozen() -> None:

@@ -276,7 +276,7 @@ def test_metadata_that_is_no_json_object_is_refused(
     assert invalid.value.path == invalid.value.field == f"metadata{path}"
     assert said in invalid.value.problem
     assert str(invalid.value).splitlines() == [f"metadata{path} {invalid.value.problem}"]
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 SHAPES = [name for name in REFUSED if not name.startswith(("a ", "bomb"))]
@@ -320,7 +320,7 @@ def test_every_argument_is_checked(
         CALLS[name](scoria, identity, value)
     assert invalid.value.path == f"{name}{path}"
     assert said in invalid.value.problem
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 OUTCOMES: dict[str, Callable[[Any], Outcome]] = {
@@ -371,7 +371,7 @@ def test_the_limit_is_counted_in_bytes_of_utf8(
         return
     with pytest.raises(InvalidPayload, match=r"^metadata has more than 64 bytes"):
         scoria.start_run(identity, root_role_id="r", metadata=payload)
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 @pytest.mark.parametrize("name", ["reason", "note"])

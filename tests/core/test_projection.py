@@ -179,7 +179,7 @@ def test_an_unsafe_key_is_refused(
             hand_off(memory, identity, wrap(key))
         assert unsafe.value.path == unsafe.value.field == f"projected_context{path(shown(key))}"
         assert unsafe.value.key.replace("_", "") == name.replace("_", "")
-    assert memory.list_runs() == []
+    assert not memory.list_runs()
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_an_odd_spelling_is_refused(memory: Scoria, identity: Identity, key: str
     """Humps in odd places, none at all, acronyms and unseen characters do not hide a name."""
     with pytest.raises(UnsafeProjectedContext):
         hand_off(memory, identity, {key: "v"})
-    assert memory.list_runs() == []
+    assert not memory.list_runs()
 
 
 @pytest.mark.parametrize("key", INNOCENT)
@@ -212,7 +212,7 @@ def test_the_message_never_tells_the_value(scoria: Scoria, identity: Identity) -
         hand_off(scoria, identity, {"facts": [{"apiKey": "sk-live-1"}]})
     assert "sk-live-1" not in str(unsafe.value)
     assert "projected_context.facts[0].apiKey" in str(unsafe.value)
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 def test_a_long_key_makes_a_short_message(memory: Scoria, identity: Identity) -> None:
@@ -228,7 +228,7 @@ def test_the_alias_is_checked_too(scoria: Scoria, identity: Identity) -> None:
     with pytest.raises(UnsafeProjectedContext) as unsafe:
         hand_off(scoria, identity, {}, projected_context=None, scoped_context={"Cookies": 1})
     assert unsafe.value.path == "projected_context.Cookies"
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 def test_a_host_adds_names(make_scoria: Callable[..., Scoria], identity: Identity) -> None:
@@ -237,7 +237,7 @@ def test_a_host_adds_names(make_scoria: Callable[..., Scoria], identity: Identit
     for key in ("patient_record", "PatientRecord", "PATIENT-RECORD", "patientrecord", "session"):
         with pytest.raises(UnsafeProjectedContext):
             hand_off(scoria, identity, {"facts": {key: 1}})
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
     hand_off(make_scoria(), identity, {"patient_record": 1})
 
 

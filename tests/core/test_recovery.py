@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from scoria_core import Completed, Failed, NeedsApproval, Retry, RunSummary, Scoria, Step, StepSpec
@@ -153,13 +154,14 @@ def test_a_renewed_lease_is_not_taken(
     run = abandoned(store, clock, lease=30)
     version = Scoria(store, clock=clock).get_run(run.run_id).version
     renewed = clock.now() + timedelta(seconds=60)
-    store.append(run.run_id, (), expected_version=version, due_at=renewed)
+    row = attrs.evolve(store.read([run.run_id])[0].row, due_at=renewed)
+    store.append(run.run_id, (), expected_version=version, row=row)
     clock.advance(seconds=31)
     scoria = Scoria(store, clock=clock, handlers={KIND: lambda *_: None})
     assert scoria.run_pending(run.run_id) == []
     assert only_step(scoria, run.run_id).status == "running"
     with pytest.raises(VersionConflict):
-        store.append(run.run_id, (), expected_version=version, due_at=None, due_by=clock.now())
+        store.append(run.run_id, (), expected_version=version, row=row, due_by=clock.now())
 
 
 def test_another_change_does_not_shorten_a_lease(
@@ -252,7 +254,7 @@ def test_a_retry_that_cannot_be_is_refused(store: RunStore, field: str, value: o
     step = StepSpec(KIND, "executor", retry=Retry(**{field: value}))  # type: ignore[arg-type]
     with pytest.raises(InvalidPayload, match=f"initial_step.retry.{field}"):
         start(scoria, step)
-    assert scoria.list_runs() == []
+    assert not scoria.list_runs()
 
 
 def test_an_expired_request_is_asked_anew(store: RunStore, clock: SettableClock) -> None:

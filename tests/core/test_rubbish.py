@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,16 @@ RUBBISH: list[Any] = [
     *([None], {"id": None}, type, lambda: None, RecursionError("x"), StepSpec(None, None)),  # type: ignore[arg-type]
 ]
 
+LISTED = {
+    "session_id": "s",
+    "status": "running",
+    "root_role_id": "r",
+    "actor_id": "a",
+    "created_after": datetime(2026, 1, 1, tzinfo=UTC),
+    "limit": 1,
+    "before": "b",
+}
+ASKED = {"status": "pending", "session_id": "s", "assigned_to": "a", "tool_name": "t"}
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]]] = {
     "identity": (
         {"actor_id": "a", "tenant_id": "t", "session_id": "s", "metadata": {}},
@@ -70,11 +81,14 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
         {"session_id": "s", "limit": 1, "before": "b"},
         lambda scoria: scoria.list_runs_for_session,
     ),
-    "list_runs": ({"limit": 1, "before": "b"}, lambda scoria: scoria.list_runs),
-    "list_runs_with_damaged": (
-        {"session_id": "s", "limit": 1, "before": "b"},
-        lambda scoria: scoria.list_runs_with_damaged,
+    "list_runs": (LISTED, lambda scoria: scoria.list_runs),
+    "list_runs_with_damaged": (LISTED, lambda scoria: scoria.list_runs_with_damaged),
+    "count_runs": ({}, lambda scoria: scoria.count_runs),
+    "list_approvals": (
+        {**ASKED, "limit": 1, "after": None},
+        lambda scoria: scoria.list_approvals,
     ),
+    "count_approvals": (ASKED, lambda scoria: scoria.count_approvals),
     "approve": (
         {
             "run_id": "r",

@@ -27,7 +27,7 @@ def test_the_same_session_gives_fresh_runs(
     first, second = start(), start()
     assert first.session_id == second.session_id == "session-1"
     assert first.run_id != second.run_id
-    assert scoria.list_runs_for_session("session-1") == [second, first]
+    assert list(scoria.list_runs_for_session("session-1")) == [second, first]
 
 
 def test_a_run_tells_who_where_and_when(
@@ -49,21 +49,22 @@ def test_a_run_id_may_be_a_uuid(scoria: Scoria, start: Callable[..., RunSummary]
     """A host that keeps run ids as UUIDs asks with those."""
     run = start()
     assert scoria.get_run(UUID(run.run_id)) == run
-    assert scoria.list_runs(before=UUID(run.run_id)) == []
+    assert not scoria.list_runs(before=UUID(run.run_id))
 
 
 def test_runs_come_newest_first_in_pages(scoria: Scoria, start: Callable[..., RunSummary]) -> None:
     """Pages of any size follow each other without a gap or a repetition."""
     runs = [start() for _ in range(7)]
     for limit in (1, 2, 3, 7, 8):
-        pages, before = [], None
+        pages: list[RunSummary] = []
+        before = None
         while page := scoria.list_runs_for_session("session-1", limit=limit, before=before):
             assert len(page) <= limit
             pages += page
             before = page[-1].run_id
         assert pages == runs[::-1]
-    assert scoria.list_runs(limit=3) == runs[:3:-1]
-    assert scoria.list_runs_for_session("another") == []
+    assert list(scoria.list_runs(limit=3)) == runs[:3:-1]
+    assert not scoria.list_runs_for_session("another")
 
 
 @in_memory

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import pytest
 
 from scoria_core import (
@@ -19,7 +20,7 @@ from scoria_core.errors import (
     RunNotFound,
     TransitionRefused,
 )
-from scoria_core.ports import Record
+from scoria_core.ports import StoredRun
 from tests.support.scripted import WORK, approve, needs, scripted
 
 
@@ -248,8 +249,12 @@ def test_a_damaged_run_does_not_keep_the_others_waiting(
     store = facade._runs.store
     read = store.read
 
-    def lossy(run_id: str) -> Sequence[Record]:
-        return read(run_id)[1:] if run_id == damaged else read(run_id)
+    def lossy(run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        found = read(run_ids)
+        return [
+            attrs.evolve(run, records=run.records[1:]) if run.key.run_id == damaged else run
+            for run in found
+        ]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "read", lossy)

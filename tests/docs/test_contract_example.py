@@ -55,7 +55,7 @@ def test_the_example_runs_as_written(
     turns = scoria.list_runs_for_session("chat-7")
     pending = summary.pending_approval
     assert pending is not None
-    assert (summary.status, turns) == ("waiting_for_approval", [summary])
+    assert (summary.status, list(turns)) == ("waiting_for_approval", [summary])
     scoria.approve(run_id, approval_id=pending.approval_id, decided_by="reviewer-7", note="ok")
     resumed = scoria.resume_run(run_id, handlers={"approval": succeed})
     assert (resumed.run_id, resumed.status) == (run_id, "completed")

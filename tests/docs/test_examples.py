@@ -1,8 +1,6 @@
 """The example runs of the specification: what is published is what is made, and goes on."""
 
-import json
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,9 @@ import pytest
 from lab.spec_gate.examples import examples, write_examples
 from scoria_conformance.steps.examples import published, records_of
 from scoria_core import Completed, NeedsApproval, Scoria, Step
-from scoria_core.ports import RunKey, RunStore
+from scoria_core.ports import RunStore
+from scoria_core.run import Run
+from scoria_core.run_index import key_of, row_of
 from tests.support import ROOT
 
 FOLDER = ROOT / "features" / "scoria_features" / "examples"
@@ -51,12 +51,10 @@ ONWARD: dict[str, Callable[[Scoria, str], object]] = {
 def test_a_run_goes_on_from_what_is_published(name: str, store: RunStore) -> None:
     """A run that had not ended is carried on, approved and completed."""
     example: dict[str, Any] = published()[name]
-    run_id, summary = example["run_id"], example["detail"]["summary"]
-    due_at = datetime.fromisoformat(example["read_at"]) if summary["status"] == "running" else None
+    run_id = example["run_id"]
     records = records_of(example)
-    started = json.loads(records[0].body)["data"]
-    ids = (run_id, summary["tenant_id"], summary["session_id"], started["idempotency_key"])
-    store.create(RunKey(*ids), records, due_at=due_at)
+    run = Run.replay(run_id, records)
+    store.create(key_of(run), records, row=row_of(run, run.journal[-1].at))
     scoria = Scoria(store, handlers={"work": asks})
     ONWARD[name](scoria, run_id)
     pending = scoria.get_run(run_id).pending_approval

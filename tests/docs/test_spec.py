@@ -3,8 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -17,11 +16,11 @@ from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
 from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
 from scoria_core.outcomes import MAX_FOLLOWING, MAX_TOGETHER
 from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
-from scoria_core.ports import Record, RunKey
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
 from scoria_core.validation import MAX_KEPT_BYTES, MAX_PAGE, MAX_PEOPLE, MAX_SCHEMA_BYTES
 from scoria_memory import MemoryStore
 from tests.support import ROOT
+from tests.support.stores import records_of
 
 PAGE = (ROOT / "spec" / "lifecycles.md").read_text("utf-8")
 
@@ -119,7 +118,7 @@ def test_the_digests_can_be_made_from_the_page() -> None:
     with Scoria(store) as scoria:
         run_id = _started(ASKS)(scoria)
         digest = sha256(f"scoria journal 1\n{run_id}")
-        for record in store.read(run_id):
+        for record in records_of(store, run_id):
             digest = sha256(f"{digest}\n{record.body}")
             assert record.digest == digest
         pending = scoria.get_run(run_id).pending_approval
@@ -232,25 +231,15 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.commits = 0
 
-    def create(self, key: RunKey, records: Sequence[Record], *, due_at: datetime | None) -> str:
+    def create(self, *given: Any, **named: Any) -> str:
         """Count, and store."""
         self.commits += 1
-        return super().create(key, records, due_at=due_at)
+        return super().create(*given, **named)
 
-    def append(
-        self,
-        run_id: str,
-        records: Sequence[Record],
-        *,
-        expected_version: int,
-        due_at: datetime | None,
-        due_by: datetime | None = None,
-    ) -> None:
+    def append(self, *given: Any, **named: Any) -> None:
         """Count, and store."""
         self.commits += 1
-        super().append(
-            run_id, records, expected_version=expected_version, due_at=due_at, due_by=due_by
-        )
+        super().append(*given, **named)
 
 
 def _commits(prepare: Callable[[Scoria], str], call: Callable[[Scoria, str], object]) -> int:

@@ -38,10 +38,10 @@ def verified(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Verdict:
 
 
 def test_the_page_is_the_store_that_is_shipped() -> None:
-    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 160 lines."""
+    """The blocks in their order are `scoria_sqlite`, apart from blank lines, in under 250 lines."""
     page = [line for line in store_of_the_page().splitlines() if line]
     assert page == [line for line in SHIPPED.splitlines() if line]
-    assert len(code_lines(SHIPPED)) < 160
+    assert len(code_lines(SHIPPED)) < 250
     assert f"{len(code_lines(SHIPPED))} lines of Python" in PAGE
     assert blocks("sql") == [SCHEMA]
     (pruning,) = blocks("py", PAGE.partition("## Let it be pruned")[2].partition("\n## ")[0])
@@ -63,9 +63,10 @@ def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_wrong_line_fails_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line that the page shows as wrong fails every scenario that the page names."""
+    """The lines that the page shows as wrong fail every scenario that the page names."""
     (wrong,) = blocks("py", PAGE.partition("## Read a failure")[2].partition("## In your")[0])
-    (right,) = re.findall(r"^ +AND version = :expected.*\n", store_of_the_page(), re.MULTILINE)
+    lines = r"^ +has_ended = :has_ended, .*\n +AND version = \(SELECT.*\n"
+    (right,) = re.findall(lines, store_of_the_page(), re.MULTILINE)
     written(tmp_path, store_of_the_page().replace(right, wrong))
     verdict = verified(tmp_path, monkeypatch)
     failed = {check.name for check in verdict.checks if check.status == Status.FAILED}

@@ -18,10 +18,11 @@ import attrs
 import duckdb
 import pytest
 
+from scoria_conformance.stored_runs import index_row, run_key
 from scoria_core import Scoria
 from scoria_core.errors import StoreCorrupt
 from scoria_core.journal import genesis, seal
-from scoria_core.ports import Record, RunHead
+from scoria_core.ports import StoredRun
 from scoria_core.run import Run
 from scoria_core.stores import open_store
 from scoria_evidence import ExportRefused
@@ -31,6 +32,7 @@ from scoria_evidence.writing import Selection, write_file, write_lines
 from tests.support import ROOT
 from tests.support.commands import scoria
 from tests.support.history import History, lived
+from tests.support.stores import records_of
 
 PAGE = (ROOT / "docs" / "evidence.md").read_text("utf-8")
 VIEWS = dict(
@@ -96,7 +98,7 @@ def test_all_that_a_store_keeps_of_its_runs_is_in_the_file(
     ran = exported(shut.url, tmp_path, "--format", format_, "--out", str(out))
     assert ran.returncode == 0, ran.stderr
     with closing(open_store(shut.url)) as store:
-        kept = {run.run_id: list(store.read(run.run_id)) for run in Scoria(store).list_runs()}
+        kept = {run.run_id: records_of(store, run.run_id) for run in Scoria(store).list_runs()}
     found = {run.run_id: run.records for run in exported_runs(out)}
     assert list(found.items()) == list(kept.items())
     entries = sum(map(len, kept.values()))
@@ -152,10 +154,13 @@ class Endless:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def list_runs(self, *, limit: int, before: str | None, **_: Any) -> list[str]:
-        """Return the ids of a page, which counts down to 1."""
+    def list_runs(self, *, limit: int, before: str | None, **_: Any) -> list[StoredRun]:
+        """Return a page, which counts down to 1."""
         last = self.count if before is None else int(before) - 1
-        return [f"{number:09}" for number in range(last, max(0, last - limit), -1)]
+        return [
+            StoredRun(run_key(f"{number:09}"), index_row(), 1)
+            for number in range(last, max(0, last - limit), -1)
+        ]
 
 
 @pytest.mark.slow
@@ -165,7 +170,7 @@ def test_the_memory_it_takes_does_not_grow_with_the_runs(
     """Ten times as many runs take as much."""
     run_id = past.host.list_runs(limit=1)[0].run_id
     with closing(open_store(past.url)) as store:
-        records = store.read(run_id)
+        records = records_of(store, run_id)
     monkeypatch.setattr(Selection, "_read", lambda *_: Run.replay(run_id, records))
 
     def peak(count: int) -> int:
@@ -286,13 +291,14 @@ def test_a_run_that_lost_all_its_records_is_damaged(past: History) -> None:
     lost, gone = (run.run_id for run in past.host.list_runs(limit=2))
 
     class Loses:
-        def read(self, run_id: str) -> Sequence[Record]:
-            return () if run_id in (lost, gone) else store.read(run_id)
+        def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
+            found = store.read([each for each in run_ids if each != gone])
+            return [
+                attrs.evolve(each, records=()) if each.key.run_id == lost else each
+                for each in found
+            ]
 
-        def head(self, run_id: str) -> RunHead | None:
-            return None if run_id == gone else store.head(run_id)
-
-        def list_runs(self, **asked: Any) -> Sequence[str]:
+        def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
             return store.list_runs(**asked)
 
     found = Selection(Loses())  # type: ignore[arg-type]

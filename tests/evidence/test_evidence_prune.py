@@ -15,9 +15,10 @@ from typing import Any, cast
 
 import pytest
 
+from scoria_conformance.stored_runs import index_row, run_ids, run_key
 from scoria_core import Scoria, StepSpec
 from scoria_core.errors import RunNotFound, StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, PrunableStore, Record, RunKey
+from scoria_core.ports import Capability, PrunableStore, Record
 from scoria_core.pruning import has_ended
 from scoria_core.run import Run
 from scoria_core.stores import open_store
@@ -25,6 +26,7 @@ from scoria_duckdb import compaction
 from scoria_evidence.reading import exported_runs
 from tests.support.commands import scoria
 from tests.support.history import History, lived
+from tests.support.stores import records_of
 
 ENDED = ("completed", "cancelled")
 Kept = dict[str, list[Record]]
@@ -38,8 +40,8 @@ def now() -> str:
 def kept(url: str) -> Kept:
     """Return all that a store has, by the ids of the runs."""
     with closing(open_store(url)) as store:
-        listed = store.list_runs(tenant_id=None, session_id=None, limit=1_000, before=None)
-        return {run_id: list(store.read(run_id)) for run_id in listed}
+        listed = store.list_runs(tenant_id=None, limit=1_000)
+        return {run.key.run_id: list(run.records) for run in listed}
 
 
 def in_file(path: Path) -> Kept:
@@ -131,7 +133,7 @@ def test_the_very_moment_is_not_before(tmp_path: Path) -> None:
     run_id = past.started({"done": True}).run_id
     past.host.close()
     with closing(open_store(past.url)) as store:
-        run = Run.replay(run_id, store.read(run_id))
+        run = Run.replay(run_id, records_of(store, run_id))
     assert not has_ended(run, past.clock.time)
     assert has_ended(run, past.clock.time + timedelta(microseconds=1))
 
@@ -388,15 +390,14 @@ def filled(url: str, runs: int = 3_000) -> None:
     with closing(open_store(url)) as store:
         (run_id,) = kept_ids(store)
         for number in range(runs):
-            key = RunKey(f"{number:012x}", "tenant-1", "session-1")
             body = "".join(f"{number * each:x} " for each in range(1, 400))
-            store.create(key, [Record(1, "0" * 64, body)], due_at=None)
+            store.create(run_key(f"{number:012x}"), [Record(1, "0" * 64, body)], row=index_row())
         assert run_id in kept_ids(store)
 
 
 def kept_ids(store: Any) -> list[str]:
     """Return the newest ids of a store."""
-    return list(store.list_runs(tenant_id=None, session_id=None, limit=10_000, before=None))
+    return run_ids(store.list_runs(tenant_id=None, limit=10_000, with_records=False))
 
 
 @pytest.mark.slow
@@ -409,7 +410,7 @@ def test_the_file_shrinks(scheme: str, tmp_path: Path) -> None:
     before = path.stat()
     with closing(cast(PrunableStore, open_store(url))) as store:
         (waiting,) = (each for each in kept_ids(store) if len(each) > 12)
-        records = list(store.read(waiting))
+        records = records_of(store, waiting)
         assert len(store.prune(dict.fromkeys(kept_ids(store), 1))) == 3_000
     assert path.stat().st_size < before.st_size / 4
     assert path.stat().st_mode == before.st_mode
@@ -538,8 +539,8 @@ def test_stores_that_share_a_duckdb_file_see_it_pruned(tmp_path: Path) -> None:
     with closing(open_store(url)) as other:
         with closing(cast(PrunableStore, open_store(url))) as store:
             assert store.prune({f"{1:012x}": 1}) == [f"{1:012x}"]
-        assert other.read(f"{1:012x}") == ()
-        other.append(f"{2:012x}", [Record(2, "d", "b")], expected_version=1, due_at=None)
+        assert not other.read([f"{1:012x}"])
+        other.append(f"{2:012x}", [Record(2, "d", "b")], expected_version=1, row=index_row())
     assert len(kept(url)) == 50
     assert len(kept(url)[f"{2:012x}"]) == 2
 
@@ -606,7 +607,7 @@ def test_a_late_result_of_a_run_that_was_pruned_is_refused(host: Scoria) -> None
 
     with pytest.raises(RunNotFound):
         started(host, handlers={"work": late})
-    assert host.list_runs() == []
+    assert not host.list_runs()
 
 
 def test_a_closed_store_prunes_nothing(host: Scoria) -> None:
@@ -619,12 +620,15 @@ def test_a_closed_store_prunes_nothing(host: Scoria) -> None:
 def test_a_run_may_come_back_under_its_id(host: Scoria) -> None:
     """By a new start, never by an append to what was pruned."""
     store = cast(PrunableStore, host._runs.store)
-    key = RunKey("a", "tenant-1", "session-1", "order-7")
-    store.create(key, [Record(1, "d", "b")], due_at=datetime.now(UTC))
+    key = run_key("a", idempotency_key="order-7")
+    labelled: dict[str, Any] = {"tenant_id": None, "label": None, "limit": 9}
+    store.create(key, [Record(1, "d", "b")], row=index_row(datetime.now(UTC), labels=("tool:x",)))
+    assert run_ids(store.list_labelled(**labelled)) == ["a"]
     assert list(store.prune({"a": 1})) == ["a"]
     with suppress(VersionConflict):
-        store.append("a", [Record(2, "d", "b")], expected_version=1, due_at=None)
+        store.append("a", [Record(2, "d", "b")], expected_version=1, row=index_row())
         pytest.fail("it came back")
-    assert store.create(key, [Record(1, "e", "c")], due_at=None) == "a"
-    assert list(store.read("a")) == [Record(1, "e", "c")]
+    assert store.create(key, [Record(1, "e", "c")], row=index_row()) == "a"
+    assert records_of(store, "a") == [Record(1, "e", "c")]
+    assert not store.list_labelled(**labelled)
     assert list(store.list_due(tenant_id=None, until=datetime.now(UTC), limit=9)) == []

@@ -15,11 +15,18 @@ from scoria_core.evidence import verified
 from scoria_core.stores import open_store
 from scoria_core.testing import CountedIds
 from tests.support.clocks import noon_clock
-from tests.support.scripted import WORK
+from tests.support.scripted import WORK, needs, scripted
 
 SQLITE = {
     "tenant": "UPDATE run SET tenant_id = 'other'",
     "session": "UPDATE run SET session_id = 'other'",
+    "actor": "UPDATE run SET actor_id = 'other'",
+    "role": "UPDATE run SET root_role_id = 'other'",
+    "beginning": "UPDATE run SET created_at = created_at + 1",
+    "status": "UPDATE run SET status = 'failed'",
+    "since": "UPDATE run SET since = since - 1",
+    "an end": "UPDATE run SET has_ended = 1",
+    "a label": """UPDATE run SET labels = '["tool:send"]'""",
     "no key": "UPDATE run SET idempotency_key = NULL",
     "another key": "UPDATE run SET idempotency_key = 'order-8'",
     "version": "UPDATE run SET version = version + 1",
@@ -28,11 +35,16 @@ SQLITE = {
     "a later due time": "UPDATE run SET due_at = due_at + 1",
     "an earlier due time": "UPDATE run SET due_at = due_at - 1",
     "no records": "DELETE FROM record",
-    "no row": "DELETE FROM run",
 }
 DUCKDB = {
     "tenant": "UPDATE scoria_journal SET tenant_id = 'other'",
     "session": "UPDATE scoria_journal SET session_id = 'other'",
+    "actor": "UPDATE scoria_journal SET actor_id = 'other'",
+    "role": "UPDATE scoria_journal SET root_role_id = 'other'",
+    "beginning": "UPDATE scoria_journal SET created_at = created_at + 1",
+    "status": "UPDATE scoria_journal SET status = 'failed'",
+    "since": "UPDATE scoria_journal SET since = since - 1",
+    "a label": """UPDATE scoria_journal SET labels = '["tool:send"]'""",
     "no key": "UPDATE scoria_journal SET idempotency_key = NULL",
     "another key": "UPDATE scoria_journal SET idempotency_key = 'order-8'",
     "no due time": "UPDATE scoria_journal SET due_at = NULL",
@@ -98,6 +110,33 @@ def test_what_the_store_says_of_a_run_is_what_its_journal_says(
     with pytest.raises(StoreCorrupt) as broken:
         check(url)
     assert (broken.value.run_id, broken.value.sequence > 0) == (RUN_ID, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE run SET labels = NULL",
+        """UPDATE run SET labels = '["tool:send"]'""",
+        "DELETE FROM label",
+        "DELETE FROM label WHERE label = 'tool:send'",
+        "UPDATE label SET since = since - 1",
+        "UPDATE label SET tenant_id = 'other'",
+        "UPDATE label SET label = 'tool:pay' WHERE label = 'tool:send'",
+    ],
+)
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_run_that_waits_is_found_by_each_of_its_labels(
+    url: str, change: str, tmp_path: Path
+) -> None:
+    """Else it is in no inbox, and waits for ever."""
+    with host_of(url) as scoria:
+        scoria.run_pending(handlers={"work": scripted(needs())})
+    with closing(open_store(url)) as store:
+        assert verified(store, RUN_ID).status == "waiting_for_approval"
+    in_sqlite(tmp_path / "store", change)
+    with closing(open_store(url)) as store, pytest.raises(StoreCorrupt) as broken:
+        verified(store, RUN_ID)
+    assert (broken.value.run_id, broken.value.sequence) == (RUN_ID, 6)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -20,17 +20,17 @@ from lab.bench.candidates.raw import RawRuns
 from lab.bench.candidates.raw_memory import MemoryJournal
 from lab.bench.candidates.scoria import FillableRuns, open_candidate, url_of
 from lab.bench.catalogue import BY_NAME, ENTRIES, Entry, present
+from lab.bench.copies import finished
+from lab.bench.copies import waiting as waiting_runs
 from lab.bench.figures import Figures, Spread
-from lab.bench.finished import take
 from lab.bench.flows import Flows
 from lab.bench.metering import Count, Tally, metered
 from lab.bench.place import Kind, Place
 from lab.bench.plan import Condition, Cost, Findings, Plan, Rate
 from lab.bench.report import table
-from lab.bench.shelf import make_shelf
 from lab.bench.trial import Result, Task, run
 from lab.bench.unit import Detail, Paused, UndoneError, completed, waiting, work
-from scoria_core import Scoria
+from scoria_core.evidence import verified
 from scoria_memory import MemoryStore
 from tests.support import ROOT
 from tests.support.external import library, missing
@@ -249,43 +249,35 @@ def test_a_flow_that_fails_is_told_and_holds_up_no_other() -> None:
     assert failed.group_contains(UndoneError)
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a shelf of a few finished runs."""
-    path = tmp_path_factory.mktemp("shelf") / "shelf"
-    make_shelf(path, 20)
-    return path
-
-
-def test_a_shelf_has_runs_that_were_really_worked(shelf: Path) -> None:
-    """Each run of a shelf is one that a Scoria reads, checks and finds completed."""
+def test_what_a_store_is_filled_with_is_as_if_it_had_been_worked_there() -> None:
+    """Each copy is one that a Scoria reads, checks against its index row and finds in its place."""
     store = MemoryStore()
     candidate = FillableRuns(store)
-    runs = list(take(shelf, 20))
-    candidate.fill(runs)
-    assert len({each.key.run_id for each in runs}) == 20
+    candidate.fill([*finished(20), *waiting_runs(10, after=20)])
+    runs = store.list_runs(tenant_id="tenant-1", limit=100)
+    assert len(runs) == 30
     for each in runs:
-        assert candidate.read(each.key.run_id) == completed(each.key.run_id)
-    assert len(Scoria(store).list_runs_for_session("session-1")) == 10
-
-
-def test_a_shelf_that_is_too_short_is_noticed(shelf: Path) -> None:
-    """Fewer finished runs than were asked for are not taken for enough."""
-    with pytest.raises(ValueError, match="Expecting value"):
-        list(take(shelf, 21))
+        verified(store, each.key.run_id)
+    ended = candidate.scoria.list_runs(status="completed")
+    assert [candidate.read(run.run_id) for run in ended] == [completed(run.run_id) for run in ended]
+    assert len(ended) == 20
+    assert [each.run for each in candidate.scoria.list_approvals()] == list(
+        reversed(candidate.scoria.list_runs(status="waiting_for_approval"))
+    )
+    assert len(candidate.scoria.list_runs_for_session("session-1")) == 10
 
 
 @pytest.mark.parametrize("name", ["scoria-memory", "scoria-sqlite", "scoria-duckdb", "raw-sqlite"])
-def test_w_is_measured_among_finished_runs(name: str, shelf: Path, tmp_path: Path) -> None:
+def test_w_is_measured_among_finished_runs(name: str, tmp_path: Path) -> None:
     """A place is filled once, whoever opens it after, and W done there."""
     entry = BY_NAME[name]
     place = Place(entry.kind, tmp_path, 2)
-    task = Task(entry.module, place, count=3, finished=20, shelf=shelf)
+    task = Task(entry.module, place, count=3, finished=20)
     assert run(task).works == 3
     assert run(task).works == 3
     if entry.is_scoria and entry.kind.lasts:
         candidate = open_candidate(place)
-        stored = candidate.store.list_runs(tenant_id=None, session_id=None, limit=100, before=None)
+        stored = candidate.store.list_runs(tenant_id=None, limit=100)
         candidate.close()
         assert len(stored) == 20 + 2 * (2 + 3)
 
@@ -405,10 +397,12 @@ def test_growth_is_measured_in_every_store_that_is_asked_for(tmp_path: Path) -> 
     assert ran.stdout.strip() == text.strip()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     sizes = [line for line in lines if len(line) == 10 and line[0] in ("memory", "sqlite")]
-    assert [line[:2] for line in sizes] == [
-        [kind, runs] for kind in ("memory", "sqlite") for runs in ("0", "20")
-    ]
-    assert all(float(cell) >= 0 for line in sizes for cell in line[2:])
+    pages = [line for line in lines if len(line) == 14 and line[0] in ("memory", "sqlite")]
+    for told in (sizes, pages):
+        assert [line[:2] for line in told] == [
+            [kind, runs] for kind in ("memory", "sqlite") for runs in ("0", "20")
+        ]
+    assert all(float(cell) >= 0 for line in sizes + pages for cell in line[2:])
     long = [line for line in lines if len(line) == 3 and line[0] in ("store", "memory", "sqlite")]
     assert [line[0] for line in long] == ["store", "memory", "sqlite"]
     assert long[0][1:] == ["5", "10"]

@@ -20,10 +20,12 @@ import pytest
 import scoria_duckdb.journal_file
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, Where
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import SCHEMA, JournalFile
+from tests.support.stores import records_of
 
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 IDENTITY = Identity("user-1", "acme", "session-1", {"channel": "web"})
 WORK = StepSpec("work", "executor", {"n": 1})
 
@@ -74,6 +76,21 @@ def asks(step: Step, _: RunSummary) -> NeedsApproval | dict[str, Any]:
 def start(scoria: Scoria, **more: Any) -> RunSummary:
     """Start a run of one step."""
     return scoria.start_run(IDENTITY, root_role_id="executor", initial_step=WORK, **more)
+
+
+def key(run_id: str, idempotency_key: str | None = None) -> RunKey:
+    """Return the key of a run."""
+    return RunKey(run_id, "t", "s", "a", "r", NOON, idempotency_key)
+
+
+def row(due_at: datetime | None = None) -> IndexRow:
+    """Return the row of a run that has not ended."""
+    return IndexRow("running", NOON, due_at)
+
+
+def one(sequence: int, body: str) -> list[Record]:
+    """Return a record."""
+    return [Record(sequence, "d", body)]
 
 
 @contextmanager
@@ -136,14 +153,70 @@ def test_the_latest_due_time_is_found_again(path: Path) -> None:
     courses = {"never": None, "earlier": now - timedelta(days=1), "same": now, "later": later}
     store = DuckDBStore(path)
     for run_id, due_at in courses.items():
-        store.create(RunKey(run_id, "t", "s"), [Record(1, "d", "b")], due_at=now)
+        store.create(key(run_id), [Record(1, "d", "b")], row=row(now))
         more = [Record(2, "d", "b"), Record(3, "d", "b")]
-        store.append(run_id, more, expected_version=1, due_at=due_at)
+        store.append(run_id, more, expected_version=1, row=row(due_at))
     store.close()
     store = DuckDBStore(path)
     assert store.list_due(tenant_id="t", until=now, limit=9) == ["earlier", "same"]
     assert store.list_due(tenant_id=None, until=later, limit=9) == ["earlier", "same", "later"]
     store.close()
+
+
+def test_where_a_run_stands_is_found_again(path: Path) -> None:
+    """By its label, its status and its facts, ended or not, and to the microsecond."""
+    second = timedelta(seconds=1, microseconds=1)
+    rows = {
+        "waits": IndexRow("waiting", NOON - second, labels=("tool:send", 'approval:"\xe9')),
+        "works": IndexRow("running", NOON + second, due_at=NOON),
+        "ended": IndexRow("failed", NOON, has_ended=True),
+        "named": IndexRow("failed", NOON, labels=("tool:send",), has_ended=True),
+    }
+    with closing(DuckDBStore(path)) as store:
+        for run_id, stands in rows.items():
+            store.create(key(run_id), one(1, "b"), row=IndexRow("running", NOON, NOON, ("gone",)))
+            store.append(run_id, one(2, "b"), expected_version=1, row=stands)
+        before = [run for run_id in rows for run in store.read([run_id])]
+    with closing(DuckDBStore(path)) as store:
+        assert store.read(list(rows)) == before
+        assert {run.key.run_id: run.row for run in before} == rows
+        by_status = Where(Fact.STATUS, "failed")
+        listed = store.list_runs(tenant_id="t", where=by_status, limit=9, with_records=False)
+        assert [run.key.run_id for run in listed] == ["named", "ended"]
+        labelled = store.list_labelled(tenant_id="t", label="tool:send", limit=9)
+        assert [run.key.run_id for run in labelled] == ["waits", "named"]
+        assert store.list_labelled(tenant_id=None, label="gone", limit=9) == []
+        asked = ["failed", "waiting", "running", "none"]
+        counts = store.count_runs(tenant_id="t", statuses=asked, limit=9)
+        assert counts == {"failed": 2, "waiting": 1, "running": 1, "none": 0}
+        assert store.count_runs(tenant_id=None, statuses=["failed"], limit=1) == {"failed": 1}
+
+
+def test_runs_that_were_created_at_one_moment_are_told_apart(path: Path) -> None:
+    """Opening finds those that have not ended by when they were created, and by their ids."""
+    with closing(DuckDBStore(path)) as store:
+        for number in range(9):
+            stands = IndexRow("done", NOON, has_ended=True) if number % 3 else row(NOON)
+            store.create(key(f"{number}"), one(1, "b"), row=row())
+            store.append(f"{number}", one(2, "b"), expected_version=1, row=stands)
+    with closing(DuckDBStore(path)) as store:
+        assert store.list_due(tenant_id=None, until=NOON, limit=9) == ["0", "3", "6"]
+        assert store.count_runs(tenant_id=None, statuses=["done"], limit=9) == {"done": 6}
+
+
+def test_a_run_that_cannot_be_placed_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Opening says of which run it is not known where it stands; the others are there."""
+    with closing(DuckDBStore(path)) as store:
+        for run_id in ("damaged", "whole"):
+            store.create(key(run_id), one(1, "b"), row=row(NOON))
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE scoria_journal SET labels = '7' WHERE run_id = 'damaged'")
+    with closing(DuckDBStore(path)) as store:
+        assert "damaged" in caplog.text
+        assert store.list_due(tenant_id=None, until=NOON, limit=9) == ["whole"]
+        with pytest.raises(StoreCorrupt) as corrupt:
+            store.list_runs(tenant_id=None, limit=9)
+        assert (corrupt.value.run_id, corrupt.value.sequence) == ("damaged", 1)
 
 
 def test_a_run_outlives_the_kill_of_its_process(path: Path) -> None:
@@ -429,7 +502,7 @@ def test_a_file_that_is_only_read_gets_no_tables(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE accounts AS SELECT 7 AS id")
     with opened(path) as scoria:
-        assert scoria.list_runs() == []
+        assert list(scoria.list_runs()) == []
         assert scoria.run_pending() == []
     with duckdb.connect(str(path)) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
@@ -559,27 +632,26 @@ def test_journals_out_of_use_are_read_again(path: Path, monkeypatch: pytest.Monk
         assert store._file is not None
         journals = store._file._journals
         for number in range(10):
-            store.create(RunKey(f"{number:06}", "t", "s"), one(1, f"{number}{large}"), due_at=None)
+            store.create(key(f"{number:06}"), one(1, f"{number}{large}"), row=row())
             assert 30_000 < journals.bytes <= 100_000
         for number in (*range(10), 9, 0):
-            assert store.read(f"{number:06}") == tuple(one(1, f"{number}{large}"))
+            assert records_of(store, f"{number:06}") == one(1, f"{number}{large}")
             assert journals.bytes <= 100_000
-        store.append("000001", one(2, "more"), expected_version=1, due_at=None)
-        assert [record.body for record in store.read("000001")] == [f"1{large}", "more"]
-        store.append("000000", one(2, huge), expected_version=1, due_at=None)
+        store.append("000001", one(2, "more"), expected_version=1, row=row())
+        assert [record.body for record in records_of(store, "000001")] == [f"1{large}", "more"]
+        store.append("000000", one(2, huge), expected_version=1, row=row())
         assert "000000" not in journals
-        store.append("000000", one(3, "more"), expected_version=2, due_at=None)
-        assert [record.body for record in store.read("000000")] == [f"0{large}", huge, "more"]
-        store.create(RunKey("000010", "t", "s"), one(1, huge), due_at=None)
-        assert store.read("000010") == tuple(one(1, huge))
+        store.append("000000", one(3, "more"), expected_version=2, row=row())
+        assert [record.body for record in records_of(store, "000000")] == [
+            f"0{large}",
+            huge,
+            "more",
+        ]
+        store.create(key("000010"), one(1, huge), row=row())
+        assert records_of(store, "000010") == one(1, huge)
         with pytest.raises(VersionConflict):
-            store.create(RunKey("000010", "t", "s"), one(1, huge), due_at=None)
+            store.create(key("000010"), one(1, huge), row=row())
         assert journals.bytes <= 100_000
-
-
-def one(sequence: int, body: str) -> list[Record]:
-    """Return a record."""
-    return [Record(sequence, "d", body)]
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -587,7 +659,7 @@ def test_after_a_failed_write_what_is_stored_decides(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch, stored: bool
 ) -> None:
     """A write that fails may have been stored; memory does not pretend to know which."""
-    store.create(RunKey("r", "t", "s"), [Record(1, "d", "b")], due_at=None)
+    store.create(key("r"), [Record(1, "d", "b")], row=row())
     file: Any = store._file
     writer = file._writer
 
@@ -601,25 +673,26 @@ def test_after_a_failed_write_what_is_stored_decides(
     with monkeypatch.context() as patch:
         patch.setattr(file, "_writer", Failing())
         with pytest.raises(StoreUnavailable, match="disk full"):
-            store.append("r", second, expected_version=1, due_at=None)
+            store.append("r", second, expected_version=1, row=row(NOON))
         with pytest.raises(StoreUnavailable, match="disk full"):
-            store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None)
-    assert (len(store.read("r")), len(store.read("q"))) == ((2, 1) if stored else (1, 0))
-    assert store.create(RunKey("q", "t", "s", "k"), [Record(1, "d", "b")], due_at=None) == "q"
-    assert len(store.read("q")) == 1
+            store.create(key("q", "k"), [Record(1, "d", "b")], row=row())
+    found = {run.key.run_id: (run.version, run.row) for run in store.read(["r", "q"])}
+    assert found == ({"r": (2, row(NOON)), "q": (1, row())} if stored else {"r": (1, row())})
+    assert store.list_due(tenant_id=None, until=NOON, limit=9) == (["r"] if stored else [])
+    assert store.create(key("q", "k"), [Record(1, "d", "b")], row=row()) == "q"
+    assert len(records_of(store, "q")) == 1
     if stored:
         with pytest.raises(VersionConflict):
-            store.append("r", second, expected_version=1, due_at=None)
+            store.append("r", second, expected_version=1, row=row())
     else:
-        store.append("r", second, expected_version=1, due_at=None)
-    assert [record.body for record in store.read("r")] == ["b", "b2"]
+        store.append("r", second, expected_version=1, row=row())
+    assert [record.body for record in records_of(store, "r")] == ["b", "b2"]
 
 
 def test_a_run_that_is_listed_can_be_read_and_is_due(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also between its commit and the return of the call that stores it."""
-    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
     is_in_the_file, is_asked_for = threading.Event(), threading.Event()
     insert, meet_the_file = JournalFile._insert, JournalFile._meet_the_file
 
@@ -634,16 +707,15 @@ def test_a_run_that_is_listed_can_be_read_and_is_due(
 
     def found(store: DuckDBStore) -> tuple[list[str], int, list[str]]:
         assert is_in_the_file.wait(60)
-        listed = store.list_runs(tenant_id=None, session_id=None, limit=9, before=None)
-        due = store.list_due(tenant_id=None, until=noon, limit=9)
-        return list(listed), len(store.read("run")), list(due)
+        listed = store.list_runs(tenant_id=None, limit=9)
+        due = store.list_due(tenant_id=None, until=NOON, limit=9)
+        return [run.key.run_id for run in listed], len(records_of(store, "run")), list(due)
 
     with closing(DuckDBStore(path)) as store, ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(JournalFile, "_insert", stop_after_it)
         monkeypatch.setattr(JournalFile, "_meet_the_file", tell)
         asked = pool.submit(found, store)
-        key = RunKey("run", "tenant-1", "session-1")
-        store.create(key, [Record(1, "digest", "body")], due_at=noon)
+        store.create(key("run"), [Record(1, "digest", "body")], row=row(NOON))
         assert asked.result(60) == (["run"], 1, ["run"])
 
 
@@ -651,11 +723,11 @@ def test_after_a_failed_write_leases_stand(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That a lease was renewed stands in memory, and what fails elsewhere does not take it back."""
-    noon, later = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 5, 13, tzinfo=UTC)
+    later = NOON + timedelta(hours=1)
     first = [Record(1, "d", "b")]
     for run_id in ("held", "other"):
-        store.create(RunKey(run_id, "t", "s"), first, due_at=noon)
-    store.append("held", (), expected_version=1, due_at=later)
+        store.create(key(run_id), first, row=row(NOON))
+    store.append("held", (), expected_version=1, row=row(later))
     file: Any = store._file
 
     class Failing:
@@ -667,10 +739,10 @@ def test_after_a_failed_write_leases_stand(
         patch.setattr(file, "_writer", Failing())
         for run_id in ("held", "other"):
             with pytest.raises(StoreUnavailable, match="disk full"):
-                store.append(run_id, second, expected_version=1, due_at=None)
+                store.append(run_id, second, expected_version=1, row=row())
         with pytest.raises(StoreUnavailable, match="disk full"):
-            store.create(RunKey("new", "t", "s"), first, due_at=noon)
-    assert store.list_due(tenant_id=None, until=noon, limit=9) == ["other"]
+            store.create(key("new"), first, row=row(NOON))
+    assert store.list_due(tenant_id=None, until=NOON, limit=9) == ["other"]
     assert store.list_due(tenant_id=None, until=later, limit=9) == ["other", "held"]
 
 
@@ -680,7 +752,7 @@ def test_a_damaged_run_whose_write_failed_does_not_keep_the_others_waiting(
     """It is told to whoever reads that run, and the other runs go on."""
     first, second = [Record(1, "d", "b")], [Record(2, "d", "b2")]
     for run_id in ("damaged", "whole"):
-        store.create(RunKey(run_id, "t", "s"), first, due_at=None)
+        store.create(key(run_id), first, row=row())
     file: Any = store._file
 
     class Failing:
@@ -690,19 +762,20 @@ def test_a_damaged_run_whose_write_failed_does_not_keep_the_others_waiting(
     with monkeypatch.context() as patch:
         patch.setattr(file, "_writer", Failing())
         with pytest.raises(StoreUnavailable, match="disk full"):
-            store.append("damaged", second, expected_version=1, due_at=None)
+            store.append("damaged", second, expected_version=1, row=row())
     file._connection.execute("UPDATE scoria_journal SET records = '7' WHERE run_id = 'damaged'")
-    store.append("whole", second, expected_version=1, due_at=None)
-    assert len(store.read("whole")) == 2
+    store.append("whole", second, expected_version=1, row=row())
+    assert len(records_of(store, "whole")) == 2
     with pytest.raises(StoreCorrupt):
-        store.read("damaged")
+        records_of(store, "damaged")
 
 
 INTERRUPTED = """
     import threading
     import time
     from pathlib import Path
-    from scoria_core.ports import Record, RunKey
+    from datetime import UTC, datetime
+    from scoria_core.ports import IndexRow, Record, RunKey
     from scoria_duckdb import DuckDBStore
 
     class Stopped(BaseException):
@@ -711,9 +784,14 @@ INTERRUPTED = """
     def stop(*_):
         raise Stopped
 
+    now = datetime.now(UTC)
+    row = IndexRow("running", now)
+    def key(run_id, idempotency_key=None):
+        return RunKey(run_id, "t", "s", "a", "r", now, idempotency_key)
+
     signal.signal(signal.SIGUSR1, stop)
     store = DuckDBStore(Path(url.partition(":///")[2]))
-    store.create(RunKey("run", "t", "s"), [Record(1, "d", "b")], due_at=None)
+    store.create(key("run"), [Record(1, "d", "b")], row=row)
     insert = store._file._insert
 
     def slow(rows):
@@ -723,19 +801,19 @@ INTERRUPTED = """
 
     store._file._insert = slow
     try:
-        store.append("run", [Record(2, "d", "first")], expected_version=1, due_at=None)
+        store.append("run", [Record(2, "d", "first")], expected_version=1, row=row)
     except Stopped:
         say("stopped")
     try:
-        store.append("run", [Record(2, "d", "second")], expected_version=1, due_at=None)
+        store.append("run", [Record(2, "d", "second")], expected_version=1, row=row)
     except Exception as error:
         say(type(error).__name__)
     try:
-        store.create(RunKey("a", "t", "s", "key"), [Record(1, "d", "b")], due_at=None)
+        store.create(key("a", "key"), [Record(1, "d", "b")], row=row)
     except Stopped:
         say("stopped")
-    say(store.create(RunKey("b", "t", "s", "key"), [Record(1, "d", "b")], due_at=None))
-    say(store.read("run")[1].body)
+    say(store.create(key("b", "key"), [Record(1, "d", "b")], row=row))
+    say(store.read(["run"])[0].records[1].body)
     store.close()
     """
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -18,12 +19,15 @@ from psycopg.sql import SQL, Identifier
 import scoria_postgres.store
 from scoria_core import Scoria, StepSpec
 from scoria_core.errors import StoreUnavailable
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey
 from scoria_postgres import PostgresStore
 from scoria_postgres.connection import GRANTS, POOLED, connected, named, target
 from scoria_postgres.migrate import migrate
+from tests.support.stores import records_of
 
-KEY = RunKey("r", "tenant-1", "session-1", "order-7")
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+KEY = RunKey("r", "tenant-1", "session-1", "user-1", "executor", NOON, "order-7")
+ROW = IndexRow("running", NOON)
 UNICODE = "ÿ 𝄞 \u2028"
 
 
@@ -76,8 +80,8 @@ def test_text_is_unicode_whatever_is_said(
     else:
         url = url.replace("options=", "options=-cclient_encoding%3Dlatin1%20")
     with opened(url) as store:
-        store.create(KEY, records(1, UNICODE), due_at=None)
-        assert store.read("r") == records(1, UNICODE)
+        store.create(KEY, records(1, UNICODE), row=ROW)
+        assert records_of(store, "r") == records(1, UNICODE)
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
@@ -152,12 +156,12 @@ def test_what_the_server_undid_is_tried_again(
 ) -> None:
     """More often than three times, and the call returns as if nothing had been."""
     with opened(postgres_scratch) as store:
-        store.create(KEY, records(1), due_at=None)
+        store.create(KEY, records(1), row=ROW)
         made = failing(error, 8)
-        store.append("r", records(2), expected_version=1, due_at=None)
+        store.append("r", records(2), expected_version=1, row=ROW)
         # The pool may open a connection meanwhile, whose first statement fails or not as well.
         assert sum(b"moved" in each for each in made if isinstance(each, bytes)) > 4
-        assert len(store.read("r")) == 2
+        assert len(records_of(store, "r")) == 2
 
 
 def test_a_call_is_not_tried_for_ever(
@@ -167,11 +171,11 @@ def test_a_call_is_not_tried_for_ever(
 ) -> None:
     """When its patience ends, the caller is told."""
     with opened(postgres_scratch) as store:
-        store.create(KEY, records(1), due_at=None)
+        store.create(KEY, records(1), row=ROW)
         failing(errors.SerializationFailure, 10**9)
         monkeypatch.setattr(scoria_postgres.store, "PATIENCE", 0.1)
         with pytest.raises(StoreUnavailable, match="could not serialize access"):
-            store.append("r", records(2), expected_version=1, due_at=None)
+            store.append("r", records(2), expected_version=1, row=ROW)
 
 
 @pytest.mark.parametrize("error", [errors.QueryCanceled, errors.DiskFull, errors.CheckViolation])
@@ -182,10 +186,10 @@ def test_what_would_fail_again_is_not_tried_again(
 ) -> None:
     """A statement that was too slow, or that no retry helps, is told at once."""
     with opened(postgres_scratch) as store:
-        store.read("r")
+        store.read(["r"])
         made = failing(error, 10**9)
         with pytest.raises(StoreUnavailable):
-            store.read("r")
+            store.read(["r"])
         assert len(made) == 1
 
 
@@ -196,12 +200,12 @@ def test_a_statement_has_a_time_limit(postgres_scratch: str) -> None:
     """One that waits behind a lock which nobody gives back is ended by the server."""
     url = postgres_scratch.replace("options=", "options=-clock_timeout%3D200%20")
     with opened(url) as store, connected(url) as other:
-        store.create(KEY, records(1), due_at=None)
+        store.create(KEY, records(1), row=ROW)
         with other.transaction():
             other.execute("SELECT FROM scoria_head WHERE run_id = 'r' FOR UPDATE")
             with pytest.raises(StoreUnavailable, match="lock timeout"):
-                store.append("r", records(2), expected_version=1, due_at=None)
-        assert len(store.read("r")) == 1
+                store.append("r", records(2), expected_version=1, row=ROW)
+        assert len(records_of(store, "r")) == 1
 
 
 def test_every_connection_has_the_limits(postgres_scratch: str) -> None:
@@ -276,9 +280,9 @@ def test_a_standby_is_said_to_be_one(postgres_scratch: str) -> None:
     PostgresStore(postgres_scratch).close()
     option = "options=-cdefault_transaction_read_only%3Don%20"
     with opened(postgres_scratch.replace("options=", option)) as store:
-        assert store.read("r") == []
+        assert store.read(["r"]) == []
         with pytest.raises(StoreUnavailable, match="can only be read"):
-            store.create(KEY, records(1), due_at=None)
+            store.create(KEY, records(1), row=ROW)
 
 
 # --- poolers -------------------------------------------------------------------------------------
@@ -351,11 +355,11 @@ def test_a_pooler_that_mixes_up_prepared_statements_is_named(
     with opened(postgres_scratch) as store:
         if b"DEALLOCATE" in mixed_up:
             for _ in range(7):
-                store.read("r")
+                store.read(["r"])
         with store._pool.connection() as connection:
             connection.execute(mixed_up, prepare=False)
         with pytest.raises(StoreUnavailable, match="transaction pooler") as refused:
-            deque((store.read("r") for _ in range(7)), maxlen=0)
+            deque((store.read(["r"]) for _ in range(7)), maxlen=0)
     assert told in refused.value.problem
     assert "PgBouncer 1.21 or later" in refused.value.next_move
     assert POOLED in refused.value.next_move
@@ -371,7 +375,7 @@ def test_nothing_is_left_in_a_session_that_a_pooler_shares(postgres_url: str) ->
             connection.execute("ALTER DATABASE scoria_other SET statement_timeout = '20s'")
         with opened(pooled) as store:
             for _ in range(9):
-                store.read("r")
+                store.read(["r"])
             with store._pool.connection() as connection:
                 (found,) = connection.execute(
                     "SELECT current_setting('statement_timeout'), "

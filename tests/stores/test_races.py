@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from scoria_conformance.stored_runs import index_row, run_key
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, ScoriaError, Step, StepSpec
 from scoria_core.errors import ApprovalNotPending, RunNotResumable, VersionConflict
-from scoria_core.ports import Record, RunKey, RunStore
+from scoria_core.ports import Record, RunStore
+from tests.support.stores import records_of
 
 WORK = StepSpec("work", "executor")
 IDENTITY = Identity("user-1", "acme", "session-1")
@@ -244,7 +246,7 @@ class Unhurried(tuple[Record, ...]):
 
 def test_one_version_is_appended_to_once(store: RunStore) -> None:
     """Of eight that append at one version the store lets exactly one; the rest store nothing."""
-    store.create(RunKey("r", "t", "s"), [Record(1, "d1", "b1")], due_at=None)
+    store.create(run_key("r"), [Record(1, "d1", "b1")], row=index_row())
     for version in range(1, 51):
         calls = [
             partial(
@@ -252,11 +254,11 @@ def test_one_version_is_appended_to_once(store: RunStore) -> None:
                 "r",
                 Unhurried([Record(version + 1, f"d{worker}", f"b{worker}")]),
                 expected_version=version,
-                due_at=None,
+                row=index_row(),
             )
             for worker in range(8)
         ]
         answers = race(*calls)
         assert kinds(answers) == {type(None): 1, VersionConflict: 7}
-        assert store.read("r")[-1].body == f"b{answers.index(None)}"
-    assert [record.sequence for record in store.read("r")] == list(range(1, 52))
+        assert records_of(store, "r")[-1].body == f"b{answers.index(None)}"
+    assert [record.sequence for record in records_of(store, "r")] == list(range(1, 52))

@@ -13,35 +13,49 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from scoria_core import Scoria
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunKey
-from scoria_sqlite import SQLiteStore
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, Where
+from scoria_sqlite import PrunableSQLiteStore, SQLiteStore
 from scoria_sqlite.store import APPLICATION, OPEN, READ, WRITE
+from tests.support.stores import records_of
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 PRELUDE = """
 import os, sys
+from datetime import UTC, datetime
 from pathlib import Path
 from scoria_core.errors import StoreUnavailable, VersionConflict
-from scoria_core.ports import Record, RunKey
+from scoria_core.ports import IndexRow, Record, RunKey
 from scoria_sqlite import SQLiteStore
-path = Path(sys.argv[1])
+path, noon = Path(sys.argv[1]), datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+row = IndexRow("running", noon)
 def say(text):
     print(text, flush=True)
 def create(store, run_id):
-    store.create(RunKey(run_id, "t", "s"), [Record(1, "d", "b")], due_at=None)
+    key = RunKey(run_id, "t", "s", "a", "r", noon)
+    store.create(key, [Record(1, "d", "b")], row=row)
 def append(store, run_id, version, mark="b"):
     records = [Record(version + 1, "d", mark), Record(version + 2, "d", mark)]
-    store.append(run_id, records, expected_version=version, due_at=None)
+    store.append(run_id, records, expected_version=version, row=row)
+def records_of(store, run_id):
+    return [each for run in store.read([run_id]) for each in run.records]
 """
 """What every child process begins with."""
+
+WALKED: dict[tuple[str, str | None], set[str]] = {
+    ("runs", None): {"SCAN run"},
+    ("runs with any label", None): {"SCAN run USING INDEX labelled"},
+}
+"""What is walked from one end, until there are as many as asked for."""
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -60,20 +74,23 @@ def store(path: Path) -> Iterator[SQLiteStore]:
     store.close()
 
 
-def create(store: SQLiteStore, run_id: str, **more: Any) -> str:
-    """Store a run of one record."""
-    key = RunKey(run_id, **{"tenant_id": "t", "session_id": "s", **more})
-    return store.create(key, [Record(1, "d", "b")], due_at=NOON)
+def create(store: SQLiteStore, run_id: str, idempotency_key: str | None = None) -> str:
+    """Store a run of one record, which is due and has a label."""
+    key = RunKey(run_id, "t", "s", "a", "r", NOON, idempotency_key)
+    row = IndexRow("waiting", NOON, due_at=NOON, labels=("l",))
+    return store.create(key, [Record(1, "d", "b")], row=row)
 
 
 def append(store: SQLiteStore, run_id: str, version: int, mark: str = "b") -> None:
     """Append one record at a version."""
-    store.append(run_id, [Record(version + 1, "d", mark)], expected_version=version, due_at=None)
+    row = IndexRow("running", NOON)
+    store.append(run_id, [Record(version + 1, "d", mark)], expected_version=version, row=row)
 
 
 def runs(store: SQLiteStore) -> list[str]:
     """List all runs."""
-    return list(store.list_runs(tenant_id=None, session_id=None, limit=1_000, before=None))
+    listed = store.list_runs(tenant_id=None, limit=1_000, with_records=False)
+    return [run.key.run_id for run in listed]
 
 
 @contextmanager
@@ -131,7 +148,7 @@ def test_every_acknowledged_write_outlives_a_kill(path: Path) -> None:
         heard = [said(process) for _ in range(50)]
         heard += killed(process)
     with closing(SQLiteStore(path)) as store:
-        found = [record.sequence for record in store.read("r")]
+        found = [record.sequence for record in records_of(store, "r")]
         assert found == list(range(1, len(found) + 1))
         assert len(found) in (int(heard[-1]), int(heard[-1]) + 2)
         append(store, "r", len(found))
@@ -154,7 +171,7 @@ def test_a_kill_in_mid_transaction_stores_nothing_and_holds_nobody_up(path: Path
         assert said(process) == "inserted"
         killed(process)
     with closing(SQLiteStore(path)) as store:
-        assert [record.sequence for record in store.read("r")] == [1]
+        assert [record.sequence for record in records_of(store, "r")] == [1]
         assert list(store.list_due(tenant_id=None, until=NOON, limit=9)) == []
         append(store, "r", 1)
 
@@ -213,7 +230,7 @@ def test_of_processes_that_append_at_one_version_one_succeeds(path: Path) -> Non
             won.append(version)
         except VersionConflict as conflict:
             assert conflict.actual > version, conflict
-        while len(store.read("r")) < version + 2:
+        while len(records_of(store, "r")) < version + 2:
             pass
     say(" ".join(map(str, won)))
     """
@@ -227,7 +244,7 @@ def test_of_processes_that_append_at_one_version_one_succeeds(path: Path) -> Non
             won = {mark: said(process).split() for mark, process in crew.items()}
         winners = {int(version): mark for mark, versions in won.items() for version in versions}
         assert sum(map(len, won.values())) == len(winners) == 50
-        found = [record.body for record in store.read("r")]
+        found = [record.body for record in records_of(store, "r")]
         assert found == ["b", *(winners[at] for at in sorted(winners) for _ in range(2))]
 
 
@@ -250,7 +267,7 @@ def test_threads_share_a_store(store: SQLiteStore) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(work, range(8))) == 25
-    assert len(store.read("shared")) == 26
+    assert len(records_of(store, "shared")) == 26
     assert len(runs(store)) == 201
 
 
@@ -263,7 +280,7 @@ def test_a_store_is_opened_after_a_fork_where_its_parent_has_closed_it(path: Pat
     if os.fork() == 0:
         while not path.with_suffix(".closed").exists():
             pass
-        say(len(store.read("before")))
+        say(len(records_of(store, "before")))
         sys.exit(0)
     store.close()
     path.with_suffix(".closed").touch()
@@ -289,7 +306,7 @@ def test_a_store_outlives_a_fork(path: Path) -> None:
     threading.Thread(target=write).start()
     within.wait()
     if os.fork() == 0:
-        say(len(store.read("before")))
+        say(len(records_of(store, "before")))
         create(store, "child")
         while not path.with_suffix(".closed").exists():
             pass
@@ -318,7 +335,7 @@ def test_a_store_closed_before_a_fork_is_closed_in_both(path: Path) -> None:
     if os.fork():
         os.wait()
     try:
-        store.read("r")
+        records_of(store, "r")
     except StoreUnavailable as error:
         say("is closed" in str(error))
     """
@@ -328,44 +345,106 @@ def test_a_store_closed_before_a_fork_is_closed_in_both(path: Path) -> None:
 
 # --- how it looks things up ----------------------------------------------------------------------
 
-LISTINGS: dict[str, Callable[[SQLiteStore], object]] = {
-    "all runs": lambda store: runs(store),
-    "a tenant's": lambda store: store.list_runs(
-        tenant_id="t", session_id=None, limit=9, before=None
+
+def list_by(fact: Fact, store: SQLiteStore, tenant_id: str | None) -> object:
+    """List runs by a fact."""
+    return store.list_runs(tenant_id=tenant_id, where=Where(fact, "s"), limit=9, before="r")
+
+
+LISTINGS: dict[str, Callable[[SQLiteStore, str | None], object]] = {
+    "runs": lambda store, tenant_id: store.list_runs(tenant_id=tenant_id, limit=9),
+    "older runs": lambda store, tenant_id: store.list_runs(
+        tenant_id=tenant_id, limit=9, before="r"
     ),
-    "a session's": lambda store: store.list_runs(
-        tenant_id=None, session_id="s", limit=9, before=None
+    **{f"runs by {fact}": partial(list_by, fact) for fact in Fact},
+    "runs with a label": lambda store, tenant_id: store.list_labelled(
+        tenant_id=tenant_id, label="l", limit=9
     ),
-    "a session's of a tenant": lambda store: store.list_runs(
-        tenant_id="t", session_id="s", limit=9, before="r"
+    "more runs with a label": lambda store, tenant_id: store.list_labelled(
+        tenant_id=tenant_id, label="l", limit=9, start=(NOON, "r")
     ),
-    "all that is due": lambda store: store.list_due(tenant_id=None, until=NOON, limit=9),
-    "what is due of a tenant": lambda store: store.list_due(tenant_id="t", until=NOON, limit=9),
-    "a run": lambda store: store.read("r"),
-    "a key": lambda store: create(store, "r", idempotency_key="k"),
-    "a version": lambda store: append(store, "r", 1),
+    "runs with any label": lambda store, tenant_id: store.list_labelled(
+        tenant_id=tenant_id, label=None, limit=9
+    ),
+    "more runs with any label": lambda store, tenant_id: store.list_labelled(
+        tenant_id=tenant_id, label=None, limit=9, start=(NOON, "r"), with_records=False
+    ),
+    "runs that are due": lambda store, tenant_id: store.list_due(
+        tenant_id=tenant_id, until=NOON, limit=9
+    ),
+    "a number of runs": lambda store, tenant_id: store.count_runs(
+        tenant_id=tenant_id, statuses=["running"], limit=9
+    ),
+    "some runs": lambda store, _: store.read(["r", "s"]),
+    "a key": lambda store, _: create(store, "r", idempotency_key="k"),
+    "a version": lambda store, _: append(store, "r", 1),
+    "a version to remove": lambda store, _: store.prune({"r": 1}),  # type: ignore[attr-defined]
 }
 
 
+@pytest.mark.parametrize("tenant_id", ["t", None])
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_nothing_is_found_by_looking_at_all_of_it(store: SQLiteStore, listing: str) -> None:
+def test_nothing_is_found_by_looking_at_all_of_it(
+    path: Path, listing: str, tenant_id: str | None
+) -> None:
     """Every statement is answered from an index and in its order, however many runs there are."""
-    create(store, "r", idempotency_key="k")
-    runs(store)
+    with closing(PrunableSQLiteStore(path)) as store:
+        create(store, "r", idempotency_key="k")
+        runs(store)
+        asked: list[str] = []
+        for begin in (READ, WRITE):
+            OPEN[store, begin].set_trace_callback(asked.append)
+        LISTINGS[listing](store, tenant_id)
+        connection = OPEN[store, READ]
+        connection.set_trace_callback(None)
+        looked_up = [each for each in asked if each.startswith(("SELECT", "UPDATE", "DELETE"))]
+        assert looked_up
+        for statement in looked_up:
+            steps = [each[3] for each in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            assert any(each.startswith("SEARCH") for each in steps)
+            walks = ("SCAN run", "SCAN record", "SCAN label", "USE TEMP B-TREE")
+            walked = {each for each in steps if each.startswith(walks)}
+            assert walked <= WALKED.get((listing, tenant_id), set())
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def labelled(store: SQLiteStore, label: str | None = None) -> list[str]:
+    """List the runs with a label."""
+    listed = store.list_labelled(tenant_id=None, label=label, limit=9, with_records=False)
+    return [run.key.run_id for run in listed]
+
+
+def test_labels_are_written_where_there_are_any(store: SQLiteStore) -> None:
+    """A run without labels costs no statement for them, before, during or after."""
+    create(store, "r")
     asked: list[str] = []
-    for begin in (READ, WRITE):
-        OPEN[store, begin].set_trace_callback(asked.append)
-    LISTINGS[listing](store)
-    connection = OPEN[store, READ]
-    connection.set_trace_callback(None)
-    looked_up = [each for each in asked if each.startswith(("SELECT", "UPDATE"))]
-    assert looked_up
-    for statement in looked_up:
-        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
-        # Without a filter the table is walked from the end of its key, and the limit ends the walk.
-        ordered = "SCAN run" if listing == "all runs" else "SEARCH"
-        assert ordered in plan
-        assert "TEMP B-TREE" not in plan
+    OPEN[store, WRITE].set_trace_callback(asked.append)
+    append(store, "r", 1)
+    assert sum("label WHERE run_id" in each for each in asked) == 1
+    assert labelled(store) == []
+    asked.clear()
+    append(store, "r", 2)
+    assert [each.split()[0] for each in asked] == ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
+
+
+def test_a_run_has_the_labels_of_its_latest_write(store: SQLiteStore) -> None:
+    """Those before are gone, and a renewal keeps them."""
+    create(store, "r")
+    row = IndexRow("waiting", NOON, labels=("b", "a"))
+    store.append("r", [Record(2, "d", "b")], expected_version=1, row=row)
+    store.append("r", [], expected_version=2, row=attrs.evolve(row, due_at=NOON))
+    assert [labelled(store, each) for each in ("l", "a", "b")] == [[], ["r"], ["r"]]
+    assert store.read(["r"])[0].row == attrs.evolve(row, due_at=NOON)
+
+
+def test_a_long_journal_is_stored_at_once(store: SQLiteStore) -> None:
+    """A statement has so many parameters and no more; a transaction has as many as it needs."""
+    create(store, "r")
+    many = [Record(number, "d", "b") for number in range(2, 20_000)]
+    store.append("r", many, expected_version=1, row=IndexRow("running", NOON))
+    assert records_of(store, "r")[1:] == many
 
 
 # --- checked -------------------------------------------------------------------------------------
@@ -436,7 +515,7 @@ def test_a_damaged_file_is_corrupt(store: SQLiteStore, path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     with pytest.raises(StoreCorrupt), closing(SQLiteStore(path)) as damaged:
-        damaged.read("001")
+        damaged.read(["001"])
 
 
 def test_a_locked_file_is_unavailable(
@@ -449,7 +528,7 @@ def test_a_locked_file_is_unavailable(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
             append(hasty, "r", 1)
-        assert len(hasty.read("r")) == 1
+        assert len(records_of(hasty, "r")) == 1
         other.rollback()
         append(hasty, "r", 1)
 
@@ -498,7 +577,7 @@ def test_a_write_protected_file_is_read_and_not_written() -> None:
     if os.getuid() == 0:
         os.setuid(65534)  # nothing is protected from root
     store = SQLiteStore(path)
-    say(len(store.read("r")))
+    say(len(records_of(store, "r")))
     try:
         append(store, "r", 1)
     except StoreUnavailable as error:

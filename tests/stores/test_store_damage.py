@@ -1,10 +1,11 @@
 """Whatever stands in a column of a store: only what it says of one run is doubted."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from scoria_core import Identity, Scoria, StepSpec
 from scoria_core.errors import RunNotFound, StoreCorrupt, StoreUnavailable, VersionConflict
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_duckdb.journal_file import JournalFile
 from scoria_memory import MemoryStore
 from scoria_worker import Worker
@@ -40,15 +42,26 @@ VALUES = {
     "deep JSON": f"'{'[' * 50_000}'",
 }
 SQLITE = {
-    "run": ("run_id", "tenant_id", "session_id", "idempotency_key", "version", "due_at"),
+    "run": (
+        "run_id",
+        "tenant_id",
+        "session_id",
+        "actor_id",
+        "root_role_id",
+        "created_at",
+        "idempotency_key",
+        "status",
+        "since",
+        "due_at",
+        "labels",
+        "has_ended",
+        "version",
+    ),
     "record": ("run_id", "sequence", "digest", "body"),
+    "label": ("run_id", "label", "tenant_id", "since"),
 }
-UNTYPED = {
-    "run": "run_id PRIMARY KEY, tenant_id, session_id, idempotency_key, version, due_at, "
-    "UNIQUE (tenant_id, idempotency_key)",
-    "record": "run_id, sequence, digest, body, PRIMARY KEY (run_id, sequence)",
-}
-"""The tables as SQLite would have them without types."""
+TOLD = (sqlite3.IntegrityError, sqlite3.OperationalError)
+KEYS = {"run": "run_id", "record": "run_id, sequence", "label": "run_id, label"}
 
 
 @pytest.fixture(autouse=True)
@@ -76,17 +89,21 @@ def make(path: Path, scheme: str) -> tuple[str, str]:
 def make_untyped(connection: sqlite3.Connection, table: str) -> None:
     """Make a table anew without types, with the rows that it has."""
     connection.execute(f"ALTER TABLE {table} RENAME TO typed")
-    connection.execute(f"CREATE TABLE {table} ({UNTYPED[table]})")
+    columns = ", ".join(SQLITE[table])
+    connection.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY ({KEYS[table]}))")
     connection.execute(f"INSERT INTO {table} SELECT * FROM typed")  # noqa: S608
     connection.execute("DROP TABLE typed")
 
 
-def tried(call: Callable[[], object]) -> object:
+def tried(call: Callable[[], Any]) -> Any:
     """Return what a call returns, or its refusal; anything else that it raises ends the test."""
     try:
         return call()
     except (StoreCorrupt, StoreUnavailable, RunNotFound, VersionConflict) as error:
         return error
+
+
+run_id_of = attrgetter("key.run_id")
 
 
 def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
@@ -98,28 +115,25 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
     seen: list[object] = []
     with closing(store):
         now = datetime.now(UTC)
+        row = IndexRow("running", now, due_at=now)
         for run_id in (damaged, "no such run"):
             seen += [
-                tried(partial(store.read, run_id)),
-                tried(partial(store.head, run_id)),
-                tried(partial(store.append, run_id, (), expected_version=2, due_at=now)),
-                tried(
-                    partial(
-                        store.list_runs, tenant_id=None, session_id=None, limit=9, before=run_id
-                    )
-                ),
+                tried(partial(store.read, [run_id])),
+                tried(partial(store.append, run_id, (), expected_version=2, row=row)),
+                tried(partial(store.list_runs, tenant_id=None, limit=9, before=run_id)),
+                tried(partial(store.list_labelled, tenant_id=None, label=None, limit=9)),
             ]
         for tenant_id in (None, "acme"):
             for fair in (False, True):
                 due = store.list_due(tenant_id=tenant_id, until=LONG, limit=9, fair=fair)
                 assert whole in due
                 assert all(isinstance(each, str) for each in due)
-            for session_id in (None, "session-1"):
-                listed = store.list_runs(
-                    tenant_id=tenant_id, session_id=session_id, limit=9, before=None
-                )
-                assert whole in listed
-                assert all(isinstance(each, str) for each in listed)
+            counted = store.count_runs(tenant_id=tenant_id, statuses=["running"], limit=9)
+            assert counted["running"] in (1, 2)
+            for where in (None, Where(Fact.SESSION, "session-1"), Where(Fact.STATUS, "running")):
+                listed = tried(partial(store.list_runs, tenant_id=tenant_id, where=where, limit=9))
+                seen.append(listed)
+                assert isinstance(listed, StoreCorrupt) or whole in map(run_id_of, listed)
         scoria = Scoria(store, handlers={"work": lambda *_: {"done": True}})
         assert scoria.get_run(whole).status == "running"
         calls: list[Callable[[], object]] = [
@@ -148,7 +162,8 @@ def use_all(path: Path, scheme: str, damaged: str, whole: str) -> list[object]:
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "untyped"])
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize(
-    ("table", "column"), [(table, each) for table, columns in SQLITE.items() for each in columns]
+    ("table", "column"),
+    [(table, each) for table in ("run", "record") for each in SQLITE[table]],
 )
 def test_whatever_is_in_a_column_of_sqlite(
     table: str,
@@ -164,16 +179,36 @@ def test_whatever_is_in_a_column_of_sqlite(
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         if not typed:
             # As a file would be that others made: the check of the tables is not the last line.
-            monkeypatch.setattr("scoria_sqlite.store.FACTS", "SELECT 96473626, 1, 9, 2")
+            monkeypatch.setattr("scoria_sqlite.store.FACTS", "SELECT 96473626, 1, 9, 3")
             make_untyped(connection, table)
         where = " AND sequence = 2" if table == "record" else ""
         change = f"UPDATE {table} SET {column} = {VALUES[value]} WHERE run_id = ?{where}"  # noqa: S608
         try:
             connection.execute(change, (damaged,))
-        except (sqlite3.IntegrityError, sqlite3.OperationalError):
+        except TOLD:
             assert typed
     refused = use_all(path, "sqlite", damaged, whole)
     assert all(damaged in str(each) or column == "run_id" for each in refused)
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("column", SQLITE["label"])
+def test_whatever_is_in_the_labels_of_sqlite(column: str, value: str, tmp_path: Path) -> None:
+    """A label that is lost is not found, and nothing else is; the next write puts it right."""
+    path = tmp_path / "runs"
+    row = IndexRow("waiting", LONG, labels=("l",))
+    with closing(STORES["sqlite"](path)) as store:
+        for run_id in ("damaged", "whole"):
+            key = RunKey(run_id, "acme", "session-1", "user-1", "executor", LONG)
+            store.create(key, [Record(1, "d", "b")], row=row)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection, suppress(*TOLD):
+        change = f"UPDATE label SET {column} = {VALUES[value]} WHERE run_id = 'damaged'"  # noqa: S608
+        connection.execute(change)
+    with closing(STORES["sqlite"](path)) as store:
+        listed = partial(store.list_labelled, tenant_id="acme", label="l", limit=9)
+        assert "whole" in map(run_id_of, listed())
+        store.append("damaged", [Record(2, "d", "b")], expected_version=1, row=row)
+        assert list(map(run_id_of, listed())) == ["damaged", "whole"]
 
 
 def test_tables_that_others_made_are_refused(tmp_path: Path) -> None:
@@ -216,7 +251,26 @@ def test_a_version_that_the_journal_does_not_have_is_told(version: int, tmp_path
         assert scoria.cancel_run(whole).status == "cancelled"
 
 
-DUCKDB = ("run_id", "due_at", "records", "tenant_id", "session_id", "idempotency_key")
+WITHOUT_INDEXES = "DROP VIEW scoria_record;" + "".join(
+    f"DROP INDEX scoria_journal_{each};" for each in ("run", "session", "key")
+)
+DUCKDB = (
+    "run_id",
+    "created_at",
+    "version",
+    "records",
+    "status",
+    "final_status",
+    "has_ended",
+    "since",
+    "due_at",
+    "labels",
+    "tenant_id",
+    "session_id",
+    "actor_id",
+    "root_role_id",
+    "idempotency_key",
+)
 
 
 @pytest.mark.parametrize("value", [each for each in VALUES if "UTF-8" not in each])
@@ -249,18 +303,14 @@ def test_whatever_is_in_a_column_of_duckdb(column: str, value: str, tmp_path: Pa
         "ALTER TABLE scoria_schema ALTER version TYPE VARCHAR",
         "DROP VIEW scoria_record; DROP TABLE scoria_journal",
         *(
-            "DROP VIEW scoria_record; DROP INDEX scoria_journal_run; "
-            "DROP INDEX scoria_journal_session; DROP INDEX scoria_journal_key; "
-            f"ALTER TABLE scoria_journal ALTER {column} TYPE {type_}"
+            f"{WITHOUT_INDEXES} ALTER TABLE scoria_journal ALTER {column} TYPE {type_}"
             for column, type_ in (
                 ("due_at", "VARCHAR"),
                 ("records", "BLOB USING encode(records)"),
                 ("run_id", "BLOB"),
             )
         ),
-        "DROP VIEW scoria_record; DROP INDEX scoria_journal_key; "
-        "DROP INDEX scoria_journal_run; DROP INDEX scoria_journal_session; "
-        "ALTER TABLE scoria_journal DROP idempotency_key",
+        f"{WITHOUT_INDEXES} ALTER TABLE scoria_journal DROP idempotency_key",
     ],
 )
 def test_tables_of_duckdb_that_were_changed_are_refused(change: str, tmp_path: Path) -> None:
@@ -280,12 +330,15 @@ class Damaging(MemoryStore):
     damaged = ""
     change: dict[str, Any] = {}
 
-    def read(self, run_id: str) -> Any:
-        """Return the records of a run, the second changed where it is the damaged one."""
-        records = list(super().read(run_id))
-        if run_id == self.damaged:
-            records[1] = attrs.evolve(records[1], **self.change)
-        return records
+    def read(self, run_ids: Sequence[str]) -> Any:
+        """Return the runs, the second record changed of the damaged one."""
+        return [self._damage(each) for each in super().read(run_ids)]
+
+    def _damage(self, run: StoredRun) -> StoredRun:
+        if run.key.run_id != self.damaged:
+            return run
+        first, second, *others = run.records
+        return attrs.evolve(run, records=(first, attrs.evolve(second, **self.change), *others))
 
 
 @pytest.mark.parametrize("field", ["sequence", "digest", "body"])

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from scoria_conformance.stored_runs import index_row, run_ids, run_key
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable, UnknownHandler, VersionConflict
-from scoria_core.ports import Capability, Record, RunKey, RunStore
+from scoria_core.ports import Capability, Fact, Record, RunKey, RunStore, Where
 from scoria_core.stores import open_store
 from scoria_memory import MemoryStore
+from tests.support.stores import records_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,15 +27,25 @@ def records(first: int, last: int, mark: str = "") -> list[Record]:
 
 def create(store: RunStore, run_id: str, **more: Any) -> str:
     """Store a run of one record."""
-    facts = {"tenant_id": "t", "session_id": "s", "idempotency_key": None, **more}
-    due_at = facts.pop("due_at", None)
-    return store.create(RunKey(run_id, **facts), records(1, 1, run_id), due_at=due_at)
+    row = more.pop("row", None) or index_row(more.pop("due_at", None))
+    return store.create(key(run_id, **more), records(1, 1, run_id), row=row)
 
 
-def runs(store: RunStore, **more: Any) -> list[str]:
-    """List runs, by default all."""
-    asked = {"tenant_id": None, "session_id": None, "limit": 100, "before": None, **more}
-    return list(store.list_runs(**asked))
+def key(run_id: str, **more: Any) -> RunKey:
+    """Return a key as short as can be."""
+    return run_key(run_id, **{"tenant_id": "t", "session_id": "s", **more})
+
+
+def runs(store: RunStore, tenant_id: str | None = None, **more: Any) -> list[str]:
+    """List runs, by default all; a fact that is given is what they are listed by."""
+    found = {fact: more.pop(fact) for fact in list(more) if fact in list(Fact)}
+    where = next((Where(Fact(fact), value) for fact, value in found.items()), None)
+    return run_ids(store.list_runs(tenant_id=tenant_id, where=where, **{"limit": 100, **more}))
+
+
+def labelled(store: RunStore, label: str | None = None, **more: Any) -> list[str]:
+    """List runs by a label, by default all that have any."""
+    return run_ids(store.list_labelled(label=label, **{"tenant_id": None, "limit": 100, **more}))
 
 
 def due(store: RunStore, **more: Any) -> list[str]:
@@ -60,7 +72,7 @@ def test_a_file_is_found_by_its_scheme(
     monkeypatch.chdir(tmp_path)
     for url in (f"{scheme}:///one.db", f"{scheme}:///{tmp_path / 'two.db'}"):
         with Scoria.open(url) as scoria:
-            assert scoria.list_runs() == []
+            assert not scoria.list_runs()
     assert {path.name for path in tmp_path.iterdir()} >= {"one.db", "two.db"}
 
 
@@ -170,72 +182,73 @@ def test_records_come_back_as_they_were_stored(store: RunStore) -> None:
     """Texts are opaque and come back character by character, in the order of their numbers."""
     texts = ["", "{}", "ü🌋\u2028\U0010ffff", "'\"\\;--", "\x01\r\n\t ", "x" * 300_000]
     stored = [Record(at, f"d'{at}", text) for at, text in enumerate(texts, 1)]
-    assert store.create(RunKey("r ü'", "t'", "s;", "k🌋"), stored[:2], due_at=None) == "r ü'"
-    store.append("r ü'", stored[2:], expected_version=2, due_at=None)
-    assert list(store.read("r ü'")) == stored
+    named = key("r ü'", tenant_id="t'", session_id="s;", idempotency_key="k🌋")
+    assert store.create(named, stored[:2], row=index_row()) == "r ü'"
+    store.append("r ü'", stored[2:], expected_version=2, row=index_row())
+    assert records_of(store, "r ü'") == stored
     assert runs(store, tenant_id="t'", session_id="s;") == ["r ü'"]
 
 
 def test_an_unknown_run_has_no_records(store: RunStore) -> None:
     """Reading what is not there is no error of the store."""
-    assert list(store.read("nobody")) == []
+    assert records_of(store, "nobody") == []
     create(store, "r")
-    assert list(store.read("nobody")) == []
-    assert list(store.read("R")) == []
+    assert records_of(store, "nobody") == []
+    assert records_of(store, "R") == []
 
 
 def test_a_run_is_created_once(store: RunStore) -> None:
     """A second run of one id is refused with the version it has, and changes nothing."""
     create(store, "r")
-    store.append("r", records(2, 3), expected_version=1, due_at=None)
-    before = list(store.read("r"))
+    store.append("r", records(2, 3), expected_version=1, row=index_row())
+    before = records_of(store, "r")
     with pytest.raises(VersionConflict) as conflict:
-        create(store, "r", tenant_id="other", session_id="other", due_at=NOW)
+        create(store, "r", tenant_id="other", session_id="other", row=index_row(NOW))
     assert (conflict.value.run_id, conflict.value.expected, conflict.value.actual) == ("r", 0, 3)
-    assert list(store.read("r")) == before
+    assert records_of(store, "r") == before
     assert (runs(store, tenant_id="other"), due(store)) == ([], [])
 
 
 @pytest.mark.parametrize("expected", [0, 1, 2, 4, 5, 99, -1])
 def test_an_append_at_another_version_stores_nothing(store: RunStore, expected: int) -> None:
     """Too low or too high, none of the records is stored and the due time stays."""
-    create(store, "r", due_at=NOW)
-    store.append("r", records(2, 3), expected_version=1, due_at=NOW)
-    before = list(store.read("r"))
+    create(store, "r", row=index_row(NOW))
+    store.append("r", records(2, 3), expected_version=1, row=index_row(NOW))
+    before = records_of(store, "r")
     with pytest.raises(VersionConflict) as conflict:
         store.append(
-            "r", records(expected + 1, expected + 3), expected_version=expected, due_at=None
+            "r", records(expected + 1, expected + 3), expected_version=expected, row=index_row()
         )
     assert (conflict.value.expected, conflict.value.actual) == (expected, 3)
-    assert list(store.read("r")) == before
+    assert records_of(store, "r") == before
     assert due(store) == ["r"]
-    store.append("r", records(4, 4), expected_version=3, due_at=None)
-    assert len(store.read("r")) == 4
+    store.append("r", records(4, 4), expected_version=3, row=index_row())
+    assert len(records_of(store, "r")) == 4
 
 
 @pytest.mark.parametrize("expected", [0, 1])
 def test_an_unknown_run_cannot_be_appended_to(store: RunStore, expected: int) -> None:
     """A run begins with `create`; an append does not make one."""
     with pytest.raises(VersionConflict) as conflict:
-        store.append("nobody", records(1, 2), expected_version=expected, due_at=NOW)
+        store.append("nobody", records(1, 2), expected_version=expected, row=index_row(NOW))
     assert (conflict.value.expected, conflict.value.actual) == (expected, 0)
-    assert (list(store.read("nobody")), runs(store), due(store)) == ([], [], [])
+    assert (records_of(store, "nobody"), runs(store), due(store)) == ([], [], [])
 
 
 def test_what_a_caller_holds_is_not_what_is_stored(store: RunStore) -> None:
     """Changing a list that was passed in or handed out changes nothing that is stored."""
     given = records(1, 2)
-    store.create(RunKey("r", "t", "s"), given, due_at=NOW)
+    store.create(key("r"), given, row=index_row(NOW))
     more = records(3, 3)
-    store.append("r", more, expected_version=2, due_at=NOW)
+    store.append("r", more, expected_version=2, row=index_row(NOW))
     given.clear()
     more.clear()
     for listing in (
-        store.read("r"),
-        store.list_runs(tenant_id=None, session_id=None, limit=5, before=None),
+        store.read(["r"]),
+        store.list_runs(tenant_id=None, limit=5),
     ):
         emptied(listing)
-    assert list(store.read("r")) == records(1, 3)
+    assert records_of(store, "r") == records(1, 3)
     assert runs(store) == due(store) == ["r"]
 
 
@@ -274,11 +287,80 @@ def test_listings_are_filtered(store: RunStore) -> None:
     assert runs(store, tenant_id="") == runs(store, session_id="") == []
 
 
+@pytest.mark.parametrize("fact", Fact)
+def test_runs_are_listed_by_each_fact(store: RunStore, fact: Fact) -> None:
+    """By its exact value, and within a tenant."""
+    for run_id, value in (("1", "x"), ("2", "X"), ("3", "x"), ("4", "x ")):
+        facts: dict[str, Any] = {fact: value}
+        if fact == Fact.STATUS:
+            facts = {"row": index_row(status=value)}
+        create(store, run_id, tenant_id="a" if run_id == "1" else "b", **facts)
+    assert runs(store, **{fact: "x"}) == ["3", "1"]
+    assert runs(store, "b", **{fact: "x"}) == ["3"]
+    assert runs(store, before="3", limit=1, **{fact: "x"}) == ["1"]
+    assert runs(store, **{fact: "y"}) == []
+
+
+def test_runs_are_listed_by_label(store: RunStore) -> None:
+    """Longest so first, ties by id; a page begins at a place, and with it."""
+    moment = timedelta(microseconds=1)
+    for run_id, later, labels in (
+        ("5", 0, ("x",)),
+        ("1", 0, ("x", "y")),
+        ("4", -1, ("y",)),
+        ("2", 1, ("x",)),
+        ("3", -1, ()),
+    ):
+        row = index_row(since=NOW + later * moment, labels=labels)
+        create(store, run_id, tenant_id="t" if run_id != "5" else "other", row=row)
+    assert labelled(store) == ["4", "1", "5", "2"]
+    assert labelled(store, "x") == ["1", "5", "2"]
+    assert labelled(store, "x", tenant_id="t") == ["1", "2"]
+    assert labelled(store, start=(NOW, "2")) == ["5", "2"]
+    assert labelled(store, "x", start=(NOW, "5"), limit=1) == ["5"]
+    assert labelled(store, "X") == []
+
+
+def test_the_latest_write_says_where_a_run_stands(store: RunStore) -> None:
+    """The whole row comes back with the run, and what it was before lists nothing any more."""
+    rows = [
+        index_row(NOW, status="running", since=NOW),
+        index_row(None, status="waiting", since=NOW, labels=("tool:x", "ü 🌋")),
+        index_row(NOW, status="waiting", since=NOW + timedelta(days=1), labels=("tool:y",)),
+        index_row(None, status="done", since=NOW - timedelta(days=40_000), has_ended=True),
+    ]
+    create(store, "r", row=rows[0])
+    for version, row in enumerate(rows, 1):
+        if version > 1:
+            store.append("r", records(version, version), expected_version=version - 1, row=row)
+        (run,) = store.read(["r"])
+        assert (run.row, run.version, len(run.records)) == (row, version, version)
+        assert list(store.list_runs(tenant_id=None, limit=9)) == [run]
+        statuses = {each.status for each in rows}
+        listed = {each: len(runs(store, status=each)) for each in statuses}
+        counted = store.count_runs(tenant_id="t", statuses=sorted(statuses), limit=9)
+        assert counted == listed == {each: int(each == row.status) for each in statuses}
+        for label in ("tool:x", "tool:y", "ü 🌋"):
+            assert labelled(store, label) == ["r"] * (label in row.labels)
+        assert due(store) == ["r"] * (row.due_at is not None)
+
+
+def test_runs_are_counted_up_to_a_limit(store: RunStore) -> None:
+    """Each status that is asked for, and none that is not."""
+    for run_id in "12345":
+        status = "a" if run_id != "5" else "b"
+        create(store, run_id, row=index_row(status=status), tenant_id=run_id)
+    asked: dict[str, Any] = {"tenant_id": None, "statuses": ["a", "c"]}
+    assert store.count_runs(limit=3, **asked) == {"a": 3, "c": 0}
+    assert store.count_runs(limit=9, **asked) == {"a": 4, "c": 0}
+    assert store.count_runs(limit=9, tenant_id="5", statuses=["a", "b"]) == {"a": 0, "b": 1}
+
+
 def test_runs_are_due_in_order(store: RunStore) -> None:
     """The longest due comes first, ties by id; what is due later or never is left out."""
     moment = timedelta(microseconds=1)
-    create(store, "5", due_at=NOW)
-    create(store, "1", due_at=NOW)
+    create(store, "5", row=index_row(NOW))
+    create(store, "1", row=index_row(NOW))
     create(store, "4", due_at=NOW - moment, tenant_id="other")
     create(store, "2", due_at=NOW + moment)
     create(store, "3")
@@ -297,7 +379,7 @@ def test_the_latest_write_says_when_a_run_is_due(store: RunStore) -> None:
     create(store, "r")
     for version, due_at in enumerate([NOW, None, NOW + timedelta(days=1), NOW], 1):
         store.append(
-            "r", records(version + 1, version + 1), expected_version=version, due_at=due_at
+            "r", records(version + 1, version + 1), expected_version=version, row=index_row(due_at)
         )
         assert due(store) == (["r"] if due_at == NOW else [])
 
@@ -313,14 +395,14 @@ def test_a_due_time_is_an_instant(store: RunStore) -> None:
 def test_an_idempotency_key_returns_its_owner(store: RunStore) -> None:
     """A key that a tenant has used returns the run that has it, and stores nothing."""
     assert create(store, "1", idempotency_key="k") == "1"
-    assert create(store, "2", idempotency_key="k", session_id="other", due_at=NOW) == "1"
+    assert create(store, "2", idempotency_key="k", session_id="other", row=index_row(NOW)) == "1"
     assert create(store, "1", idempotency_key="k") == "1"
-    assert (runs(store), list(store.read("2")), due(store)) == (["1"], [], [])
+    assert (runs(store), records_of(store, "2"), due(store)) == (["1"], [], [])
     assert create(store, "3", idempotency_key="k", tenant_id="other") == "3"
     assert create(store, "4", idempotency_key="K") == "4"
     assert create(store, "5") == "5"
     assert create(store, "6") == "6"
-    assert list(store.read("1")) == records(1, 1, "1")
+    assert records_of(store, "1") == records(1, 1, "1")
 
 
 def test_a_closed_store_says_so(store: RunStore) -> None:
@@ -330,9 +412,11 @@ def test_a_closed_store_says_so(store: RunStore) -> None:
     store.close()
     calls: list[Callable[[], object]] = [
         lambda: create(store, "q"),
-        lambda: store.append("r", records(2, 2), expected_version=1, due_at=None),
-        lambda: store.read("r"),
+        lambda: store.append("r", records(2, 2), expected_version=1, row=index_row()),
+        lambda: store.read(["r"]),
         lambda: runs(store),
+        lambda: labelled(store),
+        lambda: store.count_runs(tenant_id=None, statuses=["running"], limit=1),
         lambda: due(store),
     ]
     for call in calls:

@@ -1,6 +1,7 @@
 """What an author learns of a failure: where to begin, the calls that led to it, its causes."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from scoria_conformance.catalogue import TAGS, catalogue
 from scoria_conformance.explaining import CAUSES, CROWDED, LAYERS, alike, causes, first
 from scoria_conformance.observed import MOST_TOLD, Ledger, PortBroken, observed_by
 from scoria_conformance.report import Document, write
-from scoria_conformance.stored_runs import NOON, numbered, record
-from scoria_core.ports import RunKey
+from scoria_conformance.stored_runs import NOON, index_row, numbered, record, run_key
+from scoria_core.ports import Fact, Where
 from scoria_memory import MemoryStore
 
 CUTS = """
@@ -68,18 +69,26 @@ def test_calls_are_told_with_whole_ids_filter_and_limit(tmp_path: Path) -> None:
     """Those that changed something, and the last that read."""
     ledger = Ledger()
     store = observed_by(ledger, lambda _: MemoryStore())(tmp_path)
-    store.create(RunKey(numbered(1), "acme", "chat", "order-7"), [record(1)], due_at=NOON)
+    key = run_key(numbered(1), tenant_id="acme", session_id="chat", idempotency_key="order-7")
+    store.create(key, [record(1)], row=index_row(NOON, labels=("tool:send",)))
     for number in range(1000):
-        store.list_runs(tenant_id="acme", session_id=None, limit=number, before=numbered(9))
+        where = Where(Fact.SESSION, "chat")
+        store.list_runs(tenant_id="acme", where=where, limit=number, before=numbered(9))
     _, created, *reads = ledger.told()
-    assert created == (
-        f"create(RunKey('{numbered(1)}', 'acme', 'chat', key 'order-7'), [Record(1, '{{}} 1')], "
-        f"due_at=2026-01-05T12:00:00+00:00) -> '{numbered(1)}'"
+    row = (
+        "IndexRow(status='running', since=2026-01-05T12:00:00+00:00, "
+        "due_at=2026-01-05T12:00:00+00:00, labels=['tool:send'], has_ended=False)"
     )
-    asked = f"tenant_id='acme', session_id=None, limit=999, before='{numbered(9)}'"
-    assert reads[-1] == f"list_runs({asked}) -> ['{numbered(1)}']"
+    told = (
+        f"RunKey(run_id='{numbered(1)}', tenant_id='acme', session_id='chat', actor_id='user-1', "
+        "root_role_id='executor', created_at=2026-01-05T12:00:00+00:00, idempotency_key='order-7')"
+    )
+    assert created == f"create({told}, [Record(1, '{{}} 1')], row={row}) -> '{numbered(1)}'"
+    asked = f"tenant_id='acme', where=session_id 'chat', limit=999, before='{numbered(9)}'"
+    listed = f"StoredRun({told}, {row}, version 1, [Record(1, '{{}} 1')])"
+    assert reads[-1] == f"list_runs({asked}) -> [{listed}]"
     for number in range(2, 100):
-        store.create(RunKey(numbered(number), "acme", "chat"), [record(1)], due_at=NOON)
+        store.create(run_key(numbered(number)), [record(1)], row=index_row(NOON))
     assert len(ledger.told()) == MOST_TOLD + 1
     assert any("more calls" in call for call in ledger.told())
 
@@ -92,17 +101,17 @@ def test_a_call_that_raised_says_what(tmp_path: Path) -> None:
             raise ValueError("no words")
 
     class Raises(MemoryStore):
-        def read(self, run_id: str) -> Any:
-            raise Mute if run_id == "mute" else LookupError("two\nlines \x1b[2K")
+        def read(self, run_ids: Sequence[str]) -> Any:
+            raise Mute if run_ids == ["mute"] else LookupError("two\nlines \x1b[2K")
 
     ledger = Ledger()
     store = observed_by(ledger, lambda _: Raises())(tmp_path)
     for run_id, kind in (("a", LookupError), ("mute", Mute)):
         with pytest.raises(kind):
-            store.read(run_id)
+            store.read([run_id])
     assert ledger.told()[1:] == (
-        "read('a') raised LookupError: two\\u000alines \\u001b[2K",
-        "read('mute') raised Mute: <it does not say>",
+        "read(['a']) raised LookupError: two\\u000alines \\u001b[2K",
+        "read(['mute']) raised Mute: <it does not say>",
     )
 
 
@@ -110,13 +119,13 @@ def test_what_broke_the_port_is_kept(tmp_path: Path) -> None:
     """A step that swallows it does not save its scenario."""
 
     class Lies(MemoryStore):
-        def read(self, run_id: str) -> Any:
-            return (each for each in super().read(run_id))
+        def read(self, run_ids: Sequence[str]) -> Any:
+            return (each for each in super().read(run_ids))
 
     ledger = Ledger()
     store = observed_by(ledger, lambda _: Lies())(tmp_path)
     with pytest.raises(PortBroken, match=r"builtins\.generator, and neither a list nor a tuple"):
-        store.read("a")
+        store.read(["a"])
     assert len(ledger.broken) == 1
 
 

@@ -10,16 +10,22 @@ import pytest
 
 from scoria_conformance.linearizability import Operation, Sequential, explained, performed
 from scoria_conformance.sequential import NO_RUN, QUEUED, decided, stored
+from scoria_conformance.stored_runs import NOON, after, index_row
 
-CREATE = ("create", "a", False)
-APPEND_B = ("append", 1, "b", False)
-APPEND_C = ("append", 1, "c", False)
+NEW = index_row(labels=("new",))
+DUE = index_row(NOON, labels=("new", "due"))
+THEN = index_row(since=after(1), labels=("then",))
+CREATE = ("create", "a", NEW)
+APPEND_B = ("append", 1, "b", THEN)
+APPEND_C = ("append", 1, "c", THEN)
 READ = ("read",)
+A, AB, AC = (("a",), NEW), (("a", "b"), THEN), (("a", "c"), THEN)
+"""What a read is answered before an append, and after it."""
 CLAIM, ASK, RESUME = ("claim",), ("ask",), ("resume",)
 APPROVE, REJECT = ("approve", 1), ("reject", 1)
 
 
-def after(*operations: tuple[Hashable, Hashable], start: float = 0) -> list[Operation]:
+def one_by_one(*operations: tuple[Hashable, Hashable], start: float = 0) -> list[Operation]:
     """Return operations of which each is called after the one before has returned."""
     return [
         Operation(asked, answered, start + 2 * place, start + 2 * place + 1)
@@ -40,78 +46,87 @@ def pending(asked: Hashable, called: float = 100) -> Operation:
     return Operation(asked, called=called)
 
 
-WAITING = after((CLAIM, "claimed"), (ASK, "asked"))
-CREATED = after((CREATE, "stored"))
+WAITING = one_by_one((CLAIM, "claimed"), (ASK, "asked"))
+CREATED = one_by_one((CREATE, "stored"))
 REFUSED = "ApprovalNotPending"
 
 GOOD_OF_A_STORE = {
     "nothing": [],
-    "one after another": after((CREATE, "stored"), (APPEND_B, "stored"), (READ, ("a", "b"))),
+    "one after another": one_by_one((CREATE, "stored"), (APPEND_B, "stored"), (READ, AB)),
     "a read at once with a write sees it": [
         *CREATED,
-        *at_once((READ, ("a", "b")), (APPEND_B, "stored")),
+        *at_once((READ, AB), (APPEND_B, "stored")),
     ],
     "a read at once with a write does not see it": [
         *CREATED,
-        *at_once((READ, ("a",)), (APPEND_B, "stored")),
+        *at_once((READ, A), (APPEND_B, "stored")),
     ],
     "one of two at one version wins": [
         *CREATED,
         *at_once((APPEND_B, "VersionConflict"), (APPEND_C, "stored")),
-        *after((READ, ("a", "c")), start=300),
+        *one_by_one((READ, AC), start=300),
     ],
     "who comes first by the clock may be second in order": [
         *CREATED,
-        *at_once((READ, ("a", "b")), (READ, ("a",)), (APPEND_B, "stored")),
+        *at_once((READ, AB), (READ, A), (APPEND_B, "stored")),
     ],
     "one that had not returned has happened": [
         *CREATED,
         pending(APPEND_B, 50),
-        *after((READ, ("a", "b")), start=300),
+        *one_by_one((READ, AB), start=300),
     ],
     "one that had not returned has not happened": [
         *CREATED,
         pending(APPEND_B, 50),
-        *after((READ, ("a",)), (APPEND_C, "stored"), start=300),
+        *one_by_one((READ, A), (APPEND_C, "stored"), start=300),
     ],
     "one that had not returned happens late": [
         *CREATED,
         pending(APPEND_B, 50),
-        *after((READ, ("a",)), (READ, ("a", "b")), start=300),
+        *one_by_one((READ, A), (READ, AB), start=300),
     ],
 }
 BAD_OF_A_STORE = {
     "two winners": [*CREATED, *at_once((APPEND_B, "stored"), (APPEND_C, "stored"))],
-    "two runs of one id": at_once((CREATE, "stored"), (("create", "b", False), "stored")),
+    "two runs of one id": at_once((CREATE, "stored"), (("create", "b", NEW), "stored")),
     "a stale read after an acknowledged write": [
         *CREATED,
-        *after((APPEND_B, "stored"), (READ, ("a",)), start=100),
+        *one_by_one((APPEND_B, "stored"), (READ, A), start=100),
     ],
     "a read that goes back": [
         *CREATED,
         *at_once((APPEND_B, "stored")),
-        *after((READ, ("a", "b")), (READ, ("a",)), start=120),
+        *one_by_one((READ, AB), (READ, A), start=120),
     ],
     "a write that is seen before it is made": [
         *CREATED,
-        *after((READ, ("a", "b")), (APPEND_B, "stored"), start=100),
+        *one_by_one((READ, AB), (APPEND_B, "stored"), start=100),
     ],
     "a refused write that is there": [
         *CREATED,
-        *after((("append", 7, "b", False), "VersionConflict"), (READ, ("a", "b")), start=100),
+        *one_by_one((("append", 7, "b", THEN), "VersionConflict"), (READ, AB), start=100),
     ],
-    "a stale list": after((CREATE, "stored"), (("list",), False)),
-    "done work that is still due": after(
-        (("create", "a", True), "stored"), (APPEND_B, "stored"), (("list due",), True)
+    "a stale list": one_by_one((CREATE, "stored"), (("list",), None)),
+    "a stale row": one_by_one((CREATE, "stored"), (APPEND_B, "stored"), (("list",), NEW)),
+    "a row that its records are ahead of": [
+        *CREATED,
+        *one_by_one((APPEND_B, "stored"), (READ, (("a", "b"), NEW)), start=100),
+    ],
+    "a label that was taken away": one_by_one(
+        (CREATE, "stored"), (APPEND_B, "stored"), (("list labelled", "new"), NEW)
+    ),
+    "a label that is not found": one_by_one((CREATE, "stored"), (("list labelled", "new"), None)),
+    "done work that is still due": one_by_one(
+        (("create", "a", DUE), "stored"), (APPEND_B, "stored"), (("list due",), True)
     ),
     "one that had not returned happens and does not": [
         *CREATED,
         pending(APPEND_B, 50),
-        *after((READ, ("a", "b")), (READ, ("a",)), start=300),
+        *one_by_one((READ, AB), (READ, A), start=300),
     ],
     "one that had not returned happens before it is called": [
         *CREATED,
-        *after((READ, ("a", "b")), start=100),
+        *one_by_one((READ, AB), start=100),
         pending(APPEND_B, 200),
     ],
 }
@@ -125,10 +140,15 @@ GOOD_OF_A_RUN = {
         *at_once((APPROVE, "approved"), (RESUME, "ApprovalPending")),
     ],
     "a claim at once with a read": at_once((CLAIM, "claimed"), (READ, ("queued", 0))),
-    "a handler is at work still": [pending(CLAIM, 0), *after((READ, ("running", 0)), start=50)],
+    "a handler is at work still": [
+        pending(CLAIM, 0),
+        *one_by_one((READ, ("running", 0)), start=50),
+    ],
     "a rejected run takes no more": [
         *WAITING,
-        *after((REJECT, "rejected"), (RESUME, "RunNotResumable"), (APPROVE, REFUSED), start=100),
+        *one_by_one(
+            (REJECT, "rejected"), (RESUME, "RunNotResumable"), (APPROVE, REFUSED), start=100
+        ),
     ],
 }
 BAD_OF_A_RUN = {
@@ -136,25 +156,25 @@ BAD_OF_A_RUN = {
     "one approves, one rejects": [*WAITING, *at_once((APPROVE, "approved"), (REJECT, "rejected"))],
     "a lost decision": [
         *WAITING,
-        *after((APPROVE, "approved"), (READ, ("pending", 1)), start=100),
+        *one_by_one((APPROVE, "approved"), (READ, ("pending", 1)), start=100),
     ],
     "nobody wins": [*WAITING, *at_once((APPROVE, REFUSED), (REJECT, REFUSED))],
     "a resume that saw no approval": [
         *WAITING,
-        *after((APPROVE, "approved"), (RESUME, "ApprovalPending"), start=100),
+        *one_by_one((APPROVE, "approved"), (RESUME, "ApprovalPending"), start=100),
     ],
-    "a resume without an approval": [*WAITING, *after((RESUME, "resumed"), start=100)],
+    "a resume without an approval": [*WAITING, *one_by_one((RESUME, "resumed"), start=100)],
     "a rejected run resumes": [
         *WAITING,
-        *after((REJECT, "rejected"), (RESUME, "resumed"), start=100),
+        *one_by_one((REJECT, "rejected"), (RESUME, "resumed"), start=100),
     ],
     "two resume": [
         *WAITING,
-        *after((APPROVE, "approved"), start=100),
+        *one_by_one((APPROVE, "approved"), start=100),
         *at_once((RESUME, "resumed"), (RESUME, "resumed"), start=200),
     ],
     "two claim": at_once((CLAIM, "claimed"), (CLAIM, "claimed")),
-    "nobody can claim": after((CLAIM, "nothing")),
+    "nobody can claim": one_by_one((CLAIM, "nothing")),
 }
 
 
@@ -225,17 +245,18 @@ def random_history(chance: Random, callers: int, turns: int) -> list[Operation]:
 
 def random_call(chance: Random, version: int) -> Hashable:
     """Return what a caller may ask, mostly of the version that the run is at."""
-    body, is_due = str(chance.random()), chance.random() < 0.5
+    body, row = str(chance.random()), chance.choice((NEW, DUE, THEN))
     near = max(1, version + chance.choice([0, 0, 0, -1, 1]))
-    calls = [("append", near, body, is_due), READ, ("list",), ("list due",)]
-    return chance.choice(calls) if version else ("create", body, is_due)
+    lists = [("list",), ("list labelled", "new"), ("list due",)]
+    calls = [("append", near, body, row), READ, chance.choice(lists)]
+    return chance.choice(calls) if version else ("create", body, row)
 
 
 def changed(chance: Random, history: list[Operation]) -> list[Operation]:
     """Return the history with one answer that no order can explain."""
     places = [place for place, each in enumerate(history) if each.answered == "stored"]
     place = chance.choice(places)
-    wrong = attrs.evolve(history[place], asked=("append", 10_000, "b", False))
+    wrong = attrs.evolve(history[place], asked=("append", 10_000, "b", THEN))
     return [*history[:place], wrong, *history[place + 1 :]]
 
 
@@ -261,7 +282,7 @@ def test_a_history_of_one_caller_is_told_in_its_order() -> None:
 
 def test_many_who_are_all_at_once_are_searched_in_time() -> None:
     """Where no order fits, what was tried once is not tried again: 2^12 states, not 12! orders."""
-    reads = [(READ, ("a",))] * 12
-    history = [*CREATED, *at_once(*reads, (READ, ("b",)))]
+    reads = [(READ, A)] * 12
+    history = [*CREATED, *at_once(*reads, (READ, AC))]
     found = explained(history, NO_RUN, stored)
-    assert [each.answered for each in found.unexplained] == [("b",)]
+    assert [each.answered for each in found.unexplained] == [AC]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from scoria_core.ports import RunStore
+from scoria_core.ports import Record, RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
 from scoria_sqlite import PrunableSQLiteStore
@@ -17,3 +17,8 @@ STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     }
 )
 """Every store by its scheme, and how to make an empty one at a path."""
+
+
+def records_of(store: RunStore, run_id: str) -> list[Record]:
+    """Return the records that a store has of a run."""
+    return [each for run in store.read([run_id]) for each in run.records]

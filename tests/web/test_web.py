@@ -21,7 +21,7 @@ from werkzeug.test import Client, TestResponse
 from scoria_core import Completed, Failed, HandlerAnswer, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_core.errors import InvalidIdentity, StoreCorrupt
 from scoria_core.model import RunSummary, Step
-from scoria_core.ports import Record
+from scoria_core.ports import StoredRun
 from scoria_core.testing import SettableClock
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -42,13 +42,21 @@ class Damaged(MemoryStore):
     run_id = ""
     sequence = 3
 
-    def read(self, run_id: str) -> Sequence[Record]:
+    def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Change the text of the entry, as a disk or a hand might."""
-        records = list(super().read(run_id))
-        if run_id == self.run_id:
-            entry = records[self.sequence - 1]
-            records[self.sequence - 1] = attrs.evolve(entry, body=entry.body + " ")
-        return records
+        return [*map(self._as_damaged, super().read(run_ids))]
+
+    def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
+        """Change it in a list as well."""
+        return [*map(self._as_damaged, super().list_runs(**asked))]
+
+    def _as_damaged(self, run: StoredRun) -> StoredRun:
+        if run.key.run_id != self.run_id or not run.records:
+            return run
+        records = list(run.records)
+        entry = records[self.sequence - 1]
+        records[self.sequence - 1] = attrs.evolve(entry, body=entry.body + " ")
+        return attrs.evolve(run, records=tuple(records))
 
 
 @attrs.define
@@ -768,10 +776,11 @@ def test_any_other_fault_is_generic(
     """An exception that nobody foresaw is logged, and its words stay in the log."""
     run = page.start()
 
-    def broken(_run_id: str) -> Sequence[Record]:
+    def broken(*_: object, **__: object) -> Sequence[StoredRun]:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(page.store, "read", broken)
+    for method in ("read", "list_runs"):
+        monkeypatch.setattr(page.store, method, broken)
     for path in ("/", path_of(run)):
         response = page.open(path)
         assert response.status_code == 500
