@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
@@ -283,6 +283,8 @@ class JournalFile:
         """Return runs with the label, longest since first."""
         with self._using():
             self._meet_the_file()
+            if start is not None:
+                start = start[0].astimezone(UTC), start[1]
             run_ids = self._index.labelled(tenant_id, label, limit, start)
             return self._runs(run_ids, with_records)
 
