@@ -205,7 +205,10 @@ class _Place:
             told = json.loads(base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4)))
             since, run_id, approval_id = told
             place = cls(datetime.fromisoformat(since).astimezone(UTC), run_id, approval_id)
-            is_sound = place.cursor() == cursor and is_moment(place.since) and is_name(run_id)
+            ids = (run_id,) if approval_id is None else (run_id, approval_id)
+            is_sound = (
+                place.cursor() == cursor and is_moment(place.since) and all(map(is_name, ids))
+            )
         except (ValueError, TypeError, OverflowError, RecursionError):
             is_sound = False
         if not is_sound:

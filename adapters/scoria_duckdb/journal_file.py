@@ -144,7 +144,7 @@ class JournalFile:
             try:
                 self._prepare()
                 self._file.check_identity()
-                self._read_unfinished()
+                self._index.fill(self._unfinished())
                 self._forgotten = self._newest()
             except BaseException:
                 self._connection.close()
@@ -476,11 +476,11 @@ class JournalFile:
         """Return the greatest id: ids come in ascending order, so a run beyond it is new."""
         return max((run_id for (run_id,) in self._rows(_NEWEST)), default="")
 
-    def _read_unfinished(self) -> None:
+    def _unfinished(self) -> Iterator[StoredRun]:
         self._connection.execute(f"SET memory_limit = '{OPENING_MEMORY}'")
         for run_id, says, *facts in self._rows(_SQL["unfinished"]):
             try:
-                self._index.put(stored_run(run_id, says, facts))
+                yield stored_run(run_id, says, facts)
             except StoreCorrupt as error:
                 logger.warning("%s", error)  # whoever reads that run is told; the others go on
         self._connection.execute(f"SET memory_limit = '{MEMORY}'")

@@ -4,7 +4,7 @@ One process owns the file, so what is looked at most is not asked of it.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -41,6 +41,15 @@ class RunIndex:
         self._runs[run.key.run_id] = run
         for name, place in _places(run):
             insort(self._lists.setdefault(name, []), place)
+
+    def fill(self, runs: Iterable[StoredRun]) -> None:
+        """Put many runs into an index that is empty."""
+        for run in runs:
+            self._runs[run.key.run_id] = run
+            for name, place in _places(run):
+                self._lists.setdefault(name, []).append(place)
+        for places in self._lists.values():
+            places.sort()
 
     def discard(self, run_id: str) -> None:
         """Forget a run, if it is here."""

@@ -2,10 +2,10 @@
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 import attrs
 
@@ -14,6 +14,7 @@ from scoria_core.fairness import fair_order
 from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.stores import store_name
 
+_Name = TypeVar("_Name")
 _Place = tuple[datetime, str]
 _run_id = attrgetter("key.run_id")
 
@@ -29,11 +30,11 @@ class MemoryStore:
         self._runs: dict[str, StoredRun] = {}
         self._journals: dict[str, list[Record]] = {}
         self._idempotent: dict[tuple[str, str | None], str] = {}
-        # The run ids that each listing may ask for, in order: by tenant and what it filters by.
-        self._listings: defaultdict[tuple[str | None, Where | None], list[str]] = defaultdict(list)
-        # What is due of each tenant, longest due first; what has a label or any, longest so first.
-        self._queues: defaultdict[str | None, list[_Place]] = defaultdict(list)
-        self._labelled: defaultdict[tuple[str | None, str | None], list[_Place]] = defaultdict(list)
+        # What may be asked for, each in its order; a list that nothing is in is not kept. The run
+        # ids of a tenant, and of what it filters by; what is due; what has a label, or any.
+        self._listings: dict[tuple[str | None, Where | None], list[str]] = {}
+        self._queues: dict[str | None, list[_Place]] = {}
+        self._labelled: dict[tuple[str | None, str | None], list[_Place]] = {}
 
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
@@ -49,8 +50,8 @@ class MemoryStore:
             key = attrs.evolve(key, created_at=key.created_at.astimezone(UTC))
             self._journals[key.run_id] = list(records)
             self._put(StoredRun(key, _in_utc(row), len(records)))
-            for listing in self._listings_of_key(key):
-                insort(listing, key.run_id)
+            for name in _listings_of_key(key):
+                _put_in(self._listings, name, key.run_id)
             return key.run_id
 
     def append(
@@ -120,7 +121,7 @@ class MemoryStore:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         with self._lock:
             self._check_open()
-            queue = self._queues[tenant_id]
+            queue = self._queues.get(tenant_id, [])
             due = bisect_right(queue, until, key=itemgetter(0))
             run_ids = [run_id for _, run_id in queue[: due if fair else min(due, limit)]]
             if fair:
@@ -177,46 +178,54 @@ class MemoryStore:
         self._take_out(run)
         del self._runs[key.run_id], self._journals[key.run_id]
         self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
-        for listing in self._listings_of_key(key):
-            del listing[bisect_left(listing, key.run_id)]
+        for name in _listings_of_key(key):
+            _take_from(self._listings, name, key.run_id)
 
     def _put(self, run: StoredRun) -> None:
-        """Let a run stand where its row says, in place of any row before."""
-        self._runs[run.key.run_id] = run
-        for listing in self._listings_of_status(run):
-            insort(listing, run.key.run_id)
-        for places, place in self._places(run):
-            insort(places, place)
+        """Let a run stand where its row says."""
+        row, run_id = run.row, run.key.run_id
+        self._runs[run_id] = run
+        for tenant_id in (None, run.key.tenant_id):
+            _put_in(self._listings, (tenant_id, Where(Fact.STATUS, row.status)), run_id)
+            if row.due_at is not None:
+                _put_in(self._queues, tenant_id, (row.due_at, run_id))
+            for label in _labels(row):
+                _put_in(self._labelled, (tenant_id, label), (row.since, run_id))
 
     def _take_out(self, run: StoredRun) -> None:
-        for listing in self._listings_of_status(run):
-            del listing[bisect_left(listing, run.key.run_id)]
-        for places, place in self._places(run):
-            del places[bisect_left(places, place)]
-
-    def _listings_of_key(self, key: RunKey) -> Iterator[list[str]]:
-        facts = (
-            None,
-            Where(Fact.SESSION, key.session_id),
-            Where(Fact.ACTOR, key.actor_id),
-            Where(Fact.ROLE, key.root_role_id),
-        )
-        for tenant_id in (None, key.tenant_id):
-            for where in facts:
-                yield self._listings[tenant_id, where]
-
-    def _listings_of_status(self, run: StoredRun) -> Iterator[list[str]]:
-        for tenant_id in (None, run.key.tenant_id):
-            yield self._listings[tenant_id, Where(Fact.STATUS, run.row.status)]
-
-    def _places(self, run: StoredRun) -> Iterator[tuple[list[_Place], _Place]]:
-        """Yield each list that is ordered by time and has the run, and the place that it has."""
         row, run_id = run.row, run.key.run_id
         for tenant_id in (None, run.key.tenant_id):
+            _take_from(self._listings, (tenant_id, Where(Fact.STATUS, row.status)), run_id)
             if row.due_at is not None:
-                yield self._queues[tenant_id], (row.due_at, run_id)
-            for label in (None, *row.labels) if row.labels else ():
-                yield self._labelled[tenant_id, label], (row.since, run_id)
+                _take_from(self._queues, tenant_id, (row.due_at, run_id))
+            for label in _labels(row):
+                _take_from(self._labelled, (tenant_id, label), (row.since, run_id))
+
+
+def _listings_of_key(key: RunKey) -> Iterator[tuple[str | None, Where | None]]:
+    facts = (
+        None,
+        Where(Fact.SESSION, key.session_id),
+        Where(Fact.ACTOR, key.actor_id),
+        Where(Fact.ROLE, key.root_role_id),
+    )
+    return ((tenant_id, where) for tenant_id in (None, key.tenant_id) for where in facts)
+
+
+def _labels(row: IndexRow) -> tuple[str | None, ...]:
+    """Return what a run is found by that has labels: each of them, and that it has any."""
+    return (None, *row.labels) if row.labels else ()
+
+
+def _put_in(lists: dict[_Name, list[Any]], name: _Name, value: object) -> None:
+    insort(lists.setdefault(name, []), value)
+
+
+def _take_from(lists: dict[_Name, list[Any]], name: _Name, value: object) -> None:
+    found = lists[name]
+    del found[bisect_left(found, value)]
+    if not found:
+        del lists[name]
 
 
 def _is_due(run: StoredRun, by: datetime | None) -> bool:

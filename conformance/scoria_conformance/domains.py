@@ -158,6 +158,8 @@ class Values:
             yield self.plainest
             if isinstance(value, Batch) and len(value.texts) > 1:
                 yield from (Batch((each,)) for each in value.texts)
+            elif isinstance(value, tuple) and len(self.plainest) == 2:  # a pair stays one
+                yield from ((self.plainest[0], value[1]), (value[0], self.plainest[1]))
             elif isinstance(value, list | tuple):
                 yield from (type(value)((each,)) for each in value if len(value) > 1)
             elif isinstance(value, RunKey | IndexRow):

@@ -28,6 +28,11 @@ Feature: A store finds runs by where they stand
     Given runs with the labels "tool:send", "tool:Send", "tool:send ", "tool:sen", "tool:s%" and "tool"
     Then every run is found by where it stands now, and by nothing else
 
+  @STORE-39
+  Scenario: A run is found by each of its labels, however many it has
+    Given a run with 300 labels
+    Then every run is found by where it stands now, and by nothing else
+
   @STORE-39 @TENANT-2
   Scenario: Who has waited longest is listed first, and of those since one moment the smaller id
     Given runs of two tenants that wait since 30, 10, 20, 10, 10, 40, 10 and 20 seconds

@@ -80,3 +80,22 @@ def test_a_request_is_decided_in_a_long_run_as_in_a_short_one() -> None:
 
     short, long = spent(scoria, run.run_id, decide)
     assert long <= short * 1.02
+
+
+def test_a_store_in_memory_forgets_what_no_run_is_found_by() -> None:
+    """A label is there while a request is pending; of those that were, nothing is left."""
+    store = MemoryStore()
+    scoria = Scoria(store)
+    needs = NeedsApproval(tool_name="pay", arguments={}, reason="money")
+    for number in range(20):
+        run = scoria.start_run(
+            Identity("user-1", "acme", "session-1"),
+            root_role_id="executor",
+            initial_step=StepSpec("pay", "executor"),
+            handlers={"pay": lambda *_: needs},
+        )
+        if number == 0:
+            lists = len(store._labelled)
+        scoria.cancel_run(run.run_id)
+    assert lists > 0
+    assert (store._labelled, store._queues) == ({}, {})

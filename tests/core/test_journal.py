@@ -871,8 +871,10 @@ def _stoppable() -> Iterator[None]:
 @pytest.mark.usefixtures("_stoppable")
 @pytest.mark.parametrize(
     ("schemes", "examples"),
-    [(("memory",), 40), (("memory", "duckdb", "sqlite"), 3)],
-    ids=["memory", "all"],
+    [
+        pytest.param(("memory",), 20, id="memory"),
+        pytest.param(("memory", "duckdb", "sqlite"), 3, id="all", marks=pytest.mark.slow),
+    ],
 )
 def test_random_commands_hold_the_invariants(
     make_scoria_of: Callable[..., Scoria],

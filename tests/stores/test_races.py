@@ -60,7 +60,7 @@ class Handler:
         return None
 
 
-@pytest.fixture(params=[20, pytest.param(200, marks=pytest.mark.slow)], ids="{} rounds".format)
+@pytest.fixture(params=[20, pytest.param(60, marks=pytest.mark.slow)], ids="{} rounds".format)
 def rounds(request: pytest.FixtureRequest) -> int:
     """Return how often a race is run."""
     return int(request.param)

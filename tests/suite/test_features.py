@@ -1,5 +1,7 @@
 """The suite that ships, on the stores that ship; PostgreSQL has it in its own tests."""
 
+import os
+
 import pytest
 
 from scoria_conformance import Status, verify
@@ -17,7 +19,8 @@ DUCKDB, SQLITE = "duckdb:///runs.duckdb", "sqlite:///runs.db"
 )
 def test_a_store_holds_what_it_declares(target: str, suite: str | None) -> None:
     """Every scenario passes, or is about what the store does not declare."""
-    verdict = verify(target, suite=suite, page="scoria_cli.page:page")
+    jobs = os.cpu_count() or 1
+    verdict = verify(target, suite=suite, page="scoria_cli.page:page", jobs=jobs)
     holds = {Status.PASSED, Status.NOT_APPLICABLE}
     assert [check for check in verdict.checks if check.status not in holds] == []
     assert verdict.exit_code == 0, verdict.problem

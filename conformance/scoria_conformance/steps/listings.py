@@ -115,6 +115,12 @@ def _runs_with_the_labels(stored: StoredRuns, told: str) -> None:
         stored.create([record(1)], row=index_row(status=label, labels=(label,)))
 
 
+@given(parsers.parse("a run with {count:d} labels"))
+def _a_run_with_labels(stored: StoredRuns, count: int) -> None:
+    labels = tuple(f"tool:{number}" for number in range(count))
+    stored.create([record(1)], row=index_row(labels=labels))
+
+
 @given(parsers.parse("runs of {tenants} that wait since {told} seconds"))
 def _runs_that_wait_since_seconds(stored: StoredRuns, tenants: str, told: str) -> None:
     of = TENANTS if tenants == "two tenants" else (TENANT,)

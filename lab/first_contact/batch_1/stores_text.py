@@ -2,7 +2,6 @@
 
 import json
 import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,15 +156,16 @@ def show_like_sessions(make: Make, directory: Path) -> None:
     assert listed(store, session_id="chat_7") == [run_id(2)]
 
 
-class _Short(defaultdict[Any, list[str]]):
+class _Short(dict[Any, list[str]]):
     """A mapping that looks at the first characters of a session only."""
-
-    def __getitem__(self, named: Any) -> list[str]:
-        return super().__getitem__(_shortened(*named))
 
     def get(self, named: Any, *default: Any) -> Any:
         """Return what is there under the first characters."""
         return super().get(_shortened(*named), *default)
+
+    def setdefault(self, named: Any, *default: Any) -> Any:
+        """Put there what is not there under them."""
+        return super().setdefault(_shortened(*named), *default)
 
 
 def _shortened(tenant_id: str | None, where: Where | None) -> tuple[str | None, Where | None]:
@@ -179,7 +179,7 @@ class ShortSessions(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._listings = _Short(list)
+        self._listings = _Short()
 
 
 def show_short_sessions(make: Make, directory: Path) -> None:

@@ -347,7 +347,7 @@ class Heap(MemoryStore):
         """Read the heap in its order, each run once."""
         with self._lock:
             self._check_open()
-            queued = {run_id for _, run_id in self._queues[None]}
+            queued = {run_id for _, run_id in self._queues.get(None, [])}
             self._heap = [each for each in self._heap if each[1] in queued]
             due = dict.fromkeys(r for at, r in sorted(self._heap) if at <= until)
             found = [r for r in due if tenant_id in (None, self._runs[r].key.tenant_id)]
