@@ -7,7 +7,8 @@ the journal leaves the run, so that no journal has to be read to find it.
 from collections.abc import Iterable
 from datetime import datetime
 
-from scoria_core.lifecycles import is_terminal
+from scoria_core.lifecycles import RunStatus, is_terminal
+from scoria_core.model import Approval
 from scoria_core.ports import IndexRow, RunKey
 from scoria_core.run import Run
 
@@ -33,22 +34,22 @@ def row_of(run: Run, at: datetime) -> IndexRow:
     `approval:…`, `tool:…` and `assigned:…` for each one it is assigned to. Its `since` is then the
     time of the asking.
     """
+    pending = run.open_requests() if run.status == RunStatus.WAITING_FOR_APPROVAL else ()
     return IndexRow(
         status=str(run.status),
         since=run.since,
         due_at=run.due_at(at),
-        labels=tuple(dict.fromkeys(_labels(run))),
+        labels=_labels(run.facts.identity.session_id, pending) if pending else (),
         has_ended=is_terminal("run", run.status),
     )
 
 
-def _labels(run: Run) -> Iterable[str]:
-    for each in run.open_requests():
-        yield label("session", run.facts.identity.session_id)
-        yield label("approval", each.approval_id)
-        yield label("tool", each.tool_name)
-        for who in each.assigned_to:
-            yield label("assigned", who)
+def _labels(session_id: str, pending: Iterable[Approval]) -> tuple[str, ...]:
+    labels = [f"session:{session_id}"]
+    for each in pending:
+        labels += (f"approval:{each.approval_id}", f"tool:{each.tool_name}")
+        labels += [f"assigned:{who}" for who in each.assigned_to]
+    return tuple(dict.fromkeys(labels))
 
 
 def label(kind: str, value: str) -> str:

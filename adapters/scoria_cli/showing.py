@@ -60,6 +60,9 @@ def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
             asked = (each.tool_name, compact(each.arguments), each.run.actor_id, people)
             out_row(each.run_id, each.approval_id, at, *asked)
         return
+    if not found:
+        out.print(f"nothing to decide here, of {count} requests", style="dim")
+        return
     table = _table(INBOX, map(_of_request, found))
     if _width(out, table) <= out.width:
         out.print(table)

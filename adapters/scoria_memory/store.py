@@ -15,6 +15,7 @@ from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, Stored
 from scoria_core.stores import store_name
 
 _Name = TypeVar("_Name")
+_Listing = tuple[str | None, Fact | None, str | None]
 _Place = tuple[datetime, str]
 _run_id = attrgetter("key.run_id")
 
@@ -32,7 +33,7 @@ class MemoryStore:
         self._idempotent: dict[tuple[str, str | None], str] = {}
         # What may be asked for, each in its order; a list that nothing is in is not kept. The run
         # ids of a tenant, and of what it filters by; what is due; what has a label, or any.
-        self._listings: dict[tuple[str | None, Where | None], list[str]] = {}
+        self._listings: dict[_Listing, list[str]] = {}
         self._queues: dict[str | None, list[_Place]] = {}
         self._labelled: dict[tuple[str | None, str | None], list[_Place]] = {}
 
@@ -92,7 +93,7 @@ class MemoryStore:
         """Return runs, newest first."""
         with self._lock:
             self._check_open()
-            listing = self._listings.get((tenant_id, where), [])
+            listing = self._listings.get((tenant_id, *_fact(where)), [])
             end = len(listing) if before is None else bisect_left(listing, before)
             return self._answer(reversed(listing[max(0, end - limit) : end]), with_records)
 
@@ -135,8 +136,7 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             listings = {
-                each: self._listings.get((tenant_id, Where(Fact.STATUS, each)), [])
-                for each in statuses
+                each: self._listings.get((tenant_id, Fact.STATUS, each), []) for each in statuses
             }
             return {status: min(len(listing), limit) for status, listing in listings.items()}
 
@@ -186,7 +186,7 @@ class MemoryStore:
         row, run_id = run.row, run.key.run_id
         self._runs[run_id] = run
         for tenant_id in (None, run.key.tenant_id):
-            _put_in(self._listings, (tenant_id, Where(Fact.STATUS, row.status)), run_id)
+            _put_in(self._listings, (tenant_id, Fact.STATUS, row.status), run_id)
             if row.due_at is not None:
                 _put_in(self._queues, tenant_id, (row.due_at, run_id))
             for label in _labels(row):
@@ -195,21 +195,25 @@ class MemoryStore:
     def _take_out(self, run: StoredRun) -> None:
         row, run_id = run.row, run.key.run_id
         for tenant_id in (None, run.key.tenant_id):
-            _take_from(self._listings, (tenant_id, Where(Fact.STATUS, row.status)), run_id)
+            _take_from(self._listings, (tenant_id, Fact.STATUS, row.status), run_id)
             if row.due_at is not None:
                 _take_from(self._queues, tenant_id, (row.due_at, run_id))
             for label in _labels(row):
                 _take_from(self._labelled, (tenant_id, label), (row.since, run_id))
 
 
-def _listings_of_key(key: RunKey) -> Iterator[tuple[str | None, Where | None]]:
-    facts = (
-        None,
-        Where(Fact.SESSION, key.session_id),
-        Where(Fact.ACTOR, key.actor_id),
-        Where(Fact.ROLE, key.root_role_id),
-    )
-    return ((tenant_id, where) for tenant_id in (None, key.tenant_id) for where in facts)
+def _listings_of_key(key: RunKey) -> list[_Listing]:
+    facts: list[tuple[Fact | None, str | None]] = [
+        (None, None),
+        (Fact.SESSION, key.session_id),
+        (Fact.ACTOR, key.actor_id),
+        (Fact.ROLE, key.root_role_id),
+    ]
+    return [(tenant_id, *fact) for tenant_id in (None, key.tenant_id) for fact in facts]
+
+
+def _fact(where: Where | None) -> tuple[Fact | None, str | None]:
+    return (None, None) if where is None else (where.fact, where.value)
 
 
 def _labels(row: IndexRow) -> tuple[str | None, ...]:

@@ -28,7 +28,7 @@ from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
-from scoria_memory.store import _put_in
+from scoria_memory.store import _fact, _put_in
 from scoria_sqlite import PrunableSQLiteStore
 from scoria_sqlite.store import BESIDE, WRITE, _number
 
@@ -48,7 +48,7 @@ class BeforeByPlace(MemoryStore):
         """List what comes after the place of `before`."""
         with self._lock:
             self._check_open()
-            newest = self._listings.get((tenant_id, where), [])[::-1]
+            newest = self._listings.get((tenant_id, *_fact(where)), [])[::-1]
             start = newest.index(before) + 1 if before in newest else 0
             return self._answer(iter(newest[start : start + limit]), with_records)
 
@@ -204,7 +204,7 @@ class ListedAfterPruning(MemoryStore):
     def _remove(self, run: StoredRun) -> None:
         super()._remove(run)
         self._pruned[run.key.run_id] = run
-        _put_in(self._listings, (None, Where(Fact.SESSION, run.key.session_id)), run.key.run_id)
+        _put_in(self._listings, (None, Fact.SESSION, run.key.session_id), run.key.run_id)
 
     def _answer(self, run_ids: Iterator[str], with_records: bool) -> list[StoredRun]:
         return [

@@ -168,10 +168,8 @@ class _Short(dict[Any, list[str]]):
         return super().setdefault(_shortened(*named), *default)
 
 
-def _shortened(tenant_id: str | None, where: Where | None) -> tuple[str | None, Where | None]:
-    if (session_id := session_of(where)) is not None:
-        where = Where(Fact.SESSION, session_id[:64])
-    return tenant_id, where
+def _shortened(tenant_id: str | None, fact: Fact | None, value: str | None) -> Any:
+    return tenant_id, fact, value[:64] if value is not None and fact == Fact.SESSION else value
 
 
 class ShortSessions(MemoryStore):
