@@ -1,5 +1,0 @@
-"""None."""
-
-from lab.first_contact.wrong import Wrong
-
-WRONG: list[Wrong] = []

@@ -1,0 +1,1 @@
+"""Stores whose index of runs is wrong."""
