@@ -7,7 +7,7 @@ the index rows of up to `MAX_LOOKED_AT` runs; where that ends, the page says whe
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeGuard, TypeVar, overload
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from scoria_core.entries import is_moment, is_name
 from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.identity import checked_id
-from scoria_core.lifecycles import ApprovalStatus, RunStatus
+from scoria_core.lifecycles import ApprovalStatus, RunStatus, is_terminal
 from scoria_core.logs import logger_of
 from scoria_core.model import Approval, DamagedRun, ListedApproval, RunSummary
 from scoria_core.payloads import checked_name, compact
@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 MAX_LOOKED_AT = 1_000
 """How many runs one call looks at, at most, for a page or a count."""
+
+SKEW = timedelta(hours=1)
+"""How far the clocks of those who start runs may be apart: ids ascend with the time of each."""
 
 
 @attrs.frozen
@@ -62,6 +65,12 @@ class Count:
     number: int
     is_exact: bool = True
 
+    def __int__(self) -> int:
+        return self.number
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
     def __str__(self) -> str:
         return f"{self.number:,}{'' if self.is_exact else '+'}"
 
@@ -78,8 +87,12 @@ class RunFilter:
 
     @property
     def where(self) -> Where | None:
-        """What the store lists by: the first fact that is asked for, which the fewest runs have."""
-        asked = ((fact, getattr(self, fact)) for fact in Fact)
+        """What the store lists by: of the facts asked for, the one that the fewest runs have."""
+        has_ended = self.status is None or is_terminal("run", self.status)
+        order = (Fact.SESSION, Fact.ACTOR, Fact.ROLE, Fact.STATUS)
+        if not has_ended:
+            order = (Fact.SESSION, Fact.STATUS, Fact.ACTOR, Fact.ROLE)
+        asked = ((fact, getattr(self, fact)) for fact in order)
         return next((Where(fact, str(value)) for fact, value in asked if value is not None), None)
 
     @property
@@ -99,6 +112,10 @@ class RunFilter:
             and self.status in (None, row.status)
             and (self.created_after is None or key.created_at > self.created_after)
         )
+
+    def may_fit_before(self, stored: StoredRun) -> bool:
+        """Tell whether a run may be asked for that is older than this one."""
+        return self.created_after is None or stored.key.created_at > self.created_after - SKEW
 
     def is_told_by(
         self, listed: RunSummary | DamagedRun | None
@@ -238,7 +255,9 @@ def run_page(
         looked_at = listed(False, MAX_LOOKED_AT)
         fitting = [each for each in looked_at if asked.fits(each)]
         found = runs.page(_reading(runs, fitting[:limit]))
-        last = looked_at[-1].key.run_id if len(looked_at) == MAX_LOOKED_AT else None
+        last = None
+        if len(looked_at) == MAX_LOOKED_AT and asked.may_fit_before(looked_at[-1]):
+            last = looked_at[-1].key.run_id
         if len(fitting) > limit:
             last = fitting[limit - 1].key.run_id
     now = runs.now()
@@ -266,7 +285,10 @@ def approval_page(
     else:
         looked_at = _labelled(runs, asked, MAX_LOOKED_AT, place, with_records=False)
         fitting = [each for each in looked_at if asked.may_fit(each.row)]
+        since = {each.key.run_id: each.row.since for each in fitting}
         found = runs.page(_reading(runs, fitting[:most]))
+        # One that has asked anew meanwhile waits at another place.
+        found = [each for each in found if each[0].row.since == since[each[0].key.run_id]]
         if len(fitting) > most:
             end = fitting[most - 1]
         elif len(looked_at) == MAX_LOOKED_AT:
@@ -362,6 +384,8 @@ def _waiting(
 ) -> list[ListedApproval]:
     """Return the requests of a run that are asked for, in the order in which it asked."""
     summary = _summary(runs, run, now)
+    if isinstance(summary, DamagedRun):
+        _log(summary)
     if not isinstance(summary, RunSummary):
         return []
     if asked.session_id not in (None, summary.session_id):
@@ -378,8 +402,12 @@ def _readable(page: Page[RunSummary | DamagedRun]) -> Iterator[RunSummary]:
         if isinstance(each, RunSummary):
             yield each
         else:
-            told = "run %s is left out of a list: entry %d %s"
-            logger.error(told, visible_line(each.run_id), each.sequence, each.problem)
+            _log(each)
+
+
+def _log(run: DamagedRun) -> None:
+    told = "run %s is left out of a list: entry %d %s"
+    logger.error(told, visible_line(run.run_id), run.sequence, run.problem)
 
 
 def _summary(

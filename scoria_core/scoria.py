@@ -340,8 +340,8 @@ class Scoria:
         """Return the visible runs that are asked for, newest first, at most `limit` (1 to 1,000).
 
         For the next page, pass the `next` of a page as `before`; it is None with the last. Where
-        more than one thing is asked for, each page looks at no more than 1,000 runs, and may be
-        short. A run with a damaged journal is logged and left out.
+        more than one thing is asked for, or `created_after`, each page looks at no more than 1,000
+        runs, and may be short or empty. A run with a damaged journal is logged and left out.
         """
         asked = run_filter(session_id, status, root_role_id, actor_id, created_after)
         return readable(run_page(self._runs, asked, checked_limit(limit), _checked_before(before)))
@@ -393,7 +393,7 @@ class Scoria:
         the last. A request whose time has passed is not among them, and nothing that was decided:
         `status` can only be "pending", as past decisions are in the journals and their export.
         Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
-        be short.
+        be short or empty. A run with a damaged journal is logged and left out.
         """
         asked = approval_filter(status, session_id, assigned_to, tool_name)
         return approval_page(self._runs, asked, checked_limit(limit), after)

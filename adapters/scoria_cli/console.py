@@ -43,6 +43,11 @@ def out_row(*fields: object) -> None:
     _write("\t".join(map(visible_line, fields)) + "\n")
 
 
+def err_row(text: object) -> None:
+    """Print `text` as one line on stderr that a person can copy: no row of it is indented."""
+    _write(f"{visible_line(text)}\n", sys.stderr)
+
+
 def out_json(value: object) -> None:
     """Print a value as one line of JSON, in ASCII: every locale can encode it."""
     _write(visible_line(json.dumps(value, separators=(",", ":"))) + "\n")

@@ -1,10 +1,12 @@
 """`scoria inbox`: what waits for a person, longest first."""
 
+import json
 from typing import Any
 
+import attrs
 import click
 
-from scoria_cli.console import err_line, out_json
+from scoria_cli.console import err_row, out_json
 from scoria_cli.options import (
     json_option,
     limit_option,
@@ -15,6 +17,7 @@ from scoria_cli.options import (
     text,
 )
 from scoria_cli.showing import print_inbox
+from scoria_core import ListedApproval
 from scoria_core.conversion import converter
 
 
@@ -43,14 +46,28 @@ def inbox(
     """List the requests that wait for a person, longest waiting first.
 
     With --json, a line for each with its fields and those of its run. Where there are more, the
-    last line on stderr says how to go on. Decide with `scoria runs approve` or `reject`.
+    last line on stderr says how to go on, as JSON too. Decide with `scoria runs approve` or
+    `reject`.
     """
     with open_existing(store, tenant) as scoria:
         page = scoria.list_approvals(session_id=session, limit=limit, after=after, **asked)
         if as_json:
             for each in page:
-                out_json(converter.unstructure(each))
+                out_json(_fields(each))
         else:
             print_inbox(page, scoria.count_approvals(session_id=session, **asked))
         if page.next is not None:
-            err_line(f"there may be more: --after {page.next}")
+            more = json.dumps({"next": page.next})
+            err_row(
+                more
+                if as_json
+                else f"there may be more, with the same options and --after {page.next}"
+            )
+
+
+def _fields(asked: ListedApproval) -> dict[str, Any]:
+    """Return the fields of a request, and of its run all but its requests, each with a line."""
+    run = attrs.evolve(asked.run, pending_approvals=())
+    fields: dict[str, Any] = converter.unstructure(attrs.evolve(asked, run=run))
+    del fields["run"]["pending_approvals"]
+    return fields

@@ -23,14 +23,20 @@ from scoria_evidence.errors import ExportRefused
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "actor_id": "--by",
+        "after": "--after",
         "answer": "--answer",
         "arguments": "--arguments",
         "arguments_digest": "--digest",
+        "assigned_to": "--assigned-to",
+        "before": "--before",
         "decided_by": "--by",
         "lease": "--lease",
         "note": "--note",
         "reason": "--reason",
+        "root_role_id": "--role",
+        "session_id": "--session",
         "tenant_id": "--tenant",
+        "tool_name": "--tool",
         "worker_id": "--name",
     }
 )

@@ -31,6 +31,8 @@ def text(_: click.Context, __: click.Parameter, given: str | None) -> str | None
     """Return what was typed; raise `UnicodeEncodeError` where Python could not read it."""
     if given is not None:
         given.encode()
+        if not given.strip():
+            raise click.BadParameter("is blank; leave it out, or name one")
     return given
 
 

@@ -1,12 +1,13 @@
 """`scoria runs`: shows runs and decides, with the same checks as in a host."""
 
 import getpass
+import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from scoria_cli.console import err_line, out_json, out_line
+from scoria_cli.console import err_line, err_row, out_json, out_line
 from scoria_cli.options import (
     Moment,
     existing_store,
@@ -78,7 +79,7 @@ def list_(
 ) -> None:
     """List runs, newest first; with --json, a line for each with the fields of RunSummary.
 
-    Where there are more, the last line on stderr says how to go on.
+    Where there are more, the last line on stderr says how to go on, as JSON too.
     """
     with open_existing(store, tenant) as scoria:
         page = scoria.list_runs_with_damaged(
@@ -94,7 +95,12 @@ def list_(
             if isinstance(each, DamagedRun):
                 err_line(f"scoria: {StoreCorrupt(each.run_id, each.sequence, each.problem)}")
         if page.next is not None:
-            err_line(f"there may be more: --before {page.next}")
+            more = json.dumps({"next": page.next})
+            err_row(
+                more
+                if as_json
+                else f"there may be more, with the same options and --before {page.next}"
+            )
 
 
 @runs.command()

@@ -20,11 +20,12 @@ from scoria_core.model import (
     Step,
 )
 from scoria_core.payloads import compact, digest
+from scoria_core.visible import visible_line
 
 COLUMNS = ("run", "status", "tenant", "session", "last change", "waits for")
 INBOX = ("waits", "left", "asks for", "asked by", "assigned to", "run")
-BRIEF = 48
-"""How much of a tool and its arguments is shown in a table; `runs show` shows all of it."""
+BRIEF, LESS_BRIEF = 48, 240
+"""How much of a tool and its arguments is shown, in a table or not; `runs show` shows all."""
 
 WIDEST = 1_000_000
 """How wide a table may be when it is asked how wide it would like to be."""
@@ -61,7 +62,7 @@ def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
             out_row(each.run_id, each.approval_id, at, *asked)
         return
     if not found:
-        out.print(f"nothing to decide here, of {count} requests", style="dim")
+        out.print("nothing waits for a person here", style="dim")
         return
     table = _table(INBOX, map(_of_request, found))
     if _width(out, table) <= out.width:
@@ -71,7 +72,7 @@ def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
             waits, left, _, by, people, run_id = _of_request(each)
             to = people and f", assigned to {people}"
             until = left and f", {left} left"
-            out.print(f"{run_id}  {_asked(each)}")
+            out.print(f"{run_id}  {_asked(each, LESS_BRIEF)}")
             out.print(f"  waits {waits}{until}, asked by {by}{to}", style="dim")
     out.print(f"{len(found)} of {count} requests", style="dim")
 
@@ -100,14 +101,14 @@ def _of_run(run: RunSummary) -> Sequence[str]:
 def _of_request(each: ListedApproval) -> Sequence[str]:
     now = datetime.now(UTC)
     left = "" if each.expires_at is None else length(each.expires_at - now)
-    asks = _asked(each)
-    brief = asks if len(asks) <= BRIEF else f"{asks[: BRIEF - 1]}…"
+    brief = _asked(each, BRIEF)
     people = ", ".join(each.assigned_to)
     return length(now - each.requested_at), left, brief, each.run.actor_id, people, each.run_id
 
 
-def _asked(each: ListedApproval) -> str:
-    return f"{each.tool_name} {compact(each.arguments)}"
+def _asked(each: ListedApproval, most: int) -> str:
+    asked = visible_line(f"{each.tool_name} {compact(each.arguments)}")
+    return asked if len(asked) <= most else f"{asked[: most - 1]}…"
 
 
 def _width(out: Console, table: Table) -> int:

@@ -154,8 +154,11 @@ def test_what_waits_is_listed_longest_first(url: str, tmp_path: Path) -> None:
     assert rows[0].split("\t")[3:] == ["send", '{"to":"x"}', "user-1", ""]
     assert more == ""
     rows, more = inbox("--limit", "1", "--json")
-    assert json.loads(rows[0])["run"]["run_id"] == first
-    place = more.removeprefix("there may be more: --after ").strip()
+    told = json.loads(rows[0])
+    assert (told["run"]["run_id"], told["tool_name"]) == (first, "send")
+    assert "pending_approvals" not in told["run"]  # each of them has a line
+    place = json.loads(more)["next"]
+    assert inbox("--limit", "1")[1].endswith(f" --after {place}\n")
     assert [row.split("\t")[0] for row in inbox("--after", place)[0]] == [second]
     filters = ["--tool", "send", "--tenant", "tenant-1", "--session", "session-1"]
     assert inbox(*filters)[0] == inbox()[0]
@@ -460,6 +463,7 @@ RUBBISH = {
     "an inbox without end": ["inbox", "--limit", "1001"],
     "a place that no page named": ["inbox", "--after", "x"],
     "a tenant of nothing": ["inbox", "--tenant", " "],
+    "an actor of nothing": ["runs", "list", "--actor", ""],
     "a day that has not come": ["runs", "list", "--created-after", "2999-01-01"],
 }
 

@@ -184,7 +184,7 @@ TOLD = {
     "runs list of a tenant": Told(
         ["runs", "list", "--store", "{url}", "--tenant", name("tenant")], 0, "run"
     ),
-    "inbox": Told(["inbox", "--store", "{url}"], 0, "tool key value actor"),
+    "inbox": Told(["inbox", "--store", "{url}"], 0, "tool actor"),
     "a place that no page named": Told(["inbox", "--after", text("place"), "--store", "{url}"], 2),
     "a run that waits": Told(
         ["runs", "show", "{waiting}", "--store", "{url}"],

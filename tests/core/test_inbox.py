@@ -473,6 +473,48 @@ def test_a_damaged_run_hides_no_other(scoria: Scoria, store: Damaged) -> None:
         assert str(scoria.count_approvals(**asked)) == "4"
 
 
+def test_a_damaged_run_is_logged(
+    scoria: Scoria, store: Damaged, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits and cannot be told must not vanish without a word."""
+    run = ask(scoria)
+    store.damaged = {run.run_id}
+    assert not scoria.list_approvals()
+    (told,) = caplog.records
+    assert f"run {run.run_id} is left out of a list: entry 2 " in told.getMessage()
+
+
+def test_a_run_that_asks_anew_while_it_is_looked_for_moves_no_cursor(
+    scoria: Scoria, store: Damaged, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits at another place by then: a page that ended there would skip those between."""
+    first, second = ask(scoria), ask(scoria)
+    read = store.read
+
+    def reads(run_ids: Sequence[str]) -> Sequence[StoredRun]:
+        monkeypatch.setattr(store, "read", read)
+        clock.advance(seconds=5)
+        for each in scoria.list_approvals(limit=1):
+            decide(scoria, each)
+        scoria.resume_run(first.run_id, handlers={"work": scripted(needs())})
+        return read(run_ids)
+
+    monkeypatch.setattr(store, "read", reads)
+    asked: dict[str, Any] = {"session_id": "session-1", "tool_name": "send"}
+    page = scoria.list_approvals(limit=1, **asked)
+    assert ids_of(page) == asked_of(second)
+    rest = scoria.list_approvals(after=page.next, **asked) if page.next else ()
+    assert [each.run_id for each in rest] in ([], [first.run_id])
+
+
+def test_a_count_is_true_where_there_are_any(scoria: Scoria) -> None:
+    """As a number would be."""
+    assert not scoria.count_approvals()
+    ask(scoria)
+    assert scoria.count_approvals()
+    assert int(scoria.count_approvals()) == 1
+
+
 def test_a_label_that_the_store_makes_up_lists_nothing(
     scoria: Scoria, store: Damaged, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import attrs
 import pytest
 
-from scoria_core import Count, DamagedRun, Page, RunSummary, Scoria, StepSpec, listing
+from scoria_core import Count, DamagedRun, Page, RunStatus, RunSummary, Scoria, StepSpec, listing
 from scoria_core.errors import InvalidIdentity, InvalidPayload, StoreCorrupt
+from scoria_core.listing import RunFilter
 from scoria_core.ports import Record, StoredRun
 from scoria_core.testing import CountedIds, SettableClock
 from scoria_memory import MemoryStore
@@ -242,6 +243,38 @@ def test_a_scan_says_where_it_stopped(scoria: Scoria, monkeypatch: pytest.Monkey
     assert [ids_of(page) for page in pages] == [[], wanted[:1:-1], [], wanted[1:2], wanted[:1]]
     # One fact alone is what the store lists by: nothing is looked at in vain.
     assert ids_of(scoria.list_runs(actor_id="other")) == wanted[::-1]
+
+
+def test_a_scan_ends_where_all_that_follow_are_too_old(
+    scoria: Scoria, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By more than the clocks of hosts may be apart, as ids ascend with the time of each."""
+    monkeypatch.setattr(listing, "MAX_LOOKED_AT", 3)
+    start(scoria, count=9)
+    clock.advance(minutes=59)
+    edge = clock.now()
+    near = list(pages_of(scoria.list_runs, 2, created_after=edge))
+    assert [len(page) for page in near] == [0, 0, 0, 0]
+    clock.advance(minutes=2)
+    (new,) = start(scoria)
+    pages = list(pages_of(scoria.list_runs, 2, created_after=clock.now() - timedelta(seconds=1)))
+    assert [ids_of(page) for page in pages] == [[new]]
+
+
+def test_what_fewest_runs_have_is_what_the_store_lists_by() -> None:
+    """A session has few runs, and few have not ended; a role has very many."""
+    waits, done = RunStatus.WAITING_FOR_APPROVAL, RunStatus.COMPLETED
+
+    def leads(**asked: Any) -> str | None:
+        where = RunFilter(**asked).where
+        return None if where is None else where.fact
+
+    assert leads(session_id="s", status=waits, actor_id="a", root_role_id="r") == "session_id"
+    assert leads(status=waits, actor_id="a", root_role_id="r") == "status"
+    assert leads(status=done, actor_id="a", root_role_id="r") == "actor_id"
+    assert leads(status=done, root_role_id="r") == "root_role_id"
+    assert leads(status=done) == "status"
+    assert leads() is None
 
 
 def test_a_scan_looks_at_a_thousand(scoria: Scoria) -> None:
