@@ -97,12 +97,13 @@ def _unlisted(store: RunStore, run: Run) -> Iterator[str]:
             yield " and ".join([*names, *([] if where is None else [where.fact])]) or "its run_id"
     labels: tuple[str | None, ...] = (None, *row.labels) if row.labels else ()
     for tenant_id, label in product((None, key.tenant_id), labels):
-        labelled = store.list_labelled(
-            tenant_id=tenant_id,
-            label=label,
-            limit=1,
-            start=(row.since, run.run_id),
-            with_records=False,
-        )
-        if [each.key.run_id for each in labelled] != [run.run_id]:
-            yield "its labels" if label is None else f"the label {safe_repr(label)}"
+        for end, is_there in (("", True), ("~", False)):  # from its place on, and from behind it
+            labelled = store.list_labelled(
+                tenant_id=tenant_id,
+                label=label,
+                limit=1,
+                start=(row.since, f"{run.run_id}{end}"),
+                with_records=False,
+            )
+            if ([each.key.run_id for each in labelled] == [run.run_id]) != is_there:
+                yield "its labels" if label is None else f"the label {safe_repr(label)}"

@@ -120,6 +120,7 @@ def test_what_the_store_says_of_a_run_is_what_its_journal_says(
         "DELETE FROM label",
         "DELETE FROM label WHERE label = 'tool:send'",
         "UPDATE label SET since = since - 1",
+        "UPDATE label SET since = since + 1",
         "UPDATE label SET tenant_id = 'other'",
         "UPDATE label SET label = 'tool:pay' WHERE label = 'tool:send'",
     ],
