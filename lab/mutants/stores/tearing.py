@@ -57,25 +57,6 @@ def _at_their_versions(store: RunStore, versions: Mapping[str, int]) -> list[str
 
 
 @breaks("STORE-37", KILLED)
-class APruneIsCommittedInTwoHalves(PrunableSQLiteStore):
-    def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
-        found = _at_their_versions(self, versions)
-
-        def forget(connection: sqlite3.Connection) -> Any:
-            connection.executemany("DELETE FROM run WHERE run_id = ?", [(each,) for each in found])
-            return ""
-
-        def remove(connection: sqlite3.Connection) -> Any:
-            rows = [(each,) for each in found]
-            connection.executemany("DELETE FROM record WHERE run_id = ?", rows)
-            return ""
-
-        self._writes.store(forget)
-        self._writes.store(remove)
-        return found
-
-
-@breaks("STORE-37", KILLED)
 class SeveralRunsArePrunedRecordsFirst(PrunableSQLiteStore):
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         found = _at_their_versions(self, versions)
