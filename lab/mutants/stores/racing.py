@@ -12,7 +12,7 @@ import attrs
 from lab.mutants.stores.around import STOPPED, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
+from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun
 from scoria_memory import MemoryStore
 from scoria_memory.store import _in_utc
 from scoria_sqlite import PrunableSQLiteStore
@@ -157,7 +157,7 @@ class ARunIsListedBeforeItIsStored(MemoryStore):
         if key.run_id in self._runs or named in self._idempotent:
             return super().create(key, records, row=row)
         self.coming[key.run_id] = StoredRun(key, _in_utc(row), 0)
-        listing = self._listings[key.tenant_id, Where(Fact.SESSION, key.session_id)]
+        listing = self._listings.setdefault((key.tenant_id, Fact.SESSION, key.session_id), [])
         listing.append(key.run_id)
         listing.sort()
         owner = super().create(key, records, row=row)
