@@ -88,10 +88,9 @@ class RunFilter:
     @property
     def where(self) -> Where | None:
         """What the store lists by: of the facts asked for, the one that the fewest runs have."""
-        has_ended = self.status is None or is_terminal("run", self.status)
-        order = (Fact.SESSION, Fact.ACTOR, Fact.ROLE, Fact.STATUS)
-        if not has_ended:
-            order = (Fact.SESSION, Fact.STATUS, Fact.ACTOR, Fact.ROLE)
+        order = [Fact.SESSION, Fact.ACTOR, Fact.ROLE, Fact.STATUS]
+        if self.status is not None and not is_terminal("run", self.status):
+            order = [Fact.SESSION, Fact.STATUS, Fact.ACTOR, Fact.ROLE]
         asked = ((fact, getattr(self, fact)) for fact in order)
         return next((Where(fact, str(value)) for fact, value in asked if value is not None), None)
 
@@ -321,8 +320,7 @@ def count_approvals(runs: RunRepository, asked: ApprovalFilter) -> Count:
     number = len(fitting) - len(unsure)
     for _, run in runs.page(_reading(runs, unsure)):
         number += len(_waiting(runs, asked, run, now))
-    is_exact = len(labelled) <= MAX_LOOKED_AT >= number
-    return Count(min(number, MAX_LOOKED_AT), is_exact)
+    return Count(min(number, MAX_LOOKED_AT), max(number, len(labelled)) <= MAX_LOOKED_AT)
 
 
 def count_runs(runs: RunRepository) -> dict[RunStatus, Count]:
@@ -413,9 +411,4 @@ def _log(run: DamagedRun) -> None:
 def _summary(
     runs: RunRepository, run: Run | DamagedRun | None, now: datetime
 ) -> RunSummary | DamagedRun | None:
-    """Return a summary of a run that was listed, and put the run back into the cache."""
-    if not isinstance(run, Run):
-        return run
-    summary = run.summary(now)
-    runs.cache.put_back(run)
-    return summary
+    return runs.summary(run, now) if isinstance(run, Run) else run

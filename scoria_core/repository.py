@@ -17,7 +17,7 @@ from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of
 from scoria_core.logs import logger_of
-from scoria_core.model import DamagedRun
+from scoria_core.model import DamagedRun, RunSummary
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, Fact, IdSource, RunStore, StoredRun, Where
 from scoria_core.recent import Recent
@@ -188,6 +188,12 @@ class RunRepository:
             # The store cannot read one of them: each is read by itself.
             return [(each, self._alone(each.key.run_id)) for each in ask(False)]
         return [(each, self._listed(each)) for each in found]
+
+    def summary(self, run: Run, now: datetime) -> RunSummary:
+        """Return a summary of a run as it is at `now`, and put the run back into the cache."""
+        summary = run.summary(now)
+        self.cache.put_back(run)
+        return summary
 
     def renew(self, run_id: str, is_held: Callable[[Run], bool]) -> bool:
         """Extend the lease of a claim; False if the claim is lost."""

@@ -45,10 +45,10 @@ def row_of(run: Run, at: datetime) -> IndexRow:
 
 
 def _labels(session_id: str, pending: Iterable[Approval]) -> tuple[str, ...]:
-    labels = [f"session:{session_id}"]
+    labels = [label("session", session_id)]
     for each in pending:
-        labels += (f"approval:{each.approval_id}", f"tool:{each.tool_name}")
-        labels += [f"assigned:{who}" for who in each.assigned_to]
+        labels += (label("approval", each.approval_id), label("tool", each.tool_name))
+        labels += [label("assigned", who) for who in each.assigned_to]
     return tuple(dict.fromkeys(labels))
 
 

@@ -646,10 +646,7 @@ class Scoria:
         return allows
 
     def _summary(self, run: Run) -> RunSummary:
-        """Return a summary of the run, and put the run back into the cache."""
-        summary = run.summary(self._runs.now())
-        self._runs.cache.put_back(run)
-        return summary
+        return self._runs.summary(run, self._runs.now())
 
     def _identity(self, identity: object) -> Identity:
         if not isinstance(identity, Identity):

@@ -43,9 +43,14 @@ def out_row(*fields: object) -> None:
     _write("\t".join(map(visible_line, fields)) + "\n")
 
 
-def err_row(text: object) -> None:
-    """Print `text` as one line on stderr that a person can copy: no row of it is indented."""
-    _write(f"{visible_line(text)}\n", sys.stderr)
+def err_next(option: str, place: str | None, *, as_json: bool) -> None:
+    """Print on stderr how a list goes on after this page, unless it ends there.
+
+    It is one line, no row of which is indented, so that it can be copied.
+    """
+    if place is not None:
+        more = f"there may be more, with the same options and {option} {place}"
+        _write(f"{visible_line(json.dumps({'next': place}) if as_json else more)}\n", sys.stderr)
 
 
 def out_json(value: object) -> None:

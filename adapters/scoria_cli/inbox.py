@@ -1,12 +1,11 @@
 """`scoria inbox`: what waits for a person, longest first."""
 
-import json
 from typing import Any
 
 import attrs
 import click
 
-from scoria_cli.console import err_row, out_json
+from scoria_cli.console import err_next, out_json
 from scoria_cli.options import (
     json_option,
     limit_option,
@@ -56,13 +55,7 @@ def inbox(
                 out_json(_fields(each))
         else:
             print_inbox(page, scoria.count_approvals(session_id=session, **asked))
-        if page.next is not None:
-            more = json.dumps({"next": page.next})
-            err_row(
-                more
-                if as_json
-                else f"there may be more, with the same options and --after {page.next}"
-            )
+        err_next("--after", page.next, as_json=as_json)
 
 
 def _fields(asked: ListedApproval) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """`scoria runs`: shows runs and decides, with the same checks as in a host."""
 
 import getpass
-import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from scoria_cli.console import err_line, err_row, out_json, out_line
+from scoria_cli.console import err_line, err_next, out_json, out_line
 from scoria_cli.options import (
     Moment,
     existing_store,
@@ -94,13 +93,7 @@ def list_(
         for each in page:
             if isinstance(each, DamagedRun):
                 err_line(f"scoria: {StoreCorrupt(each.run_id, each.sequence, each.problem)}")
-        if page.next is not None:
-            more = json.dumps({"next": page.next})
-            err_row(
-                more
-                if as_json
-                else f"there may be more, with the same options and --before {page.next}"
-            )
+        err_next("--before", page.next, as_json=as_json)
 
 
 @runs.command()
