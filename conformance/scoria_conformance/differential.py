@@ -48,6 +48,9 @@ LENGTH, TAIL = 40, 5
 ELSEWHERE = "XYZ-05:45XYS,M3.5.0,M10.5.0/3"
 """A time zone where no process runs: with quarters of an hour, and an hour that comes twice."""
 
+SHRINKING = 20
+"""For how many seconds a script that fails is made shorter."""
+
 PAGE = "store.md"
 """The page of the specification that a store is held to."""
 
@@ -354,11 +357,15 @@ class Driver:
             yield Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
 
     def _smallest(self, script: Script, found: Difference) -> Difference:
-        """Shrink a script to as few and as plain calls as still show the difference."""
+        """Shrink a script to as few and as plain calls as still show the difference.
+
+        It takes no longer than `SHRINKING`: a store may be slow, and the verdict stands.
+        """
+        ends = time.monotonic() + SHRINKING
 
         def is_found(smaller: Script) -> bool:
             nonlocal script, found
-            now = self.found(smaller)
+            now = None if time.monotonic() > ends else self.found(smaller)
             if now is None or now.seen.raised == LOST:
                 return False
             script, found = smaller, now

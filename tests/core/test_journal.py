@@ -872,7 +872,7 @@ def _stoppable() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("schemes", "examples"),
     [
-        pytest.param(("memory",), 20, id="memory"),
+        pytest.param(("memory",), 12, id="memory"),
         pytest.param(("memory", "duckdb", "sqlite"), 3, id="all", marks=pytest.mark.slow),
     ],
 )
