@@ -21,8 +21,8 @@ CHECKED: bool | None = [True][0]
 class Store(MemoryStore):
     """A store with 1 promise."""
 
-    def read(self, run_id):
-        return super().read(run_id) if run_id else []
+    def read(self, run_ids):
+        return super().read(run_ids) if run_ids else []
 
     def compact(self, *, rounds: int | None = 5):
         return rounds + 1
@@ -124,8 +124,8 @@ def test_a_change_that_breaks_a_promise_is_caught(
     tried: list[str], changes: list[Mutation]
 ) -> None:
     """It is counted, and no line is spent on it."""
-    assert said(tried, "if not run_id") == []
-    assert any(each.after.endswith("if not run_id else []") for each in changes)
+    assert said(tried, "if not run_ids") == []
+    assert any(each.after.endswith("if not run_ids else []") for each in changes)
 
 
 @pytest.mark.slow

@@ -102,8 +102,8 @@ def test_it_verifies_a_store_in_an_empty_environment(wheel: Path, tmp_path: Path
     run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
     bin_ = tmp_path / "empty" / "bin"
     run(bin_ / "pip", "install", "--quiet", f"{wheel}", cwd=tmp_path)
-    plain = "from scoria_core import Scoria; print(Scoria.open('memory://').list_runs())"
-    assert run(bin_ / "python", "-c", plain, cwd=tmp_path) == "[]\n"
+    plain = "from scoria_core import Scoria; print(Scoria.open('memory://').list_runs().items)"
+    assert run(bin_ / "python", "-c", plain, cwd=tmp_path) == "()\n"
     without = subprocess.run(
         [bin_ / "scoria", "verify", "memory://"], capture_output=True, text=True, check=False
     )
