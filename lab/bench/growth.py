@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -29,6 +28,7 @@ from lab.bench.rounds import server
 from scoria_core import StepSpec
 from scoria_core.lifecycles import RunStatus
 from scoria_core.ports import StoredRun
+from scoria_duckdb.journal_rows import Write
 
 T = TypeVar("T")
 
@@ -84,9 +84,8 @@ def _filling(runs: int) -> Iterator[StoredRun]:
 
 def _fill_duckdb(store: Any, runs: Iterable[StoredRun]) -> None:
     """Store many runs with each statement: by `create` a million take a quarter of an hour."""
-    write_of = import_module("scoria_duckdb.journal_file")._Write
     for some in in_parts(runs, RUNS_A_STATEMENT):
-        store._file._commit([write_of(run.key, run.records, 0, run.row) for run in some])
+        store._file._commit([Write(run.key, run.row, run.records, 0) for run in some])
 
 
 def measure(place: Place, runs: int) -> Calls:
