@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 BIN := .venv/bin
+# Hundreds of tests start a Python of their own: where it may not keep what it compiled, they take twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/ready
 
 .PHONY: demo test test-slow check format diagrams spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
