@@ -1,14 +1,15 @@
 """The JSON Schemas that are installed: an extra brings them, and nothing needs them until asked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
-from importlib.metadata import entry_points
 
 from scoria_core.errors import InvalidPayload
+from scoria_core.installed import installed
 from scoria_core.ports import Schemas
 
-GROUP = "scoria.schemas"
-"""The entry-point group; its entry `json-schema` is a callable that returns a `Schemas`."""
+GROUP, NAME = "scoria.schemas", "json-schema"
+"""The entry-point group, and its entry that is a callable which returns a `Schemas`."""
 
 NOT_INSTALLED = "needs the extra that checks schemas: pip install 'scoria-kit[schema]'"
 
@@ -31,10 +32,9 @@ class InstalledSchemas:
 
     @cached_property
     def _found(self) -> Schemas | None:
-        for each in entry_points(group=GROUP, name="json-schema"):
-            try:
-                found: Schemas = each.load()()
-            except ModuleNotFoundError:
-                return None
-            return found
+        for each in installed(GROUP):
+            if each.name == NAME:
+                with suppress(ModuleNotFoundError):
+                    found: Schemas = each.load()()
+                    return found
         return None

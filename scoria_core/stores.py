@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
 from scoria_core.errors import StoreUnavailable, safe_repr
+from scoria_core.installed import installed
 from scoria_core.ports import RunStore, checked_port
 from scoria_core.visible import visible_line
 
@@ -61,7 +61,7 @@ def checked_url(url: str) -> str:
 
 def known_schemes() -> list[str]:
     """Return the schemes of the stores that are installed, in order."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return sorted({entry.name for entry in installed(GROUP)})
 
 
 def scheme_of(url: str) -> str:
@@ -115,8 +115,9 @@ def scratch_url(url: str, directory: Path) -> str:
     """
     url = checked_url(url)
     scheme, _, rest = url.partition("://")
-    for entry in entry_points(group=SCRATCH, name=scheme):
-        return str(entry.load()(url, directory))
+    for entry in installed(SCRATCH):
+        if entry.name == scheme:
+            return str(entry.load()(url, directory))
     if not rest.startswith("/"):
         return url
     return file_url(scheme, directory / file_path(url).name)
@@ -124,7 +125,7 @@ def scratch_url(url: str, directory: Path) -> str:
 
 def _opener(url: str) -> Callable[[str], RunStore]:
     scheme = url.partition("://")[0]
-    named = [*entry_points(group=GROUP, name=scheme)]
+    named = [entry for entry in installed(GROUP) if entry.name == scheme]
     if not named:
         next_move = f"use a scheme that is installed: {', '.join(known_schemes()) or 'none'}"
         problem = f"has the unknown scheme {safe_repr(scheme)}"

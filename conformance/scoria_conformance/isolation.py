@@ -6,6 +6,8 @@ pytest-bdd prefers the step that is defined nearest to a test. So a generic step
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 import pytest
 from pytest_bdd.steps import step_function_context_registry
@@ -15,6 +17,12 @@ from scoria_conformance.items import is_of_the_suite
 _STEPS = "scoria_conformance.steps."
 FIXTURES = ("world", "host", "host_target", "relayed_host", "stored", "arranged", "processes")
 """What the steps of the suite ask for, and no adopter defines."""
+
+_Found = dict[tuple[str, str], list[Any]]
+_FOUND = pytest.StashKey[_Found]()
+"""Where the configuration keeps which functions are the steps that scenarios of the suite name."""
+
+LOOKING: Any = import_module("pytest_bdd.scenario")  # the package has a function of that name
 
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -32,7 +40,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run a scenario of the suite with only the suite's steps."""
     if not is_of_the_suite(item):
         return (yield)
-    with _own_steps():
+    with own_steps(item.config):
         return (yield)
 
 
@@ -45,17 +53,30 @@ def _foreign(session: pytest.Session, item: pytest.Item) -> Iterator[tuple[str, 
 
 
 @contextmanager
-def _own_steps() -> Iterator[None]:
-    """Hide the steps of others: pytest-bdd passes over a fixture that it knows no step for."""
-    registry = step_function_context_registry
+def own_steps(config: pytest.Config) -> Iterator[None]:
+    """Hide the steps of others: pytest-bdd passes over a fixture that it knows no step for.
+
+    Each step is looked up once, as pytest-bdd goes through every fixture there is to find it.
+    """
+    registry, look_up = step_function_context_registry, LOOKING.find_fixturedefs_for_step
     foreign = {
         marker: step
         for marker, step in registry.items()
         if not step.step_func.__module__.startswith(_STEPS)
     }
+    found = config.stash.setdefault(_FOUND, {})
+
+    def remembered(step: Any, **where: Any) -> list[Any]:
+        named = (step.type, step.name)
+        if named not in found:
+            found[named] = list(look_up(step=step, **where))
+        return found[named]
+
     for marker in foreign:
         del registry[marker]
+    LOOKING.find_fixturedefs_for_step = remembered
     try:
         yield
     finally:
+        LOOKING.find_fixturedefs_for_step = look_up
         registry.update(foreign)

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 def _lifecycles(asked: argparse.Namespace) -> int:
     tried = [change for change in changes() if asked.only in str(change)]
     experiment = Experiment(tried, Progress(tried), hand_written=asked.hand_written)
-    experiment.run(asked.target, asked.page)
+    experiment.run(asked.target, asked.page, asked.suite)
     _print(report(experiment))
     return exit_code(experiment)
 
@@ -115,10 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     changed = what.add_parser("operators", help="modules, in every way cosmic-ray changes them")
     changed.set_defaults(run=_operators)
-    changed.add_argument(
-        "--suite", choices=SUITES, help="the scenarios of one suite; all if not given"
-    )
     changed.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="how many")
+    for each in (lifecycles, changed):
+        each.add_argument(
+            "--suite", choices=SUITES, help="the scenarios of one suite; all if not given"
+        )
     for each in (lifecycles, wrong, changed):
         each.add_argument("target", help="the store to run on: a URL or module:factory")
         each.add_argument("--page", help="module:name of what makes the evidence page of a facade")

@@ -139,7 +139,7 @@ def test_equal_items_are_those_of_json() -> None:
 
 def test_without_the_extra_a_schema_is_refused_naming_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The step fails at once; a request without a schema needs no extra."""
-    monkeypatch.setattr("scoria_core.schemas.entry_points", lambda **_: ())
+    monkeypatch.setattr("scoria_core.schemas.installed", lambda _: ())
     assert "pip install 'scoria-kit[schema]'" in str(InstalledSchemas().problem_of({}))
     with pytest.raises(InvalidPayload, match=r"scoria-kit\[schema\]"):
         InstalledSchemas().mismatch({}, {})

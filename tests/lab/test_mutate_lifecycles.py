@@ -36,7 +36,7 @@ class Broken:
 named, problems = json.loads(sys.argv[1])
 mutants = [each for each in changes() if str(each) in named] + [Broken(each) for each in problems]
 experiment = Experiment(mutants, lambda _: None)
-experiment.run("memory://", "scoria_cli.page:page")
+experiment.run("memory://", suite="lifecycles")
 found = {str(each.mutant): [each.fate, each.scenario, each.reason] for each in experiment.findings}
 print(json.dumps([experiment.canary.fate, found]))
 """
@@ -44,7 +44,7 @@ print(json.dumps([experiment.canary.fate, found]))
 
 IMPORT = "import no_such_module"
 CRASH = "import os; os._exit(3)"
-HARNESS = "from scoria_conformance.world import World; World.damage = None"
+HARNESS = "from scoria_conformance.arrangements import Arrangement; Arrangement.attempt = None"
 NOTHING = "pass"
 
 
@@ -143,7 +143,7 @@ def test_what_breaks_the_harness_is_no_kill(
 @pytest.mark.slow
 def test_the_command_prints_a_row_per_change_and_the_count(tmp_path: Path) -> None:
     """It exits 0 where all that were tried were killed."""
-    ran = mutate("--page", "scoria_cli.page:page", "--only", "run: running -fail->", cwd=tmp_path)
+    ran = mutate("--suite", "lifecycles", "--only", "run: running -fail->", cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rows = ran.stdout.splitlines()
     assert rows[0] == "passed    the unchanged machines"
@@ -155,7 +155,7 @@ def test_the_command_prints_a_row_per_change_and_the_count(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_without_a_passing_canary_nothing_is_told(tmp_path: Path) -> None:
     """Where not all scenarios can be run, the command says which and exits 2."""
-    ran = mutate("--only", "run: running -fail->", cwd=tmp_path)
+    ran = mutate("--suite", "page", "--only", "run: running -fail->", cwd=tmp_path)
     assert ran.returncode == 2
     assert ran.stdout.startswith("the unchanged machines do not pass: ")
     assert "pass --scoria-page" in ran.stdout

@@ -12,6 +12,7 @@ import pytest
 from scoria_conformance.stored_runs import index_row, run_ids, run_key
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable, UnknownHandler, VersionConflict
+from scoria_core.installed import installed as offered
 from scoria_core.ports import Capability, Fact, Record, RunKey, RunStore, Where
 from scoria_core.stores import open_store
 from scoria_memory import MemoryStore
@@ -162,6 +163,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str, m
     (folder / "attic_store.py").write_text(module)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "attic_store", raising=False)
+    monkeypatch.setattr("scoria_core.stores.installed", offered.__wrapped__)
     importlib.invalidate_caches()
 
 
