@@ -351,7 +351,7 @@ def test_json_of_the_checks_counts_every_scenario() -> None:
     """No scenario is missing from what the suite reports, skipped ones included."""
     from scoria_conformance import verify
 
-    verdict = verify("memory://")
+    verdict = verify("memory://", suite="page")
     assert verdict.exit_code == 2  # the page was not given, and that is no pass
     reasons = {check.reason for check in verdict.checks if check.status == "could not run"}
     assert reasons == {"no evidence page to look at: pass --scoria-page"}

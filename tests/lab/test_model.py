@@ -119,7 +119,7 @@ def test_a_plain_walk_reaches_the_same_situations() -> None:
 @pytest.mark.slow
 def test_runs_that_are_merged_have_one_future() -> None:
     """Whatever two histories led to one moment, each command yields the same from there."""
-    composition = Composition(Bounds(steps=2, approvals=2, attempts=1))
+    composition = Composition(Bounds(steps=2, approvals=1, attempts=1))
     known: dict[object, Moment] = {}
     following = [composition.initial().moment]
     compared = 0

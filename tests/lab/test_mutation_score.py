@@ -22,7 +22,7 @@ class Store(MemoryStore):
     """A store with 1 promise."""
 
     def read(self, run_ids):
-        return super().read(run_ids) if run_ids else []
+        return super().read(run_ids) if run_ids else super().read(())
 
     def compact(self, *, rounds: int | None = 5):
         return rounds + 1
@@ -125,7 +125,7 @@ def test_a_change_that_breaks_a_promise_is_caught(
 ) -> None:
     """It is counted, and no line is spent on it."""
     assert said(tried, "if not run_ids") == []
-    assert any(each.after.endswith("if not run_ids else []") for each in changes)
+    assert any(each.after.endswith("if not run_ids else super().read(())") for each in changes)
 
 
 @pytest.mark.slow

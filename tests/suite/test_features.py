@@ -1,6 +1,6 @@
 """The suite that ships, on the stores that ship.
 
-All of it in memory, and on PostgreSQL in its own tests; `make spec` puts DuckDB through all of it.
+All of it in memory; what is put to a store directly on the others, on PostgreSQL in its own tests.
 """
 
 import os
