@@ -77,14 +77,16 @@ Feature: A store finds runs by where they stand
   @STORE-42
   Scenario: What is told of a run is of one moment, while others write
     Given a run created with 1 records
-    When 3 callers append to it while 3 others read and list it, 40 times
+    When 3 callers append to it while 3 others read and list it, until it has 60 records
     Then each time its records, its version and its row belonged together
+    And each that reads was told of it up to 60 records
 
   @STORE-42 @STORE-15 @multi_process
   Scenario: What is told of a run is of one moment, while other processes write
     Given a run created with 1 records
-    When 2 processes append to it while 2 others read and list it, 30 times
+    When 2 processes append to it while 2 others read and list it, until it has 40 records
     Then each time its records, its version and its row belonged together
+    And each that reads was told of it up to 40 records
 
   @STORE-43 @TENANT-2
   Scenario: Runs are counted by their status, exactly up to the limit

@@ -391,30 +391,3 @@ def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
     said, _ = serving.communicate(timeout=30)
     assert (serving.returncode, said) == (0, "stopped\n")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("mutant", "scenario"),
-    [
-        ("truncates_a_long_text", "Any sequence of calls is answered as the reference answers"),
-        ("letters_are_composed", "Any sequence of calls is answered as the reference answers"),
-        (
-            "idempotency_across_tenants",
-            "Any sequence of calls is answered as the reference answers",
-        ),
-        (
-            "an_append_does_not_change_when_a_run_is_due",
-            "Any sequence of calls is answered as the reference answers",
-        ),
-        ("close_does_nothing", "A closed store says so"),
-    ],
-)
-def test_a_store_that_breaks_its_port_fails_for_that(
-    mutant: str, scenario: str, tmp_path: Path
-) -> None:
-    """What a store's author may get wrong is found by the scenario that says so."""
-    target = f"lab.mutants.stores.opened:{mutant}"
-    ran = scoria("verify", target, "--suite", "store", cwd=tmp_path)
-    assert ran.returncode == 1
-    assert f"✗ {scenario}" in ran.stdout

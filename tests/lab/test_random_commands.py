@@ -42,11 +42,9 @@ LIKELY = [
 WRONG = {
     "the_expected_version_is_ignored": "took a late commit",
     "a_batch_loses_its_last_record": "the journal breaks off",
-    "half_of_a_refused_batch_stays": "the store",
-    "idempotency_keys_are_not_kept": "took a late commit",
     "memory_declared_durable": "the store has 0 entries",
 }
-"""Mutants of stores that break a promise, and what is said of each."""
+"""A mutant of a store for each thing that a walk notices, and what is said of it."""
 
 
 class Failing(AssertionError):

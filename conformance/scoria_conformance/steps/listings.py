@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
 from random import Random
+from time import monotonic
 from typing import Any, cast
 
 import attrs
@@ -20,7 +22,7 @@ from scoria_conformance.stored_runs import (
     record,
     run_ids,
 )
-from scoria_conformance.world import OTHER_TENANT, TENANT
+from scoria_conformance.world import OTHER_TENANT, PATIENCE, TENANT
 from scoria_core.errors import VersionConflict
 from scoria_core.ports import (
     Capability,
@@ -365,28 +367,34 @@ def _runs_read_together_come_in_the_order_asked(stored: StoredRuns) -> None:
 @when(
     parsers.re(
         r"(?P<writing>\d+) (?P<kind>callers|processes) append to it "
-        r"while (?P<reading>\d+) others read and list it, (?P<turns>\d+) times"
+        r"while (?P<reading>\d+) others read and list it, until it has (?P<last>\d+) records"
     ),
     target_fixture="moments",
+    converters={"writing": int, "reading": int, "last": int},
 )
 def _append_to_it_while_others_read_and_list_it(
-    stored: StoredRuns, writing: str, kind: str, reading: str, turns: str
-) -> list[StoredRun]:
+    stored: StoredRuns, writing: int, kind: str, reading: int, last: int
+) -> list[list[StoredRun]]:
+    """Return what each that reads was told, from before the first append to after the last."""
     (run_id,) = stored.journals
     stored.append(run_id, 1, row=_row_at(2))
 
     def work(store: RunStore, number: int, barrier: Barrier) -> list[StoredRun]:
+        told = [*_told(store, run_id)]
+        assert told
         barrier.wait()
-        if number < int(writing):
-            _write_on(store, run_id, int(turns))
+        if number < writing:
+            _write_on(store, run_id, last)
             return []
-        return [run for _ in range(int(turns)) for run in _told(store, run_id)]
+        end = monotonic() + PATIENCE
+        while told[-1].version < last and monotonic() < end:
+            told += [run for run in _told(store, run_id) if run != told[-1]]
+        return told
 
     if kind == "processes":
         stored.need(Capability.MULTI_PROCESS)
     crew = processes if kind == "processes" else threads
-    said = crew(stored.world, int(writing) + int(reading), work)
-    return [run for each in said for run in each]
+    return list(crew(stored.world, writing + reading, work)[writing:])
 
 
 def _row_at(version: int) -> IndexRow:
@@ -395,16 +403,13 @@ def _row_at(version: int) -> IndexRow:
     return index_row(status=f"version {version}", since=after(version), labels=labels)
 
 
-def _write_on(store: RunStore, run_id: str, turns: int) -> None:
-    """Append two records in each turn, at the version that the run is at."""
-    for _ in range(turns):
-        (run,) = store.read([run_id])
-        new = [record(run.version + number) for number in (1, 2)]
-        try:
-            row = _row_at(run.version + 2)
-            store.append(run_id, new, expected_version=run.version, row=row)
-        except VersionConflict:
-            continue
+def _write_on(store: RunStore, run_id: str, last: int) -> None:
+    """Append two records at a time, at the version that the run is at, up to the last version."""
+    end = monotonic() + PATIENCE
+    while (version := store.read([run_id])[0].version) < last and monotonic() < end:
+        new = [record(version + number) for number in (1, 2)]
+        with suppress(VersionConflict):
+            store.append(run_id, new, expected_version=version, row=_row_at(version + 2))
 
 
 def _told(store: RunStore, run_id: str) -> Iterator[StoredRun]:
@@ -415,11 +420,16 @@ def _told(store: RunStore, run_id: str) -> Iterator[StoredRun]:
 
 
 @then("each time its records, its version and its row belonged together")
-def _each_time_its_records_its_version_and_its_row(moments: list[StoredRun]) -> None:
-    assert len({run.version for run in moments}) > 1
-    for run in moments:
-        at = len(run.records)
-        assert (run.version, run.row) == (at, _row_at(at))
+def _each_time_its_records_its_version_and_its_row(moments: list[list[StoredRun]]) -> None:
+    for told in moments:
+        for run in told:
+            at = len(run.records)
+            assert (run.version, run.row) == (at, _row_at(at))
+
+
+@then(parsers.parse("each that reads was told of it up to {last:d} records"))
+def _each_that_reads_was_told_of_it(moments: list[list[StoredRun]], last: int) -> None:
+    assert [told[-1].version for told in moments] == [last] * len(moments)
 
 
 @then("the runs of each status are counted exactly up to any limit")
