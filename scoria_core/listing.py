@@ -132,11 +132,13 @@ class ApprovalFilter:
     session_id: str | None = None
     assigned_to: str | None = None
     tool_name: str | None = None
+    approval_id: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of a run that has such a request; the store lists by the first of them."""
         kinds = {
+            "approval": self.approval_id,
             "session": self.session_id,
             "assigned": self.assigned_to,
             "tool": self.tool_name,
@@ -149,8 +151,10 @@ class ApprovalFilter:
 
     def fits(self, approval: Approval) -> bool:
         """Tell whether a request of such a run is asked for."""
-        return self.tool_name in (None, approval.tool_name) and (
-            self.assigned_to is None or self.assigned_to in approval.assigned_to
+        return (
+            self.approval_id in (None, approval.approval_id)
+            and self.tool_name in (None, approval.tool_name)
+            and (self.assigned_to is None or self.assigned_to in approval.assigned_to)
         )
 
 
@@ -172,7 +176,11 @@ def run_filter(
 
 
 def approval_filter(
-    status: object, session_id: object, assigned_to: object, tool_name: object
+    status: object,
+    session_id: object = None,
+    assigned_to: object = None,
+    tool_name: object = None,
+    approval_id: object = None,
 ) -> ApprovalFilter:
     """Return the filter, or raise `InvalidIdentity` or `InvalidPayload` naming what is wrong."""
     if status != ApprovalStatus.PENDING:
@@ -182,6 +190,7 @@ def approval_filter(
         session_id=None if session_id is None else checked_id(session_id, "session_id"),
         assigned_to=None if assigned_to is None else checked_id(assigned_to, "assigned_to"),
         tool_name=None if tool_name is None else checked_name(tool_name, "tool_name"),
+        approval_id=None if approval_id is None else checked_name(approval_id, "approval_id"),
     )
 
 

@@ -326,6 +326,10 @@ class Scoria:
         stored = self._runs.stored(checked_run_id(run_id))
         return self._runs.replayed(stored).detail(self._runs.now(), stored.row.due_at)
 
+    def now(self) -> datetime:
+        """Return the time in UTC that this facade goes by."""
+        return self._runs.now()
+
     def list_runs(
         self,
         *,
@@ -383,6 +387,7 @@ class Scoria:
         session_id: object = None,
         assigned_to: object = None,
         tool_name: str | None = None,
+        approval_id: str | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> Page[ListedApproval]:
@@ -395,7 +400,7 @@ class Scoria:
         Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
         be short or empty. A run with a damaged journal is logged and left out.
         """
-        asked = approval_filter(status, session_id, assigned_to, tool_name)
+        asked = approval_filter(status, session_id, assigned_to, tool_name, approval_id)
         return approval_page(self._runs, asked, checked_limit(limit), after)
 
     def count_approvals(
@@ -405,11 +410,11 @@ class Scoria:
         session_id: object = None,
         assigned_to: object = None,
         tool_name: str | None = None,
+        approval_id: str | None = None,
     ) -> Count:
         """Return how many requests a person can decide now, exactly up to 1,000."""
-        return count_approvals(
-            self._runs, approval_filter(status, session_id, assigned_to, tool_name)
-        )
+        asked = approval_filter(status, session_id, assigned_to, tool_name, approval_id)
+        return count_approvals(self._runs, asked)
 
     def approve(
         self,

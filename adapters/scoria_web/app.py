@@ -17,10 +17,10 @@ from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import InvalidPayload, RunNotFound, StoreCorrupt, StoreUnavailable
 from scoria_core.logs import logger_of
-from scoria_core.payloads import name_problem
 from scoria_core.scoria import Scoria
 from scoria_web.display import environment
-from scoria_web.pages import run_page, runs_page, verify_command
+from scoria_web.lists import list_page, query_of, search_page
+from scoria_web.run_page import run_page, verify_command
 from scoria_web.scope import Scope, ScopeOf
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ HEADERS = MappingProxyType(
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": (
             f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -46,7 +46,13 @@ HEADERS = MappingProxyType(
 )
 """What every response says, whatever its status."""
 
-_ROUTES = Map([Rule("/", endpoint="runs"), Rule("/workflows/<run_id>", endpoint="run")])
+_ROUTES = Map(
+    [
+        Rule("/", endpoint="list"),
+        Rule("/search", endpoint="search"),
+        Rule("/workflows/<run_id>", endpoint="run"),
+    ]
+)
 _METHODS = ("GET", "HEAD")
 
 
@@ -177,11 +183,12 @@ def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
     """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
 
     `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is refused. It
-    alone picks the tenant: nothing else in the request does. The app is read-only, may be
-    mounted under any prefix, and serves the list of runs at `/` and the evidence of one run at
-    `/workflows/<run_id>`. It raises nothing: what goes wrong is a page with generic words, and
-    the reason is logged to `scoria.web`. Closing `scoria` is left to the host. Raises
-    `InvalidPayload` naming `scoria` or `scope` where it is something else.
+    alone picks the tenant: nothing else in the request does. The app is read-only and may be
+    mounted under any prefix. It serves what waits for a person, and the runs of each status, at
+    `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`. It
+    raises nothing: what goes wrong is a page with generic words, and the reason is logged to
+    `scoria.web`. Closing `scoria` is left to the host. Raises `InvalidPayload` naming `scoria` or
+    `scope` where it is something else.
     """
     if not isinstance(scoria, Scoria):
         problem = f"is {type(scoria).__name__}; pass what Scoria.open returned"
@@ -211,8 +218,12 @@ def _damage(error: StoreCorrupt) -> _Problem:
     )
 
 
-def _runs(view: Scoria, args: Mapping[str, str]) -> object:
-    return runs_page(view, _name(args, "session"), _name(args, "before"))
+def _list(view: Scoria, args: Mapping[str, str]) -> object:
+    return list_page(view, query_of(args))
+
+
+def _search(view: Scoria, args: Mapping[str, str]) -> object:
+    return search_page(view, args.get("q", ""))
 
 
 def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> object:
@@ -223,14 +234,9 @@ def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> object:
     return page
 
 
-_PAGES: Mapping[str, Callable[..., object]] = MappingProxyType({"runs": _runs, "run": _run})
-
-
-def _name(args: Mapping[str, str], key: str) -> str | None:
-    value = args.get(key)
-    if value is not None and name_problem(value) is not None:
-        raise BadRequest
-    return value
+_PAGES: Mapping[str, Callable[..., object]] = MappingProxyType(
+    {"list": _list, "search": _search, "run": _run}
+)
 
 
 def _sequence(args: Mapping[str, str], key: str) -> int:

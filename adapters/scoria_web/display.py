@@ -22,6 +22,11 @@ MAX_INDENTED = 1_000_000
 MOST_COMPARED = 400
 """How many lines of JSON are compared with each other, on both sides together."""
 
+BRIEF = 120
+"""How many characters of arguments a list shows."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
 _ESCAPED = Markup('<span class="unseen">{}</span>')
 _MARKED = MappingProxyType(
     {"del": Markup("<del>{}</del>"), "ins": Markup("<ins>{}</ins>")},
@@ -58,7 +63,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(visible=visible, pretty=pretty, short=short, moment=moment, iso=iso)
+    templates.filters.update(
+        visible=visible, pretty=pretty, brief=brief, short=short, moment=moment, iso=iso, ago=ago
+    )
     templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared)
     return templates
 
@@ -75,6 +82,12 @@ def pretty(value: Any) -> str:
     """Return a JSON value as text, indented unless most of that would be white space."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return text if len(text) <= MAX_INDENTED else json.dumps(value, ensure_ascii=False)
+
+
+def brief(value: Any) -> str:
+    """Return the beginning of a JSON value, on one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
 
 
 def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
@@ -113,6 +126,14 @@ def short(identifier: str) -> str:
 def moment(at: datetime, precision: str = "milliseconds") -> str:
     """Return a time for reading, in UTC, as precise as `datetime.isoformat` can be told to be."""
     return at.astimezone(UTC).isoformat(" ", precision).removesuffix("+00:00")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return how long before `now` a time was, or how long after it will be, in round words."""
+    seconds = int(abs((now - at).total_seconds()))
+    unit, size = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
+    length = f"{seconds // size} {unit}" if seconds >= size else "less than 1 s"
+    return f"{length} ago" if at <= now else f"in {length}"
 
 
 def iso(at: datetime) -> str:

@@ -49,6 +49,9 @@ class Seen:
     text: str
     rest: tuple[tuple[str, str], ...]
     links: tuple[str, ...]
+    next: tuple[str, ...]
+    """The links that say that they lead to the next page."""
+
     headings: tuple[Heading, ...]
     elements: tuple[tuple[int, int], ...]
     """Where in the text each element begins and ends that is not in the flow of one."""
@@ -71,6 +74,7 @@ def seen(page: str) -> Seen:
         "".join(reader.text),
         tuple(reader.rest),
         tuple(reader.links),
+        tuple(reader.next),
         tuple(reader.found),
         tuple(reader.elements),
     )
@@ -84,6 +88,7 @@ class _Reader(HTMLParser):
         self.text: list[str] = []
         self.rest: list[tuple[str, str]] = []
         self.links: list[str] = []
+        self.next: list[str] = []
         self.found: list[Heading] = []
         self.elements: list[tuple[int, int]] = []
         self._at = 0
@@ -97,6 +102,7 @@ class _Reader(HTMLParser):
         for name, value in attributes:
             if (tag, name) == ("a", "href"):
                 self.links.append(value or "")
+                self.next += [value or ""] if ("rel", "next") in attributes else []
             else:
                 self.rest.append((f"the attribute {name} of <{tag}>", f"{name}={value or ''}"))
         if tag in _VOID:

@@ -71,3 +71,8 @@ Feature: Evidence page: an operator reads one run
     And its page, which anybody may ask for
     Then whoever asked before, each is answered as if nobody had
     And the page follows each change of the run
+
+  @PAGE-15 @READ-22
+  Scenario: What waits for a person is found from the first page, the longest waiting first
+    Given 60 runs that asked in another order than they were started
+    Then the first page, and those after it, lead to each of them, the longest waiting first

@@ -317,7 +317,7 @@ breaks.add(
     "shows a session in the list as it is",
     "PAGE-8",
     "it holds a raw",
-    written(("{{ run.session_id | visible }}", "{{ run.session_id }}"), name="runs.html"),
+    written(("{{ value | visible }}</a>", "{{ value }}</a>"), name="parts.html"),
 )
 breaks.add(
     "leaves out what an entry of the journal says",
@@ -665,6 +665,11 @@ for _name, _expected, _value in (
     ),
     ("lets others frame it", "frame-ancestors is", POLICY.replace("; frame-ancestors 'none'", "")),
     ("lets forms be sent", "form-action", POLICY.replace("; form-action 'none'", "")),
+    (
+        "lets forms lead elsewhere",
+        "form-action is *",
+        POLICY.replace("form-action 'none'", "form-action *"),
+    ),
 ):
     breaks.add(
         _name,
@@ -757,3 +762,24 @@ def a_page_is_kept_while_the_version_is_the_same(
         return _asked(environ), _tenant(asks), version
 
     return _kept(key)(right, scoria, scope)
+
+
+for _name, _old, _new in (
+    (
+        "what has waited longest is last",
+        "requests_table(page.requests,",
+        "requests_table(page.requests | reverse,",
+    ),
+    ("the first page leads to no other", '<a rel="next"', "<a"),
+    (
+        "the first page shows ten",
+        "requests_table(page.requests,",
+        "requests_table(page.requests[:10],",
+    ),
+):
+    breaks.add(
+        _name,
+        "PAGE-15",
+        "What waits for a person is found from the first page",
+        written((_old, _new), name="list.html"),
+    )

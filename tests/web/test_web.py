@@ -157,7 +157,7 @@ def test_every_route_answers_under_any_mount(page: Page, mount: str) -> None:
     """Each route is a valid WSGI answer, and every link of it leads to a page of the app."""
     page.mount = mount
     run = decided(page)
-    for path in ("/", path_of(run), "/?session=s-1"):
+    for path in ("/", path_of(run), "/?list=all&session=s-1", "/search?q=s-1"):
         response = page.open(path)
         assert response.status_code == 200
         links = [link for link in links_of(response.text) if not link.startswith("#")]
@@ -177,7 +177,7 @@ def _as_wsgi(path: str) -> str:
 
 
 def test_the_mount_itself_is_the_list(page: Page) -> None:
-    """An empty path below the mount is the list of runs, without a redirect."""
+    """An empty path below the mount is the list of what waits, without a redirect."""
     page.start()
     assert page.open("").status_code == 200
     assert page.open("").data == page.open("/").data
@@ -196,43 +196,102 @@ def test_the_list_shows_the_runs_of_the_tenant_newest_first(page: Page) -> None:
     """Each run has its status, session, actor, role and times, and other tenants' are left out."""
     first, second = page.start(session="s-1"), page.start(refund(), session="s-2")
     other = page.start(tenant=OTHER, session="s-3")
-    markup = page.open("/").text
+    markup = page.open("/?list=all").text
     assert markup.index(second.run_id) < markup.index(first.run_id)
     assert other.run_id not in markup
     text = words_of(markup)
-    row = f"…{second.run_id[-8:]} ◔waiting_for_approval s-2 actor-1 executor 2026-03-01 09:30:00"
-    assert row in text
+    row = f"…{second.run_id[-8:]} ◔waiting_for_approval s-2 actor-1 executor"
+    assert f"{row} less than 1 s ago 2026-03-01 09:30:00" in text
     assert "✓completed s-1" in text
     assert "s-3" not in text
     assert '<time datetime="2026-03-01T09:30:00.000+00:00">' in markup
 
 
 def test_an_empty_list_says_what_fills_it(page: Page) -> None:
-    """A tenant without runs, a session without turns and the end of the list each say so."""
-    assert "No runs yet." in page.text("/")
-    assert "No runs in this session." in page.text("/?session=nobody")
-    assert "No older runs." in page.text("/?before=0")
+    """A tenant without runs or requests, a filter that nothing fits and the end each say so."""
+    assert "Nothing waits for a person." in page.text("/")
+    assert "No runs yet." in page.text("/?list=all")
+    assert "Nothing in this list fits this filter." in page.text("/?list=all&session=nobody")
+    assert "Nothing in this list fits these filters." in page.text("/?tool=t&session=nobody")
+    assert "This is the end of the list." in page.text("/?list=all&start=0")
+
+
+def test_what_waits_is_listed_with_what_is_asked_and_for_how_long(page: Page) -> None:
+    """Each request has its tool, arguments, asker, times and assignees; others' are not there."""
+    page.start(refund(assigned_to=["clerk-3", "clerk-4"], expires_in=7_200), session="s-1")
+    page.start(refund(), tenant=OTHER, session="s-3")
+    page.clock.time += timedelta(minutes=5)
+    page.start([refund(), refund()], session="s-2")
+    text = page.text("/")
+    first = (
+        'payments.refund {"amount": "48.90", "order": "A-10417"} actor-1 by executor '
+        "5 min ago 2026-03-01 09:30:00 in 1 h 2026-03-01 11:30:00 clerk-3 clerk-4 s-1"
+    )
+    assert first in text
+    assert text.count("payments.refund") == 3
+    assert "less than 1 s ago 2026-03-01 09:35:00 never anybody s-2" in text
+    assert "Waiting 3 Running 0" in text
+    assert page.open("/").text.count("<title>Waiting (3) · ") == 1
+    assert page.text("/?assignee=clerk-4").count("payments.refund") == 1
+    assert page.text("/?tool=payments.refund&session=s-2").count("actor-1 by executor") == 2
+
+
+def test_a_run_that_nobody_is_asked_about_is_to_be_resumed(page: Page) -> None:
+    """It has left what waits for a person, and stays in the list of waiting runs."""
+    run = page.start(refund())
+    (asked,) = run.pending_approvals
+    page.scoria.approve(run.run_id, approval_id=asked.approval_id, decided_by="reviewer-7")
+    assert run.run_id not in page.open("/").text
+    assert "waiting_for_approval to be resumed" in page.text("/?list=paused")
+
+
+def test_a_list_of_runs_is_narrowed_by_each_field(page: Page) -> None:
+    """By actor, role and day too; a field that was left empty does not narrow."""
+    run = page.start()
+    for query, is_there in {
+        "list=all&started_by=actor-1&role=executor&since=2026-03-01&session=": True,
+        "list=completed&since=2026-02-28": True,
+        "list=failed": False,
+        "list=all&started_by=actor-2": False,
+        "list=all&role=planner": False,
+        "list=all&since=2026-03-02": False,
+    }.items():
+        assert (run.run_id in page.open(f"/?{query}").text) == is_there, query
+
+
+def test_a_search_takes_a_whole_id(page: Page) -> None:
+    """Of a run, of a request that waits or of a session, and of this tenant; rubbish finds none."""
+    run, others = page.start(refund(), session="s-1"), page.start(refund(), tenant=OTHER)
+    (asked,), (anothers,) = run.pending_approvals, others.pending_approvals
+    for known in (run.run_id, asked.approval_id, "s-1", f"  {run.run_id} "):
+        assert run.run_id in links_of(page.open("/search", query_string={"q": known}).text)[-1]
+    rubbish = ["", " ", "s-", run.run_id[:-1], "\0", "x" * 9_999, "\u202e", "%", "*"]
+    for unknown in (*rubbish, others.run_id, anothers.approval_id):
+        text = page.open("/search", query_string={"q": unknown}).text
+        assert "Nothing found" in text
+        assert "/workflows/" not in text
+    assert page.open("/search").status_code == 200
 
 
 def test_a_session_shows_its_turns_alone(page: Page) -> None:
-    """The heading names the session, and only runs that share it are listed."""
+    """What narrows the list is named and can be taken away again."""
     inside, outside = page.start(session="s-1"), page.start(session="s-2")
-    markup = page.open("/?session=s-1").text
-    assert "Turns of session s-1" in words_of(markup)
+    markup = page.open("/?list=all&session=s-1").text
+    assert "Session s-1 ✕" in words_of(markup)
     assert inside.run_id in markup
     assert outside.run_id not in markup
-    assert "/scoria/" in links_of(markup)
+    assert "/scoria/?list=all" in links_of(markup)
 
 
 def test_older_runs_are_pages_away(page: Page) -> None:
     """Following the link to older runs reaches each run exactly once."""
     started = [page.start(session="s-1").run_id for _ in range(120)]
     seen: list[str] = []
-    path: str | None = "/?session=s-1"
+    path: str | None = "/?list=all&session=s-1"
     while path is not None:
         markup = page.open(path).text
         seen += re.findall(r'href="/scoria/workflows/([^"]+)"', markup)
-        older = re.search(r'href="/scoria(/[^"]*&amp;before=[^"]*)">Older runs', markup)
+        older = re.search(r'href="/scoria(/[^"]*&amp;start=[^"]*)">Older runs', markup)
         path = unescape(older[1]) if older else None
     assert seen == started[::-1]
 
@@ -241,9 +300,9 @@ def test_a_full_last_page_offers_no_older_runs(page: Page) -> None:
     """Exactly one page of runs is one page."""
     for _ in range(50):
         page.start()
-    assert "Older runs" not in page.text("/")
+    assert "Older runs" not in page.text("/?list=all")
     page.start()
-    assert "Older runs" in page.text("/")
+    assert "Older runs" in page.text("/?list=all")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +313,7 @@ def test_any_session_id_survives_its_link(page: Page, session_id: str) -> None:
     """The link of a session leads back to exactly that session, whatever its characters."""
     run = page.start(session=session_id)
     page.start(session="another")
-    for path in ("/", path_of(run)):
+    for path in ("/?list=all", path_of(run)):
         links = [x for x in links_of(page.open(path).text) if "session=" in x]
         [link] = {x for x in links if parse_qs(urlsplit(x).query)["session"] == [session_id]}
         turns = Client(_mounted(page)).get(link).text
@@ -523,10 +582,15 @@ def test_no_such_place_in_the_journal_is_a_bad_request(page: Page, value: str) -
 
 
 @pytest.mark.parametrize(
-    "query", ["session=", "session=%00", "before=%20", "before=%0a", f"session={'x' * 256}"]
+    "query",
+    [
+        *("session=%00", "start=%20", "start=%0a", "start=x", f"session={'x' * 256}", "list=nope"),
+        *("list=all&since=yesterday", "list=all&since=2026-13-01", "list=all&since=20260101"),
+        "list=all&since=0001-01-01T00:00",
+    ],
 )
 def test_no_such_filter_is_a_bad_request(page: Page, query: str) -> None:
-    """A filter that can be no id is 400, not a fault."""
+    """A list that there is not, a filter that can be no id and a day that is none are 400."""
     assert page.open(f"/?{query}").status_code == 400
 
 
@@ -660,7 +724,7 @@ def answers_of_every_kind(page: Page) -> dict[int, TestResponse]:
     run = decided(page)
     answers = [
         page.open(path_of(run)),
-        page.open("/?before="),
+        page.open("/?list="),
         page.open("/nope"),
         page.open("/", method="POST"),
     ]
@@ -683,13 +747,13 @@ def test_every_answer_locks_the_browser_down(page: Page) -> None:
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert answer.headers["Content-Security-Policy"] == (
             f"default-src 'none'; style-src 'sha256-{digest}'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cache-Control"] == "no-store"
-        assert not re.search(r"<script|\sstyle=|\son\w+=|<form|<img|<link|http:", answer.text)
+        assert not re.search(r"<script|\sstyle=|\son\w+=|<img|<link|http:", answer.text)
 
 
 def test_a_store_that_does_not_answer_is_503(page: Page) -> None:
@@ -725,15 +789,15 @@ def test_a_damaged_run_does_not_hide_the_others(page: Page) -> None:
     """The list names the damaged run and its entry, and shows the other runs."""
     older, damaged, newer = (page.start(session="s-1") for _ in range(3))
     page.store.run_id = damaged.run_id
-    for path in ("/", "/?session=s-1"):
+    for path in ("/?list=all", "/?list=completed&session=s-1"):
         markup = page.open(path).text
         assert f"From entry 3 of run {damaged.run_id} on" in words_of(markup)
         assert markup.index(newer.run_id) < markup.rindex(older.run_id)
-        assert words_of(markup).count("completed") == 2
+        assert words_of(markup).count("✓completed") == 2
     page.store.run_id = newer.run_id
-    assert f"From entry 3 of run {newer.run_id} on" in page.text("/")
+    assert f"From entry 3 of run {newer.run_id} on" in page.text("/?list=all")
     page.scope = lambda _: Scope(OTHER, "op-2")
-    assert "No runs yet." in page.text("/")
+    assert "No runs yet." in page.text("/?list=all")
 
 
 @pytest.mark.parametrize("sequence", [0, 4])
@@ -748,7 +812,7 @@ def test_damage_that_is_no_run_of_the_list_is_a_fault(
     page.start()
     monkeypatch.setattr(page.store, "list_runs", damaged)
     monkeypatch.setattr(page.store, "read", damaged)
-    listed = page.open("/")
+    listed = page.open("/?list=all")
     assert listed.status_code == 500
     asked = page.open(NOTHING_THERE)
     assert asked.status_code == 500
@@ -761,7 +825,7 @@ def test_paging_passes_a_damaged_run(page: Page) -> None:
     """A damaged run counts as a row, so that no run is skipped or shown twice."""
     started = [page.start().run_id for _ in range(60)]
     page.store.run_id = started[30]
-    first = page.open("/").text
+    first = page.open("/?list=all").text
     older = re.search(r'href="/scoria(/[^"]*)">Older runs', first)
     assert older
     second = page.open(unescape(older[1])).text
@@ -781,7 +845,7 @@ def test_any_other_fault_is_generic(
 
     for method in ("read", "list_runs"):
         monkeypatch.setattr(page.store, method, broken)
-    for path in ("/", path_of(run)):
+    for path in ("/?list=all", path_of(run)):
         response = page.open(path)
         assert response.status_code == 500
         assert "hunter2" not in response.text
@@ -947,12 +1011,12 @@ def pages_of_every_kind(page: Page) -> dict[str, str]:
         ),
     ]
     page.clock.time += timedelta(hours=1)
-    paths = ["/", "/?session=s-1", *map(path_of, runs)]
+    paths = ["/", "/?list=all&session=s-1", "/search?q=s-1", "/search?q=%1b", *map(path_of, runs)]
     paths += re.findall(r'href="/scoria(/[^"]*)"', "".join(page.open(path).text for path in paths))
     shown = {path: page.open(unescape(path)).text for path in dict.fromkeys(paths)}
     page.store.run_id = runs[0].run_id
     shown["a damaged run"] = page.open(path_of(runs[0])).text
-    shown["a list with a damaged run"] = page.open("/").text
+    shown["a list with a damaged run"] = page.open("/?list=all").text
     page.store.run_id = ""
     problems = answers_of_every_kind(page)
     return shown | {str(status): answer.text for status, answer in problems.items()}
@@ -969,7 +1033,7 @@ def test_a_time_for_machines_has_the_digits_that_html_allows(page: Page) -> None
     """A `datetime` has at most three digits of a second, or no machine reads it."""
     page.clock.time = page.clock.time.replace(microsecond=123_456)
     run = decided(page)
-    shown = page.open("/").text + page.open(path_of(run)).text
+    shown = page.open("/?list=all").text + page.open(path_of(run)).text
     times = set(re.findall(r'datetime="([^"]*)"', shown))
     assert "2026-03-01T09:30:00.123+00:00" in times
     assert [each for each in times if not re.fullmatch(r"[^.]+\.\d{3}\+00:00", each)] == []

@@ -10,6 +10,9 @@ import attrs
 from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.cases import Cases
+from scoria_conformance.host import PageFactory
+from scoria_conformance.markup import seen
+from scoria_conformance.page_requests import Request, Site, links_of
 from scoria_conformance.steps.recovery import LEASE
 from scoria_conformance.steps.runs import UNSERVED, approve, reject, start
 from scoria_conformance.stored_runs import index_row, record, run_key
@@ -170,6 +173,19 @@ def _runs_that_asked_in_another_order(world: World) -> Inbox:
     return inbox
 
 
+@given(
+    parsers.parse("{many:d} runs that asked in another order than they were started"),
+    target_fixture="inbox",
+)
+def _many_runs_that_asked_in_another_order(world: World, many: int) -> Inbox:
+    inbox = Inbox(world)
+    runs = [inbox.queue() for _ in range(many)]
+    for run_id in (*runs[1::2], *runs[::2]):
+        world.clock.advance(timedelta(seconds=1))
+        inbox.ask(run_id, _request())
+    return inbox
+
+
 @when("the one that has waited longest is resumed, and asks again")
 def _the_one_that_has_waited_longest_is_resumed(inbox: Inbox) -> None:
     first, world = inbox.run_ids[3], inbox.world
@@ -184,6 +200,23 @@ def _the_inbox_has_all_that_waits(inbox: Inbox) -> None:
     waiting = inbox.waiting()
     assert waiting
     assert _ids(inbox.world.scoria.list_approvals()) == waiting
+
+
+@then("the first page, and those after it, lead to each of them, the longest waiting first")
+def _the_first_page_and_those_after_it(inbox: Inbox, scoria_page: PageFactory) -> None:
+    site, scope = Site(scoria_page, inbox.world.scoria), {"tenant_id": TENANT, "actor_id": "user-1"}
+    waiting = {f"/workflows/{run_id}": run_id for run_id in inbox.run_ids}
+    listed: list[str] = []
+    pages = [Request("/")]
+    for page in pages:
+        found = seen(site.ask(scope, page).text)
+        led_to = dict.fromkeys(each.path for each in links_of(page, found.links))
+        listed += [waiting[path] for path in led_to if path in waiting]
+        after = [each for each in links_of(page, found.next) if each not in pages]
+        pages += after[: MOST_PAGES - len(pages)]
+    longest_first = [each.run_id for each in inbox.world.scoria.list_approvals(limit=MANY)]
+    assert len(longest_first) == len(inbox.run_ids)
+    assert listed == longest_first
 
 
 @then("each request in it is as its run has it, with the summary of that run")
@@ -223,6 +256,10 @@ def _each_view_lists_and_counts_what_waits(inbox: Inbox) -> None:
                 cases.equal(
                     f"{told}, counted", len(waiting), scoria.count_approvals(**asked).number
                 )
+            for approval_id in inbox.waiting():
+                found = [approval_id] if approval_id in inbox.waiting(**view) else []
+                told = f"{view or 'the host'}, one request"
+                cases.equal(told, found, _ids(scoria.list_approvals(approval_id=approval_id)))
 
 
 @then("each view lists and counts the runs in it, whatever it is asked for")

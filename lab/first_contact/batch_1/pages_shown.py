@@ -24,7 +24,7 @@ from lab.first_contact.wrong import Wrong
 from scoria_core import Completed, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_web.app import _EvidenceApp
 from scoria_web.display import environment, pretty, visible
-from scoria_web.pages import RunPage
+from scoria_web.run_page import RunPage
 
 
 def _templates(changes: Mapping[str, tuple[str, str]], **filters: Any) -> Environment:

@@ -11,7 +11,7 @@ from scoria_core import Completed, NeedsApproval, RunSummary, Scoria, Step, Step
 from scoria_core.model import Approval, RunDetail
 from scoria_web.app import _EvidenceApp
 from scoria_web.display import environment
-from scoria_web.pages import RunPage
+from scoria_web.run_page import RunPage
 
 Change = tuple[str, str, str]
 """A template, what stands in it, and what is put there instead."""

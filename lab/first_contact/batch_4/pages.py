@@ -22,7 +22,7 @@ from scoria_core.journal import JournalEntry
 from scoria_core.model import Approval, RunDetail
 from scoria_web.app import _EvidenceApp, _Problem, _run
 from scoria_web.display import MOST_COMPARED, compared, pretty
-from scoria_web.pages import RunPage
+from scoria_web.run_page import RunPage
 
 # Which of several requests is shown, and in what order.
 

@@ -1,4 +1,4 @@
-"""What each page shows, read from the facade of one tenant."""
+"""What the page of a run shows, read from the facade of one tenant."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,32 +8,11 @@ import attrs
 
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import StepStatus
-from scoria_core.model import Approval, DamagedRun, RunDetail, RunSummary, Step
+from scoria_core.model import Approval, RunDetail, Step
 from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
 
-RUNS_PER_PAGE = 50
 ENTRIES_PER_PAGE = 200
-
-
-@attrs.frozen
-class RunsPage:
-    """Runs newest first; `older_than` is the run after which more of them follow, or None."""
-
-    rows: tuple[RunSummary | DamagedRun, ...]
-    session_id: str | None
-    before: str | None
-    older_than: str | None
-
-    @property
-    def runs(self) -> list[RunSummary]:
-        """Return the runs that could be read."""
-        return [row for row in self.rows if isinstance(row, RunSummary)]
-
-    @property
-    def damaged(self) -> list[DamagedRun]:
-        """Return the runs that could not."""
-        return [row for row in self.rows if isinstance(row, DamagedRun)]
 
 
 @attrs.frozen
@@ -136,16 +115,6 @@ class RunPage:
         for i, handoff in enumerate(self.detail.delegated_handoffs, start=1):
             named[handoff.handoff_id] = Subject(f"handoff {i}", f"handoff-{i}")
         return named
-
-
-def runs_page(view: Scoria, session_id: str | None, before: str | None) -> RunsPage:
-    """Read a page of the tenant's runs, of one session or all.
-
-    One damaged run does not hide the others: it is listed as damaged. Raises `StoreUnavailable`,
-    and `StoreCorrupt` where the damage is not to a run.
-    """
-    page = view.list_runs_with_damaged(session_id=session_id, limit=RUNS_PER_PAGE, before=before)
-    return RunsPage(page.items, session_id, before, page.next)
 
 
 def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:
