@@ -117,6 +117,28 @@ def compact(value: object) -> str:
     return _COMPACT.encode(value)
 
 
+def parsed(text: str | bytes) -> Any:
+    """Return the value of a JSON text in which two readers find the same.
+
+    Raises `ValueError` where it is no JSON, has a key twice in an object or a number that is none,
+    and `RecursionError` where it is nested too deep to be read.
+    """
+    return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_number)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {safe_repr(repeated)} is there twice")
+    return read
+
+
+def _refuse_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
 def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value, the same whatever the order of its keys."""
     return "sha256:" + hashlib.sha256(_SORTED.encode(value).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Options that several commands share."""
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import click
 from scoria_core import Scoria
 from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.files import path_name
+from scoria_core.payloads import parsed
 from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, file_path, open_store, scheme_of, store_name
 from scoria_core.validation import MAX_PAGE
@@ -100,21 +100,11 @@ def json_object(_: click.Context, __: click.Parameter, given: Any) -> dict[str, 
         return None
     try:
         text = given if isinstance(given, str) else given.read()
-        read = json.loads(text, object_pairs_hook=_without_repeats)
+        read = parsed(text)
     except (OSError, ValueError, RecursionError) as error:
         raise click.BadParameter(f"is no JSON: {safe_repr(error, 160)}") from error
     if not isinstance(read, dict):
         raise click.BadParameter(f"is {type(read).__name__}; write a JSON object")
-    return read
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object that names each key once: of two, nobody knows which was meant."""
-    read = dict(pairs)
-    if len(read) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {safe_repr(repeated)} is there twice")
     return read
 
 

@@ -1,7 +1,9 @@
 """`scoria serve`: the evidence page of a store, for one tenant, on this machine."""
 
 import logging
+import secrets
 import socket
+from typing import TYPE_CHECKING
 
 import click
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -11,8 +13,12 @@ from werkzeug.utils import redirect
 from scoria_cli.console import err_line, out_line
 from scoria_cli.hosts import AllowedHosts, guarded, host_names, is_loopback
 from scoria_cli.options import Whole, open_existing, store_option
+from scoria_core import Scoria
 from scoria_core.errors import InvalidIdentity
-from scoria_web import Scope, evidence_app
+from scoria_web import Scope, decision_app, evidence_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 OPEN = (
     "warning: whoever reaches {host} reads the evidence of tenant {tenant}, without a login; "
@@ -24,6 +30,11 @@ OPEN = (
 @store_option
 @click.option("--tenant", required=True, help="The tenant whose runs are shown.")
 @click.option("--actor", default="operator", show_default=True, help="Who reads the page.")
+@click.option(
+    "--decide-as",
+    metavar="NAME",
+    help="Decide requests too, under this name, on this machine only.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=Whole(0, 65535))
 @click.option(
@@ -35,17 +46,24 @@ OPEN = (
     help="Serve it also to who asks for it under this name.  [default: localhost and --host]",
 )
 def serve(
-    store: str, tenant: str, actor: str, host: str, port: int, names: tuple[str, ...]
+    store: str,
+    tenant: str,
+    actor: str,
+    decide_as: str | None,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
 ) -> None:
     """Serve the evidence page of one tenant, without a login.
 
     For an operator at this machine. In a host app, mount `scoria_web.evidence_app` and let the
-    host say who reads.
+    host say who reads; what is decided with --decide-as is queued for a worker.
     """
-    scope = _scope(tenant, actor)
+    if decide_as is not None and not is_loopback(host):
+        raise click.UsageError("--decide-as is for this machine alone; leave --host out")
+    scope = _scope(tenant, actor, decide_as)
     with open_existing(store) as scoria:
-        page = evidence_app(scoria, scope=lambda _: scope)
-        app = DispatcherMiddleware(redirect("/scoria/"), {"/scoria": page})
+        app = DispatcherMiddleware(redirect("/scoria/"), _pages(scoria, scope))
         server = server_at(host, port, guarded(app, AllowedHosts.of(host, *names)))
         if not is_loopback(host):
             err_line(f"scoria: {OPEN.format(host=host, tenant=tenant)}")
@@ -53,11 +71,30 @@ def serve(
         serve_until_stopped(server)
 
 
-def _scope(tenant: str, actor: str) -> Scope:
+def _pages(scoria: Scoria, scope: Scope) -> dict[str, "WSGIApplication"]:
+    """Return the apps by where they are mounted."""
+    if not scope.may_decide:
+        return {"/scoria": evidence_app(scoria, scope=lambda _: scope)}
+    # Forms need not outlive the server: whoever has one open opens the request again.
+    secret = secrets.token_bytes()
+    return {
+        "/scoria": evidence_app(scoria, scope=lambda _: scope, decisions="/decisions"),
+        "/decisions": decision_app(
+            scoria, scope=lambda _: scope, secret=secret, evidence="/scoria"
+        ),
+    }
+
+
+def _scope(tenant: str, actor: str, decide_as: str | None) -> Scope:
     try:
-        return Scope(tenant_id=tenant, actor_id=actor)
+        return Scope(
+            tenant_id=tenant,
+            actor_id=actor if decide_as is None else decide_as,
+            may_decide=decide_as is not None,
+        )
     except InvalidIdentity as error:
-        option = {"tenant_id": "--tenant", "actor_id": "--actor"}[error.name]
+        option = "--tenant" if error.name == "tenant_id" else "--actor"
+        option = "--decide-as" if option == "--actor" and decide_as is not None else option
         raise click.UsageError(f"{option} {error.problem}; pass an id") from error
 
 

@@ -1,6 +1,5 @@
 """Reads an export back: the runs of the file, each checked as those of a store are."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, zip_longest
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from scoria_core.errors import StoreCorrupt, safe_repr
-from scoria_core.payloads import compact, name_problem
+from scoria_core.payloads import compact, name_problem, parsed
 from scoria_core.ports import Record
 from scoria_core.run import Run
 from scoria_evidence.errors import broken
@@ -73,20 +72,9 @@ def _parsed(path: Path, text: bytes | str, number: int) -> Any:
     """Parse the text of a row; refuse what two parsers may read differently."""
     try:
         told = text if isinstance(text, str) else text.decode()
-        return json.loads(told, object_pairs_hook=_object, parse_constant=_no_number)
+        return parsed(told)
     except (ValueError, RecursionError) as error:
         raise broken(path, f"has no JSON in its row {number}: {error}") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object has a key twice")
-    return found
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def _of_columns(path: Path, row: Row, number: int) -> Row:

@@ -1,6 +1,7 @@
-"""The evidence page: what a run did and who decided, as a read-only WSGI app for operators."""
+"""Pages for operators, as WSGI apps: what a run did and who decided, and where people decide."""
 
 from scoria_web.app import evidence_app
+from scoria_web.decisions import decision_app
 from scoria_web.scope import Scope
 
-__all__ = ["Scope", "evidence_app"]
+__all__ = ["Scope", "decision_app", "evidence_app"]

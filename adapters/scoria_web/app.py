@@ -2,20 +2,33 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import attrs
 from jinja2 import Environment
 from markupsafe import Markup
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.wrappers import Request, Response
 
-from scoria_core.errors import InvalidPayload, RunNotFound, StoreCorrupt, StoreUnavailable
+from scoria_core.errors import (
+    InvalidPayload,
+    RunNotFound,
+    StoreCorrupt,
+    StoreUnavailable,
+    safe_repr,
+)
 from scoria_core.logs import logger_of
 from scoria_core.scoria import Scoria
 from scoria_web.display import environment
@@ -53,7 +66,7 @@ _ROUTES = Map(
         Rule("/workflows/<run_id>", endpoint="run"),
     ]
 )
-_METHODS = ("GET", "HEAD")
+READING = ("GET", "HEAD")
 
 
 @attrs.frozen
@@ -83,7 +96,10 @@ _NOT_ALLOWED = _Problem(
     405,
     "This page only shows",
     "Nothing can be changed here. Decisions are made in the application that started the run.",
-    headers={"Allow": ", ".join(_METHODS)},
+    headers={"Allow": ", ".join(READING)},
+)
+_TOO_LARGE = _Problem(
+    413, "Too much was sent", "Nothing was changed. Go back, and send less than a megabyte."
 )
 _UNAVAILABLE = _Problem(
     503,
@@ -104,6 +120,14 @@ _STORE_DAMAGED = _Problem(
 )
 
 
+class Refused(Exception):
+    """A request that is answered with a problem of its own."""
+
+    def __init__(self, problem: _Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+
+
 class _ScopeFailed(Exception):
     """The host's scope raised an error, or returned something that is no `Scope`."""
 
@@ -115,21 +139,29 @@ class _EvidenceApp:
     scoria: Scoria
     scope: ScopeOf
     templates: Environment = attrs.field(factory=environment)
+    decisions: str | None = None
+
+    routes: ClassVar[Map] = _ROUTES
+    not_allowed: ClassVar[_Problem] = _NOT_ALLOWED
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         request = Request(environ)
-        urls = _urls(request)
+        urls = self._urls(request)
         return self._answer(request, urls)(environ, start_response)
 
     def _answer(self, request: Request, urls: MapAdapter) -> Response:
         try:
             return self._page(request, urls)
+        except Refused as refused:
+            return self._problem(refused.problem, urls)
         except MethodNotAllowed:
-            return self._problem(_NOT_ALLOWED, urls)
+            return self._problem(self.not_allowed, urls)
         except BadRequest:
             return self._problem(_BAD_REQUEST, urls)
+        except RequestEntityTooLarge:
+            return self._problem(_TOO_LARGE, urls)
         except (HTTPException, RunNotFound):  # a redirect of the router too: no page moves
             return self._problem(_NOT_FOUND, urls)
         except StoreUnavailable:
@@ -143,8 +175,8 @@ class _EvidenceApp:
             return self._problem(_FAULT, urls)
 
     def _page(self, request: Request, urls: MapAdapter) -> Response:
-        if request.method not in _METHODS:
-            raise MethodNotAllowed(_METHODS)
+        if request.method not in READING:
+            raise MethodNotAllowed(READING)
         scope = self._scope_of(request)
         if scope is None:
             return self._problem(_FORBIDDEN, urls)
@@ -153,9 +185,20 @@ class _EvidenceApp:
         page = _PAGES[endpoint](view, request.args, **values)
         return self._render(200, f"{endpoint}.html", urls, page=page, scope=scope)
 
+    def _home(self, urls: MapAdapter) -> str | None:
+        """Return where the lists are, or None where they are not known to be."""
+        return urls.build("list")
+
+    def _urls(self, request: Request) -> MapAdapter:
+        """Return the routes relative to where the app is mounted."""
+        mount = "/" + quote(request.root_path.strip("/"))
+        return self.routes.bind("localhost", script_name=mount, path_info=request.path)
+
     def _scope_of(self, request: Request) -> Scope | None:
         try:
             scope = self.scope(request.environ)
+        except Forbidden:
+            return None
         except Exception as error:
             raise _ScopeFailed("the host's scope raised") from error
         if scope is not None and not isinstance(scope, Scope):
@@ -174,12 +217,16 @@ class _EvidenceApp:
         text = self.templates.get_template(template).render(
             url=url,
             style=Markup(STYLE),  # noqa: S704 - a file of this package, no one's input
+            home=self._home(urls),
+            decisions=self.decisions,
             **values,
         )
         return Response(text, status=status, headers=dict(HEADERS))
 
 
-def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
+def evidence_app(
+    scoria: Scoria, *, scope: ScopeOf, decisions: str | None = None
+) -> "WSGIApplication":
     """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
 
     `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is refused. It
@@ -187,22 +234,31 @@ def evidence_app(scoria: Scoria, *, scope: ScopeOf) -> "WSGIApplication":
     mounted under any prefix. It serves what waits for a person, and the runs of each status, at
     `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`. It
     raises nothing: what goes wrong is a page with generic words, and the reason is logged to
-    `scoria.web`. Closing `scoria` is left to the host. Raises `InvalidPayload` naming `scoria` or
-    `scope` where it is something else.
+    `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
+    "/decisions": whoever may decide is led there. Closing `scoria` is left to the host. Raises
+    `InvalidPayload` naming the argument that is something else.
     """
+    _check_parts(scoria, scope)
+    return _EvidenceApp(scoria, scope, decisions=checked_mount(decisions, "decisions"))
+
+
+def checked_mount(value: object, name: str) -> str | None:
+    """Return where another app is mounted, or None; raise `InvalidPayload` where it is no path."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"(/[^/\s?#]+)*/?", value):
+        problem = f"is {safe_repr(value)}; pass the path of a mount, such as '/{name}'"
+        raise InvalidPayload(name, problem)
+    return quote(value.rstrip("/"))
+
+
+def _check_parts(scoria: object, scope: object) -> None:
     if not isinstance(scoria, Scoria):
         problem = f"is {type(scoria).__name__}; pass what Scoria.open returned"
         raise InvalidPayload("scoria", problem)
     if not callable(scope):
         problem = f"is {type(scope).__name__}; pass a callable that takes the WSGI environ"
         raise InvalidPayload("scope", problem)
-    return _EvidenceApp(scoria, scope)
-
-
-def _urls(request: Request) -> MapAdapter:
-    """Return the routes relative to where the app is mounted."""
-    mount = "/" + quote(request.root_path.strip("/"))
-    return _ROUTES.bind("localhost", script_name=mount, path_info=request.path)
 
 
 def _damage(error: StoreCorrupt) -> _Problem:

@@ -1,4 +1,4 @@
-"""Who looks at the evidence, and of which tenant: only the host says so."""
+"""Who looks at the evidence, of which tenant, and what they may decide: only the host says so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +16,38 @@ def _actor_id(value: object) -> str:
     return checked_id(value, "actor_id")
 
 
+def _assignees(values: object) -> tuple[str, ...] | None:
+    if values is None:
+        return None
+    # A text is one name, and would be taken for one of each letter.
+    each = (values,) if isinstance(values, str) else tuple(values)  # type: ignore[arg-type]  # else raises
+    return tuple(checked_id(value, "assignees") for value in each)
+
+
 @attrs.frozen
 class Scope:
-    """One signed-in actor of one tenant; the page shows only the runs of that tenant.
+    """One signed-in actor of one tenant; the pages show only the runs of that tenant.
 
-    Ids may be str, int or UUID, or an object or mapping with an `id`. Raises `InvalidIdentity`
-    naming the id that is missing, blank or of another type.
+    `may_decide` lets the actor decide requests in `decision_app`; with `assignees`, names that the
+    actor stands for, only those that are assigned to nobody, to the actor or to one of these.
+    `session` is what the host knows the browser's login by: a form that was made for one session
+    decides nothing in another. Ids may be str, int or UUID, or an object or mapping with an `id`.
+    Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
     """
 
     tenant_id: str = attrs.field(converter=_tenant_id)
     actor_id: str = attrs.field(converter=_actor_id)
+    session: str = attrs.field(default="", kw_only=True, converter=str)
+    may_decide: bool = attrs.field(default=False, kw_only=True)
+    assignees: tuple[str, ...] | None = attrs.field(
+        default=None, kw_only=True, converter=_assignees
+    )
+
+    def is_meant(self, assigned_to: tuple[str, ...]) -> bool:
+        """Tell whether a request that is assigned so is for this actor to decide."""
+        if self.assignees is None or not assigned_to:
+            return True
+        return not {self.actor_id, *self.assignees}.isdisjoint(assigned_to)
 
 
 ScopeOf = Callable[[dict[str, Any]], Scope | None]

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from scoria_cli.hosts import AllowedHosts
-from tests.support.commands import queued, scoria
+from scoria_core import Scoria
+from tests.support.commands import queued, scoria, waiting
 
 
 @contextmanager
@@ -127,3 +129,30 @@ def test_a_host_is_read_to_the_letter(header: str, is_allowed: bool) -> None:
     """The name without its port is compared whole."""
     allowed = AllowedHosts.of("192.0.2.1", "2001:db8::1")
     assert allowed.has(header) is is_allowed
+
+
+def test_an_operator_decides_on_this_machine(url: str, tmp_path: Path) -> None:
+    """From the page of the run by a link and a form; the journal then says under which name."""
+    run_id = waiting(url)
+    with served(url, tmp_path, "--decide-as", "reviewer-7") as (host, port, warned):
+        base = f"http://{host}:{port}"
+        page = httpx.get(f"{base}/scoria/workflows/{run_id}").text
+        (link,) = re.findall(r'href="(/decisions/[^"]+)">Decide', page)
+        (token,) = re.findall(r'name="token" value="([^"]+)"', httpx.get(base + link).text)
+        assert httpx.post(base + link, data={"decision": "approve"}).status_code == 403
+        form = {"decision": "approve", "token": token, "note": "slip seen"}
+        assert httpx.post(base + link, data=form, follow_redirects=True).status_code == 200
+    assert warned == []
+    with Scoria.open(url) as facade:
+        (decided,) = facade.get_run_detail(run_id).approvals
+    assert (decided.decided_by, decided.note) == ("reviewer-7", "slip seen")
+
+
+def test_nobody_decides_from_another_machine(tmp_path: Path) -> None:
+    """Nobody is asked for a password, so that the name would be anybody's."""
+    arguments = ["serve", "--store", "memory://", "--tenant", "t", "--decide-as", "reviewer-7"]
+    refused = scoria(*arguments, "--host", "0.0.0.0", cwd=tmp_path)  # noqa: S104 - it is refused
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--decide-as is for this machine alone" in refused.stderr
+    refused = scoria(*arguments[:-1], " ", cwd=tmp_path)
+    assert "--decide-as is blank" in refused.stderr

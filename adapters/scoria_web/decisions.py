@@ -1,0 +1,250 @@
+"""The WSGI app in which people decide: beside the evidence page, which only shows."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from scoria_core.errors import ApprovalNotPending, DecisionRefused, InvalidPayload
+from scoria_core.lifecycles import ApprovalStatus
+from scoria_core.model import Approval, RunDetail, Step
+from scoria_core.payloads import MAX_BYTES, parsed
+from scoria_core.scoria import Scoria
+from scoria_core.visible import visible_pieces
+from scoria_web.app import (
+    _FORBIDDEN,
+    HEADERS,
+    READING,
+    Refused,
+    _check_parts,
+    _EvidenceApp,
+    _Problem,
+    checked_mount,
+)
+from scoria_web.display import pretty
+from scoria_web.scope import Scope, ScopeOf
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+GOOD_FOR = 12 * 60 * 60
+"""How many seconds a form may be kept open before it is sent."""
+
+LEAST_SECRET = 16
+"""How many characters or bytes a secret has at least."""
+
+MOST_SENT = 4 * MAX_BYTES
+"""How many bytes a form may have: percent-encoded, an argument may take three times its size."""
+
+_METHODS = (*READING, "POST")
+
+_NOT_ALLOWED = _Problem(
+    405,
+    "This page knows GET and POST",
+    "Nothing was changed. Go back, and follow a link of the page instead.",
+    headers={"Allow": ", ".join(_METHODS)},
+)
+_MAY_NOT_DECIDE = _Problem(
+    403,
+    "Not yours to decide",
+    "You may look at this run and not decide on it. Nothing was changed; ask somebody who may.",
+)
+_NOT_ASSIGNED = _Problem(
+    403,
+    "Assigned to others",
+    "This request is assigned to others, and none of them is you. Nothing was changed.",
+)
+_FORGED = _Problem(
+    403,
+    "This form decides nothing",
+    "It was not made for you, in this session and for this request as it stands, or it is older "
+    "than twelve hours. Nothing was changed. Open the request again and decide on what it shows.",
+)
+
+
+_TOO_LATE = "It was decided, or expired, before you sent this."
+_REFUSED: Mapping[str, str] = {
+    "not_by": "The request says that you may not decide it. Ask somebody else.",
+    "voted": "You have said yes to it already. The next yes must be another person's.",
+    "host": "The application says that you may not decide it. Ask somebody who may.",
+    "handler": "A handler of the run cannot decide on it. Let a person decide.",
+}
+
+
+@attrs.frozen
+class DecisionPage:
+    """A request for approval, with what a person may do about it.
+
+    `problem` says why the decision that was sent was not taken, and `sent` what it was.
+    """
+
+    detail: RunDetail
+    step: Step
+    approval: Approval
+    is_mine: bool
+    token: str
+    problem: str = ""
+    sent: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this person can decide it now."""
+        return self.is_mine and self.approval.status == ApprovalStatus.PENDING
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as they are edited: as they were sent, or else as they were proposed."""
+        return self.sent.get("arguments") or editable(self.approval.arguments)
+
+    @property
+    def answer(self) -> str:
+        """The answer as it is written: as it was sent, or else nothing."""
+        return self.sent.get("answer", "")
+
+    @property
+    def note(self) -> str:
+        """The note as it was sent, or else nothing."""
+        return self.sent.get("note", "")
+
+
+def editable(value: object) -> str:
+    """Return a JSON value as text to edit, each character that is not seen as its escape."""
+    return "".join(piece for piece, _ in visible_pieces(pretty(value)))
+
+
+@attrs.frozen
+class _DecisionApp(_EvidenceApp):
+    """Shows a request to whom it may concern, and takes the decision of who may make it."""
+
+    signer: URLSafeTimedSerializer = attrs.field(kw_only=True)
+    evidence: str | None = None
+
+    routes: ClassVar[Map] = Map([Rule("/<run_id>/<approval_id>", endpoint="decide")])
+    not_allowed: ClassVar[_Problem] = _NOT_ALLOWED
+
+    def _page(self, request: Request, urls: MapAdapter) -> Response:
+        if request.method not in _METHODS:
+            raise MethodNotAllowed(_METHODS)
+        scope = self._scope_of(request)
+        if scope is None:
+            return self._problem(_FORBIDDEN, urls)
+        _, named = urls.match(method="GET")
+        view = self.scoria.for_tenant(scope.tenant_id)
+        page = self._request(view, scope, **named)
+        status = 200
+        if request.method == "POST":
+            request.max_content_length = MOST_SENT
+            sent = request.form.to_dict()
+            self._check(request, scope, page, sent)
+            try:
+                _decide(view, page.approval, scope.actor_id, sent)
+            except ApprovalNotPending:
+                status, page = 409, self._request(view, scope, **named)
+                page = attrs.evolve(page, problem=_TOO_LATE)
+            except DecisionRefused as error:
+                status, page = 403, attrs.evolve(page, problem=_REFUSED[error.rule], sent=sent)
+            except InvalidPayload as error:
+                told = f"{error.path} {error.problem}"
+                status, page = 422, attrs.evolve(page, problem=told, sent=sent)
+            else:
+                return self._seen(redirect(urls.build("decide", named), 303))
+        return self._render(status, "decide.html", urls, page=page, scope=scope)
+
+    def _home(self, urls: MapAdapter) -> str | None:  # noqa: ARG002 - the lists are another app's
+        return None if self.evidence is None else f"{self.evidence}/"
+
+    def _request(self, view: Scoria, scope: Scope, run_id: str, approval_id: str) -> DecisionPage:
+        """Read a request; whose run is not of the tenant, or has no such request, is not there."""
+        detail = view.get_run_detail(run_id)
+        approval = next((x for x in detail.approvals if x.approval_id == approval_id), None)
+        if approval is None:
+            raise NotFound
+        step = next(each for each in detail.steps if each.step_id == approval.step_id)
+        is_mine = scope.may_decide and scope.is_meant(approval.assigned_to)
+        token = self.signer.dumps(_named(scope, approval)) if is_mine else ""
+        return DecisionPage(detail, step, approval, is_mine, token)
+
+    def _check(
+        self, request: Request, scope: Scope, page: DecisionPage, sent: Mapping[str, str]
+    ) -> None:
+        """Refuse what this person did not send from a page that showed this very request."""
+        if not scope.may_decide:
+            raise Refused(_MAY_NOT_DECIDE)
+        if not scope.is_meant(page.approval.assigned_to):
+            raise Refused(_NOT_ASSIGNED)
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            raise Refused(_FORGED)
+        try:
+            signed = self.signer.loads(sent.get("token", ""), max_age=GOOD_FOR)
+        except BadData as error:
+            raise Refused(_FORGED) from error
+        if signed != _named(scope, page.approval):
+            raise Refused(_FORGED)
+
+    @staticmethod
+    def _seen(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+
+def _named(scope: Scope, approval: Approval) -> list[str]:
+    """Return what a token is signed over: who decides, and on what."""
+    who = [scope.tenant_id, scope.actor_id, scope.session]
+    return [*who, approval.run_id, approval.approval_id, approval.arguments_digest]
+
+
+def _decide(view: Scoria, approval: Approval, actor_id: str, sent: Mapping[str, str]) -> None:
+    named: dict[str, Any] = {
+        "approval_id": approval.approval_id,
+        "decided_by": actor_id,
+        "note": sent.get("note", "").replace("\r\n", "\n").strip() or None,
+        "arguments_digest": approval.arguments_digest,
+        "resume": True,
+    }
+    decision = sent.get("decision")
+    if decision == "reject":
+        view.reject(approval.run_id, **named)
+        return
+    if decision != "approve":
+        raise InvalidPayload("decision", "is missing; press one of the two buttons")
+    if approval.may_edit and sent.get("arguments"):
+        edited = _json_of(sent["arguments"], "arguments")
+        named["arguments"] = None if edited == approval.arguments else edited
+    if approval.answer_schema is not None and sent.get("answer"):
+        named["answer"] = _json_of(sent["answer"], "answer")
+    view.approve(approval.run_id, **named)
+
+
+def _json_of(text: str, name: str) -> Any:
+    try:
+        return parsed(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidPayload(name, f"is no JSON: {error}") from error
+
+
+def decision_app(
+    scoria: Scoria, *, scope: ScopeOf, secret: str | bytes, evidence: str | None = None
+) -> "WSGIApplication":
+    """Return a WSGI app in which people decide the requests of `scoria`, beside the evidence page.
+
+    It shows a request at `/<run_id>/<approval_id>` and takes the decision that is posted there, in
+    the name of the actor of `scope(environ)` and only with its `may_decide`; with `assignees`, only
+    a request that is assigned to one of them, to the actor or to nobody. The decision resumes the
+    run as `approve(resume=True)` does. A form is signed with `secret`, at least 16 characters that
+    nobody else knows and that all processes of the host share, over the tenant, the actor, the
+    session, the request and the digest of its arguments: what was read is what is decided. A GET
+    changes nothing. `evidence` is where the evidence page is mounted on the same host, such as
+    "/scoria". Errors are as those of `evidence_app`; raises `InvalidPayload` naming the argument
+    that is something else.
+    """
+    _check_parts(scoria, scope)
+    if not isinstance(secret, str | bytes) or len(secret) < LEAST_SECRET:
+        problem = f"is too short; pass at least {LEAST_SECRET} characters that nobody else knows"
+        raise InvalidPayload("secret", problem)
+    signer = URLSafeTimedSerializer(secret, salt="scoria.decision")
+    return _DecisionApp(scoria, scope, evidence=checked_mount(evidence, "evidence"), signer=signer)

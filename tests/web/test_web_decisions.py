@@ -1,0 +1,449 @@
+"""The app in which people decide: what each form does, and what no form does."""
+
+import html
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+from werkzeug.exceptions import Forbidden
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client, TestResponse
+
+from scoria_core import Approval, NeedsApproval, RunSummary, Scoria, StepSpec
+from scoria_core.errors import InvalidIdentity, InvalidPayload
+from scoria_core.lifecycles import ApprovalStatus, RunStatus
+from scoria_core.testing import SettableClock
+from scoria_memory import MemoryStore
+from scoria_web import Scope, decision_app, evidence_app
+from scoria_web.decisions import GOOD_FOR, MOST_SENT
+from tests.support.valid_html import faults
+
+TENANT, OTHER = "acme", "globex"
+SECRET = "sixteen or more of them"  # noqa: S105 - of no host
+NO_TOKEN = "-"  # noqa: S105 - it is none
+AMOUNT = {
+    "type": "object",
+    "properties": {"amount": {"type": "integer", "maximum": 2_000}, "why": {"type": "string"}},
+    "required": ["amount"],
+}
+DECIDER = Scope(TENANT, "reviewer-7", session="login-1", may_decide=True)
+
+
+@attrs.define
+class Desk:
+    """The evidence page and the decisions of a store, mounted beside each other."""
+
+    scoria: Scoria
+    clock: SettableClock
+    scope: Any = DECIDER
+
+    @property
+    def client(self) -> Client:
+        """A browser without a memory."""
+        scope: Callable[[Any], Any] = lambda _: self.scope  # noqa: E731 - changed by tests
+        return Client(
+            DispatcherMiddleware(
+                evidence_app(self.scoria, scope=scope, decisions="/decide"),
+                {
+                    "/decide": decision_app(
+                        self.scoria, scope=scope, secret=SECRET, evidence="/evidence"
+                    )
+                },
+            )
+        )
+
+    def ask(self, tenant: str = TENANT, **more: Any) -> Approval:
+        """Start a run that asks for a refund, and return what it asks."""
+        facts = {"amount": 1_250, "why": 'a </textarea><b> "x" \u200b'}
+        needs = NeedsApproval(tool_name="refund", arguments=facts, reason="above", **more)
+        run = self.scoria.start_run(
+            self.scoria.identity(actor_id="actor-1", tenant_id=tenant, session_id="s-1"),
+            root_role_id="executor",
+            initial_step=StepSpec(kind="work", role_id="executor"),
+            handlers={"work": lambda *_: needs},
+        )
+        (asked,) = run.pending_approvals
+        return asked
+
+    def open(self, asked: Approval, **more: Any) -> TestResponse:
+        """Open the page of a request."""
+        return self.client.get(path_of(asked), **more)
+
+    def token(self, asked: Approval) -> str:
+        """Return the token of the form on the page of a request."""
+        (token,) = re.findall(r'name="token" value="([^"]+)"', self.open(asked).text)
+        return str(token)
+
+    def send(self, asked: Approval, decision: str = "approve", **fields: Any) -> TestResponse:
+        """Send the form of a request as it was filled in, with the token of its page."""
+        headers = fields.pop("headers", None)
+        data = {"decision": decision, "token": fields.pop("token", None) or self.token(asked)}
+        return self.client.post(path_of(asked), data=data | fields, headers=headers)
+
+    def now(self, asked: Approval) -> Approval:
+        """Return what became of a request."""
+        found = self.scoria.get_run_detail(asked.run_id).approvals
+        return next(each for each in found if each.approval_id == asked.approval_id)
+
+    def run(self, asked: Approval) -> RunSummary:
+        """Return the run of a request."""
+        return self.scoria.get_run(asked.run_id)
+
+
+def path_of(asked: Approval) -> str:
+    """Return where a request is decided."""
+    return f"/decide/{asked.run_id}/{asked.approval_id}"
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Return the pages of an empty store."""
+    clock = SettableClock(datetime.now(UTC))
+    return Desk(Scoria(MemoryStore(), clock=clock), clock)
+
+
+def test_the_evidence_page_leads_whoever_may_decide_to_the_form(desk: Desk) -> None:
+    """And nobody else; the way back is on the form."""
+    asked = desk.ask(assigned_to=["clerk-3"])
+    shown = desk.client.get(f"/workflows/{asked.run_id}").text
+    assert f'href="{path_of(asked)}">Decide</a>' in shown
+    assert f'href="/evidence/workflows/{asked.run_id}"' in desk.open(asked).text
+    desk.scope = attrs.evolve(DECIDER, assignees=("clerk-4",))
+    shown = desk.client.get(f"/workflows/{asked.run_id}").text
+    assert "Decide</a>" not in shown
+    assert "Assigned to others" in shown
+    desk.scope = attrs.evolve(DECIDER, may_decide=False)
+    assert "/decide/" not in desk.client.get(f"/workflows/{asked.run_id}").text
+    assert 'class="decide"' not in desk.open(asked).text
+
+
+def test_a_yes_approves_and_resumes(desk: Desk) -> None:
+    """In the name of the one who is signed in, with the note; the page then says so."""
+    asked = desk.ask()
+    sent = desk.send(asked, note="slip seen\r\nby me ")
+    assert (sent.status_code, sent.headers["Location"]) == (303, path_of(asked))
+    found = desk.now(asked)
+    assert (found.status, found.decided_by) == (ApprovalStatus.APPROVED, "reviewer-7")
+    assert found.note == "slip seen\nby me"
+    assert desk.run(asked).run_id in desk.scoria.list_pending()
+    assert "Approved by" in desk.open(asked).text
+    assert 'class="decide"' not in desk.open(asked).text
+
+
+def test_a_no_cancels_or_lets_the_step_go_on(desk: Desk) -> None:
+    """As the request says; the page told so beforehand."""
+    ends, goes_on = desk.ask(), desk.ask(on_reject="resume")
+    assert "A no cancels the run." in desk.open(ends).text
+    assert "A no lets the step go on" in desk.open(goes_on).text
+    for asked in (ends, goes_on):
+        assert desk.send(asked, "reject", note="too much").status_code == 303
+        assert desk.now(asked).note == "too much"
+    assert desk.run(ends).status == RunStatus.CANCELLED
+    assert desk.scoria.list_pending() == [goes_on.run_id]
+
+
+def test_what_is_sent_unchanged_is_what_was_proposed(desk: Desk) -> None:
+    """The text to edit is JSON of exactly the arguments, characters that are not seen included."""
+    asked = desk.ask(may_edit=True)
+    (text,) = re.findall(
+        r"<textarea id=\"arguments\"[^>]*>([^<]*)</textarea>", desk.open(asked).text
+    )
+    assert "\\u200b" in text
+    assert desk.send(asked, arguments=html.unescape(text).replace("\n", "\r\n")).status_code == 303
+    assert desk.now(asked).arguments_digest == asked.proposed_digest
+
+
+def test_an_edit_is_approved_in_place_of_what_was_proposed(desk: Desk) -> None:
+    """Where the request allows it; where it does not, what is sent besides is not looked at."""
+    edited, exact = desk.ask(may_edit=AMOUNT), desk.ask()
+    for asked in (edited, exact):
+        assert desk.send(asked, arguments='{"amount": 900}').status_code == 303
+    assert desk.now(edited).arguments == {"amount": 900}
+    assert desk.now(exact).arguments == exact.arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"amount": 9000}', "arguments.amount"),
+        ('{"amount": 1, "amount": 2}', "is there twice"),
+        ('{"amount": NaN}', "NaN is no number"),
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[1]", "arguments"),
+    ],
+)
+def test_a_wrong_edit_is_refused_and_can_be_mended(desk: Desk, text: str, said: str) -> None:
+    """The form comes back with what was sent and why it was not taken; nothing is stored."""
+    asked = desk.ask(may_edit=AMOUNT)
+    version = desk.run(asked).version
+    sent = desk.send(asked, arguments=text, note="my note")
+    assert sent.status_code == 422
+    assert said in html.unescape(sent.text)
+    assert text in html.unescape(sent.text)
+    assert "my note</textarea>" in sent.text
+    assert desk.run(asked).version == version
+
+
+def test_an_answer_is_asked_for_and_checked(desk: Desk) -> None:
+    """A yes without one, or with another than is asked for, is none."""
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    asked = desk.ask(answer_schema=schema)
+    for answer in ("", '{"ok": "yes"}', "ok"):
+        assert desk.send(asked, answer=answer).status_code == 422
+    assert desk.send(asked, answer='{"ok": true}').status_code == 303
+    assert desk.now(asked).answer == {"ok": True}
+
+
+def test_two_people_say_yes(desk: Desk) -> None:
+    """One of them twice is one."""
+    asked = desk.ask(approvals_needed=2)
+    assert "as one of 2" in desk.open(asked).text
+    assert desk.send(asked).status_code == 303
+    again = desk.send(asked)
+    assert again.status_code == 403
+    assert "You have said yes to it already" in html.unescape(again.text)
+    assert desk.now(asked).status == ApprovalStatus.PENDING
+    desk.scope = attrs.evolve(DECIDER, actor_id="reviewer-8")
+    assert desk.send(asked).status_code == 303
+    assert desk.now(asked).status == ApprovalStatus.APPROVED
+
+
+def test_who_is_excluded_is_told_so(desk: Desk) -> None:
+    """By the request itself, or by the host's own rule."""
+    asked = desk.ask(not_by=["reviewer-7"])
+    sent = desk.send(asked)
+    assert (sent.status_code, desk.now(asked).status) == (403, ApprovalStatus.PENDING)
+    assert "you may not decide it" in html.unescape(sent.text)
+    desk.scoria = Scoria(MemoryStore(), clock=desk.clock, may_decide=lambda *_: False)
+    asked = desk.ask()
+    assert "The application says" in desk.send(asked).text
+    assert desk.now(asked).status == ApprovalStatus.PENDING
+
+
+def test_what_was_decided_meanwhile_is_told(desk: Desk) -> None:
+    """Of two who decide, and of one who decides twice, the second sees what is true now."""
+    asked = desk.ask()
+    token = desk.token(asked)
+    desk.scoria.reject(
+        asked.run_id, approval_id=asked.approval_id, decided_by="reviewer-8", note="no"
+    )
+    raced = desk.send(asked, token=token)
+    assert raced.status_code == 409
+    assert "Rejected by" in raced.text
+    assert "reviewer-8" in raced.text
+    assert desk.now(asked).status == ApprovalStatus.REJECTED
+    replayed = desk.ask()
+    token = desk.token(replayed)
+    assert desk.send(replayed, token=token).status_code == 303
+    version = desk.run(replayed).version
+    assert desk.send(replayed, token=token).status_code == 409
+    assert desk.run(replayed).version == version
+
+
+def test_what_has_expired_is_not_decided(desk: Desk) -> None:
+    """The form says so instead, and a form that was open before is too late."""
+    asked = desk.ask(expires_in=60)
+    token = desk.token(asked)
+    desk.clock.time += timedelta(seconds=61)
+    assert 'class="decide"' not in desk.open(asked).text
+    late = desk.send(asked, token=token)
+    assert late.status_code == 409
+    assert "Expired" in late.text
+    assert desk.now(asked).status == ApprovalStatus.EXPIRED
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reading_decides_nothing(desk: Desk, method: str) -> None:
+    """Whatever the address says besides."""
+    asked = desk.ask()
+    fields = {"decision": "approve", "token": desk.token(asked)}
+    answer = desk.client.open(path_of(asked), method=method, query_string=fields)
+    assert answer.status_code == 200
+    assert desk.now(asked) == asked
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
+def test_no_other_method_is_known(desk: Desk, method: str) -> None:
+    """It is 405, and names those that are."""
+    asked = desk.ask()
+    answer = desk.client.open(path_of(asked), method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert desk.now(asked) == asked
+
+
+def of_another(desk: Desk, **changed: Any) -> Callable[[Approval], str]:
+    """Return what makes the token that another sees for the same request."""
+
+    def token(asked: Approval) -> str:
+        desk.scope = attrs.evolve(DECIDER, **changed)
+        found = desk.token(asked)
+        desk.scope = DECIDER
+        return found
+
+    return token
+
+
+FORGED: dict[str, Callable[[Desk, Approval], str]] = {
+    "none": lambda _desk, _asked: NO_TOKEN,
+    "another session's": lambda desk, asked: of_another(desk, session="login-2")(asked),
+    "another actor's": lambda desk, asked: of_another(desk, actor_id="reviewer-8")(asked),
+    "another request's": lambda desk, _: desk.token(desk.ask()),
+    "a changed one": lambda desk, asked: desk.token(asked).replace(".", "A.", 1),
+    "of another secret": lambda desk, asked: re.findall(
+        r'name="token" value="([^"]+)"',
+        Client(decision_app(desk.scoria, scope=lambda _: DECIDER, secret=SECRET[::-1]))
+        .get(path_of(asked).removeprefix("/decide"))
+        .text,
+    )[0],
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_form_that_was_not_made_for_this_decides_nothing(desk: Desk, kind: str) -> None:
+    """By a token of another person, session, request or secret, or none."""
+    asked = desk.ask()
+    sent = desk.send(asked, token=FORGED[kind](desk, asked))
+    assert sent.status_code == 403
+    assert "This form decides nothing" in sent.text
+    assert desk.now(asked) == asked
+
+
+def test_a_form_of_another_site_decides_nothing(desk: Desk) -> None:
+    """Even with a token that is right."""
+    asked = desk.ask()
+    assert desk.send(asked, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert desk.now(asked) == asked
+    assert desk.send(asked, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+
+
+def test_a_form_that_was_left_open_too_long_decides_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After twelve hours the request is to be opened again."""
+    asked = desk.ask()
+    token = desk.token(asked)
+    late = datetime.now(UTC).timestamp() + GOOD_FOR + 60
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: late)
+    assert desk.send(asked, token=token).status_code == 403
+    assert desk.now(asked) == asked
+
+
+def test_without_the_right_nothing_is_decided(desk: Desk) -> None:
+    """Who may only look, whom it is not assigned to, and whom the host does not know."""
+    asked = desk.ask(assigned_to=["clerk-3", "boss"])
+    token = desk.token(asked)
+    refused = {
+        "Not yours to decide": attrs.evolve(DECIDER, may_decide=False),
+        "Assigned to others": attrs.evolve(DECIDER, assignees=()),
+        "No access": None,
+    }
+    for said, scope in refused.items():
+        desk.scope = scope
+        sent = desk.client.post(path_of(asked), data={"decision": "approve", "token": token})
+        assert sent.status_code == 403
+        assert said in sent.text
+    assert desk.now(asked) == asked
+    desk.scope = attrs.evolve(DECIDER, assignees=("boss",))
+    assert desk.send(asked).status_code == 303
+
+
+def test_another_tenants_request_is_not_there(desk: Desk) -> None:
+    """Nor is one of another run, and nothing in a request says otherwise."""
+    mine, others = desk.ask(), desk.ask(tenant=OTHER)
+    never = attrs.evolve(mine, run_id="01900000-0000-7000-8000-000000000000")
+    mixed = attrs.evolve(mine, approval_id=others.approval_id)
+    unknown = desk.open(never)
+    assert unknown.status_code == 404
+    for asked in (others, mixed, attrs.evolve(others, run_id=mine.run_id)):
+        assert (desk.open(asked).status_code, desk.open(asked).data) == (404, unknown.data)
+        forged = {"tenant_id": OTHER, "tenant": OTHER, "token": desk.token(mine)}
+        sent = desk.client.post(
+            path_of(asked),
+            query_string=forged,
+            data=forged | {"decision": "approve"},
+            headers={"X-Tenant-Id": OTHER, "Cookie": f"tenant_id={OTHER}"},
+        )
+        assert (sent.status_code, sent.data) == (404, unknown.data)
+    assert (desk.now(mine), desk.now(others)) == (mine, others)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"decision": ""}, {"decision": "APPROVE"}, {"decision": "cancel"}]
+)
+def test_rubbish_decides_nothing(desk: Desk, fields: dict[str, str]) -> None:
+    """A form without a decision comes back."""
+    asked = desk.ask()
+    data = {"token": desk.token(asked), **fields}
+    assert desk.client.post(path_of(asked), data=data).status_code == 422
+    other = {"data": b"\xff\x00", "content_type": "application/json"}
+    assert desk.client.post(path_of(asked), **other).status_code == 403
+    assert desk.now(asked) == asked
+
+
+def test_too_much_is_refused_before_it_is_read(desk: Desk) -> None:
+    """A form of more than a megabyte is 413."""
+    asked = desk.ask(may_edit=True)
+    sent = desk.send(asked, arguments="x" * (MOST_SENT + 1))
+    assert (sent.status_code, desk.now(asked)) == (413, asked)
+
+
+def test_a_host_may_abort(desk: Desk) -> None:
+    """A 403 that the host's scope raises is one, on both apps."""
+    asked = desk.ask()
+
+    def aborts(_: Any) -> Scope:
+        raise Forbidden
+
+    for app in (
+        evidence_app(desk.scoria, scope=aborts),
+        decision_app(desk.scoria, scope=aborts, secret=SECRET),
+    ):
+        answer = Client(app).get(f"/{asked.run_id}/{asked.approval_id}")
+        assert answer.status_code == 403
+        assert "No access" in answer.text
+
+
+def test_every_answer_locks_the_browser_down(desk: Desk) -> None:
+    """A redirect too: its headers are those of the evidence page."""
+    asked = desk.ask()
+    headers = dict(desk.client.get("/").headers)
+    answers = [desk.open(asked), desk.send(asked), desk.send(asked, token=NO_TOKEN)]
+    assert [answer.status_code for answer in answers] == [200, 303, 403]
+    for answer in answers:
+        for name in ("Content-Security-Policy", "Cache-Control", "X-Content-Type-Options"):
+            assert answer.headers[name] == headers[name]
+
+
+def test_what_an_app_is_made_of_is_checked(desk: Desk) -> None:
+    """A secret that can be guessed, a mount that is none, and rights that are none."""
+    scope = lambda _: DECIDER  # noqa: E731
+    for wrong in ("", "short", b"short", 7, None):
+        with pytest.raises(InvalidPayload, match=r"^secret "):
+            decision_app(desk.scoria, scope=scope, secret=wrong)  # type: ignore[arg-type]
+    for mount in ("decide", "//elsewhere", "https://elsewhere", "/a?b", 7):
+        with pytest.raises(InvalidPayload, match=r"^decisions "):
+            evidence_app(desk.scoria, scope=scope, decisions=mount)  # type: ignore[arg-type]
+    with pytest.raises(InvalidIdentity, match="assignees"):
+        Scope(TENANT, "a", assignees=["x", ""])
+    assert Scope(TENANT, "a", assignees="boss").assignees == ("boss",)
+
+
+def test_the_pages_are_valid_html(desk: Desk, tmp_path: Any) -> None:
+    """The checker of the W3C finds no fault, whatever is asked and sent."""
+    schema = {"type": "object", "required": ["ok"]}
+    plain, asked = desk.ask(approvals_needed=2), desk.ask(may_edit=AMOUNT, answer_schema=schema)
+    pages = {
+        "plain": desk.open(plain).text,
+        "a form": desk.open(asked).text,
+        "refused": desk.send(asked, arguments="</textarea><script>", answer="<").text,
+        "forged": desk.send(asked, token=NO_TOKEN).text,
+        "the run": desk.client.get(f"/workflows/{asked.run_id}").text,
+    }
+    desk.send(asked, "reject", note="<b>")
+    pages["decided"] = desk.open(asked).text
+    assert all("<script" not in page for page in pages.values())
+    assert faults(pages, tmp_path) == []
