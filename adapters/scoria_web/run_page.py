@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
 
 from scoria_core.journal import JournalEntry
-from scoria_core.lifecycles import StepStatus
+from scoria_core.lifecycles import RunStatus, StepStatus
 from scoria_core.model import Approval, RunDetail, Step
 from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
@@ -40,6 +41,7 @@ class RunPage:
 
     detail: RunDetail
     entries_after: int
+    now: datetime
     shows_kept: bool = False
 
     @staticmethod
@@ -74,6 +76,33 @@ class RunPage:
         return end if end < len(self.detail.journal) else None
 
     @property
+    def last(self) -> int:
+        """Return the entry that the last page starts after."""
+        return (len(self.detail.journal) - 1) // ENTRIES_PER_PAGE * ENTRIES_PER_PAGE
+
+    @property
+    def untaken(self) -> list[tuple[Step, datetime]]:
+        """Return the steps that are due and that nobody has taken, and since when each is."""
+        queued = (step for step in self.detail.steps if step.status == StepStatus.QUEUED)
+        due = ((step, step.not_before or self._queued_at(step)) for step in queued)
+        return [(step, since) for step, since in due if since <= self.now]
+
+    def _queued_at(self, step: Step) -> datetime:
+        entries = (e for e in reversed(self.detail.journal) if e.subject_id == step.step_id)
+        return next(entry.at for entry in entries if entry.to_state == StepStatus.QUEUED)
+
+    @property
+    def abandoned(self) -> list[Step]:
+        """Return the steps at work whose lease has ended without being renewed."""
+        return [
+            step
+            for step in self.detail.steps
+            if step.status == StepStatus.RUNNING
+            and step.lease_expires_at is not None
+            and step.lease_expires_at < self.now
+        ]
+
+    @property
     def open_requests(self) -> tuple[Approval, ...]:
         """Return the requests that keep the run waiting: pending, expired or not yet used."""
         waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
@@ -94,11 +123,10 @@ class RunPage:
         return next(failed, None)
 
     @property
-    def cancelled_because(self) -> str | None:
-        """Return the reason that the run was cancelled or rejected with, or None."""
-        endings = (e for e in reversed(self.detail.journal) if e.to_state == "cancelled")
-        last = next((entry for entry in endings if entry.subject == "run"), None)
-        return None if last is None else last.data.get("reason")
+    def cancelled(self) -> JournalEntry | None:
+        """Return the entry with which the run was cancelled or rejected, or None."""
+        last = (entry for entry in reversed(self.detail.journal) if entry.subject == "run")
+        return next((entry for entry in last if entry.to_state == RunStatus.CANCELLED), None)
 
     def step(self, step_id: str) -> Step:
         """Return the step of an approval or a handoff."""
@@ -119,7 +147,7 @@ class RunPage:
 
 def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:
     """Read a run; raises `RunNotFound`, `StoreCorrupt` or `StoreUnavailable` as the facade does."""
-    return RunPage(view.get_run_detail(run_id), entries_after, shows_kept)
+    return RunPage(view.get_run_detail(run_id), entries_after, view.now(), shows_kept)
 
 
 def verify_command(run_id: str) -> str:

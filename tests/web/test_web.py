@@ -459,9 +459,32 @@ def test_a_cancelled_run_says_why(page: Page) -> None:
     page.scoria.cancel_run(silent.run_id)
     assert "Cancelled withdrawn by the customer" in page.text(path_of(cancelled))
     assert "↩withdrawn" in page.text(path_of(cancelled))
-    assert "Cancelled paid by voucher" in page.text(path_of(rejected))
+    assert "Rejected by reviewer-2 paid by voucher" in page.text(path_of(rejected))
     assert "Decided by reviewer-2" in page.text(path_of(rejected))
     assert "Cancelled No reason was given." in page.text(path_of(silent))
+
+
+def test_what_nobody_is_at_work_on_is_said_with_what_to_do(page: Page) -> None:
+    """A step that is due and not taken, and one whose worker may have died."""
+    page.scoria = Scoria(page.store, clock=page.clock, dispatch="queue", lease=60)
+    run = page.start()
+    page.clock.time += timedelta(minutes=5)
+    text = page.text(path_of(run))
+    assert "Nobody has taken step 1" in text
+    assert "It is due since 2026-03-01 09:30:00.000, 5 min ago." in text
+    assert "A worker with a handler for its kind takes it" in text
+
+    def dies(*_: object) -> None:
+        at_work = page.text(path_of(run))
+        assert "Nobody has taken" not in at_work
+        assert "may have died" not in at_work
+        page.clock.time += timedelta(minutes=2)
+        late = page.text(path_of(run))
+        assert "Whoever was at work on step 1 may have died" in late
+        assert "Its lease ended at 2026-03-01 09:36:00.000, 1 min ago. Any worker takes it" in late
+
+    page.scoria.run_pending(run.run_id, handlers={"work": dies})
+    assert "may have died" not in page.text(path_of(run))
 
 
 def handed_off(page: Page, text: str = "", **more: Any) -> RunSummary:
@@ -561,6 +584,10 @@ def test_a_long_journal_is_paged(page: Page) -> None:
     assert "Entries 401 to 422 of 422" in words_of(markup)
     assert "Later entries" not in markup
     assert f'href="/scoria{path_of(run)}?entries_after=200#journal">Earlier' in markup
+    first = page.open(path_of(run)).text
+    newest = re.search(r'href="/scoria([^"]*)#journal">Newest entries', first)
+    assert newest
+    assert f'id="entry-{run.version}"' in page.open(unescape(newest[1])).text
     second = page.open(path_of(run) + "?entries_after=200").text
     assert f'href="/scoria{path_of(run)}#journal">Earlier' in second
 

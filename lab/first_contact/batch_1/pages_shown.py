@@ -161,7 +161,7 @@ class _Changed(_EvidenceApp):
         if isinstance(page := values.get("page"), RunPage):
             changed = tuple(self._handoffs(page.detail))
             detail = attrs.evolve(page.detail, delegated_handoffs=changed)
-            values["page"] = RunPage(detail, page.entries_after)
+            values["page"] = RunPage(detail, page.entries_after, page.now)
         return super()._render(status, template, urls, **values)
 
 

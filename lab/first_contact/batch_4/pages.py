@@ -301,7 +301,7 @@ class KeptNow(RunPage):
 
     def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
         """Return the data of an entry, of what was kept no more than size and digest."""
-        return RunPage(self.detail, self.entries_after).data_of(entry)
+        return RunPage(self.detail, self.entries_after, self.now).data_of(entry)
 
 
 def show_kept_now(make: Any) -> None:
