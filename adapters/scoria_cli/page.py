@@ -1,17 +1,29 @@
-"""The evidence page of a store, as the suite and `scoria serve` use it."""
+"""The pages of a store, as the suite sees them: the evidence, and beside it the decisions."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
 from scoria_core import Scoria
-from scoria_web import Scope, evidence_app
+from scoria_web import Scope, decision_app, evidence_app
+
+MOUNT = "/scoria"
+"""Where the suite mounts what it looks at."""
+
+DECISIONS = "/decisions"
+
+SECRET = secrets.token_bytes()
 
 
 def page(scoria: Scoria, scope_of: Any) -> Any:
-    """Return the page of `scoria`; `scope_of(environ)` gives the facts of a scope, or None."""
+    """Return the pages of `scoria`; `scope_of(environ)` gives the facts of a scope, or None."""
 
     def scope(environ: Mapping[str, Any]) -> Scope | None:
         facts = scope_of(environ)
         return None if facts is None else Scope(**facts)
 
-    return evidence_app(scoria, scope=scope)
+    evidence = evidence_app(scoria, scope=scope, decisions=f"{MOUNT}{DECISIONS}")
+    decisions = decision_app(scoria, scope=scope, secret=SECRET, evidence=MOUNT)
+    return DispatcherMiddleware(evidence, {DECISIONS: decisions})

@@ -19,7 +19,7 @@ from scoria_core import (
 )
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-ScopeOf = Callable[[Mapping[str, Any]], Mapping[str, str] | None]
+ScopeOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 PageFactory = Callable[[Scoria, ScopeOf], WSGIApp]
 """Makes the evidence page; the scope is the keyword arguments of a `Scope`, or None."""
 

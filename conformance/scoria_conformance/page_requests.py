@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urlencode, urljoin, urlsplit
 from wsgiref.util import setup_testing_defaults
 
 import attrs
@@ -17,7 +17,7 @@ MOUNT = "/scoria"
 
 ORIGIN = "http://host.invalid"
 
-Scope = Mapping[str, str] | None
+Scope = Mapping[str, Any] | None
 """Who asks, as a host's scope says it; None is a visitor."""
 
 
@@ -47,17 +47,27 @@ class Answer:
 
 @attrs.frozen
 class Request:
-    """One request: `path` is below the mount, as a URL has it; `said` goes into the environ."""
+    """One request: `path` is below the mount, as a URL has it; `said` goes into the environ.
+
+    `form` is what it sends in its body, as a form of a page does.
+    """
 
     path: str
     method: str = "GET"
     query: str = ""
     said: tuple[tuple[str, str], ...] = ()
+    form: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The address of the page that it asks for."""
+        return f"{MOUNT}{self.path}{'?' if self.query else ''}{self.query}"
 
     def __str__(self) -> str:
         query = f"?{self.query}" if self.query else ""
         said = "".join(f", {name}={value!r}" for name, value in self.said)
-        return f"{self.method} {self.path}{query}{said}"
+        form = f", a form with {', '.join(name for name, _ in self.form)}" if self.form else ""
+        return f"{self.method} {self.path}{query}{said}{form}"
 
 
 class Environ(dict[str, Any]):
@@ -131,13 +141,16 @@ def links_of(request: Request, hrefs: Iterable[str]) -> Iterator[Request]:
 
 
 def _environ(request: Request) -> dict[str, Any]:
+    body = urlencode(request.form).encode()
+    sent = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body))}
     environ: dict[str, Any] = {
+        **(sent if body else {}),
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": MOUNT,
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "QUERY_STRING": request.query,
         "HTTP_HOST": urlsplit(ORIGIN).netloc,
-        "wsgi.input": io.BytesIO(),
+        "wsgi.input": io.BytesIO(body),
         "wsgi.errors": io.StringIO(),
     }
     setup_testing_defaults(environ)

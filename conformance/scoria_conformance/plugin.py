@@ -51,6 +51,7 @@ pytest_plugins = [
     "scoria_conformance.steps.forged_requests",
     "scoria_conformance.steps.pages",
     "scoria_conformance.steps.page_requests",
+    "scoria_conformance.steps.decision_forms",
     "scoria_conformance.steps.store",
     "scoria_conformance.steps.listings",
     "scoria_conformance.steps.recovery",

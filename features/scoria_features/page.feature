@@ -76,3 +76,15 @@ Feature: Evidence page: an operator reads one run
   Scenario: What waits for a person is found from the first page, the longest waiting first
     Given 60 runs that asked in another order than they were started
     Then the first page, and those after it, lead to each of them, the longest waiting first
+
+  @PAGE-16
+  Scenario: A form decides the request it was shown with, in the name of whoever opened it
+    Then each form that a page of a run offers does what its button says
+
+  @PAGE-17 @TENANT-2
+  Scenario: Nothing but a form that was opened for it decides a request
+    Then no other request than that of its form decides, whoever sends it
+
+  @PAGE-18
+  Scenario: Who decides too late is told what is true now
+    Then a form that is sent after another's decision, twice, or after its time changes nothing, and says why

@@ -107,8 +107,9 @@ def written(
         return made
 
     def page(right: PageFactory, scoria: Scoria, scope: ScopeOf) -> WSGIApp:
-        app: Any = right(scoria, scope)
-        return attrs.evolve(app, templates=templates())  # type: ignore[no-any-return]
+        app: Any = right(scoria, scope)  # the evidence, with the decisions mounted below it
+        app.app = attrs.evolve(app.app, templates=templates())
+        return app  # type: ignore[no-any-return]
 
     return page
 

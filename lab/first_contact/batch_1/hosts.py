@@ -367,7 +367,7 @@ def show_evidence_for_the_starter(make: MakeHost) -> None:
 
 def scope_of_the_last_login() -> Flask:
     """Keeps who is signed in for the whole process."""
-    app, last = right(), dict[str, str]()
+    app, last = right(), dict[str, Any]()
     plain = app.view_functions["login.sign_in"]
 
     def sign_in() -> Any:

@@ -130,7 +130,7 @@ class _FirstRequestApp(_EvidenceApp):
 
     def _render(self, status: int, template: str, urls: Any, **values: Any) -> Any:
         if isinstance(page := values.get("page"), RunPage):
-            values["page"] = _FirstRequest(page.detail, page.entries_after)
+            values["page"] = _FirstRequest(page.detail, page.entries_after, page.now)
         return super()._render(status, template, urls, **values)
 
 

@@ -50,7 +50,7 @@ def paged(kind: type[RunPage], *changes: Change, **shared: Any) -> Callable[...,
             """Return the page of the other reading."""
             page = values.get("page")
             if isinstance(page, RunPage):
-                values["page"] = kind(page.detail, page.entries_after, page.shows_kept)
+                values["page"] = kind(page.detail, page.entries_after, page.now, page.shows_kept)
             return super()._render(status, template, urls, **values)
 
     return answered(Paged, *changes, **shared)
