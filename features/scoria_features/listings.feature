@@ -28,10 +28,31 @@ Feature: A store finds runs by where they stand
     Given runs with the labels "tool:send", "tool:Send", "tool:send ", "tool:sen", "tool:s%" and "tool"
     Then every run is found by where it stands now, and by nothing else
 
+  @STORE-10
+  Scenario: Labels that have one checksum are different labels
+    Given runs with the labels "plumless", "buckeroo", "Aa", "BB", "costarring" and "liquid"
+    Then every run is found by where it stands now, and by nothing else
+
+  @STORE-12 @STORE-31 @STORE-39
+  Scenario: A run is found anew whatever of its row a write changes
+    Given runs of which each has changed something else of where it stands
+    Then every run is found by where it stands now, and by nothing else
+    And any limit returns the first of each labelled listing
+
+  @STORE-33 @STORE-39
+  Scenario: Moments of any age are in their order
+    Given runs that wait since, and are due at, moments on both sides of 1970 and of 2038
+    Then every run is found by where it stands now, and by nothing else
+
   @STORE-39
   Scenario: A run is found by each of its labels, however many it has
     Given a run with 300 labels
     Then every run is found by where it stands now, and by nothing else
+
+  @STORE-39 @STORE-40
+  Scenario: A page is full however many labels its runs have
+    Given 5 runs with 40 labels each
+    Then any limit returns the first of each labelled listing
 
   @STORE-39 @TENANT-2
   Scenario: Who has waited longest is listed first, and of those since one moment the smaller id

@@ -9,13 +9,14 @@ is still small beside what every call of the store costs.
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import cast
 
 import attrs
 from pytest_bdd import parsers, then, when
 
 from scoria_conformance.stored_runs import StoredRuns, after, index_row, numbered, record
 from scoria_conformance.world import TENANT
-from scoria_core.ports import Fact, IndexRow, Where
+from scoria_core.ports import Capability, Fact, IndexRow, PrunableStore, Where
 
 FEW = 12
 """How many runs there are when the first calls are measured: enough for a page of a listing."""
@@ -28,6 +29,9 @@ RATIO = 3
 
 AGAIN = 4
 """How often the last calls are measured anew where they seem dear."""
+
+THOUSAND, LEAVING = 1_000, 2
+"""Up to which number runs are counted, and how many leave when there are so many."""
 
 OLD = numbered(11)
 """A run at which a page of a listing ends."""
@@ -143,3 +147,32 @@ def _one_page_of_each_listing_holds_them_all(stored: StoredRuns) -> None:
     assert len(stored.listed(TENANT, "session-1", count)) == count
     assert len(stored.labelled("tool:send", TENANT, count)) == count
     assert len(stored.due_at(2 * LATER, count, TENANT)) == count
+
+
+@then("they are counted up to a thousand, and exactly as some leave")
+def _they_are_counted_up_to_a_thousand(stored: StoredRuns) -> None:
+    ids = [run_id for run_id, row in stored.rows.items() if row.status == "many"]
+    assert len(ids) > THOUSAND
+    assert _counted(stored) == THOUSAND
+    left = ids[: len(ids) - THOUSAND + LEAVING]
+    for run_id in left[LEAVING:]:
+        stored.append(run_id, 0, row=attrs.evolve(stored.rows[run_id], status="few"))
+    assert _counted(stored) == THOUSAND
+    for run_id in left[:LEAVING]:
+        _leave(stored, run_id)
+    assert _counted(stored) == THOUSAND - LEAVING
+
+
+def _counted(stored: StoredRuns) -> int:
+    counts = stored.world.store.count_runs(tenant_id=TENANT, statuses=["many"], limit=THOUSAND)
+    return counts["many"]
+
+
+def _leave(stored: StoredRuns, run_id: str) -> None:
+    """Remove a run where the store can, or else give it another status."""
+    if Capability.PRUNABLE in stored.world.store.capabilities:
+        version = len(stored.journals[run_id])
+        assert list(cast(PrunableStore, stored.world.store).prune({run_id: version})) == [run_id]
+        stored.forget(run_id)
+    else:
+        stored.append(run_id, 0, row=attrs.evolve(stored.rows[run_id], status="few"))

@@ -105,6 +105,16 @@ class Arrangement:
         """Read the run, and the other that there may be, at once."""
         self.calls.read(self.run_id, self.other_id)
 
+    def read_far_apart(self) -> None:
+        """Read both of them, with many between that there are not."""
+        between = [numbered(10**9 + number) for number in range(MANY)]
+        self.calls.read(self.run_id, *between, self.other_id)
+
+    def append_and_create(self) -> None:
+        """Append to the run, and then create the other."""
+        self.append_too()
+        self.calls.create(self.other_id, None, [record(1, "other")], OTHER)
+
     def list_runs(self) -> None:
         """List the runs."""
         self.calls.list_runs()
@@ -132,6 +142,7 @@ Part = tuple[Callable[[Arrangement], None], ...]
 READS = {
     "reads a run": Arrangement.read,
     "reads two runs": Arrangement.read_both,
+    "reads two of many runs": Arrangement.read_far_apart,
     "lists the runs": Arrangement.list_runs,
     "lists the labelled runs": Arrangement.list_labelled,
     "lists the due runs": Arrangement.list_due,
@@ -153,6 +164,7 @@ FIRST = {**READS, **CREATES, **WRITES}
 
 CREATE: Part = (Arrangement.look, Arrangement.create_again, Arrangement.create_under_its_key)
 APPEND: Part = (Arrangement.look, Arrangement.append_too)
+APPEND_AND_CREATE: Part = (Arrangement.append_and_create, Arrangement.look)
 APPEND_AT_ONCE: Part = (Arrangement.append_too, Arrangement.look)
 PUT_OFF: Part = (Arrangement.put_off, Arrangement.look)
 PRUNE: Part = (Arrangement.prune, Arrangement.create_under_its_key)
@@ -165,6 +177,8 @@ def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
         return [CREATE]
     if acts == "appends many records":
         return [APPEND]
+    if acts == "reads two of many runs":
+        return [APPEND_AND_CREATE]
     pruning = [PRUNE] if prunes else []
     if prunes and acts in CREATES:
         pruning.append(PRUNE_ALONE)  # what stood in its way is gone, and nothing is there instead

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import product
+from itertools import combinations, product
 from random import Random
 from time import monotonic
 from typing import Any, cast
@@ -121,6 +121,43 @@ def _runs_with_the_labels(stored: StoredRuns, told: str) -> None:
 def _a_run_with_labels(stored: StoredRuns, count: int) -> None:
     labels = tuple(f"tool:{number}" for number in range(count))
     stored.create([record(1)], row=index_row(labels=labels))
+
+
+@given(parsers.parse("{runs:d} runs with {count:d} labels each"))
+def _runs_with_labels_each(stored: StoredRuns, runs: int, count: int) -> None:
+    for _ in range(runs):
+        _a_run_with_labels(stored, count)
+
+
+@given("runs of which each has changed something else of where it stands")
+def _runs_of_which_each_has_changed_something_else(stored: StoredRuns) -> None:
+    before = index_row(
+        after(10), status="waiting", since=after(10), labels=("tool:send", "assigned:ana")
+    )
+    changes: dict[str, Any] = {
+        "status": "running",
+        "since": after(30),
+        "due_at": after(30),
+        "labels": ("tool:send", "assigned:ben"),
+    }
+    every = [names for count in range(5) for names in combinations(changes, count)]
+    for names, records in product(every, (0, 1)):
+        run_id = stored.create([record(1)], row=before)
+        now = attrs.evolve(before, **{name: changes[name] for name in names})
+        stored.append(run_id, records, row=now)
+
+
+@given("runs that wait since, and are due at, moments on both sides of 1970 and of 2038")
+def _runs_that_wait_since_moments_on_both_sides(stored: StoredRuns) -> None:
+    whole = [
+        datetime(*day, tzinfo=UTC)
+        for day in ((1930, 1, 1), (1970, 1, 1), (2001, 9, 9), (2038, 1, 19), (2038, 1, 20))
+    ]
+    parts = [timedelta(microseconds=each) for each in (-1_000_000, -1, 0, 1, 500_000, 999_999)]
+    moments = [moment + part for part in parts for moment in whole]
+    for moment in moments:
+        row = index_row(moment, status="waiting", since=moment, labels=("tool:send",))
+        stored.create([record(1)], row=row)
 
 
 @given(parsers.parse("runs of {tenants} that wait since {told} seconds"))
