@@ -63,7 +63,7 @@ Feature: Evidence page: an operator reads one run
     Given a run that waits for approval
     And its page, which anybody may ask for
     Then no answer may be kept by a shared cache
-    And each answer forbids scripts, and frames of other sites
+    And each answer forbids scripts that it does not name, and frames of other sites
 
   @PAGE-13 @READ-6
   Scenario: Each request is answered anew

@@ -657,7 +657,7 @@ breaks.add(
 )
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 for _name, _expected, _value in (
-    ("says nothing to browsers", "what runs as a script", None),
+    ("says nothing to browsers", "what runs as a script is None", None),
     ("lets scripts run", "'unsafe-inline'", f"{POLICY}; script-src 'unsafe-inline'"),
     (
         "lets its own scripts run",

@@ -1,14 +1,16 @@
-"""The evidence page in a real browser: drawn, readable at phone width, and free of scripts."""
+"""The evidence page in a real browser: drawn, readable on a phone, free of others' scripts."""
 
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
 
-from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_core import NeedsApproval, RunSummary, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 from tests.support.browser import browse
@@ -19,28 +21,38 @@ pytestmark = pytest.mark.slow
 ATTACK = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Serve a run that waits for approval, with an attack in what a model wrote."""
-    scoria = Scoria(MemoryStore())
+def waiting_run(scoria: Scoria) -> RunSummary:
+    """Start a run that waits for approval, with an attack in what a model wrote."""
     needs = NeedsApproval(
         tool_name="mail.send", arguments={ATTACK: ATTACK, "word": "W" * 4000}, reason=ATTACK
     )
-    run = scoria.start_run(
+    return scoria.start_run(
         scoria.identity(actor_id=f"actor {ATTACK}", tenant_id="t", session_id="s"),
         root_role_id="W" * 250,
         initial_step=StepSpec(kind="mail", role_id="executor"),
         handlers={"mail": lambda *_: needs},
     )
-    server = make_server(
-        "127.0.0.1", 0, evidence_app(scoria, scope=lambda _: Scope("t", "op-1")), threaded=True
-    )
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an app, and give its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}/workflows/{run.run_id}"
+    yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve the page of a run that waits for approval."""
+    scoria = Scoria(MemoryStore())
+    run = waiting_run(scoria)
+    with served(evidence_app(scoria, scope=lambda _: Scope("t", "op-1"))) as base:
+        yield f"{base}/workflows/{run.run_id}"
 
 
 @pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 900)])
@@ -69,4 +81,27 @@ def test_what_a_model_wrote_does_not_run(address: str, tmp_path: Path) -> None:
     assert title[1] == f"Run …{run_id[-8:]}, waiting_for_approval · Scoria evidence"
     assert run_id in page
     assert "&lt;script&gt;document.title='pwned'&lt;/script&gt;" in page
-    assert not re.search(r"<(script|img)", page)
+    assert page.count("<script>") == 1  # that of the page
+    assert not re.search(r"<(script [^>]|img)", page)
+
+
+def test_the_page_follows_its_run_without_a_reload(tmp_path: Path) -> None:
+    """The second look, which the script takes, finds the run cancelled; so does its reader."""
+    scoria = Scoria(MemoryStore())
+    run = waiting_run(scoria)
+    app = evidence_app(scoria, scope=lambda _: Scope("t", "op-1"))
+    looks: list[str] = []
+
+    def changing(environ: Any, start_response: Any) -> Any:
+        looks.append(environ.get("HTTP_IF_NONE_MATCH", ""))
+        if len(looks) == 3:
+            scoria.cancel_run(run.run_id, reason="seen without a reload")
+        return app(environ, start_response)
+
+    with served(changing) as base:
+        address = f"{base}/workflows/{run.run_id}"
+        page = browse(tmp_path / "profile", address, "--virtual-time-budget=9000", "--dump-dom")
+    assert len(looks) >= 3
+    assert all(looks[1:])
+    assert "seen without a reload" in page
+    assert "cancelled · Scoria evidence</title>" in page

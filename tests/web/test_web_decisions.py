@@ -445,5 +445,5 @@ def test_the_pages_are_valid_html(desk: Desk, tmp_path: Any) -> None:
     }
     desk.send(asked, "reject", note="<b>")
     pages["decided"] = desk.open(asked).text
-    assert all("<script" not in page for page in pages.values())
+    assert all(x.count("<script") == x.count("<script>// Follows") for x in pages.values())
     assert faults(pages, tmp_path) == []
