@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from scoria_core.errors import InvalidIdentity
 from scoria_core.identity import checked_id
 
 
@@ -14,6 +15,12 @@ def _tenant_id(value: object) -> str:
 
 def _actor_id(value: object) -> str:
     return checked_id(value, "actor_id")
+
+
+def _right(value: object) -> bool:
+    if not isinstance(value, bool):  # a coroutine or a text would count as a yes
+        raise InvalidIdentity("may_decide", f"is {type(value).__name__}", "pass True or False")
+    return value
 
 
 def _assignees(values: object) -> tuple[str, ...] | None:
@@ -38,7 +45,7 @@ class Scope:
     tenant_id: str = attrs.field(converter=_tenant_id)
     actor_id: str = attrs.field(converter=_actor_id)
     session: str = attrs.field(default="", kw_only=True, converter=str)
-    may_decide: bool = attrs.field(default=False, kw_only=True)
+    may_decide: bool = attrs.field(default=False, kw_only=True, converter=_right)
     assignees: tuple[str, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_assignees
     )

@@ -46,7 +46,13 @@ LISTED = {
     "limit": 1,
     "before": "b",
 }
-ASKED = {"status": "pending", "session_id": "s", "assigned_to": "a", "tool_name": "t"}
+ASKED = {
+    "status": "pending",
+    "session_id": "s",
+    "assigned_to": "a",
+    "tool_name": "t",
+    "approval_id": "p",
+}
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]]] = {
     "identity": (
         {"actor_id": "a", "tenant_id": "t", "session_id": "s", "metadata": {}},
@@ -84,6 +90,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
     "list_runs": (LISTED, lambda scoria: scoria.list_runs),
     "list_runs_with_damaged": (LISTED, lambda scoria: scoria.list_runs_with_damaged),
     "count_runs": ({}, lambda scoria: scoria.count_runs),
+    "now": ({}, lambda scoria: scoria.now),
     "list_approvals": (
         {**ASKED, "limit": 1, "after": None},
         lambda scoria: scoria.list_approvals,

@@ -429,6 +429,8 @@ def test_what_an_app_is_made_of_is_checked(desk: Desk) -> None:
             evidence_app(desk.scoria, scope=scope, decisions=mount)  # type: ignore[arg-type]
     with pytest.raises(InvalidIdentity, match="assignees"):
         Scope(TENANT, "a", assignees=["x", ""])
+    with pytest.raises(InvalidIdentity, match="may_decide"):
+        Scope(TENANT, "a", may_decide="no")
     assert Scope(TENANT, "a", assignees="boss").assignees == ("boss",)
 
 

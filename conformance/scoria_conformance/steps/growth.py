@@ -172,7 +172,8 @@ def _leave(stored: StoredRuns, run_id: str) -> None:
     """Remove a run where the store can, or else give it another status."""
     if Capability.PRUNABLE in stored.world.store.capabilities:
         version = len(stored.journals[run_id])
-        assert list(cast(PrunableStore, stored.world.store).prune({run_id: version})) == [run_id]
+        removed = cast(PrunableStore, stored.world.store).prune({run_id: version})
+        assert list(removed) == [run_id]
         stored.forget(run_id)
     else:
         stored.append(run_id, 0, row=attrs.evolve(stored.rows[run_id], status="few"))
