@@ -156,7 +156,7 @@ def _they_are_counted_up_to_a_thousand(stored: StoredRuns) -> None:
     assert _counted(stored) == THOUSAND
     left = ids[: len(ids) - THOUSAND + LEAVING]
     for run_id in left[LEAVING:]:
-        stored.append(run_id, 0, row=attrs.evolve(stored.rows[run_id], status="few"))
+        stored.append(run_id, 1, row=attrs.evolve(stored.rows[run_id], status="few"))
     assert _counted(stored) == THOUSAND
     for run_id in left[:LEAVING]:
         _leave(stored, run_id)
@@ -176,4 +176,4 @@ def _leave(stored: StoredRuns, run_id: str) -> None:
         assert list(removed) == [run_id]
         stored.forget(run_id)
     else:
-        stored.append(run_id, 0, row=attrs.evolve(stored.rows[run_id], status="few"))
+        stored.append(run_id, 1, row=attrs.evolve(stored.rows[run_id], status="few"))

@@ -141,10 +141,10 @@ def _runs_of_which_each_has_changed_something_else(stored: StoredRuns) -> None:
         "labels": ("tool:send", "assigned:ben"),
     }
     every = [names for count in range(5) for names in combinations(changes, count)]
-    for names, records in product(every, (0, 1)):
+    for names in every:
         run_id = stored.create([record(1)], row=before)
         now = attrs.evolve(before, **{name: changes[name] for name in names})
-        stored.append(run_id, records, row=now)
+        stored.append(run_id, 1, row=now)
 
 
 @given("runs that wait since, and are due at, moments on both sides of 1970 and of 2038")
