@@ -114,7 +114,7 @@ class RunFilter:
 
     def may_fit_before(self, stored: StoredRun) -> bool:
         """Tell whether a run may be asked for that is older than this one."""
-        return self.created_after is None or stored.key.created_at > self.created_after - SKEW
+        return self.created_after is None or stored.key.created_at + SKEW > self.created_after
 
     def is_told_by(
         self, listed: RunSummary | DamagedRun | None
@@ -206,7 +206,11 @@ def _status(value: object) -> RunStatus:
 def _moment(value: object, name: str) -> datetime:
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidPayload(name, f"is {safe_repr(value)}; pass a datetime with a time zone")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        problem = f"is {safe_repr(value)}, which is no time in UTC; pass a later or an earlier one"
+        raise InvalidPayload(name, problem) from error
 
 
 @attrs.frozen

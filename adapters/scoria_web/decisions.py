@@ -152,7 +152,9 @@ class _DecisionApp(_EvidenceApp):
                 told = f"{error.path} {error.problem}"
                 status, page = 422, attrs.evolve(page, problem=told, sent=sent)
             else:
-                return self._seen(redirect(urls.build("decide", named), 303))
+                response = redirect(urls.build("decide", named), 303)
+                response.headers.update(HEADERS)
+                return response
         return self._render(status, "decide.html", urls, page=page, scope=scope)
 
     def _home(self, urls: MapAdapter) -> str | None:  # noqa: ARG002 - the lists are another app's
@@ -185,11 +187,6 @@ class _DecisionApp(_EvidenceApp):
             raise Refused(_FORGED) from error
         if signed != _named(scope, page.approval):
             raise Refused(_FORGED)
-
-    @staticmethod
-    def _seen(response: Response) -> Response:
-        response.headers.update(HEADERS)
-        return response
 
 
 def _named(scope: Scope, approval: Approval) -> list[str]:

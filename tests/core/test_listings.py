@@ -5,7 +5,7 @@ What waits for people is in `test_inbox.py`.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
 from typing import Any
 
@@ -153,6 +153,21 @@ def test_runs_are_listed_by_whatever_is_asked_for(scoria: Scoria, clock: Settabl
             assert all(len(page) == limit for page in pages[:-1])
             assert len(pages) == max(1, -(-len(expected) // limit))
     assert len(answers) > 50
+
+
+def test_created_after_may_be_any_time_that_utc_has(
+    scoria: Scoria, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of all asks for every run, page by page; one before it is refused by its name."""
+    monkeypatch.setattr(listing, "MAX_LOOKED_AT", 1)
+    run = scoria.start_run(
+        scoria.identity(actor_id="a", tenant_id="t", session_id="s"), root_role_id="executor"
+    )
+    first = datetime.min.replace(tzinfo=UTC)
+    page = scoria.list_runs(created_after=first)
+    assert (list(page), page.next) == ([run], run.run_id)
+    with pytest.raises(InvalidPayload, match=r"^created_after .* no time in UTC"):
+        scoria.list_runs(created_after=first.replace(tzinfo=timezone(timedelta(hours=5))))
 
 
 def test_created_after_is_an_instant(scoria: Scoria, clock: SettableClock) -> None:

@@ -140,8 +140,7 @@ def _runs_of_which_each_has_changed_something_else(stored: StoredRuns) -> None:
         "due_at": after(30),
         "labels": ("tool:send", "assigned:ben"),
     }
-    every = [names for count in range(5) for names in combinations(changes, count)]
-    for names in every:
+    for names in (names for count in range(5) for names in combinations(changes, count)):
         run_id = stored.create([record(1)], row=before)
         now = attrs.evolve(before, **{name: changes[name] for name in names})
         stored.append(run_id, 1, row=now)
