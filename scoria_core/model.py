@@ -193,7 +193,11 @@ class DamagedRun:
 
 @attrs.frozen
 class RunDetail:
-    """Everything about one run, as evidence."""
+    """Everything about one run, as evidence.
+
+    `damage` is None, but in what `inspect_run` returns of a run whose journal does not check out:
+    the journal ends before the damage, and all else is as of the last whole change before it.
+    """
 
     summary: RunSummary
     identity: Identity
@@ -201,3 +205,4 @@ class RunDetail:
     approvals: tuple[Approval, ...]
     delegated_handoffs: tuple[DelegatedHandoff, ...]
     journal: tuple[JournalEntry, ...]
+    damage: DamagedRun | None = None

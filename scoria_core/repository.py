@@ -15,9 +15,9 @@ import attrs
 
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
-from scoria_core.journal import tenant_of
+from scoria_core.journal import tenant_of, unseal
 from scoria_core.logs import logger_of
-from scoria_core.model import DamagedRun, RunSummary
+from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, Fact, IdSource, RunStore, StoredRun, Where
 from scoria_core.recent import Recent
@@ -95,6 +95,20 @@ class RunRepository:
             return Run.replay(run_id, records)
         cached.catch_up(records[cached.version :])
         return cached
+
+    def inspect(self, run_id: str) -> RunDetail:
+        """Return everything about a run as far as its journal checks out; share its payloads.
+
+        Raises as `load` does where not even the first change of the run does.
+        """
+        stored = self.stored(run_id)
+        try:
+            run = self.replayed(stored)
+        except StoreCorrupt as damage:
+            return _up_to(damage, stored, self.now())
+        detail = run.detail(self.now(), stored.row.due_at)
+        self.cache.put_back(run)
+        return detail
 
     def create(self, run_id: str, facts: RunFacts, decide: Callable[[Change], T]) -> tuple[Run, T]:
         """Store a new run as `decide` starts it; return the run, and what `decide` returned.
@@ -270,3 +284,19 @@ class RunRepository:
             tenant_id=self.tenant_id, where=of_session, limit=1, with_records=False
         )
         return bool(found)
+
+
+def _up_to(damage: StoreCorrupt, stored: StoredRun, now: datetime) -> RunDetail:
+    """Return what a run was before the damage; raise it where there is nothing to tell."""
+    run_id = stored.key.run_id
+    good = stored.records[: max(0, damage.sequence - 1)]
+    if damage.run_id == run_id:
+        for end in range(len(good), 0, -1):
+            with suppress(StoreCorrupt):  # it breaks off within a change
+                whole = Run.replay(run_id, good[:end])
+                return attrs.evolve(
+                    whole.detail(now, None),
+                    journal=tuple(unseal(run_id, good)),
+                    damage=DamagedRun(run_id, damage.sequence, damage.problem),
+                )
+    raise damage

@@ -326,6 +326,15 @@ class Scoria:
         stored = self._runs.stored(checked_run_id(run_id))
         return self._runs.replayed(stored).detail(self._runs.now(), stored.row.due_at)
 
+    def inspect_run(self, run_id: str | UUID) -> RunDetail:
+        """Return what `get_run_detail` does, for a page or a tool that only shows it.
+
+        Where the journal of a run is damaged, what comes before is returned, and `damage` says
+        what is wrong. The payloads are shared with the kit: nobody may change them. Raises
+        `StoreCorrupt` where nothing of the run can be shown.
+        """
+        return self._runs.inspect(checked_run_id(run_id))
+
     def now(self) -> datetime:
         """Return the time in UTC that this facade goes by."""
         return self._runs.now()

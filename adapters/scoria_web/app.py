@@ -31,9 +31,10 @@ from scoria_core.errors import (
 )
 from scoria_core.logs import logger_of
 from scoria_core.scoria import Scoria
+from scoria_core.visible import visible_line
 from scoria_web.display import environment
 from scoria_web.lists import list_page, query_of, search_page
-from scoria_web.run_page import run_page, verify_command
+from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
 from scoria_web.scope import Scope, ScopeOf
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ _ROUTES = Map(
         Rule("/workflows/<run_id>", endpoint="run"),
     ]
 )
-_AGO = re.compile('<span class="ago">[^<]*</span>')
+_AGO = re.compile('<(span|svg) class="ago.*?</\\1>', re.DOTALL)
+"""What a page says of how long ago things were, and draws of it."""
+
+MOST_BYTES = 300_000
+"""How many bytes a page of a run has: one that would have more shows less of each part."""
 
 READING = ("GET", "HEAD")
 
@@ -190,14 +195,26 @@ class _EvidenceApp:
             return self._problem(_FORBIDDEN, urls)
         endpoint, values = urls.match(method="GET")
         view = self.scoria.for_tenant(scope.tenant_id)
-        page = _PAGES[endpoint](view, request.args, **values)
-        response = self._render(200, f"{endpoint}.html", urls, page=page, scope=scope)
+        template, page = _PAGES[endpoint](view, request.args, **values)
+        response = self._whole(template, page, urls, scope)
+        if isinstance(page, RunPage) and page.detail.damage is not None:
+            logger.error("the journal of a run is damaged: %s", visible_line(page.detail.damage))
+            response.status_code = 500
+            return response
         text = response.get_data(as_text=True)
         digest = _digest(text)
         # What a host wrote has no quotation mark in it that is not escaped: the first is ours.
         response.set_data(text.replace('data-etag=""', f'data-etag="{digest}"', 1))
         response.set_etag(digest)
         return response.make_conditional(request)
+
+    def _whole(self, template: str, page: object, urls: MapAdapter, scope: Scope) -> Response:
+        """Return a page; of a run, with less on it until it is no longer too large."""
+        response = self._render(200, template, urls, page=page, scope=scope)
+        is_large = len(response.get_data()) > MOST_BYTES
+        if is_large and isinstance(page, RunPage) and page.smaller is not None:
+            return self._whole(template, page.smaller, urls, scope)
+        return response
 
     def _home(self, urls: MapAdapter) -> str | None:
         """Return where the lists are, or None where they are not known to be."""
@@ -287,30 +304,32 @@ def _damage(error: StoreCorrupt) -> _Problem:
     return _Problem(
         500,
         "The journal of this run does not check out",
-        f"From entry {error.sequence} on, what the store holds is not what was written, so "
-        "nothing of this run is shown as evidence. Keep the store as it is, check the run with "
-        "the command below, and compare with a copy made before.",
+        f"From entry {error.sequence} on, what the store holds is not what was written, and what "
+        "comes before tells of no whole change, so nothing of this run is shown. Keep the store "
+        "as it is, check the run with the command below, and compare with a copy made before.",
         command=verify_command(error.run_id),
     )
 
 
-def _list(view: Scoria, args: Mapping[str, str]) -> object:
-    return list_page(view, query_of(args))
+def _list(view: Scoria, args: Mapping[str, str]) -> tuple[str, object]:
+    return "list.html", list_page(view, query_of(args))
 
 
-def _search(view: Scoria, args: Mapping[str, str]) -> object:
-    return search_page(view, args.get("q", ""))
+def _search(view: Scoria, args: Mapping[str, str]) -> tuple[str, object]:
+    return "search.html", search_page(view, args.get("q", ""))
 
 
-def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> object:
-    entries_after = _sequence(args, "entries_after")
-    page = run_page(view, run_id, entries_after, shows_kept=args.get("kept") == "shown")
-    if entries_after > page.detail.summary.version:
+def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> tuple[str, object]:
+    after = {name: _sequence(args, f"{name}_after") for name in PARTS}
+    page = run_page(view, run_id, after, shows_kept=args.get("kept") == "shown")
+    if "entry" in args:
+        return "entry.html", page.entry(_sequence(args, "entry"))
+    if any(page[name].total < at for name, at in after.items()):
         raise BadRequest
-    return page
+    return "run.html", page
 
 
-_PAGES: Mapping[str, Callable[..., object]] = MappingProxyType(
+_PAGES: Mapping[str, Callable[..., tuple[str, object]]] = MappingProxyType(
     {"list": _list, "search": _search, "run": _run}
 )
 

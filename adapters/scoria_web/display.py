@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from scoria_core.payloads import compact
 from scoria_core.visible import visible_pieces
 
 LONG_JSON = 12
@@ -24,6 +28,9 @@ MOST_COMPARED = 400
 
 BRIEF = 120
 """How many characters of arguments a list shows."""
+
+SHORT = 60
+"""How many characters of a name a line of the story shows."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -66,15 +73,17 @@ def environment() -> Environment:
     templates.filters.update(
         visible=visible, pretty=pretty, brief=brief, short=short, moment=moment, iso=iso, ago=ago
     )
+    templates.filters.update(cut=cut, begin=begin, short_name=short_name, brief_text=brief_text)
     templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared)
     return templates
 
 
 def visible(value: object) -> Markup:
     """Return text as markup in which invisible characters are replaced by their JSON escapes."""
-    pieces = visible_pieces(value)
+    runs = groupby(visible_pieces(value), key=itemgetter(1))
+    texts = ((is_escape, "".join(piece for piece, _ in pieces)) for is_escape, pieces in runs)
     return Markup().join(
-        _ESCAPED.format(piece) if is_escape else escape(piece) for piece, is_escape in pieces
+        _ESCAPED.format(text) if is_escape else escape(text) for is_escape, text in texts
     )
 
 
@@ -86,8 +95,39 @@ def pretty(value: Any) -> str:
 
 def brief(value: Any) -> str:
     """Return the beginning of a JSON value, on one line."""
-    text = json.dumps(value, ensure_ascii=False)
+    return brief_text(json.dumps(value, ensure_ascii=False))
+
+
+def brief_text(text: str) -> str:
+    """Return the beginning of a text."""
     return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
+
+
+def short_name(name: str) -> str:
+    """Return the beginning of a name: all of it stands with the details."""
+    return name if len(name) <= SHORT else f"{name[:SHORT]}…"
+
+
+@attrs.frozen
+class Shown:
+    """The text of a value, or the beginning of it and how many characters it has in all."""
+
+    text: str
+    length: int | None = None
+
+
+def cut(value: Any, limit: int | None) -> Shown:
+    """Return a JSON value for reading, or the beginning of one that has more than `limit`."""
+    if limit is not None and len(text := compact(value)) > limit:
+        return Shown(text[:limit], len(text))
+    return Shown(pretty(value))
+
+
+def begin(text: str, limit: int | None) -> Shown:
+    """Return a text, or the beginning of one that has more than `limit` characters."""
+    if limit is None or len(text) <= limit:
+        return Shown(text)
+    return Shown(text[:limit], len(text))
 
 
 def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
@@ -130,10 +170,15 @@ def moment(at: datetime, precision: str = "milliseconds") -> str:
 
 def ago(at: datetime, now: datetime) -> str:
     """Return how long before `now` a time was, or how long after it will be, in round words."""
-    seconds = int(abs((now - at).total_seconds()))
-    unit, size = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
-    length = f"{seconds // size} {unit}" if seconds >= size else "less than 1 s"
+    length = lasted(now - at)
     return f"{length} ago" if at <= now else f"in {length}"
+
+
+def lasted(length: timedelta) -> str:
+    """Return a length of time in round words."""
+    seconds = int(abs(length.total_seconds()))
+    unit, size = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
+    return f"{seconds // size} {unit}" if seconds >= size else "less than 1 s"
 
 
 def iso(at: datetime) -> str:

@@ -1,27 +1,44 @@
 """What the page of a run shows, read from the facade of one tenant."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Generic, Self, TypeVar
 
 import attrs
+from markupsafe import Markup
+from werkzeug.exceptions import NotFound
 
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import RunStatus, StepStatus
-from scoria_core.model import Approval, RunDetail, Step
+from scoria_core.model import Approval, DelegatedHandoff, RunDetail, Step
 from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
+from scoria_web.story import Story, entries_by_key, lifecycle, path_of, story
 
-ENTRIES_PER_PAGE = 200
+ENTRIES = 100
+"""How many entries of the journal a page shows."""
+
+SUBJECTS = 20
+"""How many steps, approvals and handoffs a page shows, of each."""
+
+LONGEST = 8_000
+"""How many characters of one value a page shows; the rest is on the page of its entry."""
+
+SMALLEST = 64
+"""By how much these are divided at most, where a page would be too large."""
+
+T = TypeVar("T")
 
 
 @attrs.frozen
 class Subject:
-    """What an id of the run refers to, and where that is on the page."""
+    """What an id of the run refers to: its place in a part of the page."""
 
     label: str
-    anchor: str
+    part: str
+    number: int
 
 
 @attrs.frozen
@@ -33,16 +50,142 @@ class Kept:
 
 
 @attrs.frozen
-class RunPage:
-    """The evidence of one run, with the part of its journal after entry `entries_after`.
+class Part(Generic[T]):
+    """Some of the steps, approvals, handoffs or entries of a run: those after the first `after`."""
 
-    What its steps keep over a pause may be long and private: it is shown if `shows_kept`.
+    name: str
+    everything: Sequence[T]
+    after: int
+    size: int
+
+    @property
+    def items(self) -> Sequence[T]:
+        """The items that are shown."""
+        return self.everything[self.after : self.after + self.size]
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self.everything)
+
+    @property
+    def earlier(self) -> int | None:
+        """Where the items before these begin, or None where these are the first."""
+        return max(0, self.after - self.size) if self.after else None
+
+    @property
+    def later(self) -> int | None:
+        """Where the items after these begin, or None where these are the last."""
+        end = self.after + self.size
+        return end if end < self.total else None
+
+    @property
+    def last(self) -> int:
+        """Where the newest items begin."""
+        return max(0, self.total - self.size)
+
+    def has(self, number: int) -> bool:
+        """Tell whether the item of this number, from 1, is shown."""
+        return self.after < number <= self.after + self.size
+
+
+PARTS = ("steps", "approvals", "handoffs", "entries")
+"""The parts that are paged, by their names in an address: `steps_after` and so on."""
+
+
+@attrs.frozen
+class RunPage:
+    """The evidence of one run, each part of it from where `after` says on.
+
+    What its steps keep over a pause may be long and private: it is shown if `shows_kept`. `scale`
+    is by how much all is shorter, so that no page is too large.
     """
 
     detail: RunDetail
-    entries_after: int
     now: datetime
+    after: Mapping[str, int]
     shows_kept: bool = False
+    scale: int = 1
+
+    def __getitem__(self, part: str) -> Part[Any]:
+        """Return a part by its name."""
+        found: Part[Any] = getattr(self, part)
+        return found
+
+    def entry(self, sequence: int) -> "EntryPage":
+        """Return the page of one entry; `NotFound` where there is none."""
+        if not 1 <= sequence <= len(self.detail.journal):
+            raise NotFound
+        entry = self.detail.journal[sequence - 1]
+        return EntryPage(self.detail, attrs.evolve(entry, data=self.data_of(entry)))
+
+    @property
+    def smaller(self) -> Self | None:
+        """The same page with less on it, or None where it has the least already."""
+        if self.scale >= SMALLEST:
+            return None
+        return attrs.evolve(self, scale=self.scale * 4)
+
+    @property
+    def limit(self) -> int:
+        """How many characters of one value are shown."""
+        return LONGEST // self.scale
+
+    @cached_property
+    def steps(self) -> Part[Step]:
+        """The steps."""
+        return self._part("steps", self.detail.steps, SUBJECTS)
+
+    @cached_property
+    def approvals(self) -> Part[Approval]:
+        """The requests for approval."""
+        return self._part("approvals", self.detail.approvals, SUBJECTS)
+
+    @cached_property
+    def handoffs(self) -> Part[DelegatedHandoff]:
+        """The handoffs."""
+        return self._part("handoffs", self.detail.delegated_handoffs, SUBJECTS)
+
+    @cached_property
+    def entries(self) -> Part[JournalEntry]:
+        """The entries of the journal."""
+        return self._part("entries", self.detail.journal, ENTRIES)
+
+    def _part(self, name: str, everything: Sequence[T], size: int) -> Part[T]:
+        return Part(name, everything, self.after.get(name, 0), max(1, size // self.scale))
+
+    @cached_property
+    def story(self) -> Story:
+        """What happened to the steps that are shown."""
+        return story(self.detail, self.steps.items, self.now)
+
+    @property
+    def drawing(self) -> Markup:
+        """The lifecycle of a run as a drawing, with what this run did of it lit up."""
+        return lifecycle(self.detail.journal)
+
+    @property
+    def path(self) -> list[str]:
+        """The statuses that the run went through."""
+        return path_of(self.detail.journal)
+
+    @property
+    def command(self) -> str:
+        """The command that checks the journal."""
+        return verify_command(self.detail.summary.run_id)
+
+    def address(self, **changed: int) -> dict[str, Any]:
+        """Return the query of this page, with some parts from elsewhere on."""
+        after = {f"{name}_after": at for name, at in {**self.after, **changed}.items() if at}
+        return {**after, **({"kept": "shown"} if self.shows_kept else {})}
+
+    def entry_of(self, subject_id: str, key: str) -> int | None:
+        """Return the entry in which the value of a subject was written last."""
+        return self._entry_of.get((subject_id, key))
+
+    @cached_property
+    def _entry_of(self) -> Mapping[tuple[str, str], int]:
+        return entries_by_key(self.detail.journal)
 
     @staticmethod
     def kept_of(value: object) -> Kept:
@@ -60,47 +203,31 @@ class RunPage:
         return {**entry.data, "kept": attrs.asdict(self.kept_of(entry.data["kept"]))}
 
     @property
-    def entries(self) -> tuple[JournalEntry, ...]:
-        """Return the entries of this page of the timeline."""
-        return self.detail.journal[self.entries_after : self.entries_after + ENTRIES_PER_PAGE]
-
-    @property
-    def earlier(self) -> int | None:
-        """Return the entry that the page before starts after, or None on the first."""
-        return max(0, self.entries_after - ENTRIES_PER_PAGE) if self.entries_after else None
-
-    @property
-    def later(self) -> int | None:
-        """Return the entry that the next page starts after, or None on the last."""
-        end = self.entries_after + ENTRIES_PER_PAGE
-        return end if end < len(self.detail.journal) else None
-
-    @property
-    def last(self) -> int:
-        """Return the entry that the last page starts after."""
-        return (len(self.detail.journal) - 1) // ENTRIES_PER_PAGE * ENTRIES_PER_PAGE
-
-    @property
-    def untaken(self) -> list[tuple[Step, datetime]]:
-        """Return the steps that are due and that nobody has taken, and since when each is."""
-        queued = (step for step in self.detail.steps if step.status == StepStatus.QUEUED)
-        due = ((step, step.not_before or self._queued_at(step)) for step in queued)
-        return [(step, since) for step, since in due if since <= self.now]
+    def untaken(self) -> tuple[Step, datetime] | None:
+        """Return the step whose turn it is and that nobody has taken, and since when it is due."""
+        turn = next((step for step in self.detail.steps if step.completed_at is None), None)
+        if turn is None or turn.status != StepStatus.QUEUED:
+            return None
+        since = turn.not_before or self._queued_at(turn)
+        return (turn, since) if since <= self.now else None
 
     def _queued_at(self, step: Step) -> datetime:
         entries = (e for e in reversed(self.detail.journal) if e.subject_id == step.step_id)
         return next(entry.at for entry in entries if entry.to_state == StepStatus.QUEUED)
 
     @property
-    def abandoned(self) -> list[Step]:
-        """Return the steps at work whose lease has ended without being renewed."""
-        return [
-            step
-            for step in self.detail.steps
-            if step.status == StepStatus.RUNNING
-            and step.lease_expires_at is not None
-            and step.lease_expires_at < self.now
-        ]
+    def abandoned(self) -> Step | None:
+        """Return the step at work whose lease has ended without being renewed, or None."""
+        return next(
+            (
+                step
+                for step in self.detail.steps
+                if step.status == StepStatus.RUNNING
+                and step.lease_expires_at is not None
+                and step.lease_expires_at < self.now
+            ),
+            None,
+        )
 
     @property
     def open_requests(self) -> tuple[Approval, ...]:
@@ -130,24 +257,38 @@ class RunPage:
 
     def step(self, step_id: str) -> Step:
         """Return the step of an approval or a handoff."""
-        return next(step for step in self.detail.steps if step.step_id == step_id)
+        return self._steps[step_id]
 
-    @property
-    def subjects(self) -> dict[str, Subject]:
-        """Return what each id of the run refers to."""
-        named: dict[str, Subject] = {self.detail.summary.run_id: Subject("run", "run")}
+    @cached_property
+    def _steps(self) -> Mapping[str, Step]:
+        return {step.step_id: step for step in self.detail.steps}
+
+    @cached_property
+    def subjects(self) -> Mapping[str, Subject]:
+        """What each id of the run refers to."""
+        named = {self.detail.summary.run_id: Subject("run", "run", 0)}
         for step in self.detail.steps:
-            named[step.step_id] = Subject(f"step {step.sequence}", f"step-{step.sequence}")
+            named[step.step_id] = Subject(f"step {step.sequence}", "steps", step.sequence)
         for i, approval in enumerate(self.detail.approvals, start=1):
-            named[approval.approval_id] = Subject(f"approval {i}", f"approval-{i}")
+            named[approval.approval_id] = Subject(f"approval {i}", "approvals", i)
         for i, handoff in enumerate(self.detail.delegated_handoffs, start=1):
-            named[handoff.handoff_id] = Subject(f"handoff {i}", f"handoff-{i}")
+            named[handoff.handoff_id] = Subject(f"handoff {i}", "handoffs", i)
         return named
 
 
-def run_page(view: Scoria, run_id: str, entries_after: int, *, shows_kept: bool) -> RunPage:
+@attrs.frozen
+class EntryPage:
+    """One entry of the journal of a run, whole."""
+
+    detail: RunDetail
+    entry: JournalEntry
+
+
+def run_page(
+    view: Scoria, run_id: str, after: Mapping[str, int], *, shows_kept: bool = False
+) -> RunPage:
     """Read a run; raises `RunNotFound`, `StoreCorrupt` or `StoreUnavailable` as the facade does."""
-    return RunPage(view.get_run_detail(run_id), entries_after, view.now(), shows_kept)
+    return RunPage(view.inspect_run(run_id), view.now(), after, shows_kept)
 
 
 def verify_command(run_id: str) -> str:

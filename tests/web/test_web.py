@@ -437,7 +437,7 @@ def test_what_was_kept_is_shown_where_its_link_leads(page: Page) -> None:
     for _ in range(210):
         page.scoria.add_step(run.run_id, StepSpec("note", "r"))
     shown = page.open(f"{path_of(run)}?kept=shown").text
-    assert any("kept=shown" in each and "entries_after=200" in each for each in links_of(shown))
+    assert any("kept=shown" in each and "entries_after=100" in each for each in links_of(shown))
 
 
 def test_a_failed_run_says_why(page: Page) -> None:
@@ -576,7 +576,7 @@ def test_a_long_journal_is_paged(page: Page) -> None:
     run = long_run(page)
     assert run.version == 422
     seen, path = [], path_of(run)
-    for label in ("Later entries", "Later entries", None):
+    for label in (*["Later entries"] * 4, None):
         markup = page.open(path).text
         seen += [int(each) for each in re.findall(r'id="entry-(\d+)"', markup)]
         if label:
@@ -584,12 +584,12 @@ def test_a_long_journal_is_paged(page: Page) -> None:
     assert seen == list(range(1, 423))
     assert "Entries 401 to 422 of 422" in words_of(markup)
     assert "Later entries" not in markup
-    assert f'href="/scoria{path_of(run)}?entries_after=200#journal">Earlier' in markup
+    assert f'href="/scoria{path_of(run)}?entries_after=300#journal">Earlier' in markup
     first = page.open(path_of(run)).text
     newest = re.search(r'href="/scoria([^"]*)#journal">Newest entries', first)
     assert newest
     assert f'id="entry-{run.version}"' in page.open(unescape(newest[1])).text
-    second = page.open(path_of(run) + "?entries_after=200").text
+    second = page.open(path_of(run) + "?entries_after=100").text
     assert f'href="/scoria{path_of(run)}#journal">Earlier' in second
 
 
@@ -821,7 +821,7 @@ def test_a_store_that_does_not_answer_is_503(page: Page) -> None:
         assert "memory://" not in response.text
 
 
-@pytest.mark.parametrize("sequence", [2, 5])
+@pytest.mark.parametrize("sequence", [1, 2])
 def test_a_damaged_journal_is_named_to_its_tenant_alone(page: Page, sequence: int) -> None:
     """The owner reads which entry does not check out and what to do; anyone else gets a 404."""
     run = page.start()
@@ -837,6 +837,30 @@ def test_a_damaged_journal_is_named_to_its_tenant_alone(page: Page, sequence: in
     page.scope = lambda _: Scope(OTHER, "op-2")
     anothers = page.open(path_of(run))
     assert (anothers.status_code, anothers.data) == (404, unknown.data)
+
+
+def test_what_comes_before_the_damage_is_shown(page: Page) -> None:
+    """The page is as of the last whole change before it; its journal has each sound entry."""
+    run = page.start(refund())
+    assert run.pending_approval is not None
+    approval_id = run.pending_approval.approval_id
+    before = page.scoria.get_run(run.run_id).version
+    page.scoria.approve(run.run_id, approval_id=approval_id, decided_by="rev-9", note="of later")
+    page.scoria.resume_run(run.run_id)
+    page.store.run_id, page.store.sequence = run.run_id, before + 2
+    response = page.open(path_of(run))
+    assert response.status_code == 500
+    text = words_of(response.text)
+    assert f"From entry {before + 2} on" in text
+    assert f"scoria evidence verify {run.run_id}" in text
+    assert "payments.refund" in text
+    assert "rev-9" in text  # the approval is a change of its own, and whole
+    assert f"checked out up to entry {before + 1}" in text
+    assert [int(each) for each in re.findall(r'id="entry-(\d+)"', response.text)] == list(
+        range(1, before + 2)
+    )
+    page.scope = lambda _: Scope(OTHER, "op-2")
+    assert page.open(path_of(run)).status_code == 404
 
 
 def test_a_damaged_run_does_not_hide_the_others(page: Page) -> None:

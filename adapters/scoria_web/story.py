@@ -1,0 +1,167 @@
+"""The story of a run: what happened to each step, an event a line, with the time it took."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from itertools import pairwise
+
+import attrs
+from markupsafe import Markup
+
+from scoria_core.journal import JournalEntry
+from scoria_core.lifecycles import StepStatus, is_terminal
+from scoria_core.model import Approval, DelegatedHandoff, RunDetail, Step
+from scoria_web.display import badge_of, lasted
+
+MOST_LINES = 30
+"""How many lines of one step are told: the last ones, and the rest is in the journal."""
+
+WIDTH = 1_000
+"""How wide the strip of a step is drawn, in its own units."""
+
+_LIFECYCLE = files("scoria_web").joinpath("lifecycle.svg").read_text("utf-8")
+
+_TOLD_ELSEWHERE = frozenset(
+    {"run_approval_requested", "run_resumed", "run_retried", "step_approval_requested"}
+)
+"""What another line of the same change tells; a handoff is told by the lines of its child."""
+
+
+@attrs.frozen
+class Line:
+    """An entry of the journal, how long after the line before it, and the request it is about."""
+
+    entry: JournalEntry
+    later: str | None
+    approval: Approval | None = None
+    handoff: DelegatedHandoff | None = None
+
+
+@attrs.frozen
+class Span:
+    """How long a step was in one status: where that is in the strip, and for how long in words."""
+
+    tone: str
+    start: int
+    width: int
+    status: str
+    length: str
+
+
+@attrs.frozen
+class Chapter:
+    """What happened to one step; `children` are the steps that it handed work to.
+
+    `unseen` is how many lines before these are only in the journal.
+    """
+
+    step: Step
+    lines: tuple[Line, ...]
+    unseen: int
+    spans: tuple[Span, ...]
+    children: tuple["Chapter", ...]
+
+
+@attrs.frozen
+class Story:
+    """The chapters of some steps, between what began the run and what ended it, if it has ended."""
+
+    began: Line | None
+    chapters: tuple[Chapter, ...]
+    ended: Line | None
+
+
+def story(detail: RunDetail, steps: Sequence[Step], now: datetime) -> Story:
+    """Tell what happened to these steps of a run; a child stands under its parent if both do."""
+    approvals = {each.approval_id: each for each in detail.approvals}
+    handoffs = {each.handoff_id: each for each in detail.delegated_handoffs}
+    told: dict[str, list[JournalEntry]] = {step.step_id: [] for step in steps}
+    moved: dict[str, list[JournalEntry]] = {step.step_id: [] for step in steps}
+    for entry in detail.journal:
+        step_id = entry.subject_id
+        if entry.subject == "approval" and step_id in approvals:
+            step_id = approvals[step_id].step_id
+        elif entry.subject == "handoff" and entry.trigger is None and step_id in handoffs:
+            step_id = handoffs[step_id].parent_step_id
+        elif entry.subject == "step" and step_id in moved:
+            moved[step_id].append(entry)
+        if step_id in told and entry.type not in _TOLD_ELSEWHERE:
+            told[step_id].append(entry)
+    run_began, run_until = detail.summary.created_at, _until(detail, now)
+
+    def line(entry: JournalEntry, earlier: JournalEntry | None) -> Line:
+        later = None if earlier is None else lasted(entry.at - earlier.at)
+        return Line(entry, later, approvals.get(entry.subject_id), handoffs.get(entry.subject_id))
+
+    def chapter(step: Step) -> Chapter:
+        entries = told[step.step_id]
+        unseen = max(0, len(entries) - MOST_LINES)
+        lines = map(line, entries, [None, *entries])
+        return Chapter(
+            step,
+            tuple(lines)[unseen:],
+            unseen,
+            tuple(_spans(moved[step.step_id], run_began, run_until)),
+            tuple(chapter(each) for each in steps if each.parent_step_id == step.step_id),
+        )
+
+    top = [step for step in steps if step.parent_step_id not in told]
+    journal = detail.journal
+    ended = journal[-1] if is_terminal("run", detail.summary.status) else None
+    return Story(
+        Line(journal[0], None) if (steps and steps[0].sequence == 1) or not steps else None,
+        tuple(map(chapter, top)),
+        Line(ended, None) if ended is not None and detail.damage is None else None,
+    )
+
+
+def _until(detail: RunDetail, now: datetime) -> datetime:
+    """Return when the run ended, or now; a clock that was set back ends nothing before it began."""
+    last = detail.summary.updated_at
+    return last if is_terminal("run", detail.summary.status) else max(now, last)
+
+
+def _spans(moved: Sequence[JournalEntry], began: datetime, until: datetime) -> Iterator[Span]:
+    """Yield each stay of a step in a status, drawn to scale between these two times."""
+    whole = max((until - began).total_seconds(), 1e-6)
+    times = [*(entry.at for entry in moved), until]
+    for entry, (start, end) in zip(moved, pairwise(times), strict=True):
+        if is_terminal("step", entry.to_state) or entry.to_state == StepStatus.FAILED:
+            continue
+        left = round((start - began).total_seconds() / whole * WIDTH)
+        right = round((end - began).total_seconds() / whole * WIDTH)
+        if width := max(right - left, 1):
+            tone = badge_of(entry.to_state)[0]
+            yield Span(tone, min(left, WIDTH - 1), width, entry.to_state, lasted(end - start))
+
+
+def lifecycle(journal: Sequence[JournalEntry]) -> Markup:
+    """Return the lifecycle of a run as a drawing, with its state and the moves it made lit up."""
+    moves = [entry for entry in journal if entry.subject == "run"]
+    lit: dict[str, str] = {"move-start": "edge taken"}
+    for entry in moves:
+        if entry.trigger is not None:
+            lit[f"move-{entry.from_state}-{entry.trigger}"] = "edge taken"
+    status = moves[-1].to_state
+    lit[f"state-{status}"] = f"node lit {badge_of(status)[0]}"
+    drawing = _LIFECYCLE
+    for id_, classes in lit.items():
+        kind = classes.partition(" ")[0]
+        drawing = drawing.replace(f'id="{id_}" class="{kind}"', f'id="{id_}" class="{classes}"', 1)
+    return Markup(drawing)  # noqa: S704 - a file of this package; statuses and triggers are ours
+
+
+def path_of(journal: Sequence[JournalEntry]) -> list[str]:
+    """Return the statuses that a run went through, the last few of many."""
+    passed = [entry.to_state for entry in journal if entry.subject == "run"]
+    return passed if len(passed) <= MOST_LINES else ["…", *passed[-MOST_LINES:]]
+
+
+def entries_by_key(journal: Sequence[JournalEntry]) -> Mapping[tuple[str, str], int]:
+    """Return in which entry the value of each subject and key was written last.
+
+    What was proposed to be approved is under "proposed_arguments".
+    """
+    written = {(e.subject_id, key): e.sequence for e in journal for key in e.data}
+    asked = (entry for entry in journal if entry.type == "approval_requested")
+    return written | {(e.subject_id, "proposed_arguments"): e.sequence for e in asked}
