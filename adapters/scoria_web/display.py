@@ -110,24 +110,47 @@ def short_name(name: str) -> str:
 
 @attrs.frozen
 class Shown:
-    """The text of a value, or the beginning of it and how many characters it has in all."""
+    """The text of a value; `is_cut` where it is the beginning of what is longer."""
 
     text: str
-    length: int | None = None
+    is_cut: bool = False
+
+
+MOST_TEXTS = 20
+"""How many texts of the greatest length a value may come to, before it is cut as a whole."""
 
 
 def cut(value: Any, limit: int | None) -> Shown:
-    """Return a JSON value for reading, or the beginning of one that has more than `limit`."""
-    if limit is not None and len(text := compact(value)) > limit:
-        return Shown(text[:limit], len(text))
-    return Shown(pretty(value))
+    """Return a JSON value for reading, with each text in it that has more than `limit` cut."""
+    if limit is None:
+        return Shown(pretty(value))
+    text = compact(value)
+    if len(text) <= limit:
+        return Shown(pretty(value))
+    shorter = _shorter(value, limit)
+    if len(text := compact(shorter)) <= MOST_TEXTS * limit:
+        return Shown(pretty(shorter), is_cut=shorter != value)
+    return Shown(f"{text[: MOST_TEXTS * limit]}…", is_cut=True)
 
 
 def begin(text: str, limit: int | None) -> Shown:
     """Return a text, or the beginning of one that has more than `limit` characters."""
     if limit is None or len(text) <= limit:
         return Shown(text)
-    return Shown(text[:limit], len(text))
+    return Shown(f"{text[:limit]}… ({len(text):,} characters)", is_cut=True)
+
+
+def _shorter(value: Any, limit: int) -> Any:
+    if isinstance(value, str):
+        return begin(value, limit).text
+    if isinstance(value, list | tuple):
+        return [_shorter(each, limit) for each in value]
+    if isinstance(value, Mapping):
+        # Two keys that begin alike stay two.
+        names = (begin(key, limit) for key in value)
+        named = [f"{n.text} {i}" if n.is_cut else n.text for i, n in enumerate(names, start=1)]
+        return dict(zip(named, (_shorter(each, limit) for each in value.values()), strict=True))
+    return value
 
 
 def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:

@@ -17,17 +17,32 @@ from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
 from scoria_web.story import Story, entries_by_key, lifecycle, path_of, story
 
-ENTRIES = 100
-"""How many entries of the journal a page shows."""
 
-SUBJECTS = 20
-"""How many steps, approvals and handoffs a page shows, of each."""
+@attrs.frozen
+class Measure:
+    """How much is on a page: characters of one text, and how many of each part.
 
-LONGEST = 8_000
-"""How many characters of one value a page shows; the rest is on the page of its entry."""
+    `open_text` is of a text that a person is to decide on. All of a text is on the page of its
+    entry.
+    """
 
-SMALLEST = 64
-"""By how much these are divided at most, where a page would be too large."""
+    text: int
+    open_text: int
+    subjects: int
+    entries: int
+
+
+MEASURES = (
+    Measure(8_000, 160_000, 20, 100),
+    Measure(2_000, 160_000, 20, 100),
+    Measure(500, 160_000, 20, 100),
+    Measure(125, 160_000, 20, 50),
+    Measure(125, 160_000, 5, 20),
+    Measure(125, 40_000, 2, 5),
+    Measure(125, 10_000, 1, 2),
+    Measure(125, 125, 1, 1),
+)
+"""From the most to the least: a page that would be too large takes the next."""
 
 T = TypeVar("T")
 
@@ -97,15 +112,15 @@ PARTS = ("steps", "approvals", "handoffs", "entries")
 class RunPage:
     """The evidence of one run, each part of it from where `after` says on.
 
-    What its steps keep over a pause may be long and private: it is shown if `shows_kept`. `scale`
-    is by how much all is shorter, so that no page is too large.
+    What its steps keep over a pause may be long and private: it is shown if `shows_kept`.
+    `measures` are how much may be on the page, and how much where that is too large.
     """
 
     detail: RunDetail
     now: datetime
     after: Mapping[str, int]
     shows_kept: bool = False
-    scale: int = 1
+    measures: Sequence[Measure] = MEASURES
 
     def __getitem__(self, part: str) -> Part[Any]:
         """Return a part by its name."""
@@ -122,37 +137,38 @@ class RunPage:
     @property
     def smaller(self) -> Self | None:
         """The same page with less on it, or None where it has the least already."""
-        if self.scale >= SMALLEST:
-            return None
-        return attrs.evolve(self, scale=self.scale * 4)
+        less = self.measures[1:]
+        return attrs.evolve(self, measures=less) if less else None
 
     @property
-    def limit(self) -> int:
-        """How many characters of one value are shown."""
-        return LONGEST // self.scale
+    def measure(self) -> Measure:
+        """How much is on the page."""
+        return self.measures[0]
 
     @cached_property
     def steps(self) -> Part[Step]:
         """The steps."""
-        return self._part("steps", self.detail.steps, SUBJECTS)
+        return self._part("steps", self.detail.steps)
 
     @cached_property
     def approvals(self) -> Part[Approval]:
         """The requests for approval."""
-        return self._part("approvals", self.detail.approvals, SUBJECTS)
+        return self._part("approvals", self.detail.approvals)
 
     @cached_property
     def handoffs(self) -> Part[DelegatedHandoff]:
         """The handoffs."""
-        return self._part("handoffs", self.detail.delegated_handoffs, SUBJECTS)
+        return self._part("handoffs", self.detail.delegated_handoffs)
 
     @cached_property
     def entries(self) -> Part[JournalEntry]:
         """The entries of the journal."""
-        return self._part("entries", self.detail.journal, ENTRIES)
+        return Part(
+            "entries", self.detail.journal, self.after.get("entries", 0), self.measure.entries
+        )
 
-    def _part(self, name: str, everything: Sequence[T], size: int) -> Part[T]:
-        return Part(name, everything, self.after.get(name, 0), max(1, size // self.scale))
+    def _part(self, name: str, everything: Sequence[T]) -> Part[T]:
+        return Part(name, everything, self.after.get(name, 0), self.measure.subjects)
 
     @cached_property
     def story(self) -> Story:

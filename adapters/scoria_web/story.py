@@ -1,7 +1,7 @@
 """The story of a run: what happened to each step, an event a line, with the time it took."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
 
@@ -18,6 +18,9 @@ MOST_LINES = 30
 
 WIDTH = 1_000
 """How wide the strip of a step is drawn, in its own units."""
+
+NOTICED = timedelta(seconds=1)
+"""What takes less is told without saying how long."""
 
 _LIFECYCLE = files("scoria_web").joinpath("lifecycle.svg").read_text("utf-8")
 
@@ -39,13 +42,12 @@ class Line:
 
 @attrs.frozen
 class Span:
-    """How long a step was in one status: where that is in the strip, and for how long in words."""
+    """A stay of a step in one status: where that is in the strip, and how long it was."""
 
-    tone: str
+    status: str
     start: int
     width: int
-    status: str
-    length: str
+    lasted: timedelta
 
 
 @attrs.frozen
@@ -60,6 +62,16 @@ class Chapter:
     unseen: int
     spans: tuple[Span, ...]
     children: tuple["Chapter", ...]
+
+    @property
+    def lengths(self) -> list[tuple[str, str]]:
+        """How long the step was in each status, of those where that can be noticed."""
+        statuses = dict.fromkeys(span.status for span in self.spans)
+        whole = {
+            status: sum((s.lasted for s in self.spans if s.status == status), timedelta())
+            for status in statuses
+        }
+        return [(status, lasted(each)) for status, each in whole.items() if each >= NOTICED]
 
 
 @attrs.frozen
@@ -90,7 +102,8 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime) -> Story:
     run_began, run_until = detail.summary.created_at, _until(detail, now)
 
     def line(entry: JournalEntry, earlier: JournalEntry | None) -> Line:
-        later = None if earlier is None else lasted(entry.at - earlier.at)
+        passed = timedelta() if earlier is None else entry.at - earlier.at
+        later = lasted(passed) if passed >= NOTICED else None
         return Line(entry, later, approvals.get(entry.subject_id), handoffs.get(entry.subject_id))
 
     def chapter(step: Step) -> Chapter:
@@ -131,8 +144,7 @@ def _spans(moved: Sequence[JournalEntry], began: datetime, until: datetime) -> I
         left = round((start - began).total_seconds() / whole * WIDTH)
         right = round((end - began).total_seconds() / whole * WIDTH)
         if width := max(right - left, 1):
-            tone = badge_of(entry.to_state)[0]
-            yield Span(tone, min(left, WIDTH - 1), width, entry.to_state, lasted(end - start))
+            yield Span(entry.to_state, min(left, WIDTH - 1), width, end - start)
 
 
 def lifecycle(journal: Sequence[JournalEntry]) -> Markup:

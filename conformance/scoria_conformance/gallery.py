@@ -49,7 +49,11 @@ MOST_PAGES = 100
 
 @attrs.frozen
 class Page:
-    """A page as it was opened: of a run, with its detail at that time, or a list of runs."""
+    """A page as it was opened: of a run, with its detail at that time, or a list of runs.
+
+    `linked` is what the pages say that it links to, of the same run. `sound` are the texts that a
+    damaged journal holds before its damage.
+    """
 
     request: Request
     answer: Answer
@@ -57,6 +61,8 @@ class Page:
     tenant: str
     label: str = ""
     detail: RunDetail | None = None
+    linked: str = ""
+    sound: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -139,7 +145,10 @@ class _Stage:
         request = Request(f"/workflows/{self.run_id}")
         detail = self.scoria.get_run_detail(self.run_id)
         answer = self.site.ask(self.scope, request)
-        page = Page(request, answer, seen(answer.text), self.tenant, self.label, detail)
+        shown = seen(answer.text)
+        more = [each for each in links_of(request, shown.links) if each.path == request.path]
+        linked = [seen(self.site.ask(self.scope, each).text).text for each in dict.fromkeys(more)]
+        page = Page(request, answer, shown, self.tenant, self.label, detail, "".join(linked))
         self.gallery.runs.append(page)
 
     @property
@@ -428,26 +437,29 @@ TENANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Whose runs there are."""
 
 
-def _is_changed(records: list[Record], _: Forger) -> list[Record]:
-    return [records[0], attrs.evolve(records[1], body=f"{records[1].body} "), *records[2:]]
+def _is_changed(at: int, _: Forger, records: list[Record]) -> list[Record]:
+    changed = attrs.evolve(records[at], body=f"{records[at].body} ")
+    return [*records[:at], changed, *records[at + 1 :]]
 
 
-def _is_missing(records: list[Record], _: Forger) -> list[Record]:
-    return records[1:]
+def _is_missing(at: int, _: Forger, records: list[Record]) -> list[Record]:
+    return [*records[:at], *records[at + 1 :]]
 
 
-def _is_forged(records: list[Record], forge: Forger) -> list[Record]:
-    return [records[0], forge(records[0].digest), *records[2:]]
+def _is_forged(at: int, forge: Forger, records: list[Record]) -> list[Record]:
+    return [*records[:at], forge(records[at - 1].digest), *records[at + 1 :]]
 
 
-DAMAGES: Mapping[str, Callable[[list[Record], Forger], list[Record]]] = MappingProxyType(
+DAMAGES: Mapping[str, tuple[Callable[..., list[Record]], Callable[[int], int]]] = MappingProxyType(
     {
-        "a run with a changed entry": _is_changed,
-        "a run without its first entry": _is_missing,
-        "a run with a forged entry": _is_forged,
+        "a run with a changed entry": (_is_changed, lambda size: size // 2),
+        "a run without its first entry": (_is_missing, lambda _: 0),
+        "a run that misses an entry": (_is_missing, lambda size: size // 2),
+        "a run with a forged entry": (_is_forged, lambda size: size // 2),
+        "a run whose last entry is changed": (_is_changed, lambda size: size - 1),
     }
 )
-"""What may be wrong with the journal of a run."""
+"""What may be wrong with the journal of a run, and at which of its entries, from 0."""
 
 
 def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
@@ -455,7 +467,10 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
     whole = made.runs[-1]
     run_id = whole.request.path.rpartition("/")[2]
     entry = world.scoria.get_run_detail(run_id).journal[1]
-    for label, change in DAMAGES.items():
+    (stored,) = world.store.read([run_id])
+    for label, (change, place) in DAMAGES.items():
+        at = place(stored.version)
+        sound = made.marks.within("".join(each.body for each in stored.records[:at]))
         pen = made.marks.pen(label)
 
         def forge(before: str, pen: Pen = pen) -> Record:
@@ -465,19 +480,20 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
         scoria = Scoria(store, clock=world.clock)
         site = Site(page, scoria)
         site.ask(scope, whole.request)
-        store.change = partial(_damaged, change, forge)
+        store.change = partial(change, at, forge)
         rows = scoria.list_runs_with_damaged(limit=1000)
         made.views += [row for row in rows if isinstance(row, DamagedRun)]
         for request in (whole.request, Request("/")):
             answer = site.ask(scope, request)
-            opened = Page(request, answer, seen(answer.text), whole.tenant, label)
+            opened = Page(
+                request,
+                answer,
+                seen(answer.text),
+                whole.tenant,
+                label,
+                sound=frozenset(mark.letters for mark in sound),
+            )
             made.damaged.append(opened)
-
-
-def _damaged(
-    change: Callable[[list[Record], Forger], list[Record]], forge: Forger, records: list[Record]
-) -> list[Record]:
-    return change(records, forge)
 
 
 def _follow_links(made: Gallery, site: Site, scope: Scope, tenant: str) -> None:

@@ -28,7 +28,7 @@ Feature: Evidence page: an operator reads one run
     Given runs of two tenants in every state that a page shows, each text of them hostile
     Then no page of a run holds a text of another run
     And no list holds a text of another tenant
-    And the page of a run whose journal is damaged holds nothing of it
+    And the page of a run whose journal is damaged holds nothing from there on
     And of two runs that ask for the same, the page of each tells its own decision
 
   @PAGE-2

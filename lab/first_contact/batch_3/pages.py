@@ -286,7 +286,7 @@ def show_other_turns(make: Any) -> None:
 
 
 class DamagedInPart(_EvidenceApp):
-    """Shows what a damaged journal holds before the entry that does not check out."""
+    """Shows what a damaged journal holds, up to the entry that does not check out."""
 
     def _page(self, request: Request, urls: Any) -> Response:
         """Make the page in the way that the class says."""
