@@ -2,6 +2,7 @@
 
 from scoria_web.app import evidence_app
 from scoria_web.decisions import decision_app
+from scoria_web.masking import secret_by_name
 from scoria_web.scope import Scope
 
-__all__ = ["Scope", "decision_app", "evidence_app"]
+__all__ = ["Scope", "decision_app", "evidence_app", "secret_by_name"]

@@ -32,8 +32,17 @@ from scoria_core.errors import (
 from scoria_core.logs import logger_of
 from scoria_core.scoria import Scoria
 from scoria_core.visible import visible_line
-from scoria_web.display import environment
+from scoria_web.display import MARKS, environment
 from scoria_web.lists import list_page, query_of, search_page
+from scoria_web.masking import (
+    Mask,
+    MaskFailed,
+    Sight,
+    check_mask,
+    log_failure,
+    masks_all,
+    secret_by_name,
+)
 from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
 from scoria_web.scope import Scope, ScopeOf
 
@@ -125,6 +134,11 @@ _FAULT = _Problem(
     "This page could not be made",
     "The reason is in the log of the application, under scoria.web.",
 )
+_MAY_NOT_UNMASK = _Problem(
+    403,
+    "Not yours to unmask",
+    "You may look at this run, and not at the values that are masked in it. Ask somebody who may.",
+)
 _STORE_DAMAGED = _Problem(
     500,
     "The store does not check out",
@@ -153,6 +167,7 @@ class _EvidenceApp:
     scope: ScopeOf
     templates: Environment = attrs.field(factory=environment)
     decisions: str | None = None
+    mask: Mask | None = attrs.field(default=secret_by_name, kw_only=True)
 
     routes: ClassVar[Map] = _ROUTES
     not_allowed: ClassVar[_Problem] = _NOT_ALLOWED
@@ -195,18 +210,29 @@ class _EvidenceApp:
             return self._problem(_FORBIDDEN, urls)
         endpoint, values = urls.match(method="GET")
         view = self.scoria.for_tenant(scope.tenant_id)
+        shows_masked = _shows_masked(request, scope) and endpoint == "run"
         template, page = _PAGES[endpoint](view, request.args, **values)
-        response = self._whole(template, page, urls, scope)
+        sight = Sight(self.mask, MARKS, shows_masked)
+        try:
+            response = self._whole(template, page.seen_by(sight), urls, scope)
+        except MaskFailed:
+            log_failure()
+            sight = Sight(masks_all, MARKS)
+            response = self._whole(template, page.seen_by(sight), urls, scope)
         if isinstance(page, RunPage) and page.detail.damage is not None:
             logger.error("the journal of a run is damaged: %s", visible_line(page.detail.damage))
             response.status_code = 500
+            _log_unmasked(sight, scope, **values)
             return response
         text = response.get_data(as_text=True)
         digest = _digest(text)
         # What a host wrote has no quotation mark in it that is not escaped: the first is ours.
         response.set_data(text.replace('data-etag=""', f'data-etag="{digest}"', 1))
         response.set_etag(digest)
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        if response.status_code == 200:  # a page that is followed is sent where it has changed
+            _log_unmasked(sight, scope, **values)
+        return response
 
     def _whole(self, template: str, page: object, urls: MapAdapter, scope: Scope) -> Response:
         """Return a page; of a run, with less on it until it is no longer too large."""
@@ -257,7 +283,11 @@ class _EvidenceApp:
 
 
 def evidence_app(
-    scoria: Scoria, *, scope: ScopeOf, decisions: str | None = None
+    scoria: Scoria,
+    *,
+    scope: ScopeOf,
+    decisions: str | None = None,
+    mask: Mask | None = secret_by_name,
 ) -> "WSGIApplication":
     """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
 
@@ -267,11 +297,16 @@ def evidence_app(
     `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`. It
     raises nothing: what goes wrong is a page with generic words, and the reason is logged to
     `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
-    "/decisions": whoever may decide is led there. Closing `scoria` is left to the host. Raises
+    "/decisions": whoever may decide is led there. `mask(path)` tells what of the payloads is not
+    shown: by default what has the name of a secret, and nothing if it is None. The path is the name
+    of the payload, then the keys and the positions that lead to a value. If it raises an error, or
+    returns no bool, every payload is masked. Closing `scoria` is left to the host. Raises
     `InvalidPayload` naming the argument that is something else.
     """
     _check_parts(scoria, scope)
-    return _EvidenceApp(scoria, scope, decisions=checked_mount(decisions, "decisions"))
+    check_mask(mask)
+    mount = checked_mount(decisions, "decisions")
+    return _EvidenceApp(scoria, scope, decisions=mount, mask=mask)
 
 
 def checked_mount(value: object, name: str) -> str | None:
@@ -291,6 +326,23 @@ def _check_parts(scoria: object, scope: object) -> None:
     if not callable(scope):
         problem = f"is {type(scope).__name__}; pass a callable that takes the WSGI environ"
         raise InvalidPayload("scope", problem)
+
+
+def _shows_masked(request: Request, scope: Scope) -> bool:
+    """Tell whether this actor asks to see what is masked; who asks and may not is refused."""
+    if request.args.get("masked") != "shown":
+        return False
+    if not scope.may_unmask:
+        raise Refused(_MAY_NOT_UNMASK)
+    return True
+
+
+def _log_unmasked(sight: Sight, scope: Scope, run_id: str = "", **_: str) -> None:
+    """Log who sees what is masked, where somebody does."""
+    if sight.shows_masked and sight.has_masked:
+        # A warning: it is kept where a host has configured nothing.
+        facts = (scope.tenant_id, scope.actor_id, run_id)
+        logger.warning("unmasked: tenant %s, actor %s, run %s", *facts)
 
 
 def _digest(page: str) -> str:
@@ -329,7 +381,7 @@ def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> tuple[str, objec
     return "run.html", page
 
 
-_PAGES: Mapping[str, Callable[..., tuple[str, object]]] = MappingProxyType(
+_PAGES: Mapping[str, Callable[..., tuple[str, Any]]] = MappingProxyType(
     {"list": _list, "search": _search, "run": _run}
 )
 

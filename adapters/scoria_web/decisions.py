@@ -1,7 +1,7 @@
 """The WSGI app in which people decide: beside the evidence page, which only shows."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -23,10 +23,21 @@ from scoria_web.app import (
     Refused,
     _check_parts,
     _EvidenceApp,
+    _log_unmasked,
     _Problem,
+    _shows_masked,
     checked_mount,
 )
-from scoria_web.display import pretty
+from scoria_web.display import MARKS, pretty
+from scoria_web.masking import (
+    Mask,
+    MaskFailed,
+    Sight,
+    check_mask,
+    log_failure,
+    masks_all,
+    secret_by_name,
+)
 from scoria_web.scope import Scope, ScopeOf
 
 if TYPE_CHECKING:
@@ -65,6 +76,12 @@ _FORGED = _Problem(
     "It was not made for you, in this session and for this request as it stands, or it is older "
     "than twelve hours. Nothing was changed. Open the request again and decide on what it shows.",
 )
+_MASKED = _Problem(
+    403,
+    "Not yours to edit",
+    "These arguments have values that are masked for you, and an edit would lose them. Nothing was "
+    "changed. You may approve them as they are, or reject them.",
+)
 
 
 _TOO_LATE = "It was decided, or expired, before you sent this."
@@ -90,6 +107,20 @@ class DecisionPage:
     token: str
     problem: str = ""
     sent: Mapping[str, str] = attrs.field(factory=dict)
+    sight: Sight = attrs.field(factory=Sight)
+    hides_arguments: bool = False
+
+    def seen_by(self, sight: Sight) -> Self:
+        """Return the page as it is seen: what somebody does not see they cannot edit."""
+        detail, step, approval = sight((self.detail, self.step, self.approval))
+        told: Mapping[str, Any] = {"detail": detail, "step": step, "approval": approval}
+        hides_arguments = approval.arguments is not self.approval.arguments
+        return attrs.evolve(self, **told, sight=sight, hides_arguments=hides_arguments)
+
+    @property
+    def has_masked(self) -> bool:
+        """Whether something of this page is masked, or would be."""
+        return self.sight.has_masked
 
     @property
     def is_open(self) -> bool:
@@ -135,12 +166,15 @@ class _DecisionApp(_EvidenceApp):
             return self._problem(_FORBIDDEN, urls)
         _, named = urls.match(method="GET")
         view = self.scoria.for_tenant(scope.tenant_id)
+        shows_masked = _shows_masked(request, scope)
         page = self._request(view, scope, **named)
         status = 200
         if request.method == "POST":
             request.max_content_length = MOST_SENT
             sent = request.form.to_dict()
             self._check(request, scope, page, sent)
+            if sent.get("arguments") and not scope.may_unmask:
+                self._check_seen(page)
             try:
                 _decide(view, page.approval, scope.actor_id, sent)
             except ApprovalNotPending:
@@ -155,7 +189,22 @@ class _DecisionApp(_EvidenceApp):
                 response = redirect(urls.build("decide", named), 303)
                 response.headers.update(HEADERS)
                 return response
-        return self._render(status, "decide.html", urls, page=page, scope=scope)
+        return self._decision(status, page, urls, scope, Sight(self.mask, MARKS, shows_masked))
+
+    def _decision(
+        self, status: int, page: DecisionPage, urls: MapAdapter, scope: Scope, sight: Sight
+    ) -> Response:
+        seen = self._seen(page, sight)
+        _log_unmasked(seen.sight, scope, page.approval.run_id)
+        return self._render(status, "decide.html", urls, page=seen, scope=scope)
+
+    def _seen(self, page: DecisionPage, sight: Sight) -> DecisionPage:
+        """Return a page as it is seen; all of it masked where the host's mask fails."""
+        try:
+            return page.seen_by(sight)
+        except MaskFailed:
+            log_failure()
+            return page.seen_by(Sight(masks_all, MARKS))
 
     def _home(self, urls: MapAdapter) -> str | None:  # noqa: ARG002 - the lists are another app's
         return None if self.evidence is None else f"{self.evidence}/"
@@ -170,6 +219,12 @@ class _DecisionApp(_EvidenceApp):
         is_mine = scope.may_decide and scope.is_meant(approval.assigned_to)
         token = self.signer.dumps(_named(scope, approval)) if is_mine else ""
         return DecisionPage(detail, step, approval, is_mine, token)
+
+    def _check_seen(self, page: DecisionPage) -> None:
+        """Refuse an edit of arguments that are masked for who sent it."""
+        seen = self._seen(page, Sight(self.mask, MARKS))
+        if page.approval.may_edit and seen.hides_arguments:
+            raise Refused(_MASKED)
 
     def _check(
         self, request: Request, scope: Scope, page: DecisionPage, sent: Mapping[str, str]
@@ -225,7 +280,12 @@ def _json_of(text: str, name: str) -> Any:
 
 
 def decision_app(
-    scoria: Scoria, *, scope: ScopeOf, secret: str | bytes, evidence: str | None = None
+    scoria: Scoria,
+    *,
+    scope: ScopeOf,
+    secret: str | bytes,
+    evidence: str | None = None,
+    mask: Mask | None = secret_by_name,
 ) -> "WSGIApplication":
     """Return a WSGI app in which people decide the requests of `scoria`, beside the evidence page.
 
@@ -236,12 +296,15 @@ def decision_app(
     nobody else knows and that all processes of the host share, over the tenant, the actor, the
     session, the request and the digest of its arguments: what was read is what is decided. A GET
     changes nothing. `evidence` is where the evidence page is mounted on the same host, such as
-    "/scoria". Errors are as those of `evidence_app`; raises `InvalidPayload` naming the argument
-    that is something else.
+    "/scoria". `mask` is as that of `evidence_app`: arguments of which something is masked are
+    edited only by those who may unmask them. Errors are as those of `evidence_app`; raises
+    `InvalidPayload` naming the argument that is something else.
     """
     _check_parts(scoria, scope)
+    check_mask(mask)
     if not isinstance(secret, str | bytes) or len(secret) < LEAST_SECRET:
         problem = f"is too short; pass at least {LEAST_SECRET} characters that nobody else knows"
         raise InvalidPayload("secret", problem)
     signer = URLSafeTimedSerializer(secret, salt="scoria.decision")
-    return _DecisionApp(scoria, scope, evidence=checked_mount(evidence, "evidence"), signer=signer)
+    mount = checked_mount(evidence, "evidence")
+    return _DecisionApp(scoria, scope, evidence=mount, mask=mask, signer=signer)

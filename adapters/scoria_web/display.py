@@ -14,8 +14,9 @@ import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from scoria_core.masking import Marks
 from scoria_core.payloads import compact
-from scoria_core.visible import visible_pieces
+from scoria_core.visible import escaped, visible_pieces
 
 LONG_JSON = 12
 """How many lines of JSON are shown before the rest waits behind a click."""
@@ -32,9 +33,22 @@ BRIEF = 120
 SHORT = 60
 """How many characters of a name a line of the story shows."""
 
+MARKS = Marks(hidden="\udc00", edited="\udc01")
+"""What stands for a masked value until it is markup: half a surrogate pair is in no payload."""
+
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 _ESCAPED = Markup('<span class="unseen">{}</span>')
+_MASKED = MappingProxyType(
+    {
+        escaped(MARKS.hidden): Markup(
+            '<span class="masked" role="img" aria-label="masked">••••••</span>'
+        ),
+        escaped(MARKS.edited): Markup(
+            '<span class="masked" role="img" aria-label="masked, and edited">•••••• edited</span>'
+        ),
+    }
+)
 _MARKED = MappingProxyType(
     {"del": Markup("<del>{}</del>"), "ins": Markup("<ins>{}</ins>")},
 )
@@ -79,23 +93,34 @@ def environment() -> Environment:
 
 
 def visible(value: object) -> Markup:
-    """Return text as markup in which invisible characters are replaced by their JSON escapes."""
+    """Return text as markup in which invisible characters are replaced by their JSON escapes.
+
+    A mark is replaced by what stands for a masked value.
+    """
     runs = groupby(visible_pieces(value), key=itemgetter(1))
     texts = ((is_escape, "".join(piece for piece, _ in pieces)) for is_escape, pieces in runs)
     return Markup().join(
-        _ESCAPED.format(text) if is_escape else escape(text) for is_escape, text in texts
+        _MASKED.get(text) or _ESCAPED.format(text) if is_escape else escape(text)
+        for is_escape, text in texts
     )
 
 
 def pretty(value: Any) -> str:
     """Return a JSON value as text, indented unless most of that would be white space."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return text if len(text) <= MAX_INDENTED else json.dumps(value, ensure_ascii=False)
+    text = _marked(json.dumps(value, indent=2, ensure_ascii=False))
+    return text if len(text) <= MAX_INDENTED else _marked(json.dumps(value, ensure_ascii=False))
 
 
 def brief(value: Any) -> str:
     """Return the beginning of a JSON value, on one line."""
-    return brief_text(json.dumps(value, ensure_ascii=False))
+    return brief_text(_marked(json.dumps(value, ensure_ascii=False)))
+
+
+def _marked(text: str) -> str:
+    """Return JSON in which a mark has no quotation marks: no value of a payload looks like it."""
+    for mark in attrs.astuple(MARKS):
+        text = text.replace(f'"{mark}"', mark)
+    return text
 
 
 def brief_text(text: str) -> str:
@@ -128,7 +153,7 @@ def cut(value: Any, limit: int | None) -> Shown:
     if len(text) <= limit:
         return Shown(pretty(value))
     shorter = _shorter(value, limit)
-    if len(text := compact(shorter)) <= MOST_TEXTS * limit:
+    if len(text := _marked(compact(shorter))) <= MOST_TEXTS * limit:
         return Shown(pretty(shorter), is_cut=shorter != value)
     return Shown(f"{text[: MOST_TEXTS * limit]}…", is_cut=True)
 

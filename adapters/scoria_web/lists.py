@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import attrs
 from werkzeug.exceptions import BadRequest
@@ -15,6 +15,7 @@ from scoria_core.listing import Count, Page
 from scoria_core.model import DamagedRun, ListedApproval, RunSummary
 from scoria_core.payloads import name_problem
 from scoria_core.scoria import Scoria
+from scoria_web.masking import Sight
 
 ROWS_PER_PAGE = 50
 
@@ -119,6 +120,10 @@ class ListPage:
         """The tab of this list; one is not among the tabs."""
         return next((tab for tab in self.tabs if tab.name == self.query.name), None)
 
+    def seen_by(self, sight: Sight) -> Self:
+        """Return the page as it is seen."""
+        return attrs.evolve(self, rows=sight(self.rows))
+
 
 @attrs.frozen
 class SearchPage:
@@ -128,6 +133,10 @@ class SearchPage:
     found: tuple[RunSummary, ...]
     is_session: bool
     now: datetime
+
+    def seen_by(self, sight: Sight) -> Self:
+        """Return the page as it is seen."""
+        return attrs.evolve(self, found=sight(self.found))
 
 
 def query_of(args: Mapping[str, str]) -> Query:

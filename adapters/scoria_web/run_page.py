@@ -15,6 +15,7 @@ from scoria_core.lifecycles import RunStatus, StepStatus
 from scoria_core.model import Approval, DelegatedHandoff, RunDetail, Step
 from scoria_core.payloads import compact, digest
 from scoria_core.scoria import Scoria
+from scoria_web.masking import Sight
 from scoria_web.story import Story, entries_by_key, lifecycle, path_of, story
 
 
@@ -72,11 +73,12 @@ class Part(Generic[T]):
     everything: Sequence[T]
     after: int
     size: int
+    sight: Sight
 
-    @property
+    @cached_property
     def items(self) -> Sequence[T]:
-        """The items that are shown."""
-        return self.everything[self.after : self.after + self.size]
+        """The items that are shown, as they are seen."""
+        return self.sight(tuple(self.everything[self.after : self.after + self.size]))
 
     @property
     def total(self) -> int:
@@ -113,7 +115,8 @@ class RunPage:
     """The evidence of one run, each part of it from where `after` says on.
 
     What its steps keep over a pause may be long and private: it is shown if `shows_kept`.
-    `measures` are how much may be on the page, and how much where that is too large.
+    `measures` are how much may be on the page, and how much where that is too large. `detail` is
+    unmasked, and for this class alone: what is shown of it has passed `sight`.
     """
 
     detail: RunDetail
@@ -121,6 +124,23 @@ class RunPage:
     after: Mapping[str, int]
     shows_kept: bool = False
     measures: Sequence[Measure] = MEASURES
+    sight: Sight = attrs.field(factory=Sight)
+
+    def seen_by(self, sight: Sight) -> Self:
+        """Return the page as it is seen."""
+        return attrs.evolve(self, sight=sight)
+
+    @cached_property
+    def shown(self) -> RunDetail:
+        """The run without what the parts of the page have, but for its last entry."""
+        return self.sight(_frame(self.detail))
+
+    @property
+    def has_masked(self) -> bool:
+        """Whether something of this page is masked, or would be."""
+        parts = [getattr(self, name).items for name in PARTS]
+        _ = (self.shown, self.story, self.open_requests, parts)  # whatever is shown is seen first
+        return self.sight.has_masked
 
     def __getitem__(self, part: str) -> Part[Any]:
         """Return a part by its name."""
@@ -132,7 +152,8 @@ class RunPage:
         if not 1 <= sequence <= len(self.detail.journal):
             raise NotFound
         entry = self.detail.journal[sequence - 1]
-        return EntryPage(self.detail, attrs.evolve(entry, data=self.data_of(entry)))
+        data = self.data_of(entry)
+        return EntryPage(_frame(self.detail), attrs.evolve(entry, data=data), self.sight)
 
     @property
     def smaller(self) -> Self | None:
@@ -163,17 +184,17 @@ class RunPage:
     @cached_property
     def entries(self) -> Part[JournalEntry]:
         """The entries of the journal."""
-        return Part(
-            "entries", self.detail.journal, self.after.get("entries", 0), self.measure.entries
-        )
+        at, size = self.after.get("entries", 0), self.measure.entries
+        return Part("entries", self.detail.journal, at, size, self.sight)
 
     def _part(self, name: str, everything: Sequence[T]) -> Part[T]:
-        return Part(name, everything, self.after.get(name, 0), self.measure.subjects)
+        at, size = self.after.get(name, 0), self.measure.subjects
+        return Part(name, everything, at, size, self.sight)
 
     @cached_property
     def story(self) -> Story:
         """What happened to the steps that are shown."""
-        return story(self.detail, self.steps.items, self.now)
+        return story(self.detail, self.steps.items, self.now, self.sight)
 
     @property
     def drawing(self) -> Markup:
@@ -193,7 +214,8 @@ class RunPage:
     def address(self, **changed: int) -> dict[str, Any]:
         """Return the query of this page, with some parts from elsewhere on."""
         after = {f"{name}_after": at for name, at in {**self.after, **changed}.items() if at}
-        return {**after, **({"kept": "shown"} if self.shows_kept else {})}
+        shows = {"kept": self.shows_kept, "masked": self.sight.shows_masked}
+        return {**after, **{name: "shown" for name, is_shown in shows.items() if is_shown}}
 
     def entry_of(self, subject_id: str, key: str) -> int | None:
         """Return the entry in which the value of a subject was written last."""
@@ -203,9 +225,13 @@ class RunPage:
     def _entry_of(self) -> Mapping[tuple[str, str], int]:
         return entries_by_key(self.detail.journal)
 
-    @staticmethod
-    def kept_of(value: object) -> Kept:
-        """Return the size and the digest of a JSON value that a step keeps."""
+    def kept_of(self, keeper: Step | JournalEntry) -> Kept:
+        """Return the size and the digest of what a step or an entry keeps, masked or not."""
+        at = keeper.sequence - 1
+        if isinstance(keeper, Step):
+            value = self.detail.steps[at].kept
+        else:
+            value = self.detail.journal[at].data["kept"]
         return Kept(len(compact(value).encode()), digest(value))
 
     def hides(self, entry: JournalEntry) -> bool:
@@ -216,7 +242,7 @@ class RunPage:
         """Return the data of an entry as it is shown."""
         if not self.hides(entry):
             return entry.data
-        return {**entry.data, "kept": attrs.asdict(self.kept_of(entry.data["kept"]))}
+        return {**entry.data, "kept": attrs.asdict(self.kept_of(entry))}
 
     @property
     def untaken(self) -> tuple[Step, datetime] | None:
@@ -245,11 +271,11 @@ class RunPage:
             None,
         )
 
-    @property
+    @cached_property
     def open_requests(self) -> tuple[Approval, ...]:
         """Return the requests that keep the run waiting: pending, expired or not yet used."""
         waiting = (s for s in self.detail.steps if s.status == StepStatus.WAITING_FOR_APPROVAL)
-        return next((step.approvals for step in waiting), ())
+        return self.sight(next((step.approvals for step in waiting), ()))
 
     @property
     def outcome(self) -> str:
@@ -263,17 +289,18 @@ class RunPage:
     def failed_step(self) -> Step | None:
         """Return the step that failed the run, or None."""
         failed = (step for step in self.detail.steps if step.status == StepStatus.FAILED)
-        return next(failed, None)
+        return self.sight(next(failed, None))
 
     @property
     def cancelled(self) -> JournalEntry | None:
         """Return the entry with which the run was cancelled or rejected, or None."""
         last = (entry for entry in reversed(self.detail.journal) if entry.subject == "run")
-        return next((entry for entry in last if entry.to_state == RunStatus.CANCELLED), None)
+        ended = (entry for entry in last if entry.to_state == RunStatus.CANCELLED)
+        return self.sight(next(ended, None))
 
     def step(self, step_id: str) -> Step:
         """Return the step of an approval or a handoff."""
-        return self._steps[step_id]
+        return self.sight(self._steps[step_id])
 
     @cached_property
     def _steps(self) -> Mapping[str, Step]:
@@ -298,6 +325,23 @@ class EntryPage:
 
     detail: RunDetail
     entry: JournalEntry
+    sight: Sight
+
+    def seen_by(self, sight: Sight) -> Self:
+        """Return the page as it is seen."""
+        detail, entry = sight((self.detail, self.entry))
+        return attrs.evolve(self, detail=detail, entry=entry, sight=sight)
+
+    @property
+    def has_masked(self) -> bool:
+        """Whether something of this page is masked, or would be."""
+        return self.sight.has_masked
+
+
+def _frame(detail: RunDetail) -> RunDetail:
+    """Return a run without its steps, approvals and handoffs, and with its last entry alone."""
+    bare: Mapping[str, Any] = {"steps": (), "approvals": (), "delegated_handoffs": ()}
+    return attrs.evolve(detail, **bare, journal=detail.journal[-1:])
 
 
 def run_page(

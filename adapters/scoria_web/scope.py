@@ -17,10 +17,9 @@ def _actor_id(value: object) -> str:
     return checked_id(value, "actor_id")
 
 
-def _right(value: object) -> bool:
+def _is_bool(_: object, right: "attrs.Attribute[bool]", value: object) -> None:
     if not isinstance(value, bool):  # a coroutine or a text would count as a yes
-        raise InvalidIdentity("may_decide", f"is {type(value).__name__}", "pass True or False")
-    return value
+        raise InvalidIdentity(right.name, f"is {type(value).__name__}", "pass True or False")
 
 
 def _assignees(values: object) -> tuple[str, ...] | None:
@@ -37,6 +36,7 @@ class Scope:
 
     `may_decide` lets the actor decide requests in `decision_app`; with `assignees`, names that the
     actor stands for, only those that are assigned to nobody, to the actor or to one of these.
+    `may_unmask` lets the actor see what is masked, and each look is logged.
     `session` is what the host knows the browser's login by: a form that was made for one session
     decides nothing in another. Ids may be str, int or UUID, or an object or mapping with an `id`.
     Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
@@ -45,7 +45,8 @@ class Scope:
     tenant_id: str = attrs.field(converter=_tenant_id)
     actor_id: str = attrs.field(converter=_actor_id)
     session: str = attrs.field(default="", kw_only=True, converter=str)
-    may_decide: bool = attrs.field(default=False, kw_only=True, converter=_right)
+    may_decide: bool = attrs.field(default=False, kw_only=True, validator=_is_bool)
+    may_unmask: bool = attrs.field(default=False, kw_only=True, validator=_is_bool)
     assignees: tuple[str, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_assignees
     )

@@ -12,6 +12,7 @@ from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import StepStatus, is_terminal
 from scoria_core.model import Approval, DelegatedHandoff, RunDetail, Step
 from scoria_web.display import badge_of, lasted
+from scoria_web.masking import Sight
 
 MOST_LINES = 30
 """How many lines of one step are told: the last ones, and the rest is in the journal."""
@@ -83,8 +84,11 @@ class Story:
     ended: Line | None
 
 
-def story(detail: RunDetail, steps: Sequence[Step], now: datetime) -> Story:
-    """Tell what happened to these steps of a run; a child stands under its parent if both do."""
+def story(detail: RunDetail, steps: Sequence[Step], now: datetime, sight: Sight) -> Story:
+    """Tell what happened to these steps of a run; a child stands under its parent if both do.
+
+    What the lines tell has passed `sight`.
+    """
     approvals = {each.approval_id: each for each in detail.approvals}
     handoffs = {each.handoff_id: each for each in detail.delegated_handoffs}
     told: dict[str, list[JournalEntry]] = {step.step_id: [] for step in steps}
@@ -103,16 +107,17 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime) -> Story:
 
     def line(entry: JournalEntry, earlier: JournalEntry | None) -> Line:
         passed = timedelta() if earlier is None else entry.at - earlier.at
-        later = lasted(passed) if passed >= NOTICED else None
-        return Line(entry, later, approvals.get(entry.subject_id), handoffs.get(entry.subject_id))
+        asked, handoff = approvals.get(entry.subject_id), handoffs.get(entry.subject_id)
+        seen = sight((entry, asked, handoff))
+        return Line(seen[0], lasted(passed) if passed >= NOTICED else None, *seen[1:])
 
     def chapter(step: Step) -> Chapter:
         entries = told[step.step_id]
         unseen = max(0, len(entries) - MOST_LINES)
-        lines = map(line, entries, [None, *entries])
+        lines = map(line, entries[unseen:], [None, *entries][unseen:])
         return Chapter(
             step,
-            tuple(lines)[unseen:],
+            tuple(lines),
             unseen,
             tuple(_spans(moved[step.step_id], run_began, run_until)),
             tuple(chapter(each) for each in steps if each.parent_step_id == step.step_id),
@@ -122,9 +127,9 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime) -> Story:
     journal = detail.journal
     ended = journal[-1] if is_terminal("run", detail.summary.status) else None
     return Story(
-        Line(journal[0], None) if (steps and steps[0].sequence == 1) or not steps else None,
+        line(journal[0], None) if (steps and steps[0].sequence == 1) or not steps else None,
         tuple(map(chapter, top)),
-        Line(ended, None) if ended is not None and detail.damage is None else None,
+        line(ended, None) if ended is not None and detail.damage is None else None,
     )
 
 

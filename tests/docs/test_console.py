@@ -8,7 +8,28 @@ from werkzeug.test import Client
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "console.md").read_text(encoding="utf-8")
-(MOUNTED,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+MOUNTED, MASKING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_a_mask_of_the_host_adds_to_the_names() -> None:
+    """What the page masks by path is masked, with what is masked by name; the rest is shown."""
+    made: dict[str, Any] = {}
+    exec(compile(MOUNTED + MASKING, "console.md", "exec"), made)  # noqa: S102 - as below
+    scoria, needs = made["scoria"], made["NeedsApproval"]
+    facts = {"to": [{"iban": "GB33", "name": "Ann"}], "pin": "4711"}
+    asked = needs(tool_name="pay", arguments=facts, reason="above", keep={"seen": "kept text"})
+    run = scoria.start_run(
+        scoria.identity(actor_id="user-1", tenant_id="acme", session_id="s-1"),
+        root_role_id="executor",
+        initial_step=made["StepSpec"](kind="work", role_id="executor"),
+        handlers={"work": lambda *_: asked},
+    )
+    answer = Client(made["app"]).get(
+        f"/workflows/{run.run_id}?kept=shown", environ_overrides={"REMOTE_USER": "ada"}
+    )
+    assert answer.status_code == 200
+    assert "Ann" in answer.text
+    assert not [text for text in ("GB33", "4711", "kept text") if text in answer.text]
 
 
 def test_both_apps_are_mounted_as_the_page_says() -> None:

@@ -430,7 +430,9 @@ def test_what_an_app_is_made_of_is_checked(desk: Desk) -> None:
     with pytest.raises(InvalidIdentity, match="assignees"):
         Scope(TENANT, "a", assignees=["x", ""])
     with pytest.raises(InvalidIdentity, match="may_decide"):
-        Scope(TENANT, "a", may_decide="no")
+        Scope(TENANT, "a", may_decide="no")  # type: ignore[arg-type]
+    with pytest.raises(InvalidIdentity, match="may_unmask"):
+        Scope(TENANT, "a", may_unmask=1)  # type: ignore[arg-type]
     assert Scope(TENANT, "a", assignees="boss").assignees == ("boss",)
 
 
