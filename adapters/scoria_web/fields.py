@@ -64,7 +64,7 @@ class Field:
     kind: Kind
     text: str
     empty: object
-    label: str = ""
+    label: str = "All of it"
     hints: tuple[str, ...] = ()
     inputmode: str | None = None
     choices: Mapping[str, str] = attrs.field(factory=dict)
@@ -75,6 +75,13 @@ class Field:
         return self.empty is Nothing.MISSING
 
     @property
+    def called(self) -> str:
+        """The key, or what stands for one of which nothing would be seen."""
+        if self.key is None:
+            return self.label
+        return self.key if self.key.strip() else json.dumps(self.key)
+
+    @property
     def blank(self) -> str | None:
         """What is chosen with none of the choices, in words, or None where one has to be."""
         words = {Nothing.LEFT_OUT: "(left out)", Nothing.MISSING: "Choose…", None: "null"}
@@ -82,7 +89,7 @@ class Field:
         return words[self.empty] if is_offered else None
 
     @property
-    def may_be_left_out(self) -> bool:
+    def is_optional(self) -> bool:
         """Whether the object is whole without it."""
         return self.empty is Nothing.LEFT_OUT
 
@@ -136,7 +143,7 @@ def fields_of(
     if schema is True:
         schema = {"required": list(proposed or ())}
     text = "" if proposed is None else editable(proposed)
-    whole = (Field(name, name, None, "json", text, Nothing.MISSING, "All of it"),)
+    whole = (Field(name, name, None, "json", text, Nothing.MISSING),)
     if as_json or not _COMBINED.isdisjoint(schema) or schema.get("type", "object") != "object":
         return whole
     said = _mapping(schema.get("properties"))
@@ -188,16 +195,19 @@ def _field(
     if value is Nothing.LEFT_OUT and not is_proposed:
         value = schema.get("default", value)
     kind, choices = _kind(schema, value)
+    title = schema.get("title")
     field = attrs.evolve(
         blank,
         kind=kind,
         text=_shown(kind, value, choices),
-        label=_label(schema, blank.key),
+        label=title if isinstance(title, str) and title.strip() else blank.called,
         hints=tuple(_hints(schema, kind, value)),
         inputmode=_inputmode(schema, kind),
         choices={json.dumps(each): _words(each) for each in choices},
     )
     empty = _empty(field, value, is_required, is_nullable, is_proposed)
+    if empty is None and kind != "choice":
+        field = attrs.evolve(field, hints=(*field.hints, "Left empty, it is null."))
     field = attrs.evolve(field, empty=empty)
     is_unsaid = value is Nothing.LEFT_OUT or not (is_proposed or field.text)
     if is_unsaid or _says(field, value):
@@ -312,13 +322,8 @@ def _shown(kind: Kind, value: Any, choices: Sequence[object]) -> str:
     return compact(value)
 
 
-def _label(schema: Mapping[str, Any], key: str | None) -> str:
-    title = schema.get("title")
-    return title if isinstance(title, str) and title.strip() else _words(key)
-
-
 def _words(value: object) -> str:
-    """Return how a value that is no object is called, on one line and never by nothing."""
+    """Return how a choice is called, on one line and never by nothing."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     named = isinstance(value, str) and value.strip()

@@ -236,6 +236,19 @@ def test_an_answer_is_asked_for_with_what_is_usual() -> None:
     assert one({"type": "string", "default": 5}).kind == "json"
 
 
+def test_a_field_is_called_by_its_title_and_its_key() -> None:
+    """By something that is seen, whatever the key is; an empty one that is null says so."""
+    titled = markup(fields_of("it", {"properties": {"amount": {"title": "Sum"}}}, {"amount": 1}))
+    assert 'for="it-0">Sum <code>amount</code>' in titled
+    fields = fields_of("it", True, {"amount": 1, " ": "", "": "", "a\u200b": ""})
+    called = [field.called for field in fields]
+    assert called == ["amount", '" "', '""', "a\u200b"]
+    assert [field.label for field in fields] == called
+    assert "<code>" not in markup(fields)
+    null = fields_of("it", {"properties": {"a": {"type": "string"}}}, {"a": None})
+    assert null[0].hints == ("Left empty, it is null.",)
+
+
 def test_a_choice_can_be_none_where_none_is_meant() -> None:
     """Of an answer that is required, one has to be made."""
     ok = {"type": "boolean"}
