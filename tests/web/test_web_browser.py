@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from scoria_core import NeedsApproval, RunSummary, Scoria, StepSpec
 from scoria_memory import MemoryStore
@@ -140,7 +141,9 @@ def test_a_form_that_nobody_touched_approves_what_was_proposed(tmp_path: Path) -
         "null": text,
         "float": {"type": "integer", "maximum": 0},
     }
-    needs = NeedsApproval("send", facts, "above", may_edit={"properties": properties})
+    needs = NeedsApproval(
+        tool_name="send", arguments=facts, reason="above", may_edit={"properties": properties}
+    )
     run = scoria.start_run(
         scoria.identity(actor_id="a", tenant_id="t", session_id="s"),
         root_role_id="executor",
@@ -153,13 +156,10 @@ def test_a_form_that_nobody_touched_approves_what_was_proposed(tmp_path: Path) -
 
     def pressing(environ: Any, start_response: Any) -> Any:
         """Give the page with a script that presses its button, which its policy would not run."""
-
-        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
-            kept = [each for each in headers if each[0] == "Location"]
-            return start_response(status, [*kept, ("Content-Type", "text/html; charset=utf-8")])
-
-        page = b"".join(app(environ, start))
-        return [page, b"<script>document.querySelector('.yes')?.click()</script>"]
+        answer = Response.from_app(app, environ)
+        del answer.headers["Content-Security-Policy"]
+        answer.data += b"<script>document.querySelector('.yes')?.click()</script>"
+        return answer(environ, start_response)
 
     with served(pressing) as base:
         address = f"{base}/{asked.run_id}/{asked.approval_id}"
