@@ -84,7 +84,11 @@ class Field:
     @property
     def blank(self) -> str | None:
         """What is chosen with none of the choices, in words, or None where one has to be."""
-        words = {Nothing.LEFT_OUT: "(left out)", Nothing.MISSING: "Choose…", None: "null"}
+        words: dict[object, str] = {
+            Nothing.LEFT_OUT: "(left out)",
+            Nothing.MISSING: "Choose…",
+            None: "null",
+        }
         is_offered = not self.text or self.empty is Nothing.LEFT_OUT or self.empty is None
         return words[self.empty] if is_offered else None
 

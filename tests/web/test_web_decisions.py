@@ -221,8 +221,8 @@ def test_who_edits_may_write_json_instead(desk: Desk) -> None:
     assert '<a href="?as=json">' in desk.open(asked).text
     assert '<a href="?">' in desk.open(asked, query_string={"as": "json"}).text
     assert "as=json" not in desk.open(plain).text
-    large = {"properties": {f"p{i}": {} for i in range(200)}}
-    asked = desk.ask(answer_schema=large)
+    properties: dict[str, Any] = {f"p{i}": {} for i in range(200)}
+    asked = desk.ask(answer_schema={"properties": properties})
     assert "as=json" not in desk.open(asked).text
     assert "answer" in desk.fields(asked)
 
