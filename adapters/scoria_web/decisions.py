@@ -13,9 +13,8 @@ from werkzeug.wrappers import Request, Response
 from scoria_core.errors import ApprovalNotPending, DecisionRefused, InvalidPayload
 from scoria_core.lifecycles import ApprovalStatus
 from scoria_core.model import Approval, RunDetail, Step
-from scoria_core.payloads import MAX_BYTES, parsed
+from scoria_core.payloads import MAX_BYTES
 from scoria_core.scoria import Scoria
-from scoria_core.visible import visible_pieces
 from scoria_web.app import (
     _FORBIDDEN,
     HEADERS,
@@ -28,7 +27,8 @@ from scoria_web.app import (
     _shows_masked,
     checked_mount,
 )
-from scoria_web.display import MARKS, pretty
+from scoria_web.display import MARKS
+from scoria_web.fields import Field, fields_of, object_of
 from scoria_web.masking import (
     Mask,
     MaskFailed,
@@ -97,7 +97,8 @@ _REFUSED: Mapping[str, str] = {
 class DecisionPage:
     """A request for approval, with what a person may do about it.
 
-    `problem` says why the decision that was sent was not taken, and `sent` what it was.
+    `problem` says why the decision that was sent was not taken, `path` of which value that is, and
+    `sent` what it was. With `is_json` all of it is filled in as JSON.
     """
 
     detail: RunDetail
@@ -105,7 +106,9 @@ class DecisionPage:
     approval: Approval
     is_mine: bool
     token: str
+    is_json: bool = False
     problem: str = ""
+    path: str = ""
     sent: Mapping[str, str] = attrs.field(factory=dict)
     sight: Sight = attrs.field(factory=Sight)
     hides_arguments: bool = False
@@ -128,24 +131,41 @@ class DecisionPage:
         return self.is_mine and self.approval.status == ApprovalStatus.PENDING
 
     @property
-    def arguments(self) -> str:
-        """The arguments as they are edited: as they were sent, or else as they were proposed."""
-        return self.sent.get("arguments") or editable(self.approval.arguments)
+    def arguments(self) -> tuple[Field, ...]:
+        """What the arguments that are approved are filled in by."""
+        if self.approval.may_edit is False or self.hides_arguments:
+            return ()
+        is_json = self.is_json or "arguments" in self.sent
+        proposed = self.approval.arguments
+        return fields_of("arguments", self.approval.may_edit, proposed, as_json=is_json)
 
     @property
-    def answer(self) -> str:
-        """The answer as it is written: as it was sent, or else nothing."""
-        return self.sent.get("answer", "")
+    def answer(self) -> tuple[Field, ...]:
+        """What the answer is filled in by."""
+        if self.approval.answer_schema is None:
+            return ()
+        is_json = self.is_json or "answer" in self.sent
+        return fields_of("answer", self.approval.answer_schema, None, as_json=is_json)
+
+    @property
+    def is_by_property(self) -> bool:
+        """Whether a property has a field of its own."""
+        return any(field.key is not None for field in (*self.arguments, *self.answer))
+
+    @property
+    def wrong(self) -> Field | None:
+        """The field that the problem is about."""
+        fields = (*self.arguments, *self.answer)
+        return next((field for field in fields if field.concerns(self.path)), None)
+
+    def shown(self, field: Field) -> str:
+        """Return what is in a field: what was sent, or else what was proposed."""
+        return self.sent.get(field.name, field.text)
 
     @property
     def note(self) -> str:
         """The note as it was sent, or else nothing."""
         return self.sent.get("note", "")
-
-
-def editable(value: object) -> str:
-    """Return a JSON value as text to edit, each character that is not seen as its escape."""
-    return "".join(piece for piece, _ in visible_pieces(pretty(value)))
 
 
 @attrs.frozen
@@ -168,23 +188,25 @@ class _DecisionApp(_EvidenceApp):
         view = self.scoria.for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope)
         page = self._request(view, scope, **named)
+        page = attrs.evolve(page, is_json=request.args.get("as") == "json")
         status = 200
         if request.method == "POST":
             request.max_content_length = MOST_SENT
             sent = request.form.to_dict()
             self._check(request, scope, page, sent)
-            if sent.get("arguments") and not scope.may_unmask:
+            page = attrs.evolve(page, sent=sent)
+            if not scope.may_unmask:
                 self._check_seen(page)
             try:
-                _decide(view, page.approval, scope.actor_id, sent)
+                _decide(view, page, scope.actor_id)
             except ApprovalNotPending:
                 status, page = 409, self._request(view, scope, **named)
                 page = attrs.evolve(page, problem=_TOO_LATE)
             except DecisionRefused as error:
-                status, page = 403, attrs.evolve(page, problem=_REFUSED[error.rule], sent=sent)
+                status, page = 403, attrs.evolve(page, problem=_REFUSED[error.rule])
             except InvalidPayload as error:
-                told = f"{error.path} {error.problem}"
-                status, page = 422, attrs.evolve(page, problem=told, sent=sent)
+                status = 422
+                page = attrs.evolve(page, problem=error.problem, path=error.path)
             else:
                 response = redirect(urls.build("decide", named), 303)
                 response.headers.update(HEADERS)
@@ -222,8 +244,8 @@ class _DecisionApp(_EvidenceApp):
 
     def _check_seen(self, page: DecisionPage) -> None:
         """Refuse an edit of arguments that are masked for who sent it."""
-        seen = self._seen(page, Sight(self.mask, MARKS))
-        if page.approval.may_edit and seen.hides_arguments:
+        is_edit = any(field.name in page.sent for field in page.arguments)
+        if is_edit and self._seen(page, Sight(self.mask, MARKS)).hides_arguments:
             raise Refused(_MASKED)
 
     def _check(
@@ -250,7 +272,8 @@ def _named(scope: Scope, approval: Approval) -> list[str]:
     return [*who, approval.run_id, approval.approval_id, approval.arguments_digest]
 
 
-def _decide(view: Scoria, approval: Approval, actor_id: str, sent: Mapping[str, str]) -> None:
+def _decide(view: Scoria, page: DecisionPage, actor_id: str) -> None:
+    approval, sent = page.approval, page.sent
     named: dict[str, Any] = {
         "approval_id": approval.approval_id,
         "decided_by": actor_id,
@@ -264,19 +287,9 @@ def _decide(view: Scoria, approval: Approval, actor_id: str, sent: Mapping[str, 
         return
     if decision != "approve":
         raise InvalidPayload("decision", "is missing; press one of the two buttons")
-    if approval.may_edit and sent.get("arguments"):
-        edited = _json_of(sent["arguments"], "arguments")
-        named["arguments"] = None if edited == approval.arguments else edited
-    if approval.answer_schema is not None and sent.get("answer"):
-        named["answer"] = _json_of(sent["answer"], "answer")
+    named["arguments"] = object_of(page.arguments, sent)
+    named["answer"] = object_of(page.answer, sent)
     view.approve(approval.run_id, **named)
-
-
-def _json_of(text: str, name: str) -> Any:
-    try:
-        return parsed(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidPayload(name, f"is no JSON: {error}") from error
 
 
 def decision_app(

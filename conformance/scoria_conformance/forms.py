@@ -32,12 +32,16 @@ class _Reader(HTMLParser):
         self.forms: list[Form] = []
         self._form: Form | None = None
         self._text: tuple[str, list[str]] | None = None
+        self._choices: tuple[str, list[str]] | None = None
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attributes}
         if tag == "form":
             self._form = Form(told.get("action", ""), told.get("method", "get").lower())
             self.forms.append(self._form)
+        if tag == "option" and self._choices is not None:
+            value, chosen = told.get("value", ""), self._choices[1]
+            self._choices = (self._choices[0], [value] if "selected" in told else chosen or [value])
         if self._form is None or "name" not in told:
             return
         field = (told["name"], told.get("value", ""))
@@ -49,6 +53,8 @@ class _Reader(HTMLParser):
             self._form.hidden += [field[0]] if kind == "hidden" else []
         elif tag == "textarea":
             self._text = (told["name"], [])
+        elif tag == "select":
+            self._choices = (told["name"], [])
 
     def handle_data(self, data: str) -> None:
         if self._text is not None:
@@ -59,6 +65,9 @@ class _Reader(HTMLParser):
             name, pieces = self._text
             self._form.fields.append((name, "".join(pieces).removeprefix("\n")))
             self._text = None
+        if tag == "select" and self._choices is not None and self._form is not None:
+            self._form.fields += [(self._choices[0], value) for value in self._choices[1]]
+            self._choices = None
         if tag == "form":
             self._form = None
 

@@ -30,8 +30,10 @@ def test_a_form_is_read_as_a_browser_reads_it() -> None:
     (form,) = forms_of(
         '<form method=POST action=/x><input type=hidden name=a value="1"><input type=checkbox'
         " name=b><textarea name=c>\n&lt;x&gt;</textarea><input value=d><button name=e value=f>"
+        "<select name=h><option value=1>1<option value=2 selected>2<option value=3>3</select>"
+        "<select name=i><option value=1>1<option value=2>2</select><select name=j></select>"
         "</form><input name=g>"
     )
     assert (form.action, form.method, form.hidden) == ("/x", "post", ["a"])
-    assert form.fields == [("a", "1"), ("c", "<x>")]
+    assert form.fields == [("a", "1"), ("c", "<x>"), ("h", "2"), ("i", "1")]
     assert form.buttons == [("e", "f")]

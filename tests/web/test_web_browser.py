@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from scoria_core import NeedsApproval, RunSummary, Scoria, StepSpec
 from scoria_memory import MemoryStore
-from scoria_web import Scope, evidence_app
+from scoria_web import Scope, decision_app, evidence_app
 from tests.support.browser import browse
 from tests.support.pictures import GROUND, pixels_of
 
@@ -105,3 +106,65 @@ def test_the_page_follows_its_run_without_a_reload(tmp_path: Path) -> None:
     assert all(looks[1:])
     assert "seen without a reload" in page
     assert "cancelled · Scoria evidence</title>" in page
+
+
+def test_a_form_that_nobody_touched_approves_what_was_proposed(tmp_path: Path) -> None:
+    """A real browser sends every kind of field; what it makes of each changes nothing."""
+    scoria = Scoria(MemoryStore())
+    facts = {
+        "line": ' a\t"b" ',
+        "text": "\n\nfirst\n last \n\n",
+        "long": "W" * 4_000,
+        "unseen": "a\r\n\u200b\x00\ufeff",
+        "lines": ["a", " b", "é\u0301🌋"],
+        "numbers": {"f": 1.0, "e": 1e22, "i": 2**70, "z": -0.0},
+        "float": 1.0,
+        "zero": -0.0,
+        "large": 2**400,
+        "small": 5e-324,
+        "day": "2026-01-31",
+        "mail": " grüße@exämple.org ",
+        "yes": True,
+        "choice": "b",
+        "empty": "",
+        "null": None,
+        ATTACK: ATTACK,
+    }
+    text = {"type": "string"}
+    properties = {
+        "absent": text,
+        "line": text,
+        "day": {"type": "string", "format": "date"},
+        "mail": {"type": "string", "format": "email"},
+        "choice": {"enum": ["a", "b"]},
+        "empty": text,
+        "null": text,
+        "float": {"type": "integer", "maximum": 0},
+    }
+    needs = NeedsApproval(
+        tool_name="send", arguments=facts, reason="above", may_edit={"properties": properties}
+    )
+    run = scoria.start_run(
+        scoria.identity(actor_id="a", tenant_id="t", session_id="s"),
+        root_role_id="executor",
+        initial_step=StepSpec(kind="mail", role_id="executor"),
+        handlers={"mail": lambda *_: needs},
+    )
+    (asked,) = run.pending_approvals
+    scope = Scope("t", "op-1", may_decide=True)
+    app = decision_app(scoria, scope=lambda _: scope, secret="of no host, long enough")  # noqa: S106
+
+    def pressing(environ: Any, start_response: Any) -> Any:
+        """Give the page with a script that presses its button, which its policy would not run."""
+        answer = Response.from_app(app, environ)
+        del answer.headers["Content-Security-Policy"]
+        answer.data += b"<script>document.querySelector('.yes')?.click()</script>"
+        return answer(environ, start_response)
+
+    with served(pressing) as base:
+        address = f"{base}/{asked.run_id}/{asked.approval_id}"
+        page = browse(tmp_path / "profile", address, "--virtual-time-budget=9000", "--dump-dom")
+    (decided,) = scoria.get_run_detail(run.run_id).approvals
+    assert "Approved by" in page
+    assert decided.status == "approved"
+    assert decided.arguments_digest == asked.proposed_digest

@@ -1,6 +1,7 @@
 """The app in which people decide: what each form does, and what no form does."""
 
 import html
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client, TestResponse
 
+from scoria_conformance.forms import forms_of
 from scoria_core import Approval, NeedsApproval, RunSummary, Scoria, StepSpec
 from scoria_core.errors import InvalidIdentity, InvalidPayload
 from scoria_core.lifecycles import ApprovalStatus, RunStatus
@@ -28,6 +30,20 @@ AMOUNT = {
     "type": "object",
     "properties": {"amount": {"type": "integer", "maximum": 2_000}, "why": {"type": "string"}},
     "required": ["amount"],
+}
+EACH = {
+    "properties": {
+        "line <b>": {"type": "string", "format": "email", "title": "Line & more"},
+        "text": {"type": "string", "description": "Why?"},
+        "lines": {"type": "array", "items": {"type": "string"}},
+        "number": {"type": "number", "minimum": 0, "default": 0.5},
+        "day": {"type": "string", "format": "date"},
+        "choice": {"enum": ["low", "high", 3, None]},
+        "choice of one": {"const": 'a "b"'},
+        "yes": {"type": "boolean"},
+        " ": {"type": "object"},
+    },
+    "required": ["text", "choice", "yes", "line <b>"],
 }
 DECIDER = Scope(TENANT, "reviewer-7", session="login-1", may_decide=True)
 
@@ -58,7 +74,8 @@ class Desk:
     def ask(self, tenant: str = TENANT, **more: Any) -> Approval:
         """Start a run that asks for a refund, and return what it asks."""
         facts = {"amount": 1_250, "why": 'a </textarea><b> "x" \u200b'}
-        needs = NeedsApproval(tool_name="refund", arguments=facts, reason="above", **more)
+        more = {"arguments": facts, **more}
+        needs = NeedsApproval(tool_name="refund", reason="above", **more)
         run = self.scoria.start_run(
             self.scoria.identity(actor_id="actor-1", tenant_id=tenant, session_id="s-1"),
             root_role_id="executor",
@@ -76,6 +93,10 @@ class Desk:
         """Return the token of the form on the page of a request."""
         (token,) = re.findall(r'name="token" value="([^"]+)"', self.open(asked).text)
         return str(token)
+
+    def fields(self, asked: Approval, **more: Any) -> dict[str, str]:
+        """Return what a browser sends of the form of a request when nobody touches it."""
+        return dict(forms_of(self.open(asked, **more).text)[-1].fields)
 
     def send(self, asked: Approval, decision: str = "approve", **fields: Any) -> TestResponse:
         """Send the form of a request as it was filled in, with the token of its page."""
@@ -145,15 +166,65 @@ def test_a_no_cancels_or_lets_the_step_go_on(desk: Desk) -> None:
     assert desk.scoria.list_pending() == [goes_on.run_id]
 
 
-def test_what_is_sent_unchanged_is_what_was_proposed(desk: Desk) -> None:
-    """The text to edit is JSON of exactly the arguments, characters that are not seen included."""
-    asked = desk.ask(may_edit=True)
-    (text,) = re.findall(
-        r"<textarea id=\"arguments\"[^>]*>([^<]*)</textarea>", desk.open(asked).text
+@pytest.mark.parametrize("may_edit", [True, {}, AMOUNT, {"properties": {"amount": True}}])
+@pytest.mark.parametrize("query", [{}, {"as": "json"}])
+def test_what_is_sent_unchanged_is_what_was_proposed(
+    desk: Desk, may_edit: Any, query: dict[str, str]
+) -> None:
+    """By fields and as JSON; characters that are not seen included."""
+    asked = desk.ask(may_edit=may_edit)
+    filled = desk.fields(asked, query_string=query)
+    assert set(filled) - {"token", "note"} == (
+        {"arguments"} if query else {"arguments-0", "arguments-1"}
     )
-    assert "\\u200b" in text
-    assert desk.send(asked, arguments=html.unescape(text).replace("\n", "\r\n")).status_code == 303
+    assert any("\\u200b" in text for text in filled.values())
+    lines = {name: text.replace("\n", "\r\n") for name, text in filled.items()}
+    assert desk.send(asked, **lines).status_code == 303
     assert desk.now(asked).arguments_digest == asked.proposed_digest
+
+
+def test_an_edit_is_made_in_fields(desk: Desk) -> None:
+    """Of the type that the schema says, or that what was proposed has."""
+    for may_edit in (AMOUNT, True):
+        asked = desk.ask(may_edit=may_edit)
+        filled = desk.fields(asked) | {"arguments-0": "900", "arguments-1": '"slip\\n"'}
+        assert desk.send(asked, **filled).status_code == 303
+        assert desk.now(asked).arguments == {"amount": 900, "why": "slip\n"}
+
+
+def test_an_edit_that_python_finds_equal_is_one(desk: Desk) -> None:
+    """True is not 1, and 1250.0 is not 1250."""
+    for value in (1250.0, True):
+        asked = desk.ask(may_edit=True, arguments={"amount": int(value)})
+        assert desk.send(asked, arguments=json.dumps({"amount": value})).status_code == 303
+        assert json.dumps(desk.now(asked).arguments["amount"]) == json.dumps(value)
+
+
+def test_what_is_wrong_is_told_beside_its_field(desk: Desk) -> None:
+    """The summary leads there, and what was filled in is kept."""
+    asked = desk.ask(may_edit=AMOUNT)
+    for amount, said in (("9000", "greater than the maximum of 2000"), ("many", "is no number")):
+        filled = desk.fields(asked) | {"arguments-0": amount, "arguments-1": '"mine"'}
+        sent = desk.send(asked, **filled)
+        (beside,) = re.findall(r'id="arguments-0-problem">.*?</span>([^<]*)</p>', sent.text)
+        assert said in beside
+        assert '<a href="#arguments-0">arguments.amount</a>' in sent.text
+        assert (sent.status_code, sent.text.count('aria-invalid="true"')) == (422, 1)
+        kept = {name: text for name, text in forms_of(sent.text)[-1].fields if name != "token"}
+        assert kept == {name: text for name, text in filled.items() if name != "token"}
+    assert desk.now(asked) == asked
+
+
+def test_who_edits_may_write_json_instead(desk: Desk) -> None:
+    """And go back; where there are no fields, nothing is offered."""
+    asked, plain = desk.ask(may_edit=AMOUNT), desk.ask()
+    assert '<a href="?as=json">' in desk.open(asked).text
+    assert '<a href="?">' in desk.open(asked, query_string={"as": "json"}).text
+    assert "as=json" not in desk.open(plain).text
+    properties: dict[str, Any] = {f"p{i}": {} for i in range(200)}
+    asked = desk.ask(answer_schema={"properties": properties})
+    assert "as=json" not in desk.open(asked).text
+    assert "answer" in desk.fields(asked)
 
 
 def test_an_edit_is_approved_in_place_of_what_was_proposed(desk: Desk) -> None:
@@ -196,6 +267,19 @@ def test_an_answer_is_asked_for_and_checked(desk: Desk) -> None:
         assert desk.send(asked, answer=answer).status_code == 422
     assert desk.send(asked, answer='{"ok": true}').status_code == 303
     assert desk.now(asked).answer == {"ok": True}
+
+
+def test_an_answer_is_given_in_fields(desk: Desk) -> None:
+    """What is optional and left empty is no part of it; what is required has to be there."""
+    properties = {"ok": {"type": "boolean"}, "why": {"type": "string"}, "n": {"default": 3}}
+    asked = desk.ask(answer_schema={"properties": properties, "required": ["ok"]})
+    filled = desk.fields(asked)
+    assert (filled["answer-0"], filled["answer-1"], filled["answer-2"]) == ("", "", "3")
+    empty = desk.send(asked, **filled)
+    assert empty.status_code == 422
+    assert "is missing; fill it in</p>" in empty.text
+    assert desk.send(asked, **filled | {"answer-0": "true"}).status_code == 303
+    assert desk.now(asked).answer == {"ok": True, "n": 3}
 
 
 def test_two_people_say_yes(desk: Desk) -> None:
@@ -444,6 +528,9 @@ def test_the_pages_are_valid_html(desk: Desk, tmp_path: Any) -> None:
         "plain": desk.open(plain).text,
         "a form": desk.open(asked).text,
         "refused": desk.send(asked, arguments="</textarea><script>", answer="<").text,
+        "each kind of field": desk.open(desk.ask(may_edit=EACH, answer_schema=EACH)).text,
+        "in JSON": desk.open(asked, query_string={"as": "json"}).text,
+        "an amount refused": desk.send(asked, **desk.fields(asked) | {"arguments-0": "</"}).text,
         "forged": desk.send(asked, token=NO_TOKEN).text,
         "the run": desk.client.get(f"/workflows/{asked.run_id}").text,
     }

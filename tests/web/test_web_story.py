@@ -20,11 +20,11 @@ from scoria_core import (
     StepSpec,
 )
 from scoria_core.lifecycles import states, transitions
+from scoria_core.testing import SettableClock
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 from scoria_web.app import MOST_BYTES
 from scoria_web.story import WIDTH
-from tests.support.clocks import SettableClock
 from tests.web.test_web import links_of, words_of
 
 TENANT = "acme"
@@ -184,13 +184,12 @@ def test_many_steps_are_paged_and_each_link_leads_to_its_place(site: Site) -> No
 def test_no_page_of_a_run_is_too_large(site: Site) -> None:
     """Whatever was written in it; and each value is whole on the page of its entry."""
     unseen = "\u202e" * 60_000 + "the very end"
-    names = {"role_id": "\u2066" * 200, "kind": "\u200b" * 200}
     identity = site.scoria.identity(
         actor_id="\u202e" * 250, tenant_id=TENANT, session_id="s", metadata={"m": unseen}
     )
     run = site.scoria.start_run(identity, root_role_id="\u2060" * 250, metadata={"m": unseen})
     for _ in range(40):
-        site.scoria.add_step(run.run_id, StepSpec(input={"text": unseen}, **names))
+        site.scoria.add_step(run.run_id, StepSpec("\u200b" * 200, "\u2066" * 200, {"text": unseen}))
     size = 0
     for query in ("", "?steps_after=20", "?entries_after=30", "?steps_after=39&entries_after=39"):
         markup = site.run(run, query)
