@@ -83,6 +83,7 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
     ),
     "get_run": ({"run_id": "r"}, lambda scoria: scoria.get_run),
     "get_run_detail": ({"run_id": "r"}, lambda scoria: scoria.get_run_detail),
+    "inspect_run": ({"run_id": "r"}, lambda scoria: scoria.inspect_run),
     "list_runs_for_session": (
         {"session_id": "s", "limit": 1, "before": "b"},
         lambda scoria: scoria.list_runs_for_session,

@@ -21,6 +21,7 @@ from tests.support.scripted import WORK, approval_id_of, scripted
 TENANT_CALLS: dict[str, Callable[[Scoria, RunSummary], object]] = {
     "get_run": lambda view, run: view.get_run(run.run_id),
     "get_run_detail": lambda view, run: view.get_run_detail(run.run_id),
+    "inspect_run": lambda view, run: view.inspect_run(run.run_id),
     "approve": lambda view, run: view.approve(
         run.run_id, approval_id=approval_id_of(run), decided_by="reviewer-8"
     ),
