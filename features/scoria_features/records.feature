@@ -77,6 +77,12 @@ Feature: Records: what is read is what was said and done
     When entry 2 of the second is changed in the store
     Then the list with the damaged shows the second between the others, with entry 2
 
+  @READ-33
+  Scenario: What comes before the damage can be inspected
+    Given a resumed run
+    When each entry of its journal in turn is changed in the store
+    Then it is inspected as it was before that entry, or not at all before it was whole
+
   @READ-7
   Scenario: Run ids are UUIDv7, each greater than those before
     When 50 runs are started one after the other

@@ -10,8 +10,9 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.steps.reads import paged
 from scoria_conformance.steps.runs import start
-from scoria_conformance.world import World
-from scoria_core import DamagedRun, JournalEntry
+from scoria_conformance.world import DamagedStore, World
+from scoria_core import DamagedRun, JournalEntry, RunDetail, Scoria
+from scoria_core.errors import StoreCorrupt
 from scoria_core.ports import Record
 
 Journal = tuple[JournalEntry, ...]
@@ -112,6 +113,44 @@ def _entry_of_its_journal_is_the_store(
 ) -> None:
     place, others = int(number) - 1, world.records_of(other_run_id)
     world.damage(lambda records: DAMAGES[damage](records, place, others))
+
+
+@when("each entry of its journal in turn is changed in the store", target_fixture="inspected")
+def _each_entry_of_its_journal_in_turn_is_changed(world: World) -> list[RunDetail | StoreCorrupt]:
+    inspected: list[RunDetail | StoreCorrupt] = []
+    for place in range(len(world.detail.journal)):
+        store = DamagedStore(world.store, world.run_id, partial(_changed, place=place, _=()))
+        try:
+            inspected.append(Scoria(store, clock=world.clock).inspect_run(world.run_id))
+        except StoreCorrupt as error:
+            inspected.append(error)
+    return inspected
+
+
+@then("it is inspected as it was before that entry, or not at all before it was whole")
+def _it_is_inspected_as_it_was_before_that_entry(
+    world: World, inspected: list[RunDetail | StoreCorrupt]
+) -> None:
+    whole = world.scoria.inspect_run(world.run_id)
+    assert whole.damage is None
+    started = next(entry.sequence for entry in whole.journal if entry.type == "step_queued")
+    for number, found in enumerate(inspected, start=1):
+        if number <= started:
+            assert isinstance(found, StoreCorrupt)
+            assert found.sequence == number
+            continue
+        assert isinstance(found, RunDetail)
+        assert found.damage is not None
+        assert (found.damage.run_id, found.damage.sequence) == (world.run_id, number)
+        assert found.journal == whole.journal[: number - 1]
+        assert found.summary.version <= number - 1
+        assert _moves_of(found) <= {(e.subject_id, e.to_state) for e in found.journal}
+
+
+def _moves_of(detail: RunDetail) -> set[tuple[str, str]]:
+    """Return where each subject of a run stands."""
+    steps = {(step.step_id, str(step.status)) for step in detail.steps}
+    return steps | {(each.approval_id, str(each.status)) for each in detail.approvals}
 
 
 @given("3 runs with a queued step", target_fixture="three")

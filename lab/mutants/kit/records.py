@@ -152,6 +152,22 @@ def a_damaged_run_is_shown_by_no_list(right, self, stored):
     return None if isinstance(run, DamagedRun) else run
 
 
+@breaks("READ-33", "What comes before the damage can be inspected")
+@instead_of(repository.RunRepository.inspect)
+def nothing_of_a_damaged_run_is_inspected(right, self, run_id):
+    detail = right(self, run_id)
+    if detail.damage is not None:
+        raise StoreCorrupt(run_id, detail.damage.sequence, detail.damage.problem)
+    return detail
+
+
+@breaks("READ-33", "What comes before the damage can be inspected")
+@instead_of(repository.RunRepository.inspect)
+def the_entries_of_a_broken_change_are_left_out(right, self, run_id):
+    detail = right(self, run_id)
+    return evolve(detail, journal=detail.journal[: detail.summary.version])
+
+
 @breaks("READ-4", "What was read is not what is stored")
 def what_was_read_is_what_is_kept():
     put(journal, _read=cache(journal._read))
