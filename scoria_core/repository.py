@@ -106,7 +106,7 @@ class RunRepository:
             run = self.replayed(stored)
         except StoreCorrupt as damage:
             return _up_to(damage, stored, self.now())
-        detail = run.detail(self.now(), stored.row.due_at)
+        detail = run.detail(self.now(), stored.row.due_at, is_shared=True)
         self.cache.put_back(run)
         return detail
 

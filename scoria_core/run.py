@@ -266,15 +266,19 @@ class Run:
             version=self.version,
         )
 
-    def detail(self, now: datetime, due_at: datetime | None) -> RunDetail:
+    def detail(
+        self, now: datetime, due_at: datetime | None, *, is_shared: bool = False
+    ) -> RunDetail:
         """Return everything about the run at `now`; payloads are not copied, so it is used up.
 
+        Those of its steps are, unless the detail `is_shared` with others, who change nothing.
         `due_at` is what its index row says: a step at work has its lease until then.
         """
+        view = self._shared_step if is_shared else self.step_view
         return RunDetail(
             summary=self.summary(now),
             identity=self.facts.identity,
-            steps=tuple(self._with_lease(self.step_view(each, now), due_at) for each in self.steps),
+            steps=tuple(self._with_lease(view(each, now), due_at) for each in self.steps),
             approvals=tuple(self.as_of(approval, now) for approval in self.approvals.values()),
             delegated_handoffs=tuple(
                 evolve(handoff, child_status=self.steps[handoff.child_step_id].status)
@@ -295,6 +299,12 @@ class Run:
             approvals=tuple([handed_out(self.as_of(each, now)) for each in asked]) if asked else (),
             kept=copied(step.kept),
         )
+
+    def _shared_step(self, step_id: str, now: datetime) -> Step:
+        step, asked = self.steps[step_id], self.requests_of(step_id)
+        if not asked:
+            return step
+        return evolve(step, approvals=tuple([self.as_of(each, now) for each in asked]))
 
     def _with_lease(self, step: Step, due_at: datetime | None) -> Step:
         # A renewal is not journalled: it moves nothing but the due time of the run.

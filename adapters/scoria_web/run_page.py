@@ -223,7 +223,10 @@ class RunPage:
 
     @cached_property
     def _entry_of(self) -> Mapping[tuple[str, str], int]:
-        return entries_by_key(self.detail.journal)
+        shown = {each.step_id for each in self.steps.items}
+        shown |= {each.approval_id for each in (*self.approvals.items, *self.open_requests)}
+        shown |= {each.handoff_id for each in self.handoffs.items}
+        return entries_by_key(self.detail.journal, shown)
 
     def kept_of(self, keeper: Step | JournalEntry) -> Kept:
         """Return the size and the digest of what a step or an entry keeps, masked or not."""

@@ -1,6 +1,6 @@
 """The story of a run: what happened to each step, an event a line, with the time it took."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
@@ -174,11 +174,14 @@ def path_of(journal: Sequence[JournalEntry]) -> list[str]:
     return passed if len(passed) <= MOST_LINES else ["…", *passed[-MOST_LINES:]]
 
 
-def entries_by_key(journal: Sequence[JournalEntry]) -> Mapping[tuple[str, str], int]:
-    """Return in which entry the value of each subject and key was written last.
+def entries_by_key(
+    journal: Sequence[JournalEntry], subjects: Container[str]
+) -> Mapping[tuple[str, str], int]:
+    """Return in which entry the value of each key of these subjects was written last.
 
     What was proposed to be approved is under "proposed_arguments".
     """
-    written = {(e.subject_id, key): e.sequence for e in journal for key in e.data}
-    asked = (entry for entry in journal if entry.type == "approval_requested")
+    entries = [entry for entry in journal if entry.subject_id in subjects]
+    written = {(e.subject_id, key): e.sequence for e in entries for key in e.data}
+    asked = (entry for entry in entries if entry.type == "approval_requested")
     return written | {(e.subject_id, "proposed_arguments"): e.sequence for e in asked}
