@@ -33,6 +33,14 @@ from scoria_core.logs import logger_of
 from scoria_core.scoria import Scoria
 from scoria_core.visible import visible_line
 from scoria_web.display import MARKS, environment
+from scoria_web.documents import (
+    DetailPage,
+    ListDocument,
+    SearchDocument,
+    as_asked,
+    detail_page,
+    wants_json,
+)
 from scoria_web.lists import list_page, query_of, search_page
 from scoria_web.masking import (
     Mask,
@@ -43,8 +51,9 @@ from scoria_web.masking import (
     masks_all,
     secret_by_name,
 )
+from scoria_web.problems import answered
 from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
-from scoria_web.scope import Scope, ScopeOf
+from scoria_web.scope import Scope, ScopeOf, granted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -155,10 +164,6 @@ class Refused(Exception):
         self.problem = problem
 
 
-class _ScopeFailed(Exception):
-    """The host's scope raised an error, or returned something that is no `Scope`."""
-
-
 @attrs.frozen
 class _EvidenceApp:
     """Answers requests with the runs of the tenant that the host's scope names."""
@@ -176,7 +181,7 @@ class _EvidenceApp:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         request = Request(environ)
-        urls = self._urls(request)
+        urls = bound(self.routes, request)
         return self._answer(request, urls)(environ, start_response)
 
     def _answer(self, request: Request, urls: MapAdapter) -> Response:
@@ -186,6 +191,8 @@ class _EvidenceApp:
             return self._problem(refused.problem, urls)
         except MethodNotAllowed:
             return self._problem(self.not_allowed, urls)
+        except Forbidden:
+            return self._problem(_FORBIDDEN, urls)
         except BadRequest:
             return self._problem(_BAD_REQUEST, urls)
         except RequestEntityTooLarge:
@@ -203,12 +210,9 @@ class _EvidenceApp:
             return self._problem(_FAULT, urls)
 
     def _page(self, request: Request, urls: MapAdapter) -> Response:
-        if request.method not in READING:
-            raise MethodNotAllowed(READING)
-        scope = self._scope_of(request)
-        if scope is None:
-            return self._problem(_FORBIDDEN, urls)
-        endpoint, values = urls.match(method="GET")
+        if wants_json(request):
+            return answered(lambda: self._document(request, urls))
+        scope, endpoint, values = self._asked(request, urls)
         view = self.scoria.for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope) and endpoint == "run"
         template, page = _PAGES[endpoint](view, request.args, **values)
@@ -242,25 +246,25 @@ class _EvidenceApp:
             return self._whole(template, page.smaller, urls, scope)
         return response
 
+    def _document(self, request: Request, urls: MapAdapter) -> Response:
+        scope, endpoint, values = self._asked(request, urls)
+        view = self.scoria.for_tenant(scope.tenant_id)
+        return as_asked(_DOCUMENTS[endpoint](view, request.args, **values), request)
+
+    def _asked(self, request: Request, urls: MapAdapter) -> tuple[Scope, str, Mapping[str, Any]]:
+        if request.method not in READING:
+            raise MethodNotAllowed(READING)
+        scope = self._scope_of(request)
+        if scope is None:
+            raise Forbidden
+        return scope, *urls.match(method="GET")
+
     def _home(self, urls: MapAdapter) -> str | None:
         """Return where the lists are, or None where they are not known to be."""
         return urls.build("list")
 
-    def _urls(self, request: Request) -> MapAdapter:
-        """Return the routes relative to where the app is mounted."""
-        mount = "/" + quote(request.root_path.strip("/"))
-        return self.routes.bind("localhost", script_name=mount, path_info=request.path)
-
     def _scope_of(self, request: Request) -> Scope | None:
-        try:
-            scope = self.scope(request.environ)
-        except Forbidden:
-            return None
-        except Exception as error:
-            raise _ScopeFailed("the host's scope raised") from error
-        if scope is not None and not isinstance(scope, Scope):
-            raise _ScopeFailed(f"the host's scope returned {type(scope).__name__}, not a Scope")
-        return scope
+        return granted(self.scope, request.environ)
 
     def _problem(self, problem: _Problem, urls: MapAdapter) -> Response:
         response = self._render(problem.status, "problem.html", urls, problem=problem)
@@ -294,9 +298,9 @@ def evidence_app(
     `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is refused. It
     alone picks the tenant: nothing else in the request does. The app is read-only and may be
     mounted under any prefix. It serves what waits for a person, and the runs of each status, at
-    `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`. It
-    raises nothing: what goes wrong is a page with generic words, and the reason is logged to
-    `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
+    `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`; all of
+    it as JSON where the request prefers `application/json`. It raises nothing: what goes wrong is
+    told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
     "/decisions": whoever may decide is led there. `mask(path)` tells what of the payloads is not
     shown: by default what has the name of a secret, and nothing if it is None. The path is the name
     of the payload, then the keys and the positions that lead to a value. If it raises an error, or
@@ -307,6 +311,12 @@ def evidence_app(
     check_mask(mask)
     mount = checked_mount(decisions, "decisions")
     return _EvidenceApp(scoria, scope, decisions=mount, mask=mask)
+
+
+def bound(routes: Map, request: Request) -> MapAdapter:
+    """Return the routes relative to where the app is mounted."""
+    mount = "/" + quote(request.root_path.strip("/"))
+    return routes.bind("localhost", script_name=mount, path_info=request.path)
 
 
 def checked_mount(value: object, name: str) -> str | None:
@@ -383,6 +393,24 @@ def _run(view: Scoria, args: Mapping[str, str], run_id: str) -> tuple[str, objec
 
 _PAGES: Mapping[str, Callable[..., tuple[str, Any]]] = MappingProxyType(
     {"list": _list, "search": _search, "run": _run}
+)
+
+
+def _search_document(view: Scoria, args: Mapping[str, str]) -> SearchDocument:
+    return SearchDocument(search_page(view, args.get("q", "")).found)
+
+
+def _list_document(view: Scoria, args: Mapping[str, str]) -> ListDocument:
+    return ListDocument.of(list_page(view, query_of(args)))
+
+
+def _run_document(view: Scoria, args: Mapping[str, str], run_id: str) -> DetailPage:
+    after, shows_kept = _sequence(args, "after"), args.get("kept") == "shown"
+    return detail_page(view.get_run_detail(run_id), after, shows_kept=shows_kept)
+
+
+_DOCUMENTS: Mapping[str, Callable[..., attrs.AttrsInstance]] = MappingProxyType(
+    {"list": _list_document, "search": _search_document, "run": _run_document}
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from werkzeug.exceptions import Forbidden
 
 from scoria_core.errors import InvalidIdentity
 from scoria_core.identity import checked_id
@@ -34,8 +35,9 @@ def _assignees(values: object) -> tuple[str, ...] | None:
 class Scope:
     """One signed-in actor of one tenant; the pages show only the runs of that tenant.
 
-    `may_decide` lets the actor decide requests in `decision_app`; with `assignees`, names that the
-    actor stands for, only those that are assigned to nobody, to the actor or to one of these.
+    `may_decide` lets the actor decide requests in `decision_app` and `api_app`; with `assignees`,
+    names that the actor stands for, only those that are assigned to nobody, to the actor or to one
+    of these. `may_operate` lets the actor start, resume, retry and cancel runs in `api_app`.
     `may_unmask` lets the actor see what is masked, and each look is logged.
     `session` is what the host knows the browser's login by: a form that was made for one session
     decides nothing in another. Ids may be str, int or UUID, or an object or mapping with an `id`.
@@ -47,6 +49,7 @@ class Scope:
     session: str = attrs.field(default="", kw_only=True, converter=str)
     may_decide: bool = attrs.field(default=False, kw_only=True, validator=_is_bool)
     may_unmask: bool = attrs.field(default=False, kw_only=True, validator=_is_bool)
+    may_operate: bool = attrs.field(default=False, kw_only=True, validator=_is_bool)
     assignees: tuple[str, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_assignees
     )
@@ -60,3 +63,20 @@ class Scope:
 
 ScopeOf = Callable[[dict[str, Any]], Scope | None]
 """The host's own look at a request's environ: the scope it grants, or None for no entry."""
+
+
+class ScopeFailed(Exception):
+    """The host's scope raised an error, or returned something that is no `Scope`."""
+
+
+def granted(scope_of: ScopeOf, environ: dict[str, Any]) -> Scope | None:
+    """Return who sends a request, or None where the host lets nobody in with it."""
+    try:
+        scope = scope_of(environ)
+    except Forbidden:
+        return None
+    except Exception as error:
+        raise ScopeFailed("the host's scope raised") from error
+    if scope is not None and not isinstance(scope, Scope):
+        raise ScopeFailed(f"the host's scope returned {type(scope).__name__}, not a Scope")
+    return scope
