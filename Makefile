@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/ready
 
-.PHONY: demo test test-slow check format diagrams spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
+.PHONY: demo test test-slow check format diagrams openapi spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -30,6 +30,9 @@ check: $(READY)
 
 diagrams: $(READY)
 	$(BIN)/python -m scoria_diagrams.generated
+
+openapi: $(READY)
+	$(BIN)/python -c 'from scoria_web.openapi import description; print(description(), end="")' > docs/openapi.json
 
 spec: diagrams
 	$(BIN)/python -m lab.spec_gate write --page scoria_cli.page:page \

@@ -1,8 +1,9 @@
-"""Pages for operators, as WSGI apps: what a run did and who decided, and where people decide."""
+"""For operators and for programs, as WSGI apps: pages, decisions and the calls of the facade."""
 
+from scoria_web.api import api_app
 from scoria_web.app import evidence_app
 from scoria_web.decisions import decision_app
 from scoria_web.masking import secret_by_name
 from scoria_web.scope import Scope
 
-__all__ = ["Scope", "decision_app", "evidence_app", "secret_by_name"]
+__all__ = ["Scope", "api_app", "decision_app", "evidence_app", "secret_by_name"]

@@ -300,12 +300,13 @@ def evidence_app(
     mounted under any prefix. It serves what waits for a person, and the runs of each status, at
     `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`; all of
     it as JSON where the request prefers `application/json`. It raises nothing: what goes wrong is
-    told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
-    "/decisions": whoever may decide is led there. `mask(path)` tells what of the payloads is not
-    shown: by default what has the name of a secret, and nothing if it is None. The path is the name
-    of the payload, then the keys and the positions that lead to a value. If it raises an error, or
-    returns no bool, every payload is masked. Closing `scoria` is left to the host. Raises
-    `InvalidPayload` naming the argument that is something else.
+    told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the
+    `decision_app` is mounted on the same host, such as "/decisions": whoever may decide is led
+    there. `mask(path)` tells what of the payloads is not shown: by default what has the name of a
+    secret, and nothing if it is None. The path is the name of the payload, then the keys and the
+    positions that lead to a value. If it raises an error, or returns no bool, every payload is
+    masked. Closing `scoria` is left to the host. Raises `InvalidPayload` naming the argument that
+    is something else.
     """
     _check_parts(scoria, scope)
     check_mask(mask)

@@ -1,0 +1,93 @@
+"""The calls of the facade as an HTTP API, for hosts and scripts in any language."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+from werkzeug.exceptions import Forbidden
+from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.wrappers import Request, Response
+
+from scoria_core.errors import InvalidPayload
+from scoria_core.model import RunSummary
+from scoria_core.payloads import checked_name
+from scoria_core.scoria import Scoria
+from scoria_web.app import _check_parts, bound
+from scoria_web.calls import CALLS, Caller, Nothing
+from scoria_web.documents import as_asked, as_json, json_response
+from scoria_web.openapi import Description
+from scoria_web.problems import answered
+from scoria_web.reading import read_body, read_key, read_query
+from scoria_web.scope import ScopeOf, granted
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+DESCRIPTION = "openapi"
+
+_CALLS = {call.name: call for call in CALLS}
+_ROUTES = Map(
+    [
+        *(Rule(each.path, endpoint=each.name, methods=[each.method]) for each in CALLS),
+        Rule("/v1/openapi.json", endpoint=DESCRIPTION, methods=["GET"]),
+    ]
+)
+
+
+@attrs.frozen
+class _Api:
+    """Answers calls with the runs of the tenant that the host's scope names."""
+
+    scoria: Scoria
+    scope: ScopeOf
+    kinds: tuple[str, ...]
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        urls = bound(_ROUTES, request)
+        return answered(lambda: self._answer(request, urls))(environ, start_response)
+
+    def _answer(self, request: Request, urls: MapAdapter) -> Response:
+        scope = granted(self.scope, request.environ)
+        if scope is None:
+            raise Forbidden
+        name, given = urls.match(method=request.method)
+        if name == DESCRIPTION:
+            return json_response(Description(self.kinds, urls.script_name).document())
+        call = _CALLS[name]
+        kinds, told = call.types, dict(given)
+        read: Mapping[str, Callable[[], object]] = {
+            "query": lambda: read_query(kinds.get("query", Nothing), request.args),
+            "body": lambda: read_body(kinds["body"], request),
+            "idempotency_key": lambda: read_key(request),
+        }
+        told |= {each: read[each]() for each in read if each in kinds}
+        caller = Caller(scope, self.scoria.for_tenant(scope.tenant_id), self.kinds)
+        answer = call.function(caller, **told)
+        if call.method == "GET":
+            return as_asked(answer, request)
+        response = json_response(as_json(answer), call.status)
+        if isinstance(answer, RunSummary):
+            response.headers["Location"] = urls.build("read_run", {"run_id": answer.run_id})
+        return response
+
+
+def api_app(scoria: Scoria, *, scope: ScopeOf, kinds: Iterable[str] = ()) -> "WSGIApplication":
+    """Return a WSGI app that answers the calls of `scoria` in JSON, under `/v1`.
+
+    `scope(environ)` returns the `Scope` of whoever calls, or None, which is refused. It alone picks
+    the tenant and the actor: nothing else in the request does. Decisions need its `may_decide`, and
+    its `assignees` narrow them; starts, resumes, retries and cancels need its `may_operate`.
+    `kinds` are the kinds of first step that can be started; by default none. What changes something
+    is a POST of `application/json`, which no form of another site can send. The calls are described
+    at `/v1/openapi.json`. It raises nothing: what goes wrong is `application/problem+json`, and
+    what the host has to mend is logged to `scoria.web`. Closing `scoria` is left to the host.
+    Raises `InvalidPayload` naming the argument that is something else.
+    """
+    _check_parts(scoria, scope)
+    if isinstance(kinds, str) or not isinstance(kinds, Iterable):
+        raise InvalidPayload("kinds", f"is {type(kinds).__name__}; pass a list of kinds of steps")
+    named = tuple(checked_name(each, f"kinds[{i}]") for i, each in enumerate(kinds))
+    return _Api(scoria, scope, named)

@@ -1,0 +1,143 @@
+"""Reads what a call was sent into the class that says what it takes.
+
+What the facade checks is left to the facade: here is only what it never sees, such as names that
+the class does not have, and what a query can only say as text.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import attrs
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Request
+
+from scoria_core.errors import InvalidPayload, safe_repr
+from scoria_core.payloads import MAX_BYTES, child_path, parsed
+from scoria_web.documents import JSON
+from scoria_web.problems import Problem, Refused
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+MOST_SENT = 4 * MAX_BYTES
+"""How many bytes a body may have."""
+
+_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+
+_BAD_BODY = Problem(
+    400,
+    "bad_json",
+    "The body is no JSON",
+    "It cannot be read; nothing was changed.",
+    "send one JSON object in UTF-8, with each of its names once",
+)
+_BAD_KEY = Problem(
+    400,
+    "bad_idempotency_key",
+    "This key cannot be used",
+    "An Idempotency-Key has 1 to 255 printable ASCII characters; nothing was started.",
+    "make a new one, such as a UUID",
+    "Idempotency-Key",
+)
+_BAD_TYPE = Problem(
+    415,
+    "not_json",
+    "Only JSON is read",
+    "What changes something is sent as application/json, in UTF-8; nothing was changed.",
+    "set the header Content-Type: application/json, and send {} where there is nothing to say",
+)
+_CROSS_SITE = Problem(
+    403,
+    "cross_site",
+    "Sent by a page of another site",
+    "A browser says that a page of another site has sent this; nothing was changed.",
+    "call from the application that this API belongs to",
+)
+
+
+def read_key(request: Request) -> str | None:
+    """Return the idempotency key of a start, exactly as it was sent, or None."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused(_BAD_KEY)
+    return key
+
+
+def read_body(kind: type[T], request: Request) -> T:
+    """Return what was sent in the body; only JSON, which no form of another site can send."""
+    if request.mimetype != JSON or request.mimetype_params.get("charset", "utf-8") != "utf-8":
+        raise Refused(_BAD_TYPE)
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise Refused(_CROSS_SITE)
+    request.max_content_length = MOST_SENT
+    try:
+        sent = parsed(request.get_data().decode())
+    except (ValueError, RecursionError) as error:
+        raise Refused(_BAD_BODY) from error
+    return _structured(kind, sent, "")
+
+
+def read_query(kind: type[T], sent: "MultiDict[str, str]") -> T:
+    """Return what was asked for in the address."""
+    types = get_type_hints(kind)
+    told = {}
+    for name, values in sent.lists():
+        if name not in types:
+            raise InvalidPayload(safe_repr(name), _no_name(types))
+        if len(values) > 1:
+            raise InvalidPayload(name, "is there twice; send it once")
+        told[name] = _of_text(types[name], values[0], name)
+    return kind(**told)
+
+
+def _structured(kind: type[T], sent: object, path: str) -> T:
+    if not isinstance(sent, dict):
+        raise InvalidPayload(path or "body", f"is {type(sent).__name__}; send an object")
+    types = get_type_hints(kind)
+    told = {}
+    for name, value in sent.items():
+        here = child_path(path, name) if path else name
+        if name not in types:
+            raise InvalidPayload(safe_repr(here) if here == name else here, _no_name(types))
+        told[name] = _of_json(types[name], value, here)
+    for field in attrs.fields(kind):
+        if field.default is attrs.NOTHING and field.name not in told:
+            here = f"{path}.{field.name}" if path else field.name
+            raise InvalidPayload(here, "is missing; send it")
+    return kind(**told)
+
+
+def _of_json(kind: Any, value: object, path: str) -> Any:
+    parts = [each for each in get_args(kind) or (kind,) if isinstance(each, type)]
+    for part in parts:
+        if attrs.has(part) and not (value is None and type(None) in parts):
+            return _structured(part, value, path)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise InvalidPayload(path, f"is {type(value).__name__}; send a list")
+        return tuple(value)
+    return value
+
+
+def _of_text(kind: Any, text: str, name: str) -> Any:
+    parts = get_args(kind) or (kind,)
+    if bool in parts:
+        if text not in ("true", "false"):
+            raise InvalidPayload(name, f"is {safe_repr(text)}; send true or false")
+        return text == "true"
+    if int in parts:
+        if not re.fullmatch("[0-9]{1,9}", text):
+            raise InvalidPayload(name, f"is {safe_repr(text)}; send a whole number")
+        return int(text)
+    if datetime in parts:
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+        problem = f"is {safe_repr(text)}; send a time such as 2026-01-31T12:00:00Z"
+        raise InvalidPayload(name, problem)
+    return text
+
+
+def _no_name(known: Sequence[str] | dict[str, Any]) -> str:
+    return f"is not known here; known are {', '.join(known) or 'none'}"
