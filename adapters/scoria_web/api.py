@@ -1,6 +1,6 @@
 """The calls of the facade as an HTTP API, for hosts and scripts in any language."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -55,15 +55,17 @@ class _Api:
             raise Forbidden
         name, given = urls.match(method=request.method)
         if name == DESCRIPTION:
-            return json_response(Description(self.kinds, urls.script_name).document())
+            mount = urls.script_name.rstrip("/") or "/"
+            return json_response(Description(self.kinds, mount).document())
         call = _CALLS[name]
-        kinds, told = call.types, dict(given)
-        read: Mapping[str, Callable[[], object]] = {
-            "query": lambda: read_query(kinds.get("query", Nothing), request.args),
-            "body": lambda: read_body(kinds["body"], request),
-            "idempotency_key": lambda: read_key(request),
-        }
-        told |= {each: read[each]() for each in read if each in kinds}
+        takes, told = call.types, dict(given)
+        query = read_query(takes.get("query", Nothing), request.args)
+        if "query" in takes:
+            told["query"] = query
+        if "body" in takes:
+            told["body"] = read_body(takes["body"], request)
+        if "idempotency_key" in takes:
+            told["idempotency_key"] = read_key(request)
         caller = Caller(scope, self.scoria.for_tenant(scope.tenant_id), self.kinds)
         answer = call.function(caller, **told)
         if call.method == "GET":

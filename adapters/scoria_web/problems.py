@@ -35,7 +35,7 @@ class Problem:
     detail: str
     next_move: str
     field: str | None = None
-    type: str = attrs.field(init=False, default=attrs.Factory(_type_of, takes_self=True))
+    type: str = attrs.Factory(_type_of, takes_self=True)
 
 
 class Refused(Exception):
@@ -91,9 +91,6 @@ _BY_STATUS: Mapping[int, Problem] = MappingProxyType(
             ),
         )
     }
-)
-_FAULT = Problem(
-    500, "fault", "This call could not be carried out", "Something is wrong here.", _SEE_LOG
 )
 _UNAVAILABLE = Problem(
     503,
@@ -162,8 +159,10 @@ def problem_of(error: Exception) -> Problem:
         return _UNAVAILABLE
     if isinstance(error, StoreCorrupt):
         return _damage(error)
-    if type(error) not in _BY_ERROR or not isinstance(error, ScoriaError):
-        return attrs.evolve(_FAULT, code=error.code) if isinstance(error, ScoriaError) else _FAULT
+    if not isinstance(error, ScoriaError) or type(error) not in _BY_ERROR:
+        code = error.code if isinstance(error, ScoriaError) else "fault"
+        title = "This call could not be carried out"
+        return Problem(500, code, title, "Something is wrong in the application.", _SEE_LOG)
     status, title, next_move = _BY_ERROR[type(error)]
     if isinstance(error, errors.ApprovalNotPending) and error.status == "unknown":
         status = 404

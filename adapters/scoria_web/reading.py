@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from scoria_core.errors import InvalidPayload, safe_repr
@@ -72,8 +73,11 @@ def read_body(kind: type[T], request: Request) -> T:
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise Refused(_CROSS_SITE)
     request.max_content_length = MOST_SENT
+    body = request.get_data()
+    if len(body) >= MOST_SENT:  # one without a length ends there unseen
+        raise RequestEntityTooLarge
     try:
-        sent = parsed(request.get_data().decode())
+        sent = parsed(body.decode())
     except (ValueError, RecursionError) as error:
         raise Refused(_BAD_BODY) from error
     return _structured(kind, sent, "")
@@ -81,7 +85,7 @@ def read_body(kind: type[T], request: Request) -> T:
 
 def read_query(kind: type[T], sent: "MultiDict[str, str]") -> T:
     """Return what was asked for in the address."""
-    types = get_type_hints(kind)
+    types = get_type_hints(kind, include_extras=True)
     told = {}
     for name, values in sent.lists():
         if name not in types:
@@ -128,8 +132,10 @@ def _of_text(kind: Any, text: str, name: str) -> Any:
             raise InvalidPayload(name, f"is {safe_repr(text)}; send true or false")
         return text == "true"
     if int in parts:
-        if not re.fullmatch("[0-9]{1,9}", text):
-            raise InvalidPayload(name, f"is {safe_repr(text)}; send a whole number")
+        least, most = (dict(kind.__metadata__)[each] for each in ("minimum", "maximum"))
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            problem = f"is {safe_repr(text)}; send a whole number from {least} to {most}"
+            raise InvalidPayload(name, problem)
         return int(text)
     if datetime in parts:
         with suppress(ValueError):
