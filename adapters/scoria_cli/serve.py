@@ -1,4 +1,4 @@
-"""`scoria serve`: the evidence page of a store, for one tenant, on this machine."""
+"""`scoria serve`: the pages and the HTTP API of a store, for one tenant, on this machine."""
 
 import logging
 import secrets
@@ -15,7 +15,7 @@ from scoria_cli.hosts import AllowedHosts, guarded, host_names, is_loopback
 from scoria_cli.options import Whole, open_existing, store_option
 from scoria_core import Scoria
 from scoria_core.errors import InvalidIdentity
-from scoria_web import Scope, decision_app, evidence_app
+from scoria_web import Scope, api_app, decision_app, evidence_app
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -35,6 +35,13 @@ OPEN = (
     metavar="NAME",
     help="Decide requests too, under this name, on this machine only.",
 )
+@click.option(
+    "--start",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Let runs be started at /api whose first step is of this kind; needs --decide-as.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=Whole(0, 65535))
 @click.option(
@@ -50,20 +57,24 @@ def serve(
     tenant: str,
     actor: str,
     decide_as: str | None,
+    kinds: tuple[str, ...],
     host: str,
     port: int,
     names: tuple[str, ...],
 ) -> None:
     """Serve the evidence page of one tenant, without a login.
 
-    For an operator at this machine. In a host app, mount `scoria_web.evidence_app` and let the
-    host say who reads; what is decided with --decide-as is queued for a worker.
+    For an operator at this machine, and for programs at /api. In a host app, mount
+    `scoria_web.evidence_app` and let the host say who reads; what is decided or started with
+    --decide-as is queued for a worker.
     """
+    if kinds and decide_as is None:
+        raise click.UsageError("--start says what may be started; say by whom with --decide-as")
     if decide_as is not None and not is_loopback(host):
         raise click.UsageError("--decide-as is for this machine alone; leave --host out")
     scope = _scope(tenant, actor, decide_as)
     with open_existing(store) as scoria:
-        app = DispatcherMiddleware(redirect("/scoria/"), _pages(scoria, scope))
+        app = DispatcherMiddleware(redirect("/scoria/"), _apps(scoria, scope, kinds))
         server = server_at(host, port, guarded(app, AllowedHosts.of(host, *names)))
         if not is_loopback(host):
             err_line(f"scoria: {OPEN.format(host=host, tenant=tenant)}")
@@ -71,13 +82,15 @@ def serve(
         serve_until_stopped(server)
 
 
-def _pages(scoria: Scoria, scope: Scope) -> dict[str, "WSGIApplication"]:
+def _apps(scoria: Scoria, scope: Scope, kinds: tuple[str, ...]) -> dict[str, "WSGIApplication"]:
     """Return the apps by where they are mounted."""
+    api = api_app(scoria, scope=lambda _: scope, kinds=kinds)
     if not scope.may_decide:
-        return {"/scoria": evidence_app(scoria, scope=lambda _: scope)}
+        return {"/scoria": evidence_app(scoria, scope=lambda _: scope), "/api": api}
     # Forms need not outlive the server: whoever has one open opens the request again.
     secret = secrets.token_bytes()
     return {
+        "/api": api,
         "/scoria": evidence_app(scoria, scope=lambda _: scope, decisions="/decisions"),
         "/decisions": decision_app(
             scoria, scope=lambda _: scope, secret=secret, evidence="/scoria"
@@ -91,6 +104,7 @@ def _scope(tenant: str, actor: str, decide_as: str | None) -> Scope:
             tenant_id=tenant,
             actor_id=actor if decide_as is None else decide_as,
             may_decide=decide_as is not None,
+            may_operate=decide_as is not None,
         )
     except InvalidIdentity as error:
         option = "--tenant" if error.name == "tenant_id" else "--actor"

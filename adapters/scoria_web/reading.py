@@ -122,6 +122,8 @@ def _of_json(kind: Any, value: object, path: str) -> Any:
         if not isinstance(value, list):
             raise InvalidPayload(path, f"is {type(value).__name__}; send a list")
         return tuple(value)
+    if int in parts and isinstance(value, float) and value.is_integer():
+        return int(value)  # in JSON, 1.0 is a whole number
     return value
 
 

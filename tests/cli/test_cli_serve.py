@@ -156,3 +156,36 @@ def test_nobody_decides_from_another_machine(tmp_path: Path) -> None:
     assert "--decide-as is for this machine alone" in refused.stderr
     refused = scoria(*arguments[:-1], " ", cwd=tmp_path)
     assert "--decide-as is blank" in refused.stderr
+
+
+def test_a_program_decides_and_starts_on_this_machine(url: str, tmp_path: Path) -> None:
+    """At `/api`, beside the page: under the name that was given, and only the kinds named."""
+    run_id = waiting(url)
+    with served(url, tmp_path, "--decide-as", "reviewer-7", "--start", "work") as (host, port, _):
+        base = f"http://{host}:{port}/api/v1"
+        (asked,) = httpx.get(f"{base}/approvals").json()["items"]
+        path = f"{base}/runs/{run_id}/approvals/{asked['approval_id']}/approve"
+        form = httpx.post(path, data={"resume": "true"})
+        assert (form.status_code, form.json()["code"]) == (415, "not_json")
+        assert httpx.post(path, json={"resume": True}).status_code == 200
+        step = {"kind": "work", "role_id": "executor"}
+        body = {"session_id": "s-9", "root_role_id": "executor", "initial_step": step}
+        begun = httpx.post(f"{base}/runs", json=body)
+        assert (begun.status_code, begun.json()["actor_id"]) == (201, "reviewer-7")
+        step["kind"] = "other"
+        assert httpx.post(f"{base}/runs", json=body).status_code == 422
+    with Scoria.open(url) as store:
+        assert store.get_run_detail(run_id).approvals[0].decided_by == "reviewer-7"
+
+
+def test_a_program_only_reads_unless_it_may_decide(url: str, tmp_path: Path) -> None:
+    """As an operator does; and nothing is started without a name."""
+    run_id = waiting(url)
+    with served(url, tmp_path) as (host, port, _):
+        base = f"http://{host}:{port}/api/v1"
+        assert httpx.get(f"{base}/runs/{run_id}").json()["run_id"] == run_id
+        refused = httpx.post(f"{base}/runs/{run_id}/cancel", json={})
+        assert (refused.status_code, refused.json()["code"]) == (403, "may_not_operate")
+        assert asked(port, "evil.example", f"/api/v1/runs/{run_id}")[0] == 421
+    told = scoria("serve", "--store", url, "--tenant", "t", "--start", "work", cwd=tmp_path)
+    assert (told.returncode, "--decide-as" in told.stderr) == (2, True)

@@ -14,9 +14,9 @@ import pytest
 from openapi_spec_validator import validate
 from werkzeug.exceptions import Forbidden
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 
-from scoria_core import Completed, NeedsApproval, Scoria, errors
+from scoria_core import Completed, HandlerAnswer, NeedsApproval, Scoria, errors
 from scoria_core.errors import InvalidPayload, ScoriaError, StoreCorrupt, StoreUnavailable
 from scoria_core.model import RunSummary, Step
 from scoria_core.ports import StoredRun
@@ -35,7 +35,7 @@ MOUNT = "/api"
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
 
-def refund(step: Step, run: RunSummary) -> object:  # noqa: ARG001 - the signature of a handler
+def refund(step: Step, run: RunSummary) -> HandlerAnswer:  # noqa: ARG001 - the signature of a handler
     """Ask for what the input says, and be done with a yes."""
     if step.approval is None:
         asks = dict(step.input.get("asks", {}))
@@ -45,7 +45,7 @@ def refund(step: Step, run: RunSummary) -> object:  # noqa: ARG001 - the signatu
     return Completed({"by": step.approval.decided_by, "kept": step.kept})
 
 
-def fail(step: Step, run: RunSummary) -> object:  # noqa: ARG001 - as above
+def fail(step: Step, run: RunSummary) -> HandlerAnswer:  # noqa: ARG001 - as above
     """Fail."""
     raise LookupError("<script>")
 
@@ -59,21 +59,21 @@ class Api:
     store: MemoryStore
     scope: Any = OPERATOR
 
-    def open(self, method: str, path: str, **request: Any) -> TestResponse:
+    def open(self, method: str, path: str, **request: Any) -> Any:
         """Call through a server that checks WSGI on both sides."""
         app = api_app(self.scoria, scope=lambda _: self.scope, kinds=["refund", "fail", "echo"])
         mounted = DispatcherMiddleware(_elsewhere, {MOUNT: validator(app)})
         return Client(mounted).open(MOUNT + path, method=method, buffered=True, **request)
 
-    def get(self, path: str, **request: Any) -> TestResponse:
+    def get(self, path: str, **request: Any) -> Any:
         """Read something."""
         return self.open("GET", path, **request)
 
-    def post(self, path: str, body: object = None, **request: Any) -> TestResponse:
+    def post(self, path: str, body: object = None, **request: Any) -> Any:
         """Change something."""
         return self.open("POST", path, json={} if body is None else body, **request)
 
-    def start(self, kind: str = "refund", key: str | None = None, **more: Any) -> TestResponse:
+    def start(self, kind: str = "refund", key: str | None = None, **more: Any) -> Any:
         """Start a run of that kind."""
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.post("/v1/runs", start(kind, **more), headers=headers)
@@ -100,7 +100,7 @@ def decide(run_id: str, approval_id: str, decision: str = "approve") -> str:
     return f"/v1/runs/{run_id}/approvals/{approval_id}/{decision}"
 
 
-def said(response: TestResponse, status: int, code: str, field: str | None = None) -> str:
+def said(response: Any, status: int, code: str, field: str | None = None) -> str:
     """Return the detail of a problem, which is as RFC 9457 has it."""
     assert response.status_code == status, response.text
     assert response.mimetype == "application/problem+json"
@@ -115,11 +115,11 @@ def said(response: TestResponse, status: int, code: str, field: str | None = Non
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
+def api() -> Api:
     """Return the API of an empty store, whose host carries steps out at once."""
     clock, store = SettableClock(datetime.now(UTC)), MemoryStore()
     handlers: Mapping[str, Any] = {"refund": refund, "fail": fail, "echo": lambda s, _: s.input}
-    yield Api(Scoria(store, clock=clock, handlers=handlers), clock, store)
+    return Api(Scoria(store, clock=clock, handlers=handlers), clock, store)
 
 
 def test_a_run_is_started_read_decided_and_resumed(api: Api) -> None:
@@ -177,7 +177,7 @@ def test_runs_are_retried_and_cancelled(api: Api) -> None:
 
 def test_a_step_is_started_with_all_that_it_may_have(api: Api) -> None:
     """A retry policy, a time limit and the metadata of its run."""
-    retry = {"max_attempts": 2, "delay": 5, "unless": ["ValueError"]}
+    retry = {"max_attempts": 2.0, "delay": 5, "unless": ["ValueError"]}
     body = start("fail", retry=retry, time_limit=9.5, max_requests=3, input={"a": [1, None]})
     run = api.post("/v1/runs", body | {"metadata": {"m": 1}}).json
     step = api.get(f"/v1/runs/{run['run_id']}/detail").json["steps"][0]
@@ -306,7 +306,7 @@ def test_another_tenants_runs_are_not_there(api: Api) -> None:
     for call in CALLS:
         path = call.path.replace("<run_id>", run_id).replace("<approval_id>", approval_id)
         if "<run_id>" in call.path:
-            more = {"json": {}} if call.method == "POST" else {}
+            more: dict[str, Any] = {"json": {}} if call.method == "POST" else {}
             response = api.open(call.method, path, headers=headers, **more)
             detail = said(response, 404, "run_not_found", "run_id")
             unknown = api.open(call.method, path.replace(run_id, NOBODY), headers=headers, **more)
