@@ -15,6 +15,7 @@ from scoria_core.scoria import Scoria
 from scoria_web.app import _check_parts, bound
 from scoria_web.calls import CALLS, Caller, Nothing
 from scoria_web.documents import as_asked, as_json, json_response
+from scoria_web.masking import Mask, check_mask, secret_by_name
 from scoria_web.openapi import Description
 from scoria_web.problems import answered
 from scoria_web.reading import read_body, read_key, read_query
@@ -41,6 +42,7 @@ class _Api:
     scoria: Scoria
     scope: ScopeOf
     kinds: tuple[str, ...]
+    mask: Mask | None
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -66,17 +68,24 @@ class _Api:
             told["body"] = read_body(takes["body"], request)
         if "idempotency_key" in takes:
             told["idempotency_key"] = read_key(request)
-        caller = Caller(scope, self.scoria.for_tenant(scope.tenant_id), self.kinds)
+        view = self.scoria.for_tenant(scope.tenant_id)
+        caller = Caller(scope, view, self.kinds, self.mask)
         answer = call.function(caller, **told)
         if call.method == "GET":
-            return as_asked(answer, request)
-        response = json_response(as_json(answer), call.status)
+            return as_asked(answer, request, self.mask)
+        response = json_response(as_json(answer, self.mask), call.status)
         if isinstance(answer, RunSummary):
             response.headers["Location"] = urls.build("read_run", {"run_id": answer.run_id})
         return response
 
 
-def api_app(scoria: Scoria, *, scope: ScopeOf, kinds: Iterable[str] = ()) -> "WSGIApplication":
+def api_app(
+    scoria: Scoria,
+    *,
+    scope: ScopeOf,
+    kinds: Iterable[str] = (),
+    mask: Mask | None = secret_by_name,
+) -> "WSGIApplication":
     """Return a WSGI app that answers the calls of `scoria` in JSON, under `/v1`.
 
     `scope(environ)` returns the `Scope` of whoever calls, or None, which is refused. It alone picks
@@ -84,7 +93,9 @@ def api_app(scoria: Scoria, *, scope: ScopeOf, kinds: Iterable[str] = ()) -> "WS
     its `assignees` narrow them; starts, resumes, retries and cancels need its `may_operate`.
     `kinds` are the kinds of first step that can be started; by default none. What changes something
     is a POST of `application/json`, which no form of another site can send. The calls are described
-    at `/v1/openapi.json`. It raises nothing: what goes wrong is `application/problem+json`, and
+    at `/v1/openapi.json`. `mask` is as that of `evidence_app`, and nobody is told what it hides:
+    arguments of which something is masked can be edited only by who `may_unmask` on the page, and
+    are approved as they are by anyone who may decide. It raises nothing: what goes wrong is `application/problem+json`, and
     what the host has to mend is logged to `scoria.web`. Closing `scoria` is left to the host.
     Raises `InvalidPayload` naming the argument that is something else.
     """
@@ -92,4 +103,5 @@ def api_app(scoria: Scoria, *, scope: ScopeOf, kinds: Iterable[str] = ()) -> "WS
     if isinstance(kinds, str) or not isinstance(kinds, Iterable):
         raise InvalidPayload("kinds", f"is {type(kinds).__name__}; pass a list of kinds of steps")
     named = tuple(checked_name(each, f"kinds[{i}]") for i, each in enumerate(kinds))
-    return _Api(scoria, scope, named)
+    check_mask(mask)
+    return _Api(scoria, scope, named, mask)

@@ -249,7 +249,8 @@ class _EvidenceApp:
     def _document(self, request: Request, urls: MapAdapter) -> Response:
         scope, endpoint, values = self._asked(request, urls)
         view = self.scoria.for_tenant(scope.tenant_id)
-        return as_asked(_DOCUMENTS[endpoint](view, request.args, **values), request)
+        document = _DOCUMENTS[endpoint](view, request.args, **values)
+        return as_asked(document, request, self.mask)
 
     def _asked(self, request: Request, urls: MapAdapter) -> tuple[Scope, str, Mapping[str, Any]]:
         if request.method not in READING:

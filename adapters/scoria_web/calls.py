@@ -12,7 +12,7 @@ import attrs
 
 from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.lifecycles import RunStatus
-from scoria_core.model import RunDetail, RunSummary
+from scoria_core.model import Approval, RunDetail, RunSummary
 from scoria_core.outcomes import Retry, StepSpec
 from scoria_core.payloads import MAX_NAME, checked_name
 from scoria_core.scoria import Scoria
@@ -25,6 +25,7 @@ from scoria_web.documents import (
     RunList,
     detail_page,
 )
+from scoria_web.masking import Mask, masked
 from scoria_web.problems import Problem, Refused
 from scoria_web.scope import Scope
 
@@ -155,19 +156,27 @@ class Caller:
     scope: Scope
     scoria: Scoria
     kinds: tuple[str, ...]
+    mask: Mask | None
 
     def may_operate(self) -> None:
         """Refuse who may only look."""
         if not self.scope.may_operate:
             raise Refused(_MAY_NOT_OPERATE)
 
-    def may_decide(self, run_id: str, approval_id: str) -> None:
+    def may_decide(self, run_id: str, approval_id: str, *, edits: bool = False) -> None:
         """Refuse who may not decide this request; one that is not there is refused later."""
         if not self.scope.may_decide:
             raise Refused(_MAY_NOT_DECIDE)
         for each in self.scoria.get_run(run_id).pending_approvals:
-            if each.approval_id == approval_id and not self.scope.is_meant(each.assigned_to):
+            if each.approval_id != approval_id:
+                continue
+            if not self.scope.is_meant(each.assigned_to):
                 raise Refused(_NOT_ASSIGNED)
+            if edits and not self.scope.may_unmask and self._hides_arguments(each):
+                raise Refused(_MASKED)
+
+    def _hides_arguments(self, approval: Approval) -> bool:
+        return masked(approval, self.mask).arguments is not approval.arguments
 
 
 _MAY_NOT_OPERATE = Problem(
@@ -190,6 +199,14 @@ _NOT_ASSIGNED = Problem(
     "Assigned to others",
     "This request is assigned to others, and none of them is you; nothing was changed.",
     "let one of those decide that assigned_to names",
+)
+_MASKED = Problem(
+    403,
+    "masked",
+    "Not yours to edit",
+    "These arguments have values that are masked for you, and an edit would lose them; nothing was "
+    "changed.",
+    "approve them as they are, or reject them",
 )
 
 
@@ -272,7 +289,7 @@ def list_approvals(caller: Caller, *, query: ApprovalsAsked) -> ApprovalList:
 
 def approve(caller: Caller, *, run_id: str, approval_id: str, body: Approve) -> RunSummary:
     """Say yes to a request, in the caller's name; where several are needed, it is one of them."""
-    caller.may_decide(run_id, approval_id)
+    caller.may_decide(run_id, approval_id, edits=body.arguments is not None)
     return caller.scoria.approve(
         run_id,
         approval_id=approval_id,

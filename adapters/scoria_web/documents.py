@@ -14,6 +14,7 @@ from scoria_core.listing import Count
 from scoria_core.model import DamagedRun, ListedApproval, RunDetail, RunSummary, Step
 from scoria_core.payloads import compact, digest
 from scoria_web.lists import ListPage
+from scoria_web.masking import Mask, masked
 
 JSON = "application/json"
 
@@ -102,9 +103,21 @@ class SearchDocument:
     runs: tuple[RunSummary, ...]
 
 
-def as_json(value: attrs.AttrsInstance) -> Any:
+def as_json(value: attrs.AttrsInstance, mask: Mask | None = None) -> Any:
     """Return what is told of a value: every answer in JSON is made by this."""
-    return converter.unstructure(value)
+    return converter.unstructure(_seen(value, mask))
+
+
+def _seen(value: attrs.AttrsInstance, mask: Mask | None) -> attrs.AttrsInstance:
+    if mask is None or isinstance(value, RunSummary):
+        return masked(value, mask)
+    parts = attrs.asdict(value, recurse=False)
+    records = {name: each for name, each in parts.items() if _is_record(each)}
+    return attrs.evolve(value, **{name: masked(each, mask) for name, each in records.items()})
+
+
+def _is_record(part: object) -> bool:
+    return isinstance(part, tuple | RunSummary | Identity)
 
 
 def detail_page(
@@ -150,8 +163,8 @@ def json_response(value: Any, status: int = 200, mimetype: str = JSON) -> Respon
     return Response(text, status, dict(HEADERS), mimetype=mimetype)
 
 
-def as_asked(value: attrs.AttrsInstance, request: Request) -> Response:
+def as_asked(value: attrs.AttrsInstance, request: Request, mask: Mask | None) -> Response:
     """Return the answer to a GET, or a 304 where it is what the client has already."""
-    response = json_response(as_json(value))
+    response = json_response(as_json(value, mask))
     response.add_etag()
     return response.make_conditional(request)

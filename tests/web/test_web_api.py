@@ -39,9 +39,10 @@ def refund(step: Step, run: RunSummary) -> HandlerAnswer:  # noqa: ARG001 - the 
     """Ask for what the input says, and be done with a yes."""
     if step.approval is None:
         asks = dict(step.input.get("asks", {}))
+        arguments = asks.pop("arguments", {"amount": 1})
         if asks.pop("keeps", False):
-            asks["keep"] = {"secret": "kept-text"}
-        return NeedsApproval(tool_name="refund", arguments={"amount": 1}, reason="above", **asks)
+            asks["keep"] = {"seen": "kept-text"}
+        return NeedsApproval(tool_name="refund", arguments=arguments, reason="above", **asks)
     return Completed({"by": step.approval.decided_by, "kept": step.kept})
 
 
@@ -239,7 +240,7 @@ def test_a_run_is_told_in_parts(api: Api) -> None:
     )
     assert "kept-text" not in hidden
     assert shown.count("kept-text") == 2
-    assert json.loads(hidden)["steps"][0]["kept"]["size"] == len('{"secret":"kept-text"}')
+    assert json.loads(hidden)["steps"][0]["kept"]["size"] == len('{"seen":"kept-text"}')
 
 
 def test_the_same_key_starts_one_run(api: Api) -> None:
@@ -691,6 +692,34 @@ def test_what_the_host_passes_is_checked(api: Api, kinds: Any, path: str) -> Non
         api_app(api.scoria, scope=OPERATOR)  # type: ignore[arg-type]
 
 
+def test_secrets_are_masked_in_every_answer(api: Api) -> None:
+    """By name, or as the host says; and an edit that would lose one is refused."""
+    arguments = {"amount": 1, "api_key": "sk-hidden"}
+    run_id, approval_id = api.waiting(arguments=arguments, may_edit=True)
+    page = Client(evidence_app(api.scoria, scope=lambda _: api.scope))
+    as_json = {"Accept": "application/json"}
+    told = [
+        *(api.get(f"/v1/runs{path}").text for path in ("", f"/{run_id}", f"/{run_id}/detail")),
+        api.get("/v1/approvals").text,
+        api.start(input={"asks": {"arguments": arguments}}).text,
+        *(page.get(path, headers=as_json).text for path in ("/", "/?list=all", "/search?q=s-1")),
+        page.get(f"/workflows/{run_id}", headers=as_json).text,
+    ]
+    for text in told:
+        assert "sk-hidden" not in text
+        assert "api_key" in text
+    edit = {"arguments": {"amount": 2}}
+    said(api.post(decide(run_id, approval_id), edit), 403, "masked")
+    assert api.scoria.get_run(run_id).status == "waiting_for_approval"
+    assert api.post(decide(run_id, approval_id)).status_code == 200
+    (decided,) = api.scoria.get_run_detail(run_id).approvals
+    assert decided.arguments == arguments
+    open_app = Client(api_app(api.scoria, scope=lambda _: OPERATOR, mask=None))
+    assert "sk-hidden" in open_app.get(f"/v1/runs/{run_id}/detail").text
+    broken = api_app(api.scoria, scope=lambda _: OPERATOR, mask=lambda _: None)  # type: ignore[arg-type,return-value]
+    assert '"amount"' not in Client(broken).get("/v1/approvals").text
+
+
 PAGES = {"/": 200, "/?list=all": 200, "/search?q=s-1": 200, "/?list=x": 400, "/nowhere": 404}
 
 
@@ -719,8 +748,8 @@ def test_the_page_of_a_run_is_what_the_api_tells_of_it(api: Api) -> None:
     assert client.get(f"/workflows/{run_id}", headers=as_json | tag).status_code == 304
     said(client.post(f"/workflows/{run_id}", headers=as_json), 405, "method_not_allowed")
     assert "kept-text" not in page.text
-    counts = client.get("/", headers=as_json).json["counts"]
-    assert counts["waiting"] == {"number": 1, "is_exact": True}
+    listed: Any = client.get("/", headers=as_json).json
+    assert listed["counts"]["waiting"] == {"number": 1, "is_exact": True}
     api.scope = attrs.evolve(OPERATOR, tenant_id=OTHER)
     said(client.get(f"/workflows/{run_id}", headers=as_json), 404, "run_not_found", "run_id")
     api.scope = None
