@@ -9,9 +9,18 @@ import attrs
 from werkzeug.wrappers import Request, Response
 
 from scoria_core.conversion import converter
+from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
 from scoria_core.listing import Count
-from scoria_core.model import DamagedRun, ListedApproval, RunDetail, RunSummary, Step
+from scoria_core.model import (
+    Approval,
+    DamagedRun,
+    DelegatedHandoff,
+    ListedApproval,
+    RunDetail,
+    RunSummary,
+    Step,
+)
 from scoria_core.payloads import compact, digest
 from scoria_web.lists import ListPage
 from scoria_web.masking import Mask, masked
@@ -36,7 +45,7 @@ HEADERS = MappingProxyType(
 
 
 @attrs.frozen
-class DetailPage(RunDetail):
+class DetailPage:
     """A part of all that is known of a run, as evidence.
 
     Of its steps, approvals, handoffs and journal entries, each in order, these are the ones after
@@ -44,6 +53,12 @@ class DetailPage(RunDetail):
     more. What a step keeps, and an entry says of it, is its size and digest unless it is asked for.
     """
 
+    summary: RunSummary
+    identity: Identity
+    steps: tuple[Step, ...]
+    approvals: tuple[Approval, ...]
+    delegated_handoffs: tuple[DelegatedHandoff, ...]
+    journal: tuple[JournalEntry, ...]
     next: int | None
 
 
