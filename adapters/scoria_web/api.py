@@ -95,9 +95,10 @@ def api_app(
     is a POST of `application/json`, which no form of another site can send. The calls are described
     at `/v1/openapi.json`. `mask` is as that of `evidence_app`, and nobody is told what it hides:
     arguments of which something is masked can be edited only by who `may_unmask` on the page, and
-    are approved as they are by anyone who may decide. It raises nothing: what goes wrong is `application/problem+json`, and
-    what the host has to mend is logged to `scoria.web`. Closing `scoria` is left to the host.
-    Raises `InvalidPayload` naming the argument that is something else.
+    are approved as they are by anyone who may decide. It raises nothing: what goes wrong is
+    `application/problem+json`, and what the host has to mend is logged to `scoria.web`. Closing
+    `scoria` is left to the host. Raises `InvalidPayload` naming the argument that is something
+    else.
     """
     _check_parts(scoria, scope)
     if isinstance(kinds, str) or not isinstance(kinds, Iterable):

@@ -123,7 +123,7 @@ def as_json(value: attrs.AttrsInstance, mask: Mask | None = None) -> Any:
     return converter.unstructure(_seen(value, mask))
 
 
-def _seen(value: attrs.AttrsInstance, mask: Mask | None) -> attrs.AttrsInstance:
+def _seen(value: Any, mask: Mask | None) -> Any:
     if mask is None or isinstance(value, RunSummary):
         return masked(value, mask)
     parts = attrs.asdict(value, recurse=False)
