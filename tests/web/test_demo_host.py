@@ -46,7 +46,11 @@ class Browser:
         [address] = re.findall(
             r'href="(/decisions/[^"]+)">Decide', self.get(shown.request.path).text
         )
-        form = {"decision": decision, "token": token_of(self.client.get(address).text, "token"), **more}
+        form = {
+            "decision": decision,
+            "token": token_of(self.client.get(address).text, "token"),
+            **more,
+        }
         return self.client.post(address, data=form, follow_redirects=True)
 
     def sign_in(self, name: str, **more: str) -> None:
