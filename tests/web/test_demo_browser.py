@@ -4,13 +4,15 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import attrs
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scoria_conformance.serving import served
-from scoria_core import Scoria
+from scoria_core import RunSummary, Scoria, StepSpec
+from scoria_core.testing import SettableClock
 from scoria_demo import HANDLERS, create_app
 from scoria_memory import MemoryStore
 from scoria_worker import Worker
@@ -164,14 +166,106 @@ def test_a_handoff_is_followed_from_the_page_of_its_run(demo: Demo) -> None:
     expect(user.locator(":target")).to_contain_text("fits the policy")
 
 
-def test_one_turn_fails_and_one_is_cancelled(demo: Demo) -> None:
-    """The page says why, or by whom."""
-    user = demo.window("user-1")
-    user.get_by_label("Ask for a refund").fill("A-99")
-    user.get_by_role("button", name="Ask for a refund").click()
-    expect(user.get_by_text("There is no such order in the books")).to_be_visible()
-    user.get_by_role("link", name="Assistant", exact=True).click()
-    user.get_by_role("button", name="Ask for a refund").click()
-    user.get_by_role("button", name="Cancel it").click()
-    user.get_by_role("link", name="Evidence of this run").click()
-    expect(user.get_by_text("Cancelled by user-1").first).to_be_visible()
+@attrs.define
+class Operator:
+    """Somebody who counts the pages that a task takes, with the one that it begins on."""
+
+    page: Page
+    pages: int = 1
+
+    @classmethod
+    def begins(cls, demo: Demo) -> "Operator":
+        """Begin where the console does."""
+        operator = cls(demo.window("reviewer-7"))
+        operator.page.get_by_role("link", name="Console").click()
+        operator.page.on("framenavigated", lambda _: operator.turned())
+        return operator
+
+    def turned(self) -> None:
+        """Count a page."""
+        self.pages += 1
+
+
+@attrs.frozen
+class History:
+    """What an operator looks for in what went on: two runs, and when a third was approved."""
+
+    oldest: str
+    failed: str
+    approved_at: datetime
+
+
+def history(scoria: Scoria, clock: SettableClock) -> History:
+    """Have users ask day after day; all but what they ask on the last two days is decided."""
+    runs: dict[tuple[int, int], RunSummary] = {}
+    for day in range(14):
+        for hour in range(9):
+            clock.advance(hours=1)
+            order = "A-99" if (day, hour) == (9, 4) else "A-19"
+            facts = {"order": order, "amount": (80, 700, 1_250)[hour % 3]}
+            kind = "approval" if hour % 2 else "refund"
+            run = runs[day, hour] = scoria.start_run(
+                scoria.identity(
+                    actor_id=f"user-{hour}", tenant_id="account-1", session_id=f"day-{day}"
+                ),
+                root_role_id="executor",
+                initial_step=StepSpec(kind, "executor", input=facts),
+                metadata={"payload": {"prompt": f"Order {order}"}},
+            )
+            if run.pending_approval is not None and day < 12:
+                for name in ("reviewer-8", "reviewer-9")[: run.pending_approval.approvals_needed]:
+                    approval_id = run.pending_approval.approval_id
+                    scoria.approve(run.run_id, approval_id=approval_id, decided_by=name)
+                scoria.resume_run(run.run_id)
+        clock.advance(hours=15)
+    return History(runs[12, 2].run_id, runs[9, 4].run_id, runs[7, 3].created_at)
+
+
+@pytest.fixture
+def busy(browser: Browser) -> Iterator[tuple[Demo, Scoria, History]]:
+    """Serve the demo over a store in which a lot has happened."""
+    clock = SettableClock()
+    with Scoria(MemoryStore(), handlers=HANDLERS, clock=clock) as scoria:
+        found = history(scoria, clock)
+        with served(create_app(scoria)) as address:
+            yield Demo(browser, address, has_script=False), scoria, found
+            for context in browser.contexts:
+                context.close()
+
+
+def test_an_operator_does_each_task_within_four_pages(busy: tuple[Demo, Scoria, History]) -> None:
+    """Deciding the oldest large refund, finding why a run failed, and who approved last week."""
+    demo, scoria, found = busy
+
+    decides = Operator.begins(demo)
+    page = decides.page
+    page.get_by_role("link", name="send_refund", exact=True).first.click()
+    rows = page.get_by_role("row").filter(has_text="Decide").all()
+    amounts = [int(re.findall(r'"amount": (\d+)', row.inner_text())[0]) for row in rows]
+    large = next(row for row, amount in zip(rows, amounts, strict=True) if amount > 1_000)
+    large.get_by_role("link", name="Decide", exact=True).click()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("1 of 2")).to_be_visible()
+    [asked] = scoria.get_run(found.oldest).pending_approvals
+    assert [each.by for each in asked.endorsements] == ["reviewer-7"]
+    assert decides.pages == 4
+
+    explains = Operator.begins(demo)
+    page = explains.page
+    page.get_by_role("searchbox").fill(found.failed)
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("table").get_by_role("link").first.click()
+    expect(page.get_by_text("There is no such order in the books").first).to_be_visible()
+    assert explains.pages == 3
+
+    looks_back = Operator.begins(demo)
+    page = looks_back.page
+    page.get_by_role("link", name=re.compile("^Completed")).click()
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("Actor").fill("user-3")
+    page.get_by_label("Started since").fill(f"{found.approved_at:%Y-%m-%d}")
+    page.get_by_role("button", name="Show").click()
+    row = page.get_by_role("row").filter(has_text=f"{found.approved_at:%Y-%m-%d %H:%M}").first
+    row.get_by_role("link").first.click()
+    expect(page.get_by_text(re.compile("reviewer-8 approved")).first).to_be_visible()
+    assert looks_back.pages == 4
