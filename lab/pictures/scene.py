@@ -2,7 +2,7 @@
 
 import attrs
 
-from scoria_core import RunSummary, Scoria, StepSpec
+from scoria_core import Identity, RunSummary, Scoria, StepSpec
 from scoria_core.testing import SettableClock
 from scoria_demo import HANDLERS
 
@@ -101,5 +101,5 @@ class _Stage:
             handlers=HANDLERS,
         )
 
-    def _who(self) -> object:
+    def _who(self) -> Identity:
         return self.scoria.identity(actor_id=USER, tenant_id=ACCOUNT, session_id="session-1")

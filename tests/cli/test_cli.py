@@ -394,7 +394,7 @@ def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
     url = line.split()[4].rstrip(",")
     reviewer = connect(url).sign_in(actor_id="reviewer-7", tenant_id="account-1", reviewer=True)
     inbox = reviewer.browser.get("/scoria/", headers={"Accept": "text/html"}).text
-    assert inbox.count(">Decide</a>") == inbox.count('"amount": ') + 2 == 4
+    assert inbox.count(">Decide</a>") == inbox.count("&#34;amount&#34;: ") + 2 == 4
     assert 'Failed <span class="count">1<' in inbox
     assert 'Cancelled <span class="count">1<' in inbox
     serving.terminate()
