@@ -1,4 +1,4 @@
-"""`python -m lab.pictures FOLDER [--docs]`: every page in each mode; with --docs the chosen ten."""
+"""`python -m lab.pictures FOLDER`: every page in each mode; without FOLDER, the ten of the docs."""
 
 import argparse
 import tempfile
@@ -96,32 +96,31 @@ def take(page: Page, file: Path, *, whole: bool) -> None:
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(prog="python -m lab.pictures", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the pictures of every page go")
-    parser.add_argument("--docs", action="store_true", help="also write the chosen ones to docs/")
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("folder", type=Path, nargs="?", help="where to; else the chosen, to docs/")
+    folder: Path | None = parser.parse_args().folder
+    wanted = CHOSEN if folder is None else None
     with (
         tempfile.TemporaryDirectory() as report,
         stage() as (address, pages),
         sync_playwright() as playwright,
     ):
-        write(verify("memory://", suite="adoption"), Path(report))
-        shown = {**pages, "report": ("", "")}
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        for name, (who, path) in shown.items():
+        for name, (who, path) in {**pages, "report": ("", "")}.items():
+            if name == "report":
+                write(verify("memory://", suite="adoption"), Path(report))
             for mode in MODES:
+                if wanted is not None and (name, mode) not in wanted:
+                    continue
                 page = signed_in(browser, address, who, mode)
                 if name == "demo":
                     ask(page)
                 page.goto(f"{address}{path}" if path else f"file://{report}/report.html")
-                take(page, asked.folder / f"{name}-{mode}.png", whole=True)
-                if asked.docs and (name, mode) in CHOSEN:
-                    take(page, DOCS / f"{name}-{mode}.png", whole=False)
+                take(page, (folder or DOCS) / f"{name}-{mode}.png", whole=folder is not None)
                 page.context.close()
         browser.close()
-    for file in DOCS.glob("*.png") if asked.docs else ():
+    for file in DOCS.glob("*.png") if folder is None else ():
         assert file.stat().st_size < MOST_BYTES, f"{file.name} is too large"
 
 
