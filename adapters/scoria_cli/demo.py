@@ -1,4 +1,4 @@
-"""`scoria demo`: the guide's checklist over real HTTP, on a throw-away store."""
+"""`scoria demo`: the guide's checklist over real HTTP, on a throw-away store, and what stays up."""
 
 import tempfile
 import threading
@@ -14,20 +14,22 @@ from scoria_cli.options import Whole
 from scoria_cli.serve import address, server_at
 from scoria_core import Scoria
 from scoria_core.stores import file_url
-from scoria_demo import connect, create_app, walk
+from scoria_demo import HANDLERS, connect, create_app, stock, walk
+from scoria_worker import Worker
 
 
 @click.command()
-@click.option("--serve", is_flag=True, help="Leave the host and the evidence page up after.")
+@click.option("--serve", is_flag=True, help="Leave the host and its console up after.")
 @click.option("--port", default=0, type=Whole(0, 65535), help="0 picks a free one.")
 def demo(serve: bool, port: int) -> int:
     """Walk the guide's checklist through the demo host, and print what was seen."""
     with tempfile.TemporaryDirectory(prefix="scoria-demo-") as directory:
         store = file_url("duckdb", Path(directory) / "scoria.duckdb")
-        with Scoria.open(store) as scoria, _serving(scoria, port) as url:
+        with Scoria.open(store, handlers=HANDLERS) as scoria, _serving(scoria, port) as url:
             code = _walk(url)
             if serve:
-                _stay(url)
+                stock(connect(url))
+                _stay(url, scoria)
     return code
 
 
@@ -43,12 +45,18 @@ def _walk(url: str) -> int:
     return 0 if held else 1
 
 
-def _stay(url: str) -> None:
+def _stay(url: str, scoria: Scoria) -> None:
+    worker = Worker(scoria, poll=0.5)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
     try:
-        out_line(f"The host is at {url}, its evidence page at {url}/scoria/ (stop with Ctrl-C)")
+        out_line(f"The host is at {url}, its console at {url}/scoria/ (stop with Ctrl-C)")
         threading.Event().wait()
     except KeyboardInterrupt:
         out_line("stopped")
+    finally:
+        worker.end()
+        thread.join()
 
 
 @contextmanager

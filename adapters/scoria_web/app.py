@@ -60,7 +60,10 @@ if TYPE_CHECKING:
 
 logger = logger_of("scoria.web")
 
-STYLE = files("scoria_web").joinpath("style.css").read_text("utf-8")
+STYLE = "".join(
+    files(package).joinpath(name).read_text("utf-8")
+    for package, name in (("scoria_core", "palette.css"), ("scoria_web", "style.css"))
+)
 
 FOLLOW = files("scoria_web").joinpath("follow.js").read_text("utf-8")
 

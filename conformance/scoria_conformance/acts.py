@@ -5,6 +5,7 @@ row in `RULES`.
 """
 
 import inspect
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ import attrs
 import pytest
 
 from scoria_conformance.host import Evidence, Host, HostRefused, HostSession, Turn
+from scoria_conformance.markup import seen
 
 TENANT, OTHER_TENANT = "tenant-1", "tenant-10"
 
@@ -113,6 +115,18 @@ class Outcome:
             said = attrs.evolve(said, text=said.text.replace(run_id, other))
         return Outcome(self.how, said.replace(run_id, other) if isinstance(said, str) else said)
 
+    @property
+    def timeless(self) -> "Outcome":
+        """The same, a page as its words, without how long ago things were: that always changes."""
+        if not isinstance(self.said, Evidence):
+            return self
+        words = _LENGTH.sub("", seen(self.said.text).text)
+        return Outcome(self.how, attrs.evolve(self.said, text=words))
+
+
+_LENGTH = re.compile(r"(\bless than )?\b\d+ (ms|s|sec|min|h|d|seconds?|minutes?|hours?|days?)\b")
+"""A length of time, as a page may say how long ago something was."""
+
 
 def do(session: HostSession, act: str, run_id: str = "", text: str = "") -> Outcome:
     """Do an act, with a run and a text if it takes them."""
@@ -179,7 +193,7 @@ class Visits:
         stored = {f"what is stored for {who}": do(session, "stored_run_id")}
         if who in (REVIEWER, JUDGE):  # whose runs have no more to lose than those of the users
             return stored
-        looks = tuple(do(session, act, turn.run_id) for act in ("read", "evidence"))
+        looks = tuple(do(session, act, turn.run_id).timeless for act in ("read", "evidence"))
         return {turn.run_id: looks, **stored}
 
     def changed(self) -> list[str]:

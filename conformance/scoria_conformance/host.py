@@ -67,11 +67,11 @@ class HostSession(Protocol):
         ...
 
     def approve(self, run_id: str) -> None:
-        """Approve what the run waits for."""
+        """Approve what the run waits for, which may queue its step, too."""
         ...
 
     def resume(self, run_id: str) -> None:
-        """Have the host resume the run."""
+        """Have the host resume the run, or carry out what the decision has queued."""
         ...
 
     def evidence(self, run_id: str) -> Evidence:

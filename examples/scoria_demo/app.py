@@ -1,4 +1,4 @@
-"""The host app: its sign-in stub, the guide's controllers and the mounted evidence page."""
+"""The host app: its sign-in stub, the guide's controllers and the mounted console."""
 
 import json
 import logging
@@ -17,7 +17,9 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from scoria_core import Scoria, ScoriaError
 from scoria_core.visible import visible_block, visible_line
 from scoria_demo import assistant, login
-from scoria_web import Scope, evidence_app
+from scoria_web import Scope, decision_app, evidence_app
+from scoria_web.app import STYLE
+from scoria_web.display import badge_of
 
 logger = logging.getLogger("scoria.demo")
 
@@ -32,7 +34,7 @@ HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-"""What every answer of the host says; the evidence page has a policy of its own."""
+"""What every answer of the host says; the console has a policy of its own."""
 
 STATUSES = MappingProxyType(
     {
@@ -56,14 +58,19 @@ STATUSES = MappingProxyType(
 
 
 def create_app(scoria: Scoria) -> Flask:
-    """Return the host over `scoria`, with the evidence page under /scoria."""
+    """Return the host over `scoria`, with the evidence page under /scoria and decisions beside.
+
+    What was decided there is queued: a worker with `HANDLERS` carries it out, or "Carry on".
+    """
     app = Flask(__name__)
     app.config.update(SECRET_KEY=secrets.token_hex(), SESSION_COOKIE_SAMESITE="Lax")
     app.extensions["scoria"] = scoria
     app.jinja_env.filters.update(visible=visible_line, pretty=pretty)
+    app.jinja_env.globals.update(badge_of=badge_of)
     CSRFProtect(app)
     app.register_blueprint(login.pages)
     app.register_blueprint(assistant.pages)
+    app.add_url_rule("/style.css", view_func=style)
     app.register_error_handler(ScoriaError, refused)
     app.register_error_handler(HTTPException, not_served)
     app.after_request(locked_down)
@@ -72,11 +79,26 @@ def create_app(scoria: Scoria) -> Flask:
         visited = app.session_interface.open_session(app, app.request_class(dict(environ)))
         if visited is None or "user_id" not in visited:
             return None
-        return Scope(tenant_id=visited["account_id"], actor_id=visited["user_id"])
+        return Scope(
+            tenant_id=visited["account_id"],
+            actor_id=visited["user_id"],
+            session=visited["assistant_session_id"],
+            may_decide=visited["reviewer"],
+        )
 
-    evidence = evidence_app(scoria, scope=scope)
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/scoria": evidence})  # type: ignore[method-assign]  # Flask documents wrapping it so
+    console = {
+        "/scoria": evidence_app(scoria, scope=scope, decisions="/decisions"),
+        "/decisions": decision_app(
+            scoria, scope=scope, secret=app.config["SECRET_KEY"], evidence="/scoria"
+        ),
+    }
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, console)  # type: ignore[method-assign]  # Flask documents wrapping it so
     return app
+
+
+def style() -> ResponseReturnValue:
+    """Send the style of the console, which the pages of the host have too."""
+    return Response(STYLE, mimetype="text/css")
 
 
 def refused(error: ScoriaError) -> ResponseReturnValue:

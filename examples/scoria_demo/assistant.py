@@ -1,7 +1,7 @@
-"""The guide's controllers: start a turn, branch a draft into a review, decide, resume.
+"""The guide's controllers: start a turn, branch a draft into a review, carry on, cancel.
 
 The host owns who is signed in, which draft needs a review and what the critic gets to see.
-Scoria owns the runs. The host keeps nothing but the run_id.
+Scoria owns the runs, and its console takes the decisions. The host keeps nothing but the run_id.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from scoria_core import Identity, Scoria, StepSpec
-from scoria_demo.handlers import review, succeed, wait_for_approval
+from scoria_demo.handlers import HANDLERS
 from scoria_demo.login import signed_in
 
 pages = Blueprint("assistant", __name__)
@@ -46,12 +46,27 @@ def identity() -> Identity:
 @signed_in
 def create_run() -> ResponseReturnValue:
     """Start a run that pauses for approval, and store its run_id."""
+    return _start(request.form["prompt"], StepSpec(kind="approval", role_id="executor"))
+
+
+@pages.post("/assistant/refunds")
+@signed_in
+def create_refund() -> ResponseReturnValue:
+    """Start a run that refunds an order, once as many people as that needs have said yes."""
+    order, amount = request.form["order"].strip(), request.form.get("amount", type=int)
+    if amount is None or amount < 1:
+        abort(400, "An amount is a whole number above zero. Go back and give one.")
+    asked = StepSpec(kind="refund", role_id="executor", input={"order": order, "amount": amount})
+    return _start(f"Refund {amount} for {order}", asked)
+
+
+def _start(prompt: str, step: StepSpec) -> ResponseReturnValue:
     started = runs().start_run(
         identity(),
         root_role_id="executor",
-        initial_step=StepSpec(kind="approval", role_id="executor"),
-        metadata={"payload": {"prompt": request.form["prompt"]}},
-        handlers={"approval": wait_for_approval},
+        initial_step=step,
+        metadata={"payload": {"prompt": prompt}},
+        handlers=HANDLERS,
     )
     session["last_scoria_run_id"] = started.run_id
     return redirect(url_for("assistant.show_run", run_id=started.run_id))
@@ -62,7 +77,8 @@ def create_run() -> ResponseReturnValue:
 def create_draft() -> ResponseReturnValue:
     """Start a run for a draft, and a bounded handoff where the draft needs a review."""
     draft_answer = request.form["draft_answer"]
-    started = runs().start_run(identity(), root_role_id="executor")
+    metadata = {"payload": {"prompt": draft_answer}}
+    started = runs().start_run(identity(), root_role_id="executor", metadata=metadata)
     session["last_scoria_run_id"] = started.run_id
     if not needs_bounded_review(draft_answer):
         return redirect(url_for("assistant.show_run", run_id=started.run_id))
@@ -73,34 +89,29 @@ def create_draft() -> ResponseReturnValue:
         delegated_kind="review",
         handoff_input={"brief": "Review the draft answer for policy and accuracy"},
         projected_context={"task": "policy-and-accuracy review", "draft_answer": draft_answer},
-        handlers={"review": review},
+        metadata=metadata,
+        handlers=HANDLERS,
     )
     session["last_scoria_handoff_run_id"] = handoff_run.run_id
     return redirect(url_for("assistant.show_run", run_id=handoff_run.run_id))
 
 
-@pages.post("/assistant/runs/<run_id>/<any(approve, reject):decision>")
-@signed_in
-def decide(run_id: str, decision: str) -> ResponseReturnValue:
-    """Record what a reviewer decided."""
-    if not session["reviewer"]:
-        abort(403, "Only a reviewer decides. Sign in as one.")
-    call = runs().approve if decision == "approve" else runs().reject
-    call(
-        run_id,
-        approval_id=request.form["approval_id"],
-        decided_by=session["user_id"],
-        note=request.form.get("note") or None,
-        arguments_digest=request.form.get("arguments_digest"),  # of what the reviewer has seen
-    )
-    return redirect(url_for("assistant.show_run", run_id=run_id))
-
-
 @pages.post("/assistant/runs/<run_id>/resume")
 @signed_in
 def resume(run_id: str) -> ResponseReturnValue:
-    """Resume that exact run."""
-    runs().resume_run(run_id, handlers={"approval": succeed})
+    """Carry on with that exact run; where it cannot be, Scoria says for what it waits."""
+    if not runs().run_pending(run_id, handlers=HANDLERS):
+        runs().resume_run(run_id, handlers=HANDLERS)
+    return redirect(url_for("assistant.show_run", run_id=run_id))
+
+
+@pages.post("/assistant/runs/<run_id>/cancel")
+@signed_in
+def cancel(run_id: str) -> ResponseReturnValue:
+    """End a run that its own user no longer needs."""
+    if runs().get_run(run_id).actor_id != session["user_id"]:
+        abort(403, "Whoever started a run cancels it. Nothing was changed.")
+    runs().cancel_run(run_id, reason="No longer needed", actor_id=session["user_id"])
     return redirect(url_for("assistant.show_run", run_id=run_id))
 
 
@@ -126,12 +137,11 @@ def show_run(run_id: str) -> ResponseReturnValue:
 @pages.get("/")
 @signed_in
 def turns() -> ResponseReturnValue:
-    """Show the turns of this session, and to a reviewer what waits for a decision."""
+    """Show the turns of this session."""
     if request.accept_mimetypes.best == "application/json":
         return jsonify(_session_as_json())
     listed = runs().list_runs_for_session(session["assistant_session_id"])
-    waiting = runs().list_approvals() if session["reviewer"] else []
-    return render_template("turns.html", runs=listed, waiting=waiting)
+    return render_template("turns.html", runs=listed, waiting=runs().count_approvals())
 
 
 def needs_bounded_review(draft_answer: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import httpx
 
-from scoria_conformance.host import Evidence, HostRefused, HostSession, Turn
+from scoria_conformance.host import Evidence, HostRefused, Turn
 
 
 def connect(base_url: str) -> "DemoHost":
@@ -20,7 +20,7 @@ class DemoHost:
 
     base_url: str
 
-    def sign_in(self, *, actor_id: str, tenant_id: str, reviewer: bool = False) -> HostSession:
+    def sign_in(self, *, actor_id: str, tenant_id: str, reviewer: bool = False) -> "DemoSession":
         """Sign in at the login stub."""
         browser = self._browser()
         form = {"user_id": actor_id, "account_id": tenant_id}
@@ -29,7 +29,7 @@ class DemoHost:
         browser.post("/login", data={**form, "csrf_token": _token(browser)})
         return DemoSession(browser)
 
-    def visit(self) -> HostSession:
+    def visit(self) -> "DemoSession":
         """Come without signing in."""
         return DemoSession(self._browser())
 
@@ -54,6 +54,10 @@ class DemoSession:
         started = self.read(landed["last_scoria_run_id"])
         return started, None if landed["run_id"] == started.run_id else _turn(landed)
 
+    def ask_refund(self, order: str, amount: int) -> Turn:
+        """Send the refund form."""
+        return _turn(self._send("/assistant/refunds", order=order, amount=str(amount)))
+
     def stored_run_id(self) -> str | None:
         """Return what the host's own session has as the latest run."""
         run_id: str | None = _json(self.browser.get("/"))["last_scoria_run_id"]
@@ -64,13 +68,26 @@ class DemoSession:
         return _turn(self._get(run_id))
 
     def approve(self, run_id: str) -> None:
-        """Press approve, for what is pending now."""
+        """Open the request that is pending now, and press approve."""
         approval_id = self._get(run_id)["approval_id"]
-        self._send(f"/assistant/runs/{run_id}/approve", approval_id=approval_id, note="ok")
+        if approval_id is None:
+            raise HostRefused("nothing is left to decide")
+        address, html = f"/decisions/{run_id}/{approval_id}", {"Accept": "text/html"}
+        shown = _hidden("token", self.browser.get(address, headers=html).text)
+        if not shown:
+            raise HostRefused("there is no form to decide with")
+        sent = {"token": shown, "decision": "approve", "note": "ok"}
+        answer = self.browser.post(address, data=sent, headers=html)
+        if answer.is_error:
+            raise HostRefused(f"{answer.status_code}: {answer.text}")
 
     def resume(self, run_id: str) -> None:
-        """Press resume."""
+        """Press carry on."""
         self._send(f"/assistant/runs/{run_id}/resume")
+
+    def cancel(self, run_id: str) -> None:
+        """Press cancel."""
+        self._send(f"/assistant/runs/{run_id}/cancel")
 
     def evidence(self, run_id: str) -> Evidence:
         """Open the evidence page."""
@@ -87,8 +104,12 @@ class DemoSession:
 
 def _token(browser: httpx.Client) -> str:
     """Return what the forms of the host carry, so that no other site can post them."""
-    page = browser.get("/login", headers={"Accept": "text/html"}).text
-    found = re.search(r'name="csrf_token" value="([^"]*)"', page)
+    return _hidden("csrf_token", browser.get("/login", headers={"Accept": "text/html"}).text)
+
+
+def _hidden(name: str, page: str) -> str:
+    """Return what the first form of a page carries under a name, or nothing."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
     return found[1] if found else ""
 
 

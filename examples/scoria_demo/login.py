@@ -10,6 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from scoria_core import Identity
 
+PEOPLE = ("user-1", "reviewer-7", "reviewer-8")
+"""Who is one click away; two of them review, as some decisions need two people."""
+
 P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]
 
@@ -31,7 +34,7 @@ def signed_in(view: View[P]) -> View[P]:
 @pages.get("/login")
 def form() -> ResponseReturnValue:
     """Ask who comes."""
-    return render_template("login.html")
+    return render_template("login.html", people=PEOPLE)
 
 
 @pages.post("/login")

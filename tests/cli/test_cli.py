@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scoria_core import NeedsApproval, Scoria, StepSpec
+from scoria_demo import connect
 from tests.support.commands import scoria
 
 
@@ -374,7 +375,10 @@ def test_evidence_notices_a_run_moved_to_another_tenant(
 
 
 def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
-    """SIGTERM stops the server, closes the store and leaves no throw-away directory behind."""
+    """SIGTERM stops the server, closes the store and leaves no throw-away directory behind.
+
+    Until then there is something to see in its console, and to decide.
+    """
     serving = subprocess.Popen(
         [sys.executable, "-m", "scoria_cli", "demo", "--serve"],
         stdout=subprocess.PIPE,
@@ -387,6 +391,12 @@ def test_serving_ends_cleanly_when_told_to(tmp_path: Path) -> None:
         if line.startswith("The host is at "):
             break
     assert list(tmp_path.iterdir()) != []
+    url = line.split()[4].rstrip(",")
+    reviewer = connect(url).sign_in(actor_id="reviewer-7", tenant_id="account-1", reviewer=True)
+    inbox = reviewer.browser.get("/scoria/", headers={"Accept": "text/html"}).text
+    assert inbox.count(">Decide</a>") == inbox.count("&#34;amount&#34;: ") + 2 == 4
+    assert 'Failed <span class="count">1<' in inbox
+    assert 'Cancelled <span class="count">1<' in inbox
     serving.terminate()
     said, _ = serving.communicate(timeout=30)
     assert (serving.returncode, said) == (0, "stopped\n")

@@ -90,8 +90,8 @@ def test_it_ships_what_is_not_python(wheel: Path) -> None:
         "scoria_conformance/report/templates/junit.xml",
         "scoria_conformance/report/templates/report.html",
         "scoria_conformance/report/templates/summary.md",
+        "scoria_core/palette.css",
         "scoria_duckdb/sql/schema.sql",
-        "scoria_demo/static/style.css",
         "scoria_demo/templates/run.html",
         "scoria_web/style.css",
     } <= names

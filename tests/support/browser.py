@@ -1,9 +1,26 @@
-"""A real browser, headless, as the tests open pages with it."""
+"""A real browser, headless, as the tests open pages with it and work in it."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Browser, sync_playwright
+
 from tests.support.external import program
+
+
+@contextmanager
+def driven() -> Iterator[Browser]:
+    """Give a headless browser that does what a person does in it; or skip."""
+    path = program("chromium", "apt-get install chromium")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def browse(profile: Path, address: str, *options: str) -> str:

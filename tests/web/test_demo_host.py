@@ -41,6 +41,18 @@ class Browser:
         form["csrf_token"] = token_of(self.client.get("/login").text)
         return self._kept(self.client.post(path, data=form, follow_redirects=True))
 
+    def decide(self, shown: TestResponse, decision: str, **more: str) -> TestResponse:
+        """Follow the way from the page of a run to its request, and decide it there."""
+        [address] = re.findall(
+            r'href="(/decisions/[^"]+)">Decide', self.get(shown.request.path).text
+        )
+        form = {
+            "decision": decision,
+            "token": token_of(self.client.get(address).text, "token"),
+            **more,
+        }
+        return self.client.post(address, data=form, follow_redirects=True)
+
     def sign_in(self, name: str, **more: str) -> None:
         """Sign in at the stub."""
         self.post("/login", user_id=name, account_id="account-1", **more)
@@ -50,9 +62,9 @@ class Browser:
         return answer
 
 
-def token_of(page: str) -> str:
+def token_of(page: str, name: str = "csrf_token") -> str:
     """Return what the forms of a page carry."""
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    found = re.search(rf'name="{name}" value="([^"]+)"', page)
     assert found
     return unescape(found[1])
 
@@ -88,15 +100,23 @@ def walked(app: Flask, browser: Browser) -> dict[str, str]:
     browser.post("/assistant/drafts", draft_answer="Yes")
     waiting = browser.get(decided.request.path)
     assert "A reviewer of this account decides" in waiting.text
-    asked = reviewer.get(decided.request.path).text
-    [approval] = re.findall(r'name="approval_id" value="([^"]+)"', asked)
-    reviewer.get("/")
-    reviewer.post(f"{decided.request.path}/approve", approval_id=approval, note="ok")
-    browser.get(decided.request.path)
-    done = browser.post(f"{decided.request.path}/resume")
-    assert "Run completed" in done.text
+    browser.post("/assistant/refunds", order="A-17", amount="1250")
+    failed = browser.post("/assistant/refunds", order="A-99", amount="35")
+    assert "There is no such order in the books" in failed.text
+    assert "cancelled</span>" in browser.post(f"{failed.request.path}/cancel").text
+    assert reviewer.post(f"{decided.request.path}/cancel").status_code == 403
     assert browser.post(f"{decided.request.path}/resume").status_code == 409
-    assert browser.post(f"{decided.request.path}/approve", approval_id="x").status_code == 403
+    reviewer.get("/")
+    reviewer.decide(decided, "reject", note="Be kinder")
+    browser.get(decided.request.path)
+    again = browser.post(f"{decided.request.path}/resume")
+    assert "after reviewer-7 said: Be kinder" in again.text
+    reviewer.decide(decided, "approve")
+    done = browser.post(f"{decided.request.path}/resume")
+    assert "tomorrow" in done.text
+    assert "Carry on" not in done.text
+    assert browser.post(f"{decided.request.path}/resume").status_code == 409
+    assert browser.post("/assistant/refunds", order="A-17", amount="much").status_code == 400
     assert browser.get("/assistant/runs/unknown").status_code == 404
     assert browser.get("/nowhere").status_code == 404
     assert browser.post("/assistant/runs").status_code == 400
@@ -121,7 +141,7 @@ def test_no_page_brings_what_its_policy_forbids(app: Flask, browser: Browser) ->
 def test_every_answer_locks_the_browser_down(app: Flask, browser: Browser) -> None:
     """Whatever the status, the policy lets a page load its style and post to this host."""
     browser.sign_in("user-1")
-    answers = [browser.get(path) for path in ("/", "/login", "/nowhere", "/static/style.css")]
+    answers = [browser.get(path) for path in ("/", "/login", "/nowhere", "/style.css")]
     answers.append(app.test_client().post("/login"))
     assert [answer.status_code for answer in answers] == [200, 200, 404, 200, 400]
     for answer in answers:
@@ -145,11 +165,11 @@ def test_a_form_of_another_site_is_refused(app: Flask, browser: Browser) -> None
     run = browser.post("/assistant/runs", prompt="May I?")
     waiting = app.extensions["scoria"].get_run(run_of(run))
     posts = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
-    assert len(posts) == 6
-    form = {"approval_id": waiting.pending_approval.approval_id, "prompt": "p", "draft_answer": "d"}
+    assert len(posts) == 7
+    form = {"prompt": "p", "draft_answer": "d", "order": "A-17", "amount": "1"}
     with app.test_request_context():
         adapter = app.url_map.bind("localhost")
-        named = {"run_id": waiting.run_id, "decision": "approve"}
+        named = {"run_id": waiting.run_id}
         paths = [
             adapter.build(rule.endpoint, {key: named[key] for key in rule.arguments})
             for rule in posts
@@ -162,6 +182,20 @@ def test_a_form_of_another_site_is_refused(app: Flask, browser: Browser) -> None
     assert scoria.get_run(waiting.run_id) == waiting
     assert len(scoria.list_runs()) == 1
     assert "reviewer-7" in browser.get("/").text
+
+
+def test_a_large_refund_takes_two_people_and_none_of_them_asked(app: Flask) -> None:
+    """The first yes leaves it waiting, the second is another's; who asked decides nothing."""
+    asking, *reviewers = (Browser(app.test_client()) for _ in range(3))
+    asking.sign_in("reviewer-6", reviewer="1")
+    run = asking.post("/assistant/refunds", order="A-17", amount="1250")
+    assert asking.decide(run, "approve").status_code == 403
+    for name, browser in zip(("reviewer-7", "reviewer-8"), reviewers, strict=True):
+        assert "Carry on" not in asking.get(run.request.path).text
+        browser.sign_in(name, reviewer="1")
+        assert browser.decide(run, "approve").status_code == 200
+    done = asking.post(f"{run.request.path}/resume")
+    assert "refunded" in done.text
 
 
 def test_every_refusal_has_its_status() -> None:

@@ -140,7 +140,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"prose": _prose, "markdown": _markdown, "took": _took}
-    style = (files("scoria_conformance.report") / "report.css").read_text("utf-8")
+    sheets = (
+        files("scoria_core") / "palette.css",
+        files("scoria_conformance.report") / "report.css",
+    )
+    style = "".join(sheet.read_text("utf-8") for sheet in sheets)
     environment.globals["style"] = Markup(style)  # noqa: S704 - it is ours, and ships beside
     return environment
 

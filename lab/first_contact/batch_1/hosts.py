@@ -8,16 +8,16 @@ from uuid import uuid4
 from flask import Flask, redirect, request, session, url_for
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from lab.first_contact.guide_host import assistant
+from lab.first_contact.guide_host.app import create_app
+from lab.first_contact.guide_host.client import connect
+from lab.first_contact.guide_host.handlers import succeed, wait_for_approval
+from lab.first_contact.guide_host.login import signed_in
 from lab.first_contact.wrong import Wrong
 from scoria_conformance.host import HostRefused, HostSession
 from scoria_conformance.serving import served
 from scoria_core import Scoria, StepSpec
 from scoria_core.errors import RunNotFound, ScoriaError
-from scoria_demo import assistant
-from scoria_demo.app import create_app
-from scoria_demo.client import connect
-from scoria_demo.handlers import succeed, wait_for_approval
-from scoria_demo.login import signed_in
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import Flask, redirect, url_for
 
+from lab.first_contact.guide_host import create_app
+from lab.first_contact.guide_host.assistant import identity, runs
+from lab.first_contact.guide_host.client import DemoHost, connect
+from lab.first_contact.guide_host.login import signed_in
 from scoria_conformance.host import HostRefused
 from scoria_conformance.serving import served
 from scoria_core import Scoria
-from scoria_demo import create_app
-from scoria_demo.assistant import identity, runs
-from scoria_demo.client import DemoHost, connect
-from scoria_demo.login import signed_in
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 

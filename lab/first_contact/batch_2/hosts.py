@@ -19,12 +19,12 @@ from lab.first_contact.batch_2.host_tools import (
     view_of,
     with_scope,
 )
+from lab.first_contact.guide_host.client import _token, connect
+from lab.first_contact.guide_host.handlers import review, succeed, wait_for_approval
+from lab.first_contact.guide_host.login import signed_in
 from lab.first_contact.wrong import Wrong
 from scoria_core import Identity, Scoria, StepSpec
 from scoria_core.errors import ApprovalNotPending
-from scoria_demo.client import _token, connect
-from scoria_demo.handlers import review, succeed, wait_for_approval
-from scoria_demo.login import signed_in
 from scoria_web import Scope
 
 Make = Callable[[], Flask]

@@ -5,13 +5,13 @@ from typing import Any
 
 from flask import Flask, abort, redirect, request, session, url_for
 
+from lab.first_contact.guide_host import connect, create_app
+from lab.first_contact.guide_host.assistant import runs
+from lab.first_contact.guide_host.handlers import wait_for_approval
 from lab.first_contact.wrong import Wrong
 from scoria_conformance.host import Host, HostRefused
 from scoria_conformance.serving import served
 from scoria_core import Scoria, StepSpec
-from scoria_demo import connect, create_app
-from scoria_demo.assistant import runs
-from scoria_demo.handlers import wait_for_approval
 from scoria_memory import MemoryStore
 
 

@@ -19,13 +19,13 @@ from lab.first_contact.batch_3.host_tools import (
     user_of,
     wrong_host,
 )
+from lab.first_contact.guide_host.assistant import identity, needs_bounded_review, runs
+from lab.first_contact.guide_host.client import _token
+from lab.first_contact.guide_host.handlers import review, succeed, wait_for_approval
+from lab.first_contact.guide_host.login import signed_in
 from scoria_conformance.host import Host
 from scoria_core import Scoria, StepSpec
 from scoria_core.errors import ApprovalNotPending, RunNotFound, RunNotResumable
-from scoria_demo.assistant import identity, needs_bounded_review, runs
-from scoria_demo.client import _token
-from scoria_demo.handlers import review, succeed, wait_for_approval
-from scoria_demo.login import signed_in
 from scoria_web import evidence_app
 
 

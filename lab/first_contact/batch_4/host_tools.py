@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Flask, abort, request, session
 
-from scoria_demo.assistant import runs
-from scoria_demo.login import signed_in
+from lab.first_contact.guide_host.assistant import runs
+from lab.first_contact.guide_host.login import signed_in
 
 
 def sent(user: Any, path: str, **form: str) -> Any:

@@ -19,11 +19,11 @@ from lab.first_contact.batch_4.host_tools import (
     only_reviewers,
     sent,
 )
+from lab.first_contact.guide_host.assistant import runs
+from lab.first_contact.guide_host.handlers import succeed
+from lab.first_contact.guide_host.login import signed_in
 from scoria_conformance.host import Host
 from scoria_core.errors import ApprovalNotPending
-from scoria_demo.assistant import runs
-from scoria_demo.handlers import succeed
-from scoria_demo.login import signed_in
 
 MOST = 1_000
 """How many runs are looked through."""
