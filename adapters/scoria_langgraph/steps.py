@@ -72,28 +72,30 @@ def graph_step(
     asks: Asks = request_of,
     answers: Answers = decision_of,
     result: Callable[[Any], Mapping[str, Any] | None] = values_of,
+    config: Mapping[str, Any] | None = None,
 ) -> Handler:
     """Return a handler that runs `graph` on a thread of its own for each step, named by its id.
 
     The input of the step is that of the graph. Each `interrupt()` becomes a request for approval
     as `asks` says, and returns in the graph what `answers` says of the decision. When the graph has
-    ended the step is completed with what `result` makes of its values.
+    ended the step is completed with what `result` makes of its values. `config` is that of each
+    call, but for the thread.
 
     `graph` needs a checkpointer, such as `ScoriaSaver`, that is as lasting as the store of the
     runs. A step that is tried again goes on from the last checkpoint. It fails where the graph
     stops without an interrupt, or where somebody else has resumed its thread.
     """
-    moves = _Moves(asks, answers, result)
+    moves = _Moves(asks, answers, result, {} if config is None else config)
 
     def handler(step: Step, _: RunSummary) -> HandlerAnswer:
-        config: Any = {"configurable": {"thread_id": step.step_id}}
+        named = moves.config_of(step)
         course = moves.of(step)
         given = next(course)
         while True:
             if given is not _LOOK:
-                graph.invoke(given, config, durability="sync")
+                graph.invoke(given, named, durability="sync")
             try:
-                given = course.send(graph.get_state(config))
+                given = course.send(graph.get_state(named))
             except StopIteration as ended:
                 answer: HandlerAnswer = ended.value
                 return answer
@@ -107,19 +109,20 @@ def async_graph_step(
     asks: Asks = request_of,
     answers: Answers = decision_of,
     result: Callable[[Any], Mapping[str, Any] | None] = values_of,
+    config: Mapping[str, Any] | None = None,
 ) -> Handler:
     """Return an `async` handler that does as that of `graph_step`, for a graph of `async` nodes."""
-    moves = _Moves(asks, answers, result)
+    moves = _Moves(asks, answers, result, {} if config is None else config)
 
     async def handler(step: Step, _: RunSummary) -> HandlerAnswer:
-        config: Any = {"configurable": {"thread_id": step.step_id}}
+        named = moves.config_of(step)
         course = moves.of(step)
         given = next(course)
         while True:
             if given is not _LOOK:
-                await graph.ainvoke(given, config, durability="sync")
+                await graph.ainvoke(given, named, durability="sync")
             try:
-                given = course.send(await graph.aget_state(config))
+                given = course.send(await graph.aget_state(named))
             except StopIteration as ended:
                 answer: HandlerAnswer = ended.value
                 return answer
@@ -134,6 +137,12 @@ class _Moves:
     asks: Asks
     answers: Answers
     result: Callable[[Any], Mapping[str, Any] | None]
+    config: Mapping[str, Any]
+
+    def config_of(self, step: Step) -> Any:
+        """Return the config of each call, which names the thread of the step."""
+        given = self.config.get("configurable", {})
+        return {**self.config, "configurable": {**given, "thread_id": step.step_id}}
 
     def of(self, step: Step) -> Generator[object, StateSnapshot, HandlerAnswer]:
         """Yield what the graph is given, or `_LOOK`; the state after it is sent back."""

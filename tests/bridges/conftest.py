@@ -3,8 +3,29 @@
 `test_installed` says so, and fails where everything must run.
 """
 
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
+import pytest
+
+from tests.bridges.killed import Turns
 from tests.bridges.libraries import LIBRARIES
 
 collect_ignore_glob = [f"test_{name}*.py" for name in LIBRARIES if find_spec(name) is None]
+
+
+@pytest.fixture(scope="module")
+def turns_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Turns]]:
+    """Start the programs that make the calls of turns; all are ended afterwards."""
+    started: dict[str, Turns] = {}
+
+    def start(library: str) -> Turns:
+        if library not in started:
+            log: Path = tmp_path_factory.mktemp("turns") / "log.txt"
+            started[library] = Turns(library, log)
+        return started[library]
+
+    yield start
+    for each in started.values():
+        each.close()

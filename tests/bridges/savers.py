@@ -271,7 +271,7 @@ class LosesRaces(ScoriaSaver):
 
         store = self._store
         alike = copy(self)
-        alike._store = Once()  # type: ignore[assignment]
+        alike._store = Once()
         ScoriaSaver._write(alike, *given, **named)
 
 

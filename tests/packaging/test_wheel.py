@@ -26,6 +26,7 @@ PACKAGES = {
     "scoria_memory",
     "scoria_postgres",
     "scoria_schema",
+    "scoria_langgraph",
     "scoria_sqlite",
     "scoria_web",
     "scoria_worker",
