@@ -2,8 +2,8 @@
 
 from types import MappingProxyType
 
-LIBRARIES = ("langgraph",)
+LIBRARIES = ("langgraph", "pydantic_ai")
 """Each by its module, with which the names of its tests begin."""
 
-PAGES = MappingProxyType({"langgraph": "langgraph.md"})
+PAGES = MappingProxyType({"langgraph": "langgraph.md", "pydantic_ai": "pydantic-ai.md"})
 """The page on the bridge to each."""

@@ -20,7 +20,12 @@ PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("u
 EXTRAS: dict[str, list[str]] = PYPROJECT["project"]["optional-dependencies"]
 WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 PACKAGES = {path.rpartition("/")[2]: ROOT / path for path in WHEEL["packages"]}
-INSTALLS = {"langgraph": ["langgraph"], **packages_distributions()}
+INSTALLS = {
+    "langgraph": ["langgraph"],
+    "pydantic": ["pydantic"],
+    "pydantic_ai": ["pydantic-ai-slim"],
+    **packages_distributions(),
+}
 """What installs a module; a bridge's library need not be here."""
 
 EXTRA_OF: dict[str, str] = {
@@ -34,6 +39,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_postgres": "postgres",
     "scoria_schema": "schema",
     "scoria_langgraph": "langgraph",
+    "scoria_pydantic_ai": "pydantic-ai",
     "scoria_web": "web",
     "scoria_cli": "cli",
     "scoria_features": "conformance",

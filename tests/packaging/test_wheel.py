@@ -27,6 +27,7 @@ PACKAGES = {
     "scoria_postgres",
     "scoria_schema",
     "scoria_langgraph",
+    "scoria_pydantic_ai",
     "scoria_sqlite",
     "scoria_web",
     "scoria_worker",
