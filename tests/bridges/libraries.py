@@ -2,8 +2,10 @@
 
 from types import MappingProxyType
 
-LIBRARIES = ("langgraph", "pydantic_ai")
+LIBRARIES = ("langgraph", "pydantic_ai", "agents")
 """Each by its module, with which the names of its tests begin."""
 
-PAGES = MappingProxyType({"langgraph": "langgraph.md", "pydantic_ai": "pydantic-ai.md"})
+PAGES = MappingProxyType(
+    {"langgraph": "langgraph.md", "pydantic_ai": "pydantic-ai.md", "agents": "openai-agents.md"}
+)
 """The page on the bridge to each."""

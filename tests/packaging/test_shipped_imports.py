@@ -21,6 +21,7 @@ EXTRAS: dict[str, list[str]] = PYPROJECT["project"]["optional-dependencies"]
 WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 PACKAGES = {path.rpartition("/")[2]: ROOT / path for path in WHEEL["packages"]}
 INSTALLS = {
+    "agents": ["openai-agents"],
     "langgraph": ["langgraph"],
     "pydantic": ["pydantic"],
     "pydantic_ai": ["pydantic-ai-slim"],
@@ -40,6 +41,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_schema": "schema",
     "scoria_langgraph": "langgraph",
     "scoria_pydantic_ai": "pydantic-ai",
+    "scoria_openai_agents": "openai-agents",
     "scoria_web": "web",
     "scoria_cli": "cli",
     "scoria_features": "conformance",

@@ -28,6 +28,7 @@ PACKAGES = {
     "scoria_schema",
     "scoria_langgraph",
     "scoria_pydantic_ai",
+    "scoria_openai_agents",
     "scoria_sqlite",
     "scoria_web",
     "scoria_worker",
