@@ -11,7 +11,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
 from scoria_core import Handler, RunSummary, Scoria, StepSpec
-from scoria_core.errors import ApprovalNotPending, RunNotFound, RunNotResumable
+from scoria_core.errors import ApprovalNotPending, RunNotFound, RunNotResumable, StoreUnavailable
 from scoria_langgraph import ScoriaSaver, async_graph_step, graph_step
 from scoria_memory import MemoryStore
 
@@ -105,6 +105,50 @@ def test_a_node_that_failed_before_it_had_its_answer_gets_it() -> None:
     assert decided(scoria, run, note="yes").status == "failed"
     assert scoria.retry_run(run.run_id).status == "completed"
     assert result(scoria, run) == {"done": ["yes"]}
+
+
+class Failing(ScoriaSaver):
+    """A saver whose store is down from some write on, until it is mended."""
+
+    left = 10_000
+
+    def _write(self, *given: Any, **named: Any) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StoreUnavailable("memory://", "is down")
+        super()._write(*given, **named)
+
+
+@pytest.mark.parametrize("write", range(12))
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_wherever_a_resumption_breaks_off_each_question_gets_its_own_answer(
+    write: int, is_nested: bool
+) -> None:
+    """A graph in a graph stores its pause before the outer one does; either may be lost."""
+
+    def node(_: Any) -> Any:
+        return {"done": [asked("pay")["note"], asked("mail")["note"], asked("drop")["note"]]}
+
+    inner = StateGraph(State)
+    inner.add_node("node", node)
+    inner.add_edge(START, "node")
+    outer = StateGraph(State)
+    outer.add_node("inner", inner.compile() if is_nested else node)
+    outer.add_edge(START, "inner")
+    saver = Failing(MemoryStore())
+    scoria, run = started(graph_step(outer.compile(checkpointer=saver)))
+    saver.left = write
+    requests = []
+    while run.status != "completed":
+        if run.status == "failed":
+            saver.left = 10_000
+            run = scoria.retry_run(run.run_id)
+        else:
+            (waits,) = run.pending_approvals
+            requests.append(waits.tool_name)
+            run = decided(scoria, run, note=f"to {waits.tool_name}")
+    assert requests == ["pay", "mail", "drop"]
+    assert result(scoria, run)["done"][-3:] == ["to pay", "to mail", "to drop"]
 
 
 def test_a_graph_in_a_graph_asks_too() -> None:
