@@ -4,15 +4,14 @@
 """
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.bridges.killed import Turns
-from tests.bridges.libraries import LIBRARIES
+from tests.bridges.libraries import LIBRARIES, lacking
 
-collect_ignore_glob = [f"test_{name}*.py" for name in LIBRARIES if find_spec(name) is None]
+collect_ignore_glob = [f"test_{name}*.py" for name in LIBRARIES if lacking(name)]
 
 
 @pytest.fixture(scope="module")

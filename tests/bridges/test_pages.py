@@ -1,13 +1,12 @@
 """The pages on bridges: their Python runs as it stands there, where the library is installed."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bridges.libraries import LIBRARIES, PAGES
+from tests.bridges.libraries import LIBRARIES, PAGES, lacking
 from tests.support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.slow
 FOLDER = ROOT / "docs" / "bridges"
 
 
-@pytest.mark.parametrize("name", [each for each in LIBRARIES if find_spec(each) is not None])
+@pytest.mark.parametrize("name", [each for each in LIBRARIES if not lacking(each)])
 def test_the_code_of_a_page_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
