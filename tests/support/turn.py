@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from scoria_core import (
@@ -26,6 +28,9 @@ TOOLS: list[tuple[str, str, dict[str, Any]]] = [
     ("call-2", "mail", {"n": "a"}),
     ("call-3", "drop", {"n": 7}),
 ]
+
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Mortal:
@@ -73,13 +78,13 @@ def turn(step: Step, _: RunSummary) -> HandlerAnswer:
     ]
 
 
-def make(host: Scoria, call: str) -> None:
-    """Make one call; what it finds done by the same person, or under way, is done."""
+def make(host: Scoria, call: str, given: Mapping[str, Any] = EMPTY) -> None:
+    """Make one call, the first with an input; what the same person has done, or does, is done."""
     if call == "start":
         host.start_run(
             host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1"),
             root_role_id="root",
-            initial_step=StepSpec("turn", "root"),
+            initial_step=StepSpec("turn", "root", given),
             idempotency_key="turn-1",
         )
         return
