@@ -1,4 +1,7 @@
-"""The pages of a store, as the suite sees them: the evidence, and beside it the decisions."""
+"""The pages of a store, as the suite sees them: the evidence, and beside it the decisions.
+
+Nothing is masked: the suite looks for every text of a run, whatever its name.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -24,6 +27,6 @@ def page(scoria: Scoria, scope_of: Any) -> Any:
         facts = scope_of(environ)
         return None if facts is None else Scope(**facts)
 
-    evidence = evidence_app(scoria, scope=scope, decisions=f"{MOUNT}{DECISIONS}")
-    decisions = decision_app(scoria, scope=scope, secret=SECRET, evidence=MOUNT)
+    evidence = evidence_app(scoria, scope=scope, decisions=f"{MOUNT}{DECISIONS}", mask=None)
+    decisions = decision_app(scoria, scope=scope, secret=SECRET, evidence=MOUNT, mask=None)
     return DispatcherMiddleware(evidence, {DECISIONS: decisions})
