@@ -6,6 +6,7 @@
      +-- InvalidHandoff           a required field of a handoff is missing or given twice
      +-- UnsafeProjectedContext   a handoff would carry runtime state or a secret
      +-- UnknownHandler           a handler that is no callable and names none
+     +-- AsyncHandlerRefused      an async handler would block the event loop of its caller
      +-- RunNotFound              no such run in the view of the caller
      +-- TransitionRefused        the lifecycle has no such move from this state
      |    +-- RunNotResumable     ... and the move was to resume the run
@@ -163,6 +164,27 @@ class UnknownHandler(ScoriaError):
         one = "a callable or 'package.module:function'"
         next_move = one if self.kind else "a mapping such as {'refund': send_refund}"
         return f"{self.field} {self.problem}; pass {next_move}"
+
+
+@attrs.define
+class AsyncHandlerRefused(ScoriaError):
+    """An async handler was to run in a call that blocks a running event loop."""
+
+    code: ClassVar[str] = "async_handler_refused"
+    kind: str
+
+    @property
+    def field(self) -> str:
+        """Give the place of the handler among the handlers."""
+        return f"handlers[{self.kind!r}]"
+
+    @property
+    def message(self) -> str:
+        """Name the handler, and the facade that awaits it."""
+        return (
+            f"{self.field} is async, and this call blocks the event loop that is running here; "
+            "await the call of an AsyncScoria, or make this one in a thread: asyncio.to_thread"
+        )
 
 
 @attrs.define

@@ -1,29 +1,34 @@
-"""Carries out steps: claim, call the handler, record the outcome, claim the next.
+"""Carries out steps: claim, have the handler called, record the outcome, claim the next.
+
+It is work in parts: each part ends with a call of a handler that is to be made. `carried_out` makes
+it in this thread; `AsyncScoria` awaits it, and does the parts between in threads.
 
 The claim is stored before the handler is called, and the outcome before the call returns. So a
 process that dies in between leaves a record of what it was doing. A call that is interrupted
 releases its claim.
 """
 
+import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from typing import TypeVar
 
 import attrs
 
 from scoria_core import decisions, handlers
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError
+from scoria_core.event_loop import HandlersLoop
+from scoria_core.handler_call import HandlerCall, Raised, key_of
 from scoria_core.handlers import Handler
 from scoria_core.heartbeat import HEARTBEAT, Renewal
-from scoria_core.interrupts import SignalHandlers, interrupts_seen, is_exiting, is_stop
+from scoria_core.interrupts import is_exiting
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import StepStatus
 from scoria_core.logs import logger_of
-from scoria_core.model import RunSummary, Step, StepError
+from scoria_core.model import RunSummary, Step
 from scoria_core.outcomes import Outcome
-from scoria_core.ports import RunStore
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
 from scoria_core.validation import Validator
@@ -31,26 +36,27 @@ from scoria_core.visible import visible_line
 
 logger = logger_of("scoria")
 
-_Key = tuple[str, str, int]
+T = TypeVar("T")
 
-_ENTERED: ContextVar[tuple[tuple[RunStore, _Key], ...]] = ContextVar("_ENTERED", default=())
+Work = Generator[HandlerCall, None, T]
+"""What is to be done, in parts: it yields each call of a handler, to be made before the next part.
 
-
-def entered_handler(store: RunStore) -> _Key | None:
-    """Return the key (run, step, attempt) of the handler of `store` that is calling, or None."""
-    calling = (
-        key for of_store, key in _ENTERED.get() if of_store is store and HEARTBEAT.is_renewing(key)
-    )
-    return next(calling, None)
+Interrupted by `throw`, it gives back what it has claimed.
+"""
 
 
-@attrs.frozen
-class Raised:
-    """What a handler raised, or what was wrong with its answer."""
-
-    error: StepError
-    exception: BaseException | None
-    is_final: bool
+def carried_out(work: Work[T]) -> T:
+    """Do the work, and return what it returns; the handlers are called in this thread."""
+    try:
+        while True:
+            next(work).make()
+    except StopIteration as ended:
+        answer: T = ended.value
+        return answer
+    except BaseException as error:
+        if inspect.getgeneratorstate(work) == inspect.GEN_SUSPENDED:
+            work.throw(error)
+        raise
 
 
 @attrs.frozen
@@ -66,6 +72,7 @@ class Execution:
     validator: Validator
     handlers: Mapping[str, Handler]
     lease: Lease
+    loop: HandlersLoop
     is_stopping: Callable[[], bool] = bool
     ends_at_exit: bool = False
 
@@ -93,22 +100,29 @@ class Execution:
             return None
         return decisions.claim_next(change, self.handlers, self.lease)
 
-    def carry_out(self, run: Run, step: Step | None) -> Run:
-        """Carry out a claimed step, and those after it, and return the run as it then is."""
+    def carry_out(self, run: Run, step: Step | None) -> Work[Run]:
+        """Carry out a claimed step, and those after it, and return the run as it then is.
+
+        Yields each call of a handler, for the caller to make.
+        """
         while step is not None:
             summary = run.summary(self.repository.now())
             self.repository.cache.put_back(run)  # others may change it while its handler works
             _log("claimed", step, summary)
-            outcome: Outcome | Raised | None = None
+            call: HandlerCall | None = None
             try:
-                outcome = self._outcome(step, summary)
+                if not self._is_stopping():
+                    with self._renewing(step) as renewal:
+                        call = self._call(step, summary, renewal)
+                        yield call
+                outcome = None if call is None else call.outcome
                 run, recorded, following = self._record(step, outcome)
             except ScoriaError:
                 raise
             except BaseException:
                 # Record the answer before re-raising, so that the handler does not run again.
-                if outcome is not None:
-                    self._clean_up(step.run_id, _conclusion(step, outcome))
+                if call is not None and call.outcome is not None:
+                    self._clean_up(step.run_id, _conclusion(step, call.outcome))
                 raise
             if recorded:
                 _log_outcome(outcome, run, step, summary)
@@ -194,35 +208,17 @@ class Execution:
             )
         return True
 
-    def _outcome(self, step: Step, summary: RunSummary) -> Outcome | Raised | None:
-        """Return what the handler returned or raised, or None if its step is to be released.
-
-        An exception raised by a signal handler (a stop) is raised again.
-        """
-        if self._is_stopping():
-            return None
-        store = self.repository.store
-        with self._renewing(step) as renewal, _entering(store, step), interrupts_seen() as known:
-            try:
-                answer = handlers.call(
-                    self.handlers[step.kind],
-                    step,
-                    summary,
-                    lambda: renewal.extend_limit(CANCEL_GRACE),
-                )
-            except BaseException as error:
-                if is_stop(error, known):
-                    raise
-                if self._is_exiting():
-                    return None  # what it uses may be gone already: that is no failure of the work
-                return _raised(error, step, known)
-            try:
-                return self.validator.outcome(answer)
-            except BaseException as error:
-                if is_stop(error, known):
-                    raise
-                # It has done its work, and would answer the same again.
-                return attrs.evolve(_raised(error, step, known), is_final=True)
+    def _call(self, step: Step, summary: RunSummary, renewal: Renewal) -> HandlerCall:
+        return HandlerCall(
+            self.handlers[step.kind],
+            step,
+            summary,
+            renewal,
+            self.repository.store,
+            self.validator,
+            self.loop,
+            self._is_exiting,
+        )
 
 
 def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], bool]:
@@ -231,32 +227,6 @@ def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], boo
         error, is_final = outcome.error, outcome.is_final
         return lambda change: decisions.conclude(change, step, error, is_final=is_final)
     return lambda change: decisions.conclude(change, step, outcome)
-
-
-def _raised(error: BaseException, step: Step, known: SignalHandlers) -> Raised:
-    """Return what is recorded of an exception, even if reading it raises another."""
-    try:
-        return Raised(handlers.error_of(error), error, handlers.is_final(error, step.retry))
-    except BaseException as broken:
-        if is_stop(broken, known):
-            raise
-        return Raised(handlers.UNREADABLE, None, is_final=False)
-
-
-CANCEL_GRACE = 5.0
-"""How many seconds a coroutine has to end after it was cancelled for its time limit.
-
-After that its step fails as one whose handler cannot be broken off.
-"""
-
-
-@contextmanager
-def _entering(store: RunStore, step: Step) -> Iterator[None]:
-    token = _ENTERED.set((*_ENTERED.get(), (store, key_of(step))))
-    try:
-        yield
-    finally:
-        _ENTERED.reset(token)
 
 
 def _log(what: str, step: Step, run: RunSummary) -> None:
@@ -298,8 +268,3 @@ def _log_line(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, st
         run.run_id,
         visible_line(run.tenant_id),
     )
-
-
-def key_of(step: Step) -> _Key:
-    """Return the key of one attempt of a step: its run, its step, its attempt."""
-    return step.run_id, step.step_id, step.attempt

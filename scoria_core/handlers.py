@@ -5,12 +5,9 @@ None; it may be `async def`.
 """
 
 import asyncio
-import contextvars
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -88,25 +85,20 @@ def _named(kind: str, name: str) -> object:
         raise UnknownHandler(kind, found) from error
 
 
-def call(
-    handler: Handler, step: Step, run: RunSummary, is_async: Callable[[], object] = bool
-) -> object:
-    """Call a handler and return its answer; a coroutine is awaited.
+def is_async(handler: Handler) -> bool:
+    """Tell whether a handler is an `async def`, or an object that is called as one."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 - its method is wanted
+    )
 
-    `is_async` is called before a coroutine is awaited. After the `time_limit` of its step a
-    coroutine is cancelled, and this raises `TimeLimitExceeded`.
+
+async def limited(awaitable: Awaitable[object], seconds: float | None, began: float) -> object:
+    """Await what a handler returned, and cancel it `seconds` after `began` (monotonic clock).
+
+    Raises `TimeLimitExceeded` then, whatever it does when it is cancelled.
     """
-    began = monotonic()
-    answer = handler(step, run)
-    if not inspect.isawaitable(answer):
-        return answer
-    is_async()
-    if step.time_limit is None:
-        return _run(answer)
-    return _run(_limited(answer, step.time_limit, began))
-
-
-async def _limited(awaitable: Awaitable[object], seconds: float, began: float) -> object:
+    if seconds is None:
+        return await awaitable
     try:
         async with asyncio.timeout(began + seconds - monotonic()) as limit:
             answer = await awaitable
@@ -123,38 +115,6 @@ async def _limited(awaitable: Awaitable[object], seconds: float, began: float) -
 def time_limit_exceeded(seconds: float) -> TimeLimitExceeded:
     """Return the error of a handler that is still at work after so many seconds."""
     return TimeLimitExceeded(f"the handler was still at work after its time limit of {seconds:g} s")
-
-
-def _is_in_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _run(awaitable: Awaitable[object]) -> object:
-    tasks: list[asyncio.Task[object]] = []
-
-    async def main() -> object:
-        tasks.extend(filter(None, [asyncio.current_task()]))
-        return await awaitable
-
-    if not _is_in_a_loop():
-        return asyncio.run(main())
-    # The caller's own event loop is busy with this very call, so a second one runs beside it.
-    context = contextvars.copy_context()
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        try:
-            return thread.submit(context.run, lambda: asyncio.run(main())).result()
-        except BaseException:
-            # Either it has ended, or the caller was interrupted and does not wait for it.
-            for task in tasks:
-                with suppress(RuntimeError):  # its loop has been closed
-                    task.get_loop().call_soon_threadsafe(task.cancel)
-            if not tasks and inspect.iscoroutine(awaitable):
-                awaitable.close()
-            raise
 
 
 def error_of(error: BaseException) -> StepError:

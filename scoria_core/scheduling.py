@@ -17,14 +17,17 @@ from scoria_core import decisions
 from scoria_core.decisions import Change
 from scoria_core.dispatch import Dispatch, Threads
 from scoria_core.errors import (
+    AsyncHandlerRefused,
     RunNotFound,
     ScoriaError,
     StoreCorrupt,
     StoreUnavailable,
     VersionConflict,
 )
-from scoria_core.execution import Execution, key_of
-from scoria_core.handlers import Handler, Handlers, resolve
+from scoria_core.event_loop import HandlersLoop, is_in_a_loop
+from scoria_core.execution import Execution, Work, carried_out
+from scoria_core.handler_call import key_of
+from scoria_core.handlers import Handler, Handlers, is_async, resolve
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import StepStatus
@@ -59,6 +62,7 @@ class Scheduler:
     max_attempts: int
     dispatch: Dispatch
     threads: Threads
+    loop: HandlersLoop
     stopping: threading.Event = attrs.field(factory=threading.Event)
 
     def start(
@@ -67,7 +71,7 @@ class Scheduler:
         facts: RunFacts,
         decide: Callable[[Change], None],
         given: Handlers | None,
-    ) -> Run:
+    ) -> Work[Run]:
         """Store a new run, carry out what is due at once, and return the run.
 
         If a run with this idempotency key exists, return that run instead, and do nothing.
@@ -83,7 +87,7 @@ class Scheduler:
             run, step = self.runs.create(run_id, facts, start_and_claim)
             if run.run_id != run_id:
                 return run
-            run = self._carry_out(execution, run, step, handlers)
+            run = yield from self._carry_out(execution, run, step, handlers)
         _warn_of_other_kinds(run, given, handlers)
         return run
 
@@ -93,7 +97,7 @@ class Scheduler:
         decide: Callable[[Change], None],
         actor_id: str | None,
         given: Handlers | None,
-    ) -> Run:
+    ) -> Work[Run]:
         """Change a run, carry out what is due at once, and return the run."""
         handlers = self._with(given)
         execution = self._execution(self._claimable(handlers))
@@ -104,28 +108,28 @@ class Scheduler:
 
         with execution.begun(run_id):
             run, step = self.runs.change(run_id, change_and_claim, actor_id)
-            run = self._carry_out(execution, run, step, handlers)
+            run = yield from self._carry_out(execution, run, step, handlers)
         _warn_of_other_kinds(run, given, handlers)
         return run
 
-    def work(self, run_id: str, given: Handlers | None) -> Run | None:
+    def work(self, run_id: str, given: Handlers | None) -> Work[Run | None]:
         """Carry out what is due in a run; return None if no step was carried out or recovered.
 
         It also records the requests that have expired, and due reminders.
         """
         handlers = self._with(given)
-        run = self._work(run_id, handlers)
+        run = yield from self._work(run_id, handlers)
         if given:
             _warn_of_other_kinds(run or self.runs.load(run_id), given, handlers)
         return run
 
-    def work_on_all(self, limit: int, given: Handlers | None) -> list[Run]:
+    def work_on_all(self, limit: int, given: Handlers | None) -> Work[list[Run]]:
         """Carry out what is due in at most `limit` runs, and return those in which anything was."""
         handlers = self._with(given)
         worked: list[Run] = []
         for run_id in self.runs.due(limit):
             try:
-                run = self._work(run_id, handlers)
+                run = yield from self._work(run_id, handlers)
             except (RunNotFound, StoreCorrupt):
                 # One that is damaged, or was pruned meanwhile, must not keep the others waiting.
                 logger.exception("run %s was passed over", run_id)
@@ -161,25 +165,29 @@ class Scheduler:
     def _execution(
         self, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
     ) -> Execution:
+        if is_in_a_loop():
+            for kind in filter(lambda kind: is_async(handlers[kind]), handlers):
+                raise AsyncHandlerRefused(kind)
         return Execution(
             self.runs,
             self.validator,
             handlers,
             attrs.evolve(self.lease, holder=self.runs.ids.new_id()),
+            self.loop,
             self.stopping.is_set,
             ends_at_exit,
         )
 
     def _carry_out(
         self, execution: Execution, run: Run, step: Step | None, handlers: Mapping[str, Handler]
-    ) -> Run:
+    ) -> Work[Run]:
         if self.dispatch == Dispatch.THREAD:
             self._submit(run.run_id, handlers)
         return execution.carry_out(run, step)
 
     def _work(
         self, run_id: str, handlers: Mapping[str, Handler], *, ends_at_exit: bool = False
-    ) -> Run | None:
+    ) -> Work[Run | None]:
         execution = self._execution(handlers, ends_at_exit=ends_at_exit)
 
         def decide(change: Change) -> tuple[bool, Step | None]:
@@ -196,7 +204,7 @@ class Scheduler:
                 return None
             if step is None and not recovered:
                 return None
-            return execution.carry_out(run, step)
+            return (yield from execution.carry_out(run, step))
 
     def _recover(self, run_id: str) -> bool:
         def decide(change: Change) -> bool:
@@ -218,7 +226,7 @@ class Scheduler:
         if self.stopping.is_set():
             return
         try:
-            worked = self._work(run_id, handlers, ends_at_exit=True)
+            worked = carried_out(self._work(run_id, handlers, ends_at_exit=True))
             wait = self._until_next_look(worked or self.runs.load(run_id), handlers)
         except StoreUnavailable:
             logger.warning("run %s waits %.0f s for its store", run_id, PAUSE, exc_info=True)

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import attrs
@@ -21,7 +21,9 @@ from scoria_core.errors import (
     InvalidIdentity,
     InvalidPayload,
 )
-from scoria_core.execution import entered_handler
+from scoria_core.event_loop import CANCEL_GRACE, ProcessLoop
+from scoria_core.execution import Work, carried_out
+from scoria_core.handler_call import entered_handler
 from scoria_core.handlers import Handlers, resolve
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.identity import Identity, checked_id
@@ -63,6 +65,8 @@ from scoria_core.validation import (
 )
 
 logger = logger_of("scoria")
+
+T = TypeVar("T")
 
 
 MayDecide = Callable[[Approval, RunSummary, str, str], bool]
@@ -153,6 +157,7 @@ class Scoria:
             checked_positive(max_attempts, "max_attempts"),
             checked_dispatch(dispatch),
             Threads(checked_threads(threads)),
+            ProcessLoop(),
         )
 
     @classmethod
@@ -194,6 +199,7 @@ class Scoria:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
             HEARTBEAT.stop_if_idle()
+        self._scheduler.loop.close(CANCEL_GRACE if patience is None else patience)
         self._runs.store.close()
 
     def stop(self) -> None:
@@ -555,10 +561,8 @@ class Scoria:
         with a damaged journal is logged and skipped, if it is one of several.
         """
         most = checked_limit(limit)
-        if run_id is None:
-            return [self._summary(run) for run in self._scheduler.work_on_all(most, handlers)]
-        run = self._scheduler.work(checked_run_id(run_id), handlers)
-        return [] if run is None else [self._summary(run)]
+        named = None if run_id is None else checked_run_id(run_id)
+        return self._carried_out(self._pending(named, handlers, most))
 
     def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
@@ -611,11 +615,29 @@ class Scoria:
             queue(change)
 
         run_id = self._runs.ids.new_id()
-        run = self._scheduler.start(run_id, facts, decide, handlers)
+        return self._carried_out(self._started(run_id, facts, decide, handlers))
+
+    def _started(
+        self,
+        run_id: str,
+        facts: RunFacts,
+        decide: Callable[[Change], None],
+        handlers: Handlers | None,
+    ) -> Work[RunSummary]:
+        run = yield from self._scheduler.start(run_id, facts, decide, handlers)
         is_new = run.run_id == run_id
         if not is_new and run.facts.arguments_digest != facts.arguments_digest:
-            raise IdempotencyConflict(str(idempotency_key), run.run_id)
+            raise IdempotencyConflict(str(facts.idempotency_key), run.run_id)
         return self._summary(run)
+
+    def _pending(
+        self, run_id: str | None, handlers: Handlers | None, limit: int
+    ) -> Work[list[RunSummary]]:
+        if run_id is None:
+            found = yield from self._scheduler.work_on_all(limit, handlers)
+            return [self._summary(run) for run in found]
+        run = yield from self._scheduler.work(run_id, handlers)
+        return [] if run is None else [self._summary(run)]
 
     def _change(
         self,
@@ -625,7 +647,21 @@ class Scoria:
         handlers: Handlers | None,
     ) -> RunSummary:
         named, actor = checked_run_id(run_id), checked_actor(actor_id)
-        return self._summary(self._scheduler.change(named, decide, actor, handlers))
+        return self._carried_out(self._changed(named, decide, actor, handlers))
+
+    def _changed(
+        self,
+        run_id: str,
+        decide: Callable[[Change], None],
+        actor_id: str | None,
+        handlers: Handlers | None,
+    ) -> Work[RunSummary]:
+        run = yield from self._scheduler.change(run_id, decide, actor_id, handlers)
+        return self._summary(run)
+
+    def _carried_out(self, work: Work[T]) -> T:
+        """Do the last part of a call that may call handlers."""
+        return carried_out(work)
 
     def _decide(self, run_id: str | UUID, decision: Decision, decided_by: object) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")

@@ -184,15 +184,24 @@ Feature: Handlers: the host's own code, one step at a time
       | a run with a queued step  | runs what is queued in it | no_such_module:function        | handlers['work'] |
 
   @STEP-14
-  Scenario Outline: A handler that is a coroutine function is awaited
-    When a run is started <where> with a step whose handler is a coroutine function
+  Scenario: A handler that is a coroutine function is awaited
+    When a run is started with a step whose handler is a coroutine function
     Then the run is "completed"
     And its step is "completed" with the result of the handler
 
-    Examples:
-      | where                 |
-      | in a plain function   |
-      | within an event loop  |
+  @STEP-38 @ERROR-2
+  Scenario: A coroutine function is refused by a call that blocks an event loop
+    Given a run that is about to be
+    When its host starts it within an event loop with a handler that is a coroutine function
+    Then it is refused with "AsyncHandlerRefused" naming "handlers['work']"
+    And nothing changed
+    And no handler was called
+
+  @STEP-38
+  Scenario: A plain function is called by a call that blocks an event loop
+    Given a run that is about to be
+    When its host starts it within an event loop with a handler that is a plain function
+    Then its host was answered that the run is "completed"
 
   @STEP-15
   Scenario: What a handler answers after its run was cancelled is not recorded

@@ -30,6 +30,7 @@ CODES = {
     "ApprovalPending": "approval_pending",
     "ApprovalNotPending": "approval_not_pending",
     "DecisionRefused": "decision_refused",
+    "AsyncHandlerRefused": "async_handler_refused",
     "CloseRefused": "close_refused",
     "IdempotencyConflict": "idempotency_conflict",
     "VersionConflict": "version_conflict",

@@ -190,19 +190,6 @@ def test_an_async_handler_is_awaited(scoria: Scoria, start: Callable[..., RunSum
     assert result_of(scoria, run) == {"run": run.run_id}
 
 
-def test_an_async_handler_is_awaited_within_a_loop(
-    scoria: Scoria, start: Callable[..., RunSummary]
-) -> None:
-    """A host that calls from its own event loop gets the outcome before the call returns."""
-
-    async def host() -> RunSummary:
-        run = start(awaited)
-        approve(scoria, run)
-        return scoria.resume_run(run.run_id, handlers={"work": awaited})
-
-    assert asyncio.run(host()).status == "completed"
-
-
 def test_an_async_handler_that_is_cancelled_fails_its_step(
     scoria: Scoria, start: Callable[..., RunSummary]
 ) -> None:

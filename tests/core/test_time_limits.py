@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scoria_core import Identity, Retry, RunSummary, Scoria, Step, StepSpec, execution
+from scoria_core import Identity, Retry, RunSummary, Scoria, Step, StepSpec, event_loop
 from scoria_core.errors import InvalidPayload
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.ports import RunStore
@@ -88,17 +88,12 @@ async def answers_all_the_same(*_: object) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("handler", [sleeps, cleans_up, answers_all_the_same])
-@pytest.mark.parametrize("in_a_loop", [False, True])
 @in_memory
 def test_a_coroutine_is_cancelled_at_its_limit(
-    start: Callable[..., RunSummary], handler: Any, *, in_a_loop: bool
+    start: Callable[..., RunSummary], handler: Any
 ) -> None:
     """It counts as one that raised, whatever it does when it is cancelled."""
-
-    async def host() -> RunSummary:
-        return start(handler, step=limited())
-
-    run = asyncio.run(host()) if in_a_loop else start(handler, step=limited())
+    run = start(handler, step=limited())
     assert run.status == "failed"
     assert str(run.error) == (
         "TimeLimitExceeded: the handler was still at work after its time limit of 0.05 s"
@@ -168,7 +163,7 @@ def test_a_coroutine_that_blocks_its_loop_fails_too(
     store: RunStore, identity: Identity, go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who cannot be cancelled is waited for a moment longer."""
-    monkeypatch.setattr(execution, "CANCEL_GRACE", 0.05)
+    monkeypatch.setattr(event_loop, "CANCEL_GRACE", 0.05)
     scoria = Scoria(store)
 
     async def blocks(*_: object) -> None:

@@ -25,7 +25,17 @@ from scoria_conformance.answers import (
 from scoria_conformance.steps.calls_on_runs import STEP
 from scoria_conformance.steps.runs import start
 from scoria_conformance.world import KIND, PATIENCE, World, completed, raises
-from scoria_core import Completed, Retry, RunDetail, RunSummary, Scoria, Step, StepSpec, decisions
+from scoria_core import (
+    Completed,
+    Handler,
+    Retry,
+    RunDetail,
+    RunSummary,
+    Scoria,
+    Step,
+    StepSpec,
+    decisions,
+)
 from scoria_core.repository import RunRepository
 from scoria_core.system import Uuid7Source
 
@@ -232,17 +242,34 @@ def _for_kind(handler: Any) -> dict[str, Any] | None:
     return None if handler is None else {KIND: handler}
 
 
-@when("a run is started in a plain function with a step whose handler is a coroutine function")
-def _a_run_is_started_in_a_plain_function(world: World) -> None:
+@when("a run is started with a step whose handler is a coroutine function")
+def _a_run_is_started_with_a_coroutine_function(world: World) -> None:
     start(world, handlers={KIND: completed_later})
 
 
-@when("a run is started within an event loop with a step whose handler is a coroutine function")
-def _a_run_is_started_within_an_event_loop(world: World) -> None:
-    async def within() -> None:
-        start(world, handlers={KIND: completed_later})
+@when(parsers.parse("its host starts it within an event loop with a handler that is a {kind}"))
+def _its_host_starts_it_within_an_event_loop(world: World, kind: str) -> None:
+    handlers: dict[str, Handler] = {
+        "coroutine function": completed_later,
+        "plain function": completed,
+    }
+    host = Scoria(world.store, clock=world.clock)
 
-    asyncio.run(within())
+    async def within() -> RunSummary:
+        return host.start_run(
+            world.identity(),
+            root_role_id="executor",
+            initial_step=STEP,
+            handlers={KIND: handlers[kind]},
+        )
+
+    world.attempt(lambda: asyncio.run(within()))
+
+
+@then(parsers.parse('its host was answered that the run is "{status:w}"'))
+def _its_host_was_answered(world: World, status: str) -> None:
+    assert world.error is None, world.error
+    assert world.returned.status == status
 
 
 @then(parsers.parse("what the handler said is on record as {record}"))

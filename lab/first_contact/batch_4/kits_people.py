@@ -20,7 +20,7 @@ from scoria_core import Approval, ApprovalStatus, Completed, Scoria, StepSpec, d
 from scoria_core import history as history_module
 from scoria_core.decisions import Change, Decision
 from scoria_core.errors import ApprovalNotPending, DecisionRefused
-from scoria_core.execution import _ENTERED, entered_handler
+from scoria_core.handler_call import _ENTERED, entered_handler
 from scoria_core.outcomes import REQUESTER
 from scoria_memory import MemoryStore
 

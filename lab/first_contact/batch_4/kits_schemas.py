@@ -18,7 +18,7 @@ from lab.first_contact.batch_4.kits_tools import (
 )
 from scoria_core import Completed, Retry, Scoria, StepSpec
 from scoria_core.errors import InvalidPayload, StoreCorrupt
-from scoria_core.execution import Execution, Raised
+from scoria_core.handler_call import HandlerCall, Raised
 from scoria_core.run import Run, handed_out
 from scoria_core.schemas import InstalledSchemas
 
@@ -71,16 +71,16 @@ def show_other_engine(make: Any) -> None:
 
 def make_tried_again() -> None:
     """Count a schema that is none as an exception of the handler."""
-    as_it_was = Execution._outcome
+    as_it_was = HandlerCall._answers
 
-    def outcome(self: Execution, step: Any, summary: Any) -> Any:
-        found = as_it_was(self, step, summary)
-        if not isinstance(found, Raised) or not isinstance(found.exception, InvalidPayload):
-            return found
-        about_schema = found.exception.path.endswith(("may_edit", "answer_schema"))
-        return attrs.evolve(found, is_final=found.is_final and not about_schema)
+    def answers(self: HandlerCall, answer: object, known: Any) -> None:
+        as_it_was(self, answer, known)
+        found = self.outcome
+        if isinstance(found, Raised) and isinstance(found.exception, InvalidPayload):
+            about_schema = found.exception.path.endswith(("may_edit", "answer_schema"))
+            self.outcome = attrs.evolve(found, is_final=found.is_final and not about_schema)
 
-    Execution._outcome = outcome  # type: ignore[method-assign]
+    HandlerCall._answers = answers  # type: ignore[method-assign]
 
 
 def show_tried_again(make: Any) -> None:

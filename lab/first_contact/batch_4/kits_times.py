@@ -125,7 +125,7 @@ def make_worker_goes_on() -> None:
     def work(self: Scheduler, *of: Any, **more: Any) -> Any:
         token = _DISPATCH.set(self.dispatch)
         try:
-            return work_as_it_was(self, *of, **more)
+            return (yield from work_as_it_was(self, *of, **more))
         finally:
             _DISPATCH.reset(token)
 

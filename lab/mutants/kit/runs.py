@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from lab.mutants.kit import catalogue, instead_of, of_all_tenants, put, replace, without
-from scoria_core import decisions, execution, handlers, repository, run, scoria
+from scoria_core import decisions, execution, handler_call, repository, run, scoria
 from scoria_core.errors import RunNotFound, RunNotResumable, VersionConflict
 from scoria_core.identity import Identity
 from scoria_core.lifecycles import RunStatus
@@ -194,7 +194,7 @@ breaks.add(
 
 
 @breaks("RUN-14", "the handler runs once")
-@instead_of(handlers.call)
-def a_handler_runs_twice(right, handler, step, run, *is_async):
-    right(handler, step, run)
-    return right(handler, step, run, *is_async)
+@instead_of(handler_call.HandlerCall._answer)
+def a_handler_runs_twice(right, self):
+    right(self)
+    return right(self)

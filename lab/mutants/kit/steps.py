@@ -6,7 +6,16 @@ from typing import Any
 from attrs import evolve
 
 from lab.mutants.kit import catalogue, instead_of
-from scoria_core import decisions, execution, handlers, repository, run, scheduling, validation
+from scoria_core import (
+    decisions,
+    event_loop,
+    execution,
+    handlers,
+    repository,
+    run,
+    scheduling,
+    validation,
+)
 from scoria_core.lifecycles import RunStatus, StepStatus
 from scoria_core.outcomes import Completed, Failed, Outcome
 
@@ -159,9 +168,15 @@ def what_cannot_be_called_is_taken_for_a_handler(right, kind, handler):
 
 
 @breaks("STEP-14", "A handler that is a coroutine function is awaited")
-@instead_of(handlers._run)
-def a_coroutine_is_not_awaited(right, awaitable):
+@instead_of(event_loop.awaited_on)
+def a_coroutine_is_not_awaited(right, loop, awaitable):
     awaitable.close()
+
+
+@breaks("STEP-38", "is refused by a call that blocks")
+@instead_of(event_loop.is_in_a_loop)
+def an_event_loop_is_blocked(right):
+    return False
 
 
 @breaks("STEP-15", "not recorded")
