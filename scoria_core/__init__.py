@@ -1,5 +1,6 @@
 """Durable AI runs that pause for a human: identity, start, inspect, resume."""
 
+from scoria_core.async_scoria import AsyncScoria
 from scoria_core.errors import ScoriaError
 from scoria_core.handlers import Handler, HandlerAnswer, Handlers
 from scoria_core.identity import Identity
@@ -34,6 +35,7 @@ from scoria_core.scoria import Scoria, ScoriaOptions
 __all__ = [
     "Approval",
     "ApprovalStatus",
+    "AsyncScoria",
     "Completed",
     "Count",
     "DamagedRun",

@@ -86,15 +86,19 @@ class Threads:
         self._idle = 0
         self._at_work = 0
 
-    def submit(self, call: Callable[[], object], wait: float = 0.0) -> None:
-        """Schedule `call`, now or after `wait` seconds; ignored after `shutdown`."""
+    def submit(self, call: Callable[[], object], wait: float = 0.0) -> bool:
+        """Schedule `call`, now or after `wait` seconds.
+
+        Returns False, and does nothing, after `shutdown` or when the interpreter exits.
+        """
         with self._changed:
-            if self._finished:
-                return
+            if self._finished or is_exiting():
+                return False
             heapq.heappush(self._left, _Work(time.monotonic() + wait, next(self._numbers), call))
             if len(self._left) > self._idle and len(self._threads) < self._most:
                 self._start_one()
             self._changed.notify()
+            return True
 
     def shutdown(self, timeout: float | None = None, *, drain: bool = True) -> int:
         """Wait until the submitted calls are done, and return how many are still running.

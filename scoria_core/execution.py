@@ -40,8 +40,6 @@ T = TypeVar("T")
 
 Work = Generator[HandlerCall, None, T]
 """What is to be done, in parts: it yields each call of a handler, to be made before the next part.
-
-Interrupted by `throw`, it gives back what it has claimed.
 """
 
 
@@ -54,9 +52,17 @@ def carried_out(work: Work[T]) -> T:
         answer: T = ended.value
         return answer
     except BaseException as error:
-        if inspect.getgeneratorstate(work) == inspect.GEN_SUSPENDED:
-            work.throw(error)
+        interrupt(work, error)
         raise
+
+
+def interrupt(work: Work[T], error: BaseException) -> None:
+    """Interrupt work between two of its parts, by an error that it raises; one that has ended is.
+
+    It records what a handler has answered, or gives back what was claimed.
+    """
+    if inspect.getgeneratorstate(work) == inspect.GEN_SUSPENDED:
+        work.throw(error)
 
 
 @attrs.frozen

@@ -4,20 +4,22 @@ A plain function is called where the step is carried out; what an `async def` re
 the event loop of the facade.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
+from typing import Any
 
 import attrs
 
 from scoria_core import event_loop, handlers
 from scoria_core.errors import AsyncHandlerRefused
-from scoria_core.event_loop import BrokenOff, HandlersLoop, awaited_on, is_in_a_loop
+from scoria_core.event_loop import Awaited, BrokenOff, HandlersLoop, awaited_on, is_in_a_loop
 from scoria_core.handlers import Handler
 from scoria_core.heartbeat import HEARTBEAT, Renewal
-from scoria_core.interrupts import SignalHandlers, interrupts_seen, is_stop
+from scoria_core.interrupts import SignalHandlers, interrupts_seen, is_stop, signal_handlers
 from scoria_core.model import RunSummary, Step, StepError
 from scoria_core.outcomes import Outcome
 from scoria_core.ports import RunStore
@@ -66,6 +68,8 @@ class HandlerCall:
     loop: HandlersLoop
     is_exiting: Callable[[], bool]
     outcome: Outcome | Raised | None = None
+    _awaited: Awaited | None = None
+    _known: SignalHandlers = frozenset()
 
     def make(self) -> None:
         """Call the handler in this thread; raise again only what a signal handler raised (a stop).
@@ -73,17 +77,48 @@ class HandlerCall:
         A coroutine is awaited on the loop of the facade, while this thread waits.
         """
         with self._entering(), interrupts_seen() as known:
-            try:
-                answer = self._answer()
-            except BrokenOff:
-                return
-            except BaseException as error:
-                if is_stop(error, known):
-                    raise
-                if not self.is_exiting():  # what it uses may be gone: that is no failure of it
-                    self.outcome = self._raised(error, known)
-            else:
-                self._answers(answer, known)
+            self._take(self._answer, known)
+
+    async def make_async(self) -> None:
+        """Await an async handler on the running loop, as a task; `take` says what came of it.
+
+        If the caller is cancelled, so is the handler, and it has a moment to end.
+        """
+        self._known = signal_handlers()
+        self.renewal.extend_limit(event_loop.CANCEL_GRACE)
+        with self._entering():
+            self._awaited = Awaited(self._awaited_answer())
+            task = self._awaited.begin()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            self._awaited.cancel()
+            await asyncio.wait([task], timeout=event_loop.CANCEL_GRACE)
+            raise
+
+    def take(self) -> None:
+        """Take what came of a handler that was awaited; raises as `make` does."""
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None and awaited.ended.is_set():
+            self._take(awaited.result, self._known)
+
+    def _take(self, answer_of: Callable[[], object], known: SignalHandlers) -> None:
+        try:
+            answer = answer_of()
+        except BrokenOff:
+            return
+        except BaseException as error:
+            if is_stop(error, known):
+                raise
+            if not self.is_exiting():  # what it uses may be gone already: that is no failure of it
+                self.outcome = self._raised(error, known)
+        else:
+            self._answers(answer, known)
+
+    async def _awaited_answer(self) -> object:
+        began = monotonic()
+        answer: Any = self.handler(self.step, self.run)
+        return await handlers.limited(answer, self.step.time_limit, began)
 
     def _answer(self) -> object:
         began = monotonic()
@@ -98,6 +133,7 @@ class HandlerCall:
         try:
             return awaited_on(self.loop.running(), limited)
         finally:
+            event_loop.leave(limited)
             event_loop.leave(answer)
 
     def _answers(self, answer: object, known: SignalHandlers) -> None:

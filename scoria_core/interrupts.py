@@ -37,11 +37,11 @@ def is_stop(raised: BaseException, known: SignalHandlers) -> bool:
 def interrupts_seen() -> Iterator[SignalHandlers]:
     """Make Ctrl-C recognisable to `is_stop` within this block; yield the known signal handlers."""
     if not _is_default():
-        yield _signal_handlers()
+        yield signal_handlers()
         return
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        yield _signal_handlers()
+        yield signal_handlers()
     finally:
         if signal.getsignal(signal.SIGINT) is _interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,7 +61,8 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _signal_handlers() -> SignalHandlers:
+def signal_handlers() -> SignalHandlers:
+    """Return the signal handlers that a handler which is entered now can be interrupted by."""
     if threading.current_thread() is not threading.main_thread():
         return frozenset()  # Python calls signal handlers in the main thread only
     found = {_code_of(each) for each in filter(callable, map(getsignal, _SIGNALS))}

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Protocol, Self, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import attrs
@@ -21,7 +21,7 @@ from scoria_core.errors import (
     InvalidIdentity,
     InvalidPayload,
 )
-from scoria_core.event_loop import CANCEL_GRACE, ProcessLoop
+from scoria_core.event_loop import CANCEL_GRACE, HandlersLoop, ProcessLoop
 from scoria_core.execution import Work, carried_out
 from scoria_core.handler_call import entered_handler
 from scoria_core.handlers import Handlers, resolve
@@ -72,6 +72,14 @@ T = TypeVar("T")
 MayDecide = Callable[[Approval, RunSummary, str, str], bool]
 """Tells whether somebody may decide: the request as it would be decided, its run, the id of who
 decides, and "approve" or "reject"."""
+
+
+class CarryOut(Protocol):
+    """Does the last part of a call, in which handlers may be called."""
+
+    def __call__(self, work: Work[T]) -> T:
+        """Do the work, and return what it returns."""
+        ...
 
 
 class ScoriaOptions(TypedDict, total=False):
@@ -130,6 +138,7 @@ class Scoria:
         may_decide: MayDecide | None = None,
         schemas: Schemas | None = None,
     ) -> None:
+        self._carry_out: CarryOut = carried_out
         resolved = resolve(handlers)
         max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
         self._validator = Validator(
@@ -171,12 +180,11 @@ class Scoria:
         `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError` for an option that the
         class does not have, before anything is opened.
         """
-        _check_options(options)
+        check_options(options)
         store = open_store(url)
         try:
             scoria = cls(store, **options)
-            scoria.recover()
-            scoria._scheduler.carry_on_what_was_left()
+            scoria._take_up()
         except BaseException:
             store.close()
             raise
@@ -230,6 +238,13 @@ class Scoria:
         runs = attrs.evolve(self._runs, tenant_id=narrowed)
         view._scheduler = attrs.evolve(self._scheduler, runs=runs)
         return view
+
+    def _on(self, loop: HandlersLoop, carry_out: CarryOut) -> Self:
+        """Return the same facade with its async handlers on another loop. For `AsyncScoria`."""
+        other = copy.copy(self)
+        other._scheduler = attrs.evolve(self._scheduler, loop=loop)
+        other._carry_out = carry_out
+        return other
 
     def identity(
         self,
@@ -562,7 +577,7 @@ class Scoria:
         """
         most = checked_limit(limit)
         named = None if run_id is None else checked_run_id(run_id)
-        return self._carried_out(self._pending(named, handlers, most))
+        return self._carry_out(self._pending(named, handlers, most))
 
     def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
@@ -580,6 +595,11 @@ class Scoria:
         `run_pending` and workers recover each step when its lease has ended.
         """
         return self._scheduler.recover()
+
+    def _take_up(self) -> None:
+        """Take up what earlier processes left in the store."""
+        self.recover()
+        self._scheduler.carry_on_what_was_left()
 
     @property
     def _runs(self) -> RunRepository:
@@ -615,7 +635,7 @@ class Scoria:
             queue(change)
 
         run_id = self._runs.ids.new_id()
-        return self._carried_out(self._started(run_id, facts, decide, handlers))
+        return self._carry_out(self._started(run_id, facts, decide, handlers))
 
     def _started(
         self,
@@ -647,7 +667,7 @@ class Scoria:
         handlers: Handlers | None,
     ) -> RunSummary:
         named, actor = checked_run_id(run_id), checked_actor(actor_id)
-        return self._carried_out(self._changed(named, decide, actor, handlers))
+        return self._carry_out(self._changed(named, decide, actor, handlers))
 
     def _changed(
         self,
@@ -658,10 +678,6 @@ class Scoria:
     ) -> Work[RunSummary]:
         run = yield from self._scheduler.change(run_id, decide, actor_id, handlers)
         return self._summary(run)
-
-    def _carried_out(self, work: Work[T]) -> T:
-        """Do the last part of a call that may call handlers."""
-        return carried_out(work)
 
     def _decide(self, run_id: str | UUID, decision: Decision, decided_by: object) -> RunSummary:
         actor_id = checked_id(decided_by, "decided_by")
@@ -716,7 +732,8 @@ def _checked_before(before: object) -> str | None:
     return None if cursor is None else checked_name(cursor, "before")
 
 
-def _check_options(options: Mapping[str, object]) -> None:
+def check_options(options: Mapping[str, object]) -> None:
+    """Raise `TypeError` for an option that `Scoria` does not have."""
     known = sorted(ScoriaOptions.__annotations__)
     for name in options:
         if name not in known:

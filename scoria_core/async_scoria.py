@@ -1,0 +1,472 @@
+"""The facade for hosts with an event loop: that of `Scoria`, awaited."""
+
+import copy
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+from uuid import UUID
+
+from scoria_core.execution import carried_out
+from scoria_core.handlers import Handlers
+from scoria_core.host_loop import HostLoop, handed_over, in_a_thread
+from scoria_core.identity import Identity
+from scoria_core.lifecycles import RunStatus
+from scoria_core.listing import Count, Page
+from scoria_core.model import DamagedRun, ListedApproval, RunDetail, RunSummary
+from scoria_core.outcomes import StepSpec
+from scoria_core.ports import RunStore
+from scoria_core.scoria import Scoria, ScoriaOptions, check_options
+from scoria_core.stores import open_store
+from scoria_core.validation import MAX_PAGE
+
+T = TypeVar("T")
+
+
+class AsyncScoria:
+    """Durable runs over one store, for a host with an event loop.
+
+    It is `Scoria`, with the same options, results and errors: what asks the store is awaited, and
+    blocks nothing. An `async def` handler runs on the loop that awaits the call, as a task of its
+    own; a plain one in one of `threads` threads.
+
+    A call that is cancelled finishes what is being stored, and releases the step whose handler it
+    cancels, before the cancellation goes on. A plain handler cannot be cancelled: it is waited for.
+    """
+
+    def __init__(self, store: RunStore, **options: Unpack[ScoriaOptions]) -> None:
+        check_options(options)
+        self._loop = HostLoop()
+        self.sync = Scoria(store, **options)._on(self._loop, carried_out)
+        """The sync facade of the same runs, for what runs in threads: the pages, a worker.
+
+        It runs async handlers on the loop of the host.
+        """
+        self._scoria = self.sync._on(self._loop, handed_over)
+
+    @classmethod
+    async def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
+        """Open the store that `url` names; `options` are those of the class.
+
+        `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
+        of any installed store. Steps that a dead process left running are queued again, as
+        `recover` does. With `dispatch="thread"` its threads carry on what is queued, and what a
+        dead process leaves, for the kinds that have one of its `handlers`. Raises
+        `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError` for an option that the
+        class does not have, before anything is opened.
+        """
+        check_options(options)
+        opened: list[RunStore] = []
+        try:
+            await in_a_thread(lambda: opened.append(open_store(url)))
+            scoria = cls(opened[0], **options)
+            await scoria._done(scoria.sync._take_up)
+        except BaseException:
+            for store in opened:
+                await in_a_thread(store.close)
+            raise
+        return scoria
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Close the store, after the threads of this facade have finished.
+
+        After `timeout` seconds it is closed anyway: what has not begun stays queued, and a step
+        that is still running is logged and left to its lease. A view made by `for_tenant` closes
+        nothing. Raises `CloseRefused` if a handler calls it, whose own answer is not stored yet.
+        """
+        await in_a_thread(lambda: self.sync.close(timeout))
+
+    def stop(self) -> None:
+        """Claim nothing more: running steps end, queued ones stay queued for another process."""
+        self._scoria.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def for_tenant(self, tenant_id: object) -> Self:
+        """Return the same facade with only one tenant's runs visible.
+
+        A run of another tenant is `RunNotFound`, exactly as if it did not exist.
+        """
+        view = copy.copy(self)
+        view.sync = self.sync.for_tenant(tenant_id)
+        view._scoria = self._scoria.for_tenant(tenant_id)
+        return view
+
+    def identity(
+        self,
+        *,
+        actor_id: object,
+        tenant_id: object,
+        session_id: object,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Identity:
+        """Normalize who acts, for which tenant, in which session.
+
+        Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
+        """
+        return self._scoria.identity(
+            actor_id=actor_id, tenant_id=tenant_id, session_id=session_id, metadata=metadata
+        )
+
+    async def start_run(
+        self,
+        identity: Identity,
+        *,
+        root_role_id: str,
+        initial_step: StepSpec | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        handlers: Handlers | None = None,
+        idempotency_key: str | None = None,
+    ) -> RunSummary:
+        """Start a run, carry out its first step where there is a handler, and return the run.
+
+        A run with an `initial_step` completes when its last step has. One without is driven by its
+        host: it waits for `add_step`, and ends only with `complete_run`, `cancel_run` or a step
+        that fails. A repeated `idempotency_key` of the tenant returns the run it started; with
+        other arguments it is `IdempotencyConflict`.
+        """
+        return await self._done(
+            lambda: self._scoria.start_run(
+                identity,
+                root_role_id=root_role_id,
+                initial_step=initial_step,
+                metadata=metadata,
+                handlers=handlers,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def start_handoff_run(
+        self,
+        identity: Identity,
+        delegated_role_id: str | None = None,
+        *,
+        root_role_id: str | None = None,
+        delegated_kind: str | None = None,
+        handoff_input: Mapping[str, Any] | None = None,
+        projected_context: Mapping[str, Any] | None = None,
+        scoped_context: Mapping[str, Any] | None = None,
+        capability_tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
+        handlers: Handlers | None = None,
+        idempotency_key: str | None = None,
+    ) -> RunSummary:
+        """Start a run in which the root role hands a narrow slice of work to another role.
+
+        All of the roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
+        `scoped_context`) are required: `InvalidHandoff` names the one that is missing.
+        `UnsafeProjectedContext` names the path of a key that carries runtime state or a secret.
+        """
+        return await self._done(
+            lambda: self._scoria.start_handoff_run(
+                identity,
+                delegated_role_id,
+                root_role_id=root_role_id,
+                delegated_kind=delegated_kind,
+                handoff_input=handoff_input,
+                projected_context=projected_context,
+                scoped_context=scoped_context,
+                capability_tags=capability_tags,
+                metadata=metadata,
+                handlers=handlers,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def get_run(self, run_id: str | UUID) -> RunSummary:
+        """Return a summary of the run; `RunNotFound` if no run with this id is visible."""
+        return await self._done(lambda: self._scoria.get_run(run_id))
+
+    async def get_run_detail(self, run_id: str | UUID) -> RunDetail:
+        """Return everything about a run: steps, approvals, handoffs and the journal."""
+        return await self._done(lambda: self._scoria.get_run_detail(run_id))
+
+    def now(self) -> datetime:
+        """Return the time in UTC that this facade goes by."""
+        return self._scoria.now()
+
+    async def list_runs(
+        self,
+        *,
+        session_id: object = None,
+        status: str | None = None,
+        root_role_id: str | None = None,
+        actor_id: object = None,
+        created_after: datetime | None = None,
+        limit: int = 50,
+        before: str | UUID | None = None,
+    ) -> Page[RunSummary]:
+        """Return the visible runs that are asked for, newest first, at most `limit` (1 to 1,000).
+
+        For the next page, pass the `next` of a page as `before`; it is None with the last. Where
+        more than one thing is asked for, or `created_after`, each page looks at no more than 1,000
+        runs, and may be short or empty. A run with a damaged journal is logged and left out.
+        """
+        return await self._done(
+            lambda: self._scoria.list_runs(
+                session_id=session_id,
+                status=status,
+                root_role_id=root_role_id,
+                actor_id=actor_id,
+                created_after=created_after,
+                limit=limit,
+                before=before,
+            )
+        )
+
+    async def list_runs_for_session(
+        self, session_id: object, *, limit: int = 50, before: str | UUID | None = None
+    ) -> Page[RunSummary]:
+        """Return the runs of a session, newest first, paged as in `list_runs`."""
+        return await self._done(
+            lambda: self._scoria.list_runs_for_session(session_id, limit=limit, before=before)
+        )
+
+    async def list_runs_with_damaged(
+        self,
+        *,
+        session_id: object = None,
+        status: str | None = None,
+        root_role_id: str | None = None,
+        actor_id: object = None,
+        created_after: datetime | None = None,
+        limit: int = 50,
+        before: str | UUID | None = None,
+    ) -> Page[RunSummary | DamagedRun]:
+        """Return what `list_runs` does, and damaged runs in their places.
+
+        This is for operators of a store.
+        """
+        return await self._done(
+            lambda: self._scoria.list_runs_with_damaged(
+                session_id=session_id,
+                status=status,
+                root_role_id=root_role_id,
+                actor_id=actor_id,
+                created_after=created_after,
+                limit=limit,
+                before=before,
+            )
+        )
+
+    async def count_runs(self) -> dict[RunStatus, Count]:
+        """Return how many visible runs have each status, exactly up to 1,000."""
+        return await self._done(lambda: self._scoria.count_runs())
+
+    async def list_approvals(
+        self,
+        *,
+        status: str = "pending",
+        session_id: object = None,
+        assigned_to: object = None,
+        tool_name: str | None = None,
+        approval_id: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[ListedApproval]:
+        """Return the requests that a person can decide now, longest waiting first.
+
+        At most `limit` (1 to 1,000), each with the summary of its run; ties by `run_id`, then in
+        the order asked. For the next page, pass the `next` of a page as `after`; it is None with
+        the last. A request whose time has passed is not among them, and nothing that was decided:
+        `status` can only be "pending", as past decisions are in the journals and their export.
+        Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
+        be short or empty. A run with a damaged journal is logged and left out.
+        """
+        return await self._done(
+            lambda: self._scoria.list_approvals(
+                status=status,
+                session_id=session_id,
+                assigned_to=assigned_to,
+                tool_name=tool_name,
+                approval_id=approval_id,
+                limit=limit,
+                after=after,
+            )
+        )
+
+    async def count_approvals(
+        self,
+        *,
+        status: str = "pending",
+        session_id: object = None,
+        assigned_to: object = None,
+        tool_name: str | None = None,
+        approval_id: str | None = None,
+    ) -> Count:
+        """Return how many requests a person can decide now, exactly up to 1,000."""
+        return await self._done(
+            lambda: self._scoria.count_approvals(
+                status=status,
+                session_id=session_id,
+                assigned_to=assigned_to,
+                tool_name=tool_name,
+                approval_id=approval_id,
+            )
+        )
+
+    async def approve(
+        self,
+        run_id: str | UUID,
+        *,
+        approval_id: str,
+        decided_by: object,
+        note: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        answer: Mapping[str, Any] | None = None,
+        arguments_digest: str | None = None,
+        resume: bool = False,
+    ) -> RunSummary:
+        """Say yes to a request that a run waits for; `decided_by` is who does.
+
+        `arguments` are what is approved where the request `may_edit`; without them, what was
+        proposed. `answer` is required where it has an `answer_schema`. `arguments_digest` is that
+        of the proposal that was seen: another is refused. Where several people are needed, it is
+        approved with the last yes.
+
+        The run goes on with `resume_run`; with `resume`, the decision that leaves no request
+        pending queues its step for a worker, a thread or `run_pending`. `ApprovalNotPending` where
+        the approval is unknown, decided or expired; `DecisionRefused` for who may not decide it;
+        `InvalidPayload` for an edit or an answer that is not allowed.
+        """
+        return await self._done(
+            lambda: self._scoria.approve(
+                run_id,
+                approval_id=approval_id,
+                decided_by=decided_by,
+                note=note,
+                arguments=arguments,
+                answer=answer,
+                arguments_digest=arguments_digest,
+                resume=resume,
+            )
+        )
+
+    async def reject(
+        self,
+        run_id: str | UUID,
+        *,
+        approval_id: str,
+        decided_by: object,
+        note: str | None = None,
+        arguments_digest: str | None = None,
+        resume: bool = False,
+    ) -> RunSummary:
+        """Say no to a request that a run waits for; errors as `approve`.
+
+        It cancels the run, unless the request says `on_reject="resume"`: then its step sees the no
+        and the note, once the run is resumed.
+        """
+        return await self._done(
+            lambda: self._scoria.reject(
+                run_id,
+                approval_id=approval_id,
+                decided_by=decided_by,
+                note=note,
+                arguments_digest=arguments_digest,
+                resume=resume,
+            )
+        )
+
+    async def resume_run(
+        self,
+        run_id: str | UUID,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Run the paused step again, with the decision in `step.approval`.
+
+        `ApprovalPending` while nobody has decided; `RunNotResumable` where the run does not wait.
+        An approval that expired authorises nothing: the step sees it `expired` and may ask anew.
+        """
+        return await self._done(
+            lambda: self._scoria.resume_run(run_id, handlers=handlers, actor_id=actor_id)
+        )
+
+    async def retry_run(
+        self,
+        run_id: str | UUID,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Run the failed step of a failed run again; `TransitionRefused` for any other run."""
+        return await self._done(
+            lambda: self._scoria.retry_run(run_id, handlers=handlers, actor_id=actor_id)
+        )
+
+    async def add_step(
+        self,
+        run_id: str | UUID,
+        step: StepSpec,
+        *,
+        handlers: Handlers | None = None,
+        actor_id: object = None,
+    ) -> RunSummary:
+        """Queue a step after those the run has, and carry it out if its turn has come.
+
+        `TransitionRefused` where the run has failed or ended.
+        """
+        return await self._done(
+            lambda: self._scoria.add_step(run_id, step, handlers=handlers, actor_id=actor_id)
+        )
+
+    async def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
+        """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
+        return await self._done(lambda: self._scoria.complete_run(run_id, actor_id=actor_id))
+
+    async def cancel_run(
+        self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
+    ) -> RunSummary:
+        """End a run that has not ended; if a handler is running, its answer is not recorded."""
+        return await self._done(
+            lambda: self._scoria.cancel_run(run_id, reason=reason, actor_id=actor_id)
+        )
+
+    async def run_pending(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        handlers: Handlers | None = None,
+        limit: int = MAX_PAGE,
+    ) -> list[RunSummary]:
+        """Carry out what is due in one run, or in all visible runs.
+
+        Due are queued steps, steps whose process died and whose lease has ended, and steps whose
+        request for approval has expired: these run again and see it `expired`. Looks at no more
+        than `limit` runs, and returns those in which a step was carried out or recovered. A run
+        with a damaged journal is logged and skipped, if it is one of several.
+        """
+        return await self._done(
+            lambda: self._scoria.run_pending(run_id, handlers=handlers, limit=limit)
+        )
+
+    async def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
+        """Return the ids of at most `limit` runs in which something is due.
+
+        Tenants take turns: first the run that is longest due of each, then the second of each, and
+        so on.
+        """
+        return await self._done(lambda: self._scoria.list_pending(limit=limit))
+
+    async def recover(self) -> int:
+        """Recover the steps that a dead process left running, and return how many these were.
+
+        They are queued again, or fail after `max_attempts`. This is for a store that one process
+        owns, and `open` does it. If several processes share the store, this does nothing:
+        `run_pending` and workers recover each step when its lease has ended.
+        """
+        return await self._done(lambda: self._scoria.recover())
+
+    async def _done(self, call: Callable[[], T]) -> T:
+        return await self._loop.done(call, self.sync._scheduler.threads)
