@@ -367,7 +367,7 @@ def test_a_cancelled_call_finishes_the_commit_under_way(
 ) -> None:
     """What is being stored is stored, no handler is called, and what was claimed is released."""
     slow, handler = SlowStore(store), scripted()
-    facade = AsyncScoria(slow)  # type: ignore[arg-type]  # it has the rest of the store's own
+    facade = AsyncScoria(slow)
 
     async def host() -> None:
         more: Any = {"root_role_id": "r", "initial_step": WORK, "handlers": {"work": handler}}
