@@ -188,6 +188,14 @@ class ProcessLoop:
         thread.end(timeout)
 
 
+def end_process_loop() -> None:
+    """End the loop of this process, whoever uses it: handlers at work are broken off."""
+    with ProcessLoop._lock:
+        thread, ProcessLoop._thread = ProcessLoop._thread, None
+    if thread is not None:
+        thread.end(CANCEL_GRACE)
+
+
 _OF_PARENTS: list[_Thread] = []
 
 
@@ -198,11 +206,6 @@ def _after_fork() -> None:
     ProcessLoop._lock, ProcessLoop._thread = threading.Lock(), None
 
 
-def _at_exit() -> None:
-    if (thread := ProcessLoop._thread) is not None:
-        thread.end(CANCEL_GRACE)
-
-
-atexit.register(_at_exit)
+atexit.register(end_process_loop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -12,6 +12,7 @@ import inspect
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -88,13 +89,14 @@ class Execution:
         if not self.handlers:
             yield
             return
-        with HEARTBEAT.running(self.lease):
+        give_back = partial(self._clean_up, run_id, self._release)
+        with HEARTBEAT.running(self.lease, give_back):
             try:
                 yield
             except ScoriaError:
                 raise  # the store failed, and a release would fail too: the lease will expire
             except BaseException:
-                self._clean_up(run_id, self._release)
+                give_back()
                 raise
 
     def claim(self, change: Change) -> Step | None:
@@ -132,7 +134,7 @@ class Execution:
                 raise
             if recorded:
                 _log_outcome(outcome, run, step, summary)
-            else:
+            elif outcome is not None:
                 _log_late_result(step, summary)
             step = following
         return run

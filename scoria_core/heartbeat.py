@@ -67,24 +67,27 @@ class Heartbeat:
         self._renewals: set[Renewal] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._users: set[object] = set()
+        self._users: dict[object, Callable[[], object]] = {}
         self._stops = 0
         self._wakes_at = math.inf
 
     @contextmanager
-    def running(self, lease: Lease) -> Iterator[None]:
-        """Keep the thread running within this block, if the system can start one."""
+    def running(self, lease: Lease, give_back: Callable[[], object] = bool) -> Iterator[None]:
+        """Keep the thread running within this block, if the system can start one.
+
+        `give_back` releases what is claimed within it.
+        """
         user = object()
         try:  # around all of it: an interrupt after add() still removes the user
             with self._changed:
-                self._users.add(user)
+                self._users[user] = give_back
                 self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
                 if self._stops:
                     self._changed.notify_all()
             yield
         finally:
             with self._changed:
-                self._users.discard(user)
+                self._users.pop(user, None)
 
     @contextmanager
     def renewing(
@@ -125,6 +128,16 @@ class Heartbeat:
         the step out while its handler is at work.
         """
         return self._thread is not None
+
+    def give_back(self) -> None:
+        """Release every step that this process has claimed, though its handler may be at work.
+
+        The process must end at once: another may take the step.
+        """
+        with self._changed:
+            claims = [*self._users.values()]
+        for give_back in claims:
+            give_back()
 
     def is_active(self) -> bool:
         """Tell whether a handler of this process is running."""

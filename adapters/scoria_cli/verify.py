@@ -27,6 +27,7 @@ from scoria_conformance import (
 )
 from scoria_conformance import verify as run_suite
 from scoria_conformance.explaining import alike, causes, first
+from scoria_conformance.facades import FACADES
 from scoria_conformance.printable import printable
 from scoria_conformance.report import document, taken
 
@@ -97,6 +98,13 @@ _STYLES = {
     show_default="the processors, at most 4",
     help="Processes that share the scenarios of a store.",
 )
+@click.option(
+    "--facade",
+    type=click.Choice(sorted(FACADES)),
+    default="sync",
+    show_default=True,
+    help="Put a store through Scoria, or through AsyncScoria.",
+)
 @json_option
 def verify(
     target: str,
@@ -107,6 +115,7 @@ def verify(
     seed: int,
     deep: bool,
     jobs: int,
+    facade: str,
     as_json: bool,
 ) -> int:
     """Put TARGET through the guide's checks.
@@ -133,6 +142,7 @@ def verify(
                 host=_driver(target, driver),
                 seed=seed,
                 deep=deep,
+                facade=facade,
                 jobs=jobs,
                 exclusions=exclusions,
                 tell=watch,

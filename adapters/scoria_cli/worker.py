@@ -10,6 +10,7 @@ import click
 from scoria_cli.console import out_line
 from scoria_cli.options import Amount, Whole, store_option
 from scoria_core import Scoria
+from scoria_core.dispatch import MAX_THREADS
 from scoria_core.errors import safe_repr
 from scoria_core.handlers import Handlers
 from scoria_core.importing import named
@@ -52,7 +53,19 @@ from scoria_worker import Worker, stopping
     default=30.0,
     show_default=True,
     type=Amount(),
-    help="Seconds that a step at work has to end.",
+    help="Seconds that steps at work have to end.",
+)
+@click.option(
+    "--concurrency",
+    default=1,
+    show_default=True,
+    type=Whole(most=MAX_THREADS),
+    help="How many steps are carried out at once.",
+)
+@click.option(
+    "--kinds",
+    metavar="KIND,KIND",
+    help="Only these kinds of the registry.  [default: all]",
 )
 @click.option("--once", is_flag=True, help="Stop when nothing is due.")
 def worker(
@@ -63,20 +76,22 @@ def worker(
     max_attempts: int,
     poll: float,
     grace: float,
+    concurrency: int,
+    kinds: str | None,
     once: bool,
 ) -> None:
     """Carry out queued steps, and take over those of workers that have died.
 
-    Start as many as you like on a store for several processes. SIGTERM lets the step at work end,
-    or gives it back to the queue after --grace.
+    Start as many as you like on a store for several processes. SIGTERM lets the steps at work end,
+    or gives them back to the queue after --grace.
     """
     logging.getLogger().setLevel(logging.INFO)
-    handlers = _handlers(registry)
+    handlers = _of_kinds(_handlers(registry), kinds)
     worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
     with Scoria.open(
         store, handlers=handlers, worker_id=worker_id, lease=lease, max_attempts=max_attempts
     ) as scoria:
-        process = Worker(scoria, poll=poll)
+        process = Worker(scoria, poll=poll, concurrency=concurrency)
         out_line(f"worker {worker_id}: {', '.join(handlers)}")
         try:
             with stopping(process, grace):
@@ -90,6 +105,18 @@ def _work(process: Worker, *, once: bool) -> None:
         process.drain()
     else:
         process.run()
+
+
+def _of_kinds(handlers: Handlers, kinds: str | None) -> Handlers:
+    """Return the handlers of the kinds that are named."""
+    if kinds is None:
+        return handlers
+    named_kinds = [kind.strip() for kind in kinds.split(",")]
+    for kind in named_kinds:
+        if kind not in handlers:
+            problem = f"the registry has no {safe_repr(kind)}; it has {', '.join(handlers)}"
+            raise click.BadParameter(problem, param_hint="--kinds")
+    return {kind: handlers[kind] for kind in named_kinds}
 
 
 def _handlers(name: str) -> Handlers:

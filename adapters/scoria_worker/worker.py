@@ -10,7 +10,9 @@ from types import FrameType
 import attrs
 
 from scoria_core import Scoria
+from scoria_core.dispatch import Threads
 from scoria_core.errors import ScoriaError, StoreUnavailable
+from scoria_core.event_loop import end_process_loop
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.logs import logger_of
 
@@ -26,19 +28,27 @@ MAX_PAUSE = 30.0
 
 @attrs.define
 class Worker:
-    """Carries out the steps that are due, one at a time, with the handlers of `scoria`.
+    """Carries out the steps that are due, at most `concurrency` at once, with `scoria`'s handlers.
 
     Any number of workers may share a store for several processes. Each takes the runs of a page in
     random order, so that they seldom collide. `poll` is how many seconds it waits when nothing is
-    due.
+    due. A single one is carried out in the thread that calls, where a signal can break off its
+    handler; several in threads of their own. Async handlers share the loop of the process.
     """
 
     scoria: Scoria
     poll: float = 1.0
+    concurrency: int = 1
     stop: threading.Event = attrs.field(factory=threading.Event)
     shuffle: Callable[[list[str]], None] = random.shuffle
     done: int = 0
     _passed_over: set[str] = attrs.field(factory=set)
+    _in_hand: set[str] = attrs.field(factory=set)
+    _changed: threading.Condition = attrs.field(factory=threading.Condition)
+    _failed: StoreUnavailable | None = None
+    _threads: Threads = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Threads(self.concurrency), takes_self=True)
+    )
 
     def run(self) -> int:
         """Work until `stop` is set, and return in how many runs a step was carried out.
@@ -46,53 +56,101 @@ class Worker:
         If the store does not answer, wait for it, longer each time.
         """
         pause = self.poll
-        while not self.stop.is_set():
-            try:
-                worked = self.work()
-            except StoreUnavailable as error:
-                logger.warning("waiting %.1f s: %s", pause, error)
-                self.stop.wait(pause)
-                pause = min(2 * pause, MAX_PAUSE)
-                continue
-            pause = self.poll
-            if not worked:
-                self.stop.wait(self.poll)
+        with self._ending():
+            while not self.stop.is_set():
+                try:
+                    worked = self.work()
+                except StoreUnavailable as error:
+                    logger.warning("waiting %.1f s: %s", pause, error)
+                    self.stop.wait(pause)
+                    pause = min(2 * pause, MAX_PAUSE)
+                    continue
+                pause = self.poll
+                if not worked:
+                    self.stop.wait(self.poll)
         return self.done
 
     def work(self) -> int:
-        """Look once at what is due, and return in how many runs a step was carried out.
+        """Look once at what is due; return in how many runs a step was carried out, or begun.
 
         Raises `StoreUnavailable` if the store does not answer.
         """
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
         return self._carry_out(self._due())
 
     def drain(self) -> int:
         """Work until nothing is due that there is a handler for; return as `run` does."""
-        while not self.stop.is_set() and (due := self._due()):
-            self._carry_out(due)
+        with self._ending():
+            while not self.stop.is_set():
+                if due := self._due():
+                    self._carry_out(due)
+                elif not self._wait_for_one():
+                    break
         return self.done
 
     def end(self) -> None:
-        """Start nothing more; a running step may end."""
+        """Start nothing more; running steps may end."""
         self.stop.set()
         self.scoria.stop()
 
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Wait for what is at work; if that is interrupted, break it off and give it back."""
+        try:
+            yield
+            self._threads.shutdown()
+        except BaseException:
+            end_process_loop()
+            HEARTBEAT.give_back()
+            self._threads.shutdown(0)
+            raise
+
     def _carry_out(self, due: Sequence[str]) -> int:
-        before = self.done
+        worked = 0
         for run_id in due:
             if self.stop.is_set():
                 break
-            self.done += self._carry_on(run_id)
-        return self.done - before
+            worked += self._begin(run_id)
+        return worked
+
+    def _begin(self, run_id: str) -> bool:
+        if self.concurrency == 1:
+            return self._carry_on(run_id)
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._in_hand) < self.concurrency)
+            if self.stop.is_set():
+                return False
+            self._in_hand.add(run_id)
+        return self._threads.submit(lambda: self._carry_on_in_thread(run_id))
+
+    def _carry_on_in_thread(self, run_id: str) -> None:
+        try:
+            self._carry_on(run_id)
+        except StoreUnavailable as error:
+            self._failed = error
+        finally:
+            with self._changed:
+                self._in_hand.discard(run_id)
+                self._changed.notify_all()
+
+    def _wait_for_one(self) -> bool:
+        """Wait until a run that is in hand has been carried on; return False if there is none."""
+        with self._changed:
+            in_hand = len(self._in_hand)
+            return bool(in_hand) and self._changed.wait_for(lambda: len(self._in_hand) < in_hand)
 
     def _due(self) -> Sequence[str]:
         limit = min(PAGE + len(self._passed_over), MAX_PAGE)
         due = self.scoria.list_pending(limit=limit)
         # What is still due after a look at it has no handler here. It comes last and must not hide
         # what this worker could do.
-        self._passed_over &= set(due)
-        fresh = [run_id for run_id in due if run_id not in self._passed_over]
-        if not fresh:
+        with self._changed:
+            self._passed_over &= set(due)
+            known, is_idle = self._passed_over | self._in_hand, not self._in_hand
+        fresh = [run_id for run_id in due if run_id not in known]
+        if not fresh and is_idle:
             if len(due) == MAX_PAGE:
                 logger.warning("%s due runs hide all others: none has a handler here", MAX_PAGE)
             self._passed_over.clear()
@@ -107,23 +165,25 @@ class Worker:
         except ScoriaError:
             logger.exception("run %s is passed over", run_id)
             worked = []
-        if not worked:
-            self._passed_over.add(run_id)
+        with self._changed:
+            self.done += bool(worked)
+            if not worked:
+                self._passed_over.add(run_id)
         return bool(worked)
 
 
 @contextmanager
 def stopping(worker: Worker, grace: float) -> Iterator[None]:
-    """Stop `worker` at SIGTERM or Ctrl-C; interrupt a handler that takes longer than `grace`.
+    """Stop `worker` at SIGTERM or Ctrl-C; interrupt handlers that take longer than `grace`.
 
-    The step of an interrupted handler goes back to the queue. A second signal interrupts it at
-    once. Only for the main thread.
+    The steps of interrupted handlers go back to the queue. A second signal interrupts them at
+    once. Only for the main thread. A plain handler in another thread ends with the process.
     """
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if worker.stop.is_set():
             break_off()
-        logger.info("%s: the step at work has %.0f s to end", signal.Signals(number).name, grace)
+        logger.info("%s: what is at work has %.0f s to end", signal.Signals(number).name, grace)
         worker.end()
         signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))
 

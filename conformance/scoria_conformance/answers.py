@@ -52,6 +52,12 @@ def stopped(*_: object) -> None:
     time.sleep(10)
 
 
+async def stopped_later(*_: object) -> None:
+    """Be awaited when the process is told to end."""
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(10)
+
+
 def exits(*_: object) -> None:
     """End the process from within the handler."""
     sys.exit("bad input")

@@ -523,7 +523,7 @@ class Telling:
 
     def __attrs_post_init__(self) -> None:
         self.reference = Reference(self.story, self.world.clock.now())
-        self.host = Scoria(
+        self.host = self.world.facade(
             self.world.store,
             clock=self.world.clock,
             may_decide=self._may_decide,

@@ -477,7 +477,7 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
             return seal(attrs.evolve(entry, type=pen.name("type of the entry")), before)[1]
 
         store = DamagedStore(world.store, run_id)
-        scoria = Scoria(store, clock=world.clock)
+        scoria = world.facade(store, clock=world.clock)
         site = Site(page, scoria)
         site.ask(scope, whole.request)
         store.change = partial(change, at, forge)

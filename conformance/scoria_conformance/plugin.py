@@ -14,6 +14,7 @@ from scoria_conformance.catalogue import NEEDS, TAGS, catalogue
 from scoria_conformance.clauses import specification
 from scoria_conformance.collecting import CHECKS as CHECKS
 from scoria_conformance.collecting import LEDGER, note_adapter
+from scoria_conformance.facades import FACADES
 from scoria_conformance.host import Host, InProcessHost, PageFactory
 from scoria_conformance.observed import Ledger
 from scoria_conformance.observed_host import ObservedHost
@@ -80,6 +81,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--scoria-host", help="module:function that drives the host at a base URL")
     group.addoption(
         "--scoria-seed", type=int, default=SEED, help="what random examples are drawn from"
+    )
+    group.addoption(
+        "--scoria-facade",
+        choices=sorted(FACADES),
+        default="sync",
+        help="whether a store is put through Scoria or AsyncScoria",
     )
     group.addoption("--scoria-deep", action="store_true", help="try far more random examples")
 
@@ -150,7 +157,8 @@ def world(
     request: pytest.FixtureRequest, scoria_store_factory: StoreFactory, tmp_path: Path
 ) -> Iterator[World]:
     """Everything one scenario knows, over a new store."""
-    world = World(scoria_store_factory, tmp_path)
+    made = FACADES[request.config.getoption("--scoria-facade")]
+    world = World(scoria_store_factory, tmp_path, make_facade=made)
     note_adapter(request.config, world.store)
     yield world
     world.close()

@@ -77,6 +77,7 @@ def verify(
     host: str | None = None,
     seed: int = SEED,
     deep: bool = False,
+    facade: str = "sync",
     jobs: int = 1,
     exclusions: Exclusions | None = None,
     tell: Tell = lambda _: None,
@@ -86,7 +87,8 @@ def verify(
     `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
     makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
     URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from; with
-    `deep` many times as many are tried. `jobs` processes share the scenarios of a store; a host is
+    `deep` many times as many are tried. `facade` is "sync" or "async": a store is put through
+    `Scoria` or `AsyncScoria`. `jobs` processes share the scenarios of a store; a host is
     spoken to by one, as there may be only one of it. `tell` hears how far it is, several times a
     second. Raises `StoreUnavailable` where there is nothing at `target` to run the suite against,
     and `ExclusionsRefused` where one of `exclusions` names no scenario.
@@ -98,10 +100,12 @@ def verify(
         exclusions.refuse_unknown(named)
     Target(target, host).read()
     is_host, name = Target(target, host).is_host, Target(target).name
+    if facade == "async":
+        name = f"{name} through AsyncScoria"
     cases = _demanded(is_host, suite)
     setting = Setting.here(specification().version, seed)
     with tempfile.TemporaryDirectory(prefix="scoria-verify-") as directory:
-        told = [*_told(target, page, host, seed), *(["--scoria-deep"] if deep else [])]
+        told = [*_told(target, page, host, seed, facade), *(["--scoria-deep"] if deep else [])]
         run = _Run(cases, told, Path(directory), tell)
         run.all(1 if is_host else jobs)
     declared = Target(target, host).declared(run.adapter)
@@ -372,12 +376,13 @@ def _dump(process: "subprocess.Popen[bytes]") -> None:
         process.wait(DUMPING)
 
 
-def _told(target: str, page: str | None, host: str | None, seed: int) -> list[str]:
+def _told(target: str, page: str | None, host: str | None, seed: int, facade: str) -> list[str]:
     options = {
         "--scoria-target": target,
         "--scoria-page": page,
         "--scoria-host": host,
         "--scoria-seed": str(seed),
+        "--scoria-facade": facade,
     }
     return [f"{name}={value}" for name, value in options.items() if value is not None]
 

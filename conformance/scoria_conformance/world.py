@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from scoria_conformance.facades import let_go
 from scoria_conformance.observed import Ledger, Observed, observed_by
 from scoria_core import (
     Completed,
@@ -118,10 +119,12 @@ class World:
     raced: list[RunSummary | ScoriaError] = attrs.field(factory=list)
     answer: Answer = lambda *_: None
     people: int = 1
+    make_facade: Callable[..., Scoria] = Scoria
     ledger: Ledger = attrs.field(factory=Ledger)
     store: Observed = attrs.field(init=False)
     scoria: Scoria = attrs.field(init=False)
     _open: Callable[[Path], Observed] = attrs.field(init=False)
+    _made: list[Scoria] = attrs.field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.factory = self._open = observed_by(self.ledger, self.factory)
@@ -131,11 +134,18 @@ class World:
         """Open the store, or open it again after `close`."""
         self.store = self._open(self.directory)
         checked_port(self.store.store, RunStore, "store")
-        self.scoria = Scoria(self.store, clock=self.clock)
+        self.scoria = self.facade(self.store, clock=self.clock)
 
     def close(self) -> None:
         """Close the store."""
         self.scoria.close()
+        while self._made:
+            let_go(self._made.pop())
+
+    def facade(self, store: Any, **options: Any) -> Scoria:
+        """Return a facade of a store, of the kind that is under test."""
+        self._made.append(self.make_facade(store, **options))
+        return self._made[-1]
 
     def identity(self, **changes: Any) -> Identity:
         """Return the identity of the scenario's user."""
@@ -148,6 +158,11 @@ class World:
         if len(self.calls) >= MOST_CALLS:
             raise AssertionError("handlers are called without end")
         return self.answer(step, run)
+
+    @property
+    def breaks_off(self) -> bool:
+        """Tell whether a plain handler runs where a signal can break it off."""
+        return self.make_facade is Scoria
 
     @property
     def handlers(self) -> dict[str, Answer]:
@@ -185,7 +200,7 @@ class World:
         It was read whole once.
         """
         store = DamagedStore(self.store, self.run_id)
-        self.scoria = Scoria(store, clock=self.clock)
+        self.scoria = self.facade(store, clock=self.clock)
         self.scoria.list_runs()
         store.change = change
 
@@ -201,7 +216,7 @@ class World:
     def race(self, *calls: Callable[[], RunSummary]) -> None:
         """Make calls at once, one thread each, so that none has stored before all have read."""
         meeting = MeetingStore(self.store, threading.Barrier(len(calls)))
-        alone, self.scoria = self.scoria, Scoria(meeting, clock=self.clock)
+        alone, self.scoria = self.scoria, self.facade(meeting, clock=self.clock)
 
         def run(call: Callable[[], RunSummary]) -> None:
             try:

@@ -107,6 +107,57 @@ def test_a_worker_that_has_no_time_left_gives_its_step_back(url: str, tmp_path: 
     assert (step.status, step.attempt) == ("queued", 2)
 
 
+def until_all_are_at_work(cwd: Path, count: int) -> None:
+    """Wait until a worker has entered so many handlers."""
+    ends = time.monotonic() + 120
+    while len(list(cwd.glob("entered-*"))) < count:
+        assert time.monotonic() < ends, "no handler is entered"
+        time.sleep(0.02)
+
+
+def steps_of(url: str, run_ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the status and the attempt of the step of each run."""
+    with Scoria.open(url) as host:
+        steps = [host.get_run_detail(run_id).steps[0] for run_id in run_ids]
+    return [(str(step.status), step.attempt) for step in steps]
+
+
+def test_a_worker_that_is_told_to_end_lets_all_its_steps_end(url: str, tmp_path: Path) -> None:
+    """SIGTERM with several steps at work: each is recorded, and no other is begun."""
+    at_work = [queued(url, kind, seconds=1.5) for kind in ("work", "work", "later")]
+    with working(url, tmp_path, "--concurrency", "3") as worker:
+        until_all_are_at_work(tmp_path, 3)
+        left = queued(url)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    assert steps_of(url, [*at_work, left]) == [("completed", 1)] * 3 + [("queued", 1)]
+
+
+def test_a_worker_that_has_no_time_left_gives_all_its_steps_back(url: str, tmp_path: Path) -> None:
+    """After its grace coroutines are cancelled and threads end with it; each step is queued."""
+    at_work = [queued(url, kind, seconds=60) for kind in ("work", "later", "work", "later")]
+    with working(url, tmp_path, "--concurrency", "9", "--grace", "0.2") as worker:
+        until_all_are_at_work(tmp_path, 4)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert worker.stderr is not None
+        assert "Traceback" not in worker.stderr.read()
+    assert steps_of(url, at_work) == [("queued", 2)] * 4
+
+
+def test_a_worker_does_only_the_kinds_it_is_given(url: str, tmp_path: Path) -> None:
+    """Others stay for other workers; a kind that the registry does not have is a typo."""
+    run_ids = [queued(url, kind) for kind in ("work", "later", "break")]
+    told = ["worker", "--store", url, "--handlers", "hands:registry", "--once"]
+    done = scoria(*told, "--concurrency", "2", "--kinds", "later, break", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "worked in 2 runs" in done.stdout
+    assert [status for status, _ in steps_of(url, run_ids)] == ["queued", "completed", "failed"]
+    refused = scoria(*told, "--kinds", "werk", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "the registry has no 'werk'; it has work, break, later" in refused.stderr
+
+
 def test_a_worker_takes_over_from_one_that_was_killed(url: str, tmp_path: Path) -> None:
     """Kill -9: when the lease has ended, another worker runs the step, with its next attempt."""
     run_id = queued(url, seconds=1.5)
@@ -453,6 +504,7 @@ RUBBISH = {
     "a grace without end": ["worker", "--handlers", "hands:registry", "--grace", "inf"],
     "a poll that is no number": ["worker", "--handlers", "hands:registry", "--poll", "nan"],
     "a poll below zero": ["worker", "--handlers", "hands:registry", "--poll", "-1"],
+    "no step at once": ["worker", "--handlers", "hands:registry", "--concurrency", "0"],
     "a lease of nothing": ["worker", "--handlers", "hands:registry", "--lease", "0"],
     "a handler for a registry": ["worker", "--handlers", "hands:work"],
     "a registry that ends the process": ["worker", "--handlers", "sys:exit"],

@@ -8,6 +8,7 @@ from pathlib import Path
 from scoria_core import NeedsApproval, Scoria, StepSpec
 
 HANDLERS = """
+import asyncio
 import pathlib
 import time
 
@@ -19,7 +20,12 @@ def work(step, run):
 def breaks(step, run):
     raise LookupError("no such customer")
 
-registry = {"work": work, "break": breaks}
+async def later(step, run):
+    pathlib.Path(f"entered-{run.run_id}").touch()
+    await asyncio.sleep(step.input.get("seconds", 0))
+    return {"attempt": step.attempt}
+
+registry = {"work": work, "break": breaks, "later": later}
 empty = {}
 
 def make_registry():

@@ -7,7 +7,7 @@ from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.runs import UNSERVED, pending
 from scoria_conformance.world import ARGUMENTS, KIND, World
-from scoria_core import RunSummary, Scoria, ScoriaError, StepSpec
+from scoria_core import RunSummary, ScoriaError, StepSpec
 from scoria_core.payloads import digest
 from scoria_core.testing import SettableClock
 
@@ -211,7 +211,7 @@ def _its_journal_tells_that_the_approval_expired(world: World, who: str) -> None
 def _a_host_whose_clock_is_seconds_ahead_adds(world: World, seconds: int) -> None:
     clock = SettableClock()
     clock.advance(world.clock.now() - clock.now() + timedelta(seconds=seconds))
-    host = Scoria(world.store, clock=clock)
+    host = world.facade(world.store, clock=clock)
     host.add_step(world.run_id, UNSERVED)
 
 

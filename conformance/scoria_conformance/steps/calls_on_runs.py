@@ -139,7 +139,7 @@ def _its_host_3(world: World, call: str) -> list[RunDetail]:
     seen: list[RunDetail] = []
 
     def reads(_: Step, run: RunSummary) -> Completed:
-        own = Scoria(world.store, clock=world.clock)
+        own = world.facade(world.store, clock=world.clock)
         seen.append(own.get_run_detail(run.run_id))
         return Completed()
 

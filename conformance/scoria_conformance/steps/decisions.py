@@ -16,7 +16,6 @@ from scoria_core import (
     NeedsApproval,
     Retry,
     RunSummary,
-    Scoria,
     Step,
     StepSpec,
 )
@@ -193,7 +192,7 @@ def _a_host_whose_may_decide(world: World, does: str) -> list[tuple[Approval, st
             raise RuntimeError("the directory is down")
         return None if does == "gives no answer" else False  # type: ignore[return-value]
 
-    world.scoria = Scoria(world.store, clock=world.clock, may_decide=may_decide)
+    world.scoria = world.facade(world.store, clock=world.clock, may_decide=may_decide)
     return asked
 
 

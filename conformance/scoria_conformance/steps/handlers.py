@@ -20,6 +20,7 @@ from scoria_conformance.answers import (
     interrupts,
     layered,
     stopped,
+    stopped_later,
     too_long,
 )
 from scoria_conformance.steps.calls_on_runs import STEP
@@ -93,7 +94,7 @@ def _a_run_is_started_whose_handler_answers_after(world: World) -> None:
 @when("a run is started with a step whose handler is stopped from outside")
 def _a_run_is_started_with_a_step_whose_handler_4(world: World) -> None:
     with ending(), pytest.raises(SystemExit):
-        start(world, stopped)
+        start(world, handlers={KIND: stopped if world.breaks_off else stopped_later})
     (stopped_run,) = world.scoria.list_runs()
     world.run_id = stopped_run.run_id
 
@@ -108,7 +109,7 @@ def _a_run_is_started_whose_host_is_interrupted(world: World) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(world.store, name)
 
-    host = Scoria(Interrupted(), clock=world.clock)
+    host = world.facade(Interrupted(), clock=world.clock)
     with pytest.raises(KeyboardInterrupt):
         host.start_run(
             world.identity(), root_role_id="executor", initial_step=STEP, handlers=world.handlers
@@ -234,7 +235,7 @@ def _a_run_is_started_with_a_handler_given(world: World, where: str) -> None:
         "to the facade by its name": (None, NAMED),
         "to the call, and one that raises to the facade": (completed, raises),
     }[where]
-    world.scoria = Scoria(world.store, clock=world.clock, handlers=_for_kind(to_facade))
+    world.scoria = world.facade(world.store, clock=world.clock, handlers=_for_kind(to_facade))
     start(world, handlers=_for_kind(to_call))
 
 

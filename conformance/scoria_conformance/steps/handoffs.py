@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.answers import ending, stopped
+from scoria_conformance.answers import ending, stopped, stopped_later
 from scoria_conformance.world import Answer, World, asks, completed, raises
-from scoria_core import DelegatedHandoff, RunSummary, Scoria, ScoriaError
+from scoria_core import DelegatedHandoff, RunSummary, ScoriaError
 
 INPUT = {"brief": "Review the draft answer for policy and accuracy"}
 CONTEXT = {"task": "policy-and-accuracy review", "draft_answer": "Refunds take 5 days"}
@@ -60,8 +60,9 @@ def _a_handoff_run_is_started_whose_child_raises(world: World) -> None:
 
 @when("a handoff run is started whose child is stopped from outside")
 def _a_handoff_run_is_started_whose_child(world: World) -> None:
+    handler = stopped if world.breaks_off else stopped_later
     with ending(), pytest.raises(SystemExit):
-        _start(world, answer=stopped)
+        _start(world, handlers={"review": handler})
     (stopped_run,) = world.scoria.list_runs()
     world.run_id = stopped_run.run_id
 
@@ -87,7 +88,7 @@ def _the_handoff_run_is_started_again_with_another(world: World, key: str) -> No
 
 @given(parsers.parse('a host that adds "{name}" to the names that are not projected'))
 def _a_host_that_adds_to_the_names_that_are_not(world: World, name: str) -> None:
-    world.scoria = Scoria(world.store, clock=world.clock, unsafe_context_names=[name])
+    world.scoria = world.facade(world.store, clock=world.clock, unsafe_context_names=[name])
 
 
 @when(parsers.parse("a handoff run is started without its {field}"))

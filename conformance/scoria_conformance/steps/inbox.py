@@ -732,7 +732,7 @@ def _is_at_work_on_a_step(world: World, worker_id: str, seconds: int) -> list[St
         _renew(world)
         told.extend(world.detail.steps)
 
-    host = Scoria(world.store, clock=world.clock, lease=LEASE, worker_id=worker_id)
+    host = world.facade(world.store, clock=world.clock, lease=LEASE, worker_id=worker_id)
     identity = world.identity()
     host.start_run(identity, root_role_id="a", initial_step=STEP, handlers={KIND: handler})
     return told

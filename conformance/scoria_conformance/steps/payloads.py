@@ -17,7 +17,6 @@ from scoria_core import (
     NeedsApproval,
     RunDetail,
     RunSummary,
-    Scoria,
     Step,
     StepSpec,
 )
@@ -243,7 +242,7 @@ def _a_run_is_started_with_a_step_whose_handler(world: World, payload: str) -> N
 @given(parsers.parse("a host that allows payloads of {limit} bytes"))
 def _a_host_that_allows_payloads_of_bytes(world: World, limit: str) -> None:
     if limit != "the default":
-        world.scoria = Scoria(world.store, clock=world.clock, max_payload_bytes=int(limit))
+        world.scoria = world.facade(world.store, clock=world.clock, max_payload_bytes=int(limit))
 
 
 @when(parsers.parse("a run is started with metadata of {size:d} bytes"))

@@ -12,7 +12,7 @@ from pytest_bdd import parsers, then, when
 
 from scoria_conformance.steps.payloads import parts
 from scoria_conformance.world import TENANT, World
-from scoria_core import Page, RunSummary, Scoria
+from scoria_core import Page, RunSummary
 from scoria_core.ports import RunStore
 
 
@@ -219,7 +219,7 @@ class WatchedStore:
 def _everything_about_it_is_read(world: World) -> WatchedStore:
     watched = WatchedStore(world.store)
     world.before = list(world.store.read([world.run_id]))
-    scoria = Scoria(watched, clock=world.clock)
+    scoria = world.facade(watched, clock=world.clock)
     for facade in (scoria, scoria.for_tenant(TENANT)):
         facade.get_run(world.run_id)
         facade.get_run_detail(world.run_id)

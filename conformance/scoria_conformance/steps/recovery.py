@@ -38,7 +38,7 @@ class DyingProcess:
 
     def live(self, call: Callable[[Scoria], object]) -> None:
         """Make a call that ends, for the store, when its handler is entered."""
-        facade = Scoria(
+        facade = self.world.facade(
             self,
             clock=self.world.clock,
             lease=LEASE,
@@ -139,7 +139,7 @@ def _its_step_was_released_and_is_in_its_attempt(world: World, attempt: int) -> 
 @when("a run is started whose handler takes longer than its lease, and others look for work")
 def _a_run_is_started_whose_handler_takes_longer(world: World) -> None:
     lease = 0.5
-    facade, other = (Scoria(world.store, lease=lease) for _ in range(2))
+    facade, other = (world.facade(world.store, lease=lease) for _ in range(2))
 
     def slow(step: Step, run: RunSummary) -> None:
         world.calls.append((step, run))
@@ -171,7 +171,7 @@ def _its_step_is_run_with_a_handler_that_answers(world: World, answer: str) -> N
 
 @when("another host adds a step")
 def _another_host_adds_a_step(world: World) -> None:
-    Scoria(world.store, clock=world.clock, lease=1).add_step(world.run_id, STEP)
+    world.facade(world.store, clock=world.clock, lease=1).add_step(world.run_id, STEP)
     world.clock.advance(timedelta(seconds=LEASE - 1))
 
 
@@ -263,7 +263,7 @@ def _the_attempts_of_the_first_step_had_one(world: World) -> None:
 
 @when("a run is started by a host that queues its steps")
 def _a_run_is_started_by_a_host_that_queues_its(world: World) -> None:
-    host = Scoria(world.store, clock=world.clock, dispatch="queue")
+    host = world.facade(world.store, clock=world.clock, dispatch="queue")
     run = host.start_run(
         world.identity(), root_role_id="executor", initial_step=STEP, handlers=world.handlers
     )
@@ -287,7 +287,7 @@ def _a_run_is_started_by_a_host_that_carries_out(world: World) -> bool:
         seen.append(returned.wait(PATIENCE))
         done.set()
 
-    host = Scoria(world.store, dispatch="thread")
+    host = world.facade(world.store, dispatch="thread")
     run = host.start_run(
         world.identity(), root_role_id="executor", initial_step=STEP, handlers={KIND: handler}
     )
