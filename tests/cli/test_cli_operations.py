@@ -70,7 +70,7 @@ def test_a_worker_does_what_is_queued(url: str, tmp_path: Path) -> None:
     done = scoria("worker", "--store", url, *arguments, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "worker worker-1: work, break",
+        "worker worker-1: work, break, later",
         "worker worker-1 stopped; worked in 1 runs",
     ]
     assert "completed: step" in done.stderr
