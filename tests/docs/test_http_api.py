@@ -85,7 +85,13 @@ def test_every_call_and_every_code_is_on_the_page() -> None:
         assert f"`{last}`" in calls
         named |= {path.replace(first, last) for path in named if path.endswith(first)}
     assert named == paths | {"/v1/openapi.json"}
-    hosts = {"unknown_handler", "close_refused", "schema_too_new", "scoria_error"}
+    hosts = {
+        "unknown_handler",
+        "async_handler_refused",
+        "close_refused",
+        "schema_too_new",
+        "scoria_error",
+    }
     for kind in _kinds(ScoriaError):
         assert kind.code in hosts or f"`{kind.code}`" in PAGE
 
