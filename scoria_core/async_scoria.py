@@ -190,6 +190,15 @@ class AsyncScoria:
         """Return everything about a run: steps, approvals, handoffs and the journal."""
         return await self._done(lambda: self._scoria.get_run_detail(run_id))
 
+    async def inspect_run(self, run_id: str | UUID) -> RunDetail:
+        """Return what `get_run_detail` does, for a page or a tool that only shows it.
+
+        Where the journal of a run is damaged, what comes before is returned, and `damage` says
+        what is wrong. The payloads are shared with the kit: nobody may change them. Raises
+        `StoreCorrupt` where nothing of the run can be shown.
+        """
+        return await self._done(lambda: self._scoria.inspect_run(run_id))
+
     def now(self) -> datetime:
         """Return the time in UTC that this facade goes by."""
         return self._scoria.now()
