@@ -74,11 +74,11 @@ def part(text: str, start: str, end: str = "</section>") -> str:
 
 
 def _page_of(kind: type[_EvidenceApp], scoria: Scoria, scope: Any) -> App:
-    return kind(scoria, scope)
+    return kind(scoria, scope, mask=None)
 
 
 def _right(scoria: Scoria, scope: Any) -> App:
-    return evidence_app(scoria, scope=scope)
+    return evidence_app(scoria, scope=scope, mask=None)
 
 
 def wrong_page(name: str, clause: str, made: Any, show: Any) -> Wrong:

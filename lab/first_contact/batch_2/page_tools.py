@@ -1,5 +1,6 @@
 """How a page is changed, and what its scripts look at it with."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -22,7 +23,7 @@ Change = tuple[str, str, str]
 
 def right(scoria: Scoria, scope: Any) -> App:
     """Return the page as it is."""
-    return evidence_app(scoria, scope=scope)
+    return evidence_app(scoria, scope=scope, mask=None)
 
 
 def answer_of(app: App, request: Request) -> Response:
@@ -32,7 +33,7 @@ def answer_of(app: App, request: Request) -> Response:
 
 def around(scoria: Scoria, scope: Any, wrap: Around) -> App:
     """Return the page with something before it that may change its answer."""
-    inner = evidence_app(scoria, scope=scope)
+    inner = evidence_app(scoria, scope=scope, mask=None)
 
     def app(environ: Any, start_response: Any) -> Any:
         return wrap(Request(environ), inner)(environ, start_response)
@@ -56,7 +57,7 @@ def changed(*changes: Change, **filters: Callable[..., Any]) -> Callable[[Scoria
             loaders.append(plain.loader)
         templates = plain.overlay(loader=ChoiceLoader(loaders), cache_size=400)
         templates.filters = {**plain.filters, **filters}
-        return _EvidenceApp(scoria, scope, templates)
+        return _EvidenceApp(scoria, scope, templates, mask=None)
 
     return make
 
@@ -112,6 +113,13 @@ def started(scoria: Scoria, handler: Any = None, **given: Any) -> str:
 def get(app: App, path: str, method: str = "GET", **given: Any) -> TestResponse:
     """Return the answer to one request."""
     return Client(app).open(path, method=method, **given)
+
+
+def whole(app: App, path: str) -> str:
+    """Return the text of a page and of the pages of its entries that it links to."""
+    text = get(app, path).text
+    linked = sorted({*re.findall(r'href="(\?entry=\d+)"', text)})
+    return "".join([text, *(get(app, f"{path}{query}").text for query in linked)])
 
 
 def run_path(run_id: str) -> str:
