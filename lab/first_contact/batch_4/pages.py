@@ -109,9 +109,9 @@ TO_DECIDE = _Problem(
 class Inviting(_EvidenceApp):
     """Tells a visitor that there is something to decide, where there is."""
 
-    def _page(self, request: Any, urls: Any) -> Any:
-        """Return the page, or the invitation."""
-        answer = super()._page(request, urls)
+    def _answer(self, request: Any, urls: Any) -> Any:
+        """Return the answer, or the invitation."""
+        answer = super()._answer(request, urls)
         if answer.status_code == 403 and self._waits(request.path):
             return self._problem(TO_DECIDE, urls)
         return answer
@@ -330,21 +330,22 @@ def show_kept_now(make: Any) -> None:
     assert "the first draft" in text
 
 
-class AsApproved(RunPage):
-    """Shows the arguments that count."""
+def with_what_counts(page: RunPage) -> RunPage:
+    """Show the arguments as they are by now wherever there were others."""
 
-    def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
-        """Return the data of an entry, with the arguments as they are by now."""
-        data = super().data_of(entry)
-        if entry.subject != "approval" or "arguments" not in data:
-            return data
-        approval = approval_named(self.detail, entry.subject_id)
-        digest = approval.arguments_digest
-        return {**data, "arguments": approval.arguments, "arguments_digest": digest}
+    def counting(entry: JournalEntry) -> JournalEntry:
+        if entry.subject != "approval" or "arguments" not in entry.data:
+            return entry
+        approval = approval_named(page.detail, entry.subject_id)
+        now = {"arguments": approval.arguments, "arguments_digest": approval.arguments_digest}
+        return attrs.evolve(entry, data={**entry.data, **now})
+
+    journal = tuple(counting(entry) for entry in page.detail.journal)
+    return attrs.evolve(page, detail=attrs.evolve(page.detail, journal=journal))
 
 
 as_approved = paged(
-    partial(read_as, AsApproved),
+    with_what_counts,
     (
         "parts.html",
         "{% if approval.arguments_digest != approval.proposed_digest %}",
