@@ -91,7 +91,6 @@ def written(
 
     Raises `LookupError` where the template has no such part.
     """
-
     source = files("scoria_web").joinpath("templates", name).read_text("utf-8")
     for old, new in changes:
         if old not in source:
