@@ -15,7 +15,7 @@ from lab.first_contact.batch_1.pages_helpers import (
     started,
     wrong_page,
 )
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import Scoria
 from scoria_core.errors import RunNotFound
 from scoria_memory import MemoryStore
@@ -25,7 +25,7 @@ from scoria_web.app import _FORBIDDEN, _NOT_FOUND, _EvidenceApp
 
 def method_overridden(scoria: Scoria, scope: Any) -> App:
     """Let a header name the method, as some frameworks do for forms."""
-    page = evidence_app(scoria, scope=scope, mask=None)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         method = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", environ["REQUEST_METHOD"])
@@ -44,7 +44,7 @@ def show_method_overridden(make: MakePage) -> None:
 
 def options_answered(scoria: Scoria, scope: Any) -> App:
     """Answer OPTIONS politely, so that browsers of other sites may ask."""
-    page = evidence_app(scoria, scope=scope, mask=None)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "OPTIONS":
@@ -200,7 +200,7 @@ def remembers_scope(scoria: Scoria, scope: Any) -> App:
             known[who] = found
         return known.get(who)
 
-    return evidence_app(scoria, scope=remembered, mask=None)
+    return evidence_app(scoria, scope=remembered, **HOST)
 
 
 def show_remembers_scope(make: MakePage) -> None:
@@ -229,7 +229,7 @@ class _SessionOfAll(_EvidenceApp):
         app: _EvidenceApp = self
         if request.path == "/" and request.args.get("session"):
             everyone: Any = _AllTenants(self.scoria)
-            app = _EvidenceApp(everyone, self.scope, self.templates, mask=None)
+            app = _EvidenceApp(everyone, self.scope, self.templates, **HOST)
         return _EvidenceApp._page(app, request, urls)
 
 
@@ -244,7 +244,7 @@ def show_session_of_all(make: MakePage) -> None:
 
 def _kept(scoria: Scoria, scope: Any, name_of: Callable[[str, str], object]) -> App:
     pages: dict[object, tuple[str, Any, list[bytes]]] = {}
-    page = evidence_app(scoria, scope=scope, mask=None)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         who = scope(environ)

@@ -20,7 +20,7 @@ from lab.first_contact.batch_1.pages_helpers import (
     started,
     wrong_page,
 )
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import Completed, HandOff, NeedsApproval, Scoria, StepSpec
 from scoria_web.app import _EvidenceApp
 from scoria_web.display import Shown, cut, environment, visible
@@ -44,7 +44,7 @@ def _templates(changes: Mapping[str, tuple[str, str]], **filters: Any) -> Enviro
 def tags_as_markup(scoria: Scoria, scope: Any) -> App:
     """Show capability tags as the markup that they may be."""
     changes = {"run.html": ("{{ tag | visible }}", "{{ tag | safe }}")}
-    return _EvidenceApp(scoria, scope, _templates(changes), mask=None)
+    return _EvidenceApp(scoria, scope, _templates(changes), **HOST)
 
 
 def show_tags_as_markup(make: MakePage) -> None:
@@ -60,7 +60,7 @@ def note_in_a_tooltip(scoria: Scoria, scope: Any) -> App:
     old = '<div class="half"><dt>Note</dt>'
     title = 'title=\'{{ approval.note | replace("<", "") | safe }}\''
     new = f'<div class="half" {title}><dt>Note</dt>'
-    return _EvidenceApp(scoria, scope, _templates({"run.html": (old, new)}), mask=None)
+    return _EvidenceApp(scoria, scope, _templates({"run.html": (old, new)}), **HOST)
 
 
 def show_note_in_a_tooltip(make: MakePage) -> None:
@@ -88,7 +88,7 @@ def reason_as_markdown(scoria: Scoria, scope: Any) -> App:
             '<p class="v prose">{{ shown.text | marked }}</p>',
         )
     }
-    return _EvidenceApp(scoria, scope, _templates(changes, marked=_marked), mask=None)
+    return _EvidenceApp(scoria, scope, _templates(changes, marked=_marked), **HOST)
 
 
 def show_reason_as_markdown(make: MakePage) -> None:
@@ -105,7 +105,7 @@ def _escaped_once(value: object) -> Markup:
 
 def entities_kept(scoria: Scoria, scope: Any) -> App:
     """Escape nothing twice: what looks escaped already is left as it is."""
-    return _EvidenceApp(scoria, scope, _templates({}, visible=_escaped_once), mask=None)
+    return _EvidenceApp(scoria, scope, _templates({}, visible=_escaped_once), **HOST)
 
 
 def show_entities_kept(make: MakePage) -> None:
@@ -176,7 +176,7 @@ def started_handoffs(scoria: Scoria, scope: Any) -> App:
             "{% for handoff in page.handoffs.items if handoff.status != 'pending' %}",
         )
     }
-    return _EvidenceApp(scoria, scope, _templates(changes), mask=None)
+    return _EvidenceApp(scoria, scope, _templates(changes), **HOST)
 
 
 def show_started_handoffs(make: MakePage) -> None:
@@ -245,7 +245,7 @@ def _only_known(value: Any, limit: int | None) -> Shown:
 
 def brief_only(scoria: Scoria, scope: Any) -> App:
     """Show the brief of the input of a handoff, and nothing beside it."""
-    return _EvidenceApp(scoria, scope, _templates({}, cut=_only_known), mask=None)
+    return _EvidenceApp(scoria, scope, _templates({}, cut=_only_known), **HOST)
 
 
 def show_brief_only(make: MakePage) -> None:

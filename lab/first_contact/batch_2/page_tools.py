@@ -10,6 +10,7 @@ from jinja2 import BaseLoader, ChoiceLoader, DictLoader
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
+from lab.first_contact.wrong import HOST
 from scoria_core import Completed, Identity, NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -23,7 +24,7 @@ Change = tuple[str, str, str]
 
 def right(scoria: Scoria, scope: Any) -> App:
     """Return the page as it is."""
-    return evidence_app(scoria, scope=scope, mask=None)
+    return evidence_app(scoria, scope=scope, **HOST)
 
 
 def answer_of(app: App, request: Request) -> Response:
@@ -33,7 +34,7 @@ def answer_of(app: App, request: Request) -> Response:
 
 def around(scoria: Scoria, scope: Any, wrap: Around) -> App:
     """Return the page with something before it that may change its answer."""
-    inner = evidence_app(scoria, scope=scope, mask=None)
+    inner = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Any:
         return wrap(Request(environ), inner)(environ, start_response)
@@ -57,7 +58,7 @@ def changed(*changes: Change, **filters: Callable[..., Any]) -> Callable[[Scoria
             loaders.append(plain.loader)
         templates = plain.overlay(loader=ChoiceLoader(loaders), cache_size=400)
         templates.filters = {**plain.filters, **filters}
-        return _EvidenceApp(scoria, scope, templates, mask=None)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 

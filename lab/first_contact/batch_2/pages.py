@@ -24,7 +24,7 @@ from lab.first_contact.batch_2.page_tools import (
     who,
     whole,
 )
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import Failed, HandOff, NeedsApproval, Scoria
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.ports import Record
@@ -97,7 +97,7 @@ def late_scope(scoria: Scoria, scope: Any) -> App:
                 scoria.get_run(request.path.rpartition("/")[2])
         except RunNotFound:
             inside = evidence_app(
-                scoria, scope=lambda _: Scope(tenant_id="-", actor_id="-"), mask=None
+                scoria, scope=lambda _: Scope(tenant_id="-", actor_id="-"), **HOST
             )
             return answer_of(inside, request)
         return answer_of(app, request)
@@ -123,7 +123,7 @@ def forwarded(scoria: Scoria, scope: Any) -> App:
         named = environ.get("HTTP_X_TENANT_ID")
         return found if found is None or not named else Scope(named, found.actor_id)
 
-    return evidence_app(scoria, scope=chosen, mask=None)
+    return evidence_app(scoria, scope=chosen, **HOST)
 
 
 def show_forwarded(make: Make) -> None:
@@ -340,7 +340,7 @@ def scope_by_cookie(scoria: Scoria, scope: Any) -> App:
             known[cookie] = found
         return known.get(cookie)
 
-    return evidence_app(scoria, scope=remembered, mask=None)
+    return evidence_app(scoria, scope=remembered, **HOST)
 
 
 def show_scope_by_cookie(make: Make) -> None:

@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from werkzeug.test import Client, TestResponse
 
 from lab.first_contact.batch_3.tools import AT
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -22,12 +22,12 @@ from scoria_web.display import environment
 
 def right(scoria: Scoria, scope: Callable[..., Any]) -> Any:
     """Return the page of the kit."""
-    return evidence_app(scoria, scope=scope, mask=None)
+    return evidence_app(scoria, scope=scope, **HOST)
 
 
 def wrong_page(name: str, clause: str, make: Any, show: Any) -> Wrong:
     """Return the wrong page that a class or a function makes, and the kit's as the right one."""
-    made = partial(make, mask=None) if isinstance(make, type) else make
+    made = partial(make, **HOST) if isinstance(make, type) else make
     return Wrong(name, clause, "page", made, show, right)
 
 
@@ -41,7 +41,7 @@ def changed(template: str, old: str, new: str) -> Callable[..., Any]:
             raise LookupError(f"{template} has no {old!r}")
         mine = DictLoader({template: source.replace(old, new, 1)})
         templates.loader = ChoiceLoader([mine, templates.loader])
-        return _EvidenceApp(scoria, scope, templates, mask=None)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 
@@ -52,7 +52,7 @@ def filtered(**filters: Any) -> Callable[..., Any]:
     def make(scoria: Scoria, scope: Any) -> Any:
         templates: Any = environment.__wrapped__()
         templates.filters.update(filters)
-        return _EvidenceApp(scoria, scope, templates, mask=None)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 

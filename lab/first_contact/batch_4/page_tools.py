@@ -7,6 +7,7 @@ import attrs
 from jinja2 import ChoiceLoader, DictLoader
 
 from lab.first_contact.batch_3 import page_tools as third
+from lab.first_contact.wrong import HOST
 from scoria_core import Completed, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.model import Approval, RunDetail
 from scoria_web.app import _EvidenceApp
@@ -36,7 +37,7 @@ def answered(kind: type[_EvidenceApp], *changes: Change, **shared: Any) -> Calla
 
     def make(scoria: Scoria, scope: Any) -> Any:
         """Make it."""
-        return kind(scoria, scope, rewritten(*changes, **shared), mask=None)
+        return kind(scoria, scope, rewritten(*changes, **shared), **HOST)
 
     return make
 

@@ -18,6 +18,7 @@ from lab.first_contact.batch_4.page_tools import (
     read_as,
     rewritten,
 )
+from lab.first_contact.wrong import HOST
 from scoria_core import RunSummary, Scoria
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.journal import JournalEntry
@@ -382,7 +383,7 @@ def made_once(scoria: Any, scope: Any) -> Any:
             ("approval", "approval, page=page"),
         )
     ]
-    return _EvidenceApp(scoria, scope, rewritten(*changes, once=once), mask=None)
+    return _EvidenceApp(scoria, scope, rewritten(*changes, once=once), **HOST)
 
 
 def show_made_once(make: Any) -> None:
@@ -413,7 +414,7 @@ def while_the_same_is_pending(scoria: Any, scope: Any) -> Any:
                 kept[key] = super()._page(request, urls)
             return kept[key]
 
-    return Keeping(scoria, scope, mask=None)
+    return Keeping(scoria, scope, **HOST)
 
 
 def _found(view: Scoria, request: Any) -> RunSummary | None:
