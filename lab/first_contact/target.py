@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
 from lab.first_contact.wrong import BATCH, NAME, SIDE, named
+from scoria_cli.page import DECISIONS, MOUNT, SECRET
 from scoria_core import Scoria
 from scoria_core.ports import RunStore
 from scoria_memory import MemoryStore
-from scoria_web import Scope
+from scoria_web import Scope, decision_app
 
 _wrong = named(os.environ[BATCH], os.environ[NAME])
 _make = getattr(_wrong, os.environ[SIDE])
@@ -24,13 +27,17 @@ def open_store(directory: Path) -> RunStore:
 
 
 def make_page(scoria: Scoria, scope_of: Any) -> Any:
-    """Make the page; `scope_of(environ)` gives the facts of a scope, or None."""
+    """Make the page, with the decisions beside it.
+
+    `scope_of(environ)` gives the facts of a scope, or None.
+    """
 
     def scope(environ: Mapping[str, Any]) -> Scope | None:
         facts = scope_of(environ)
         return None if facts is None else Scope(**facts)
 
-    return _make(scoria, scope)
+    decisions = decision_app(scoria, scope=scope, secret=SECRET, evidence=MOUNT, mask=None)
+    return DispatcherMiddleware(_make(scoria, scope), {DECISIONS: decisions})
 
 
 def __getattr__(name: str) -> Any:

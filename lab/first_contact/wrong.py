@@ -3,12 +3,18 @@
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
+from scoria_cli.page import DECISIONS, MOUNT
+
 BATCH, NAME, SIDE = "SCORIA_BATCH", "SCORIA_WRONG", "SCORIA_SIDE"
 """What names the implementation to the processes of its suite: `SIDE` is `make` or `right`."""
+
+HOST: Any = MappingProxyType({"decisions": f"{MOUNT}{DECISIONS}", "mask": None})
+"""What the host of each page tells it: where requests are decided, and that nothing is masked."""
 
 KINDS = ("store", "page", "host", "kit")
 

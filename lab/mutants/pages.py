@@ -5,11 +5,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from http.cookies import SimpleCookie
+from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl
 
 import attrs
-from jinja2 import Environment, FunctionLoader
+from jinja2 import ChoiceLoader, DictLoader, Environment
 from jinja2.filters import do_striptags as striptags
 from markupsafe import escape
 
@@ -17,7 +18,7 @@ from lab.mutants.under_test import subject
 from lab.mutants.wrong import Catalogue
 from scoria_conformance.host import PageFactory, ScopeOf, WSGIApp
 from scoria_core import Scoria, ScoriaError
-from scoria_web.display import environment
+from scoria_web.display import Shown, begin, cut, environment
 
 Environ = Mapping[str, Any]
 
@@ -86,24 +87,22 @@ def changed(change: Change) -> Callable[[PageFactory, Scoria, ScopeOf], WSGIApp]
 def written(
     *changes: tuple[str, str], name: str = "run.html", **filters: Callable[[Any], object]
 ) -> Callable[[PageFactory, Scoria, ScopeOf], WSGIApp]:
-    """Return a page with other parts in a template, or other filters in all of them."""
+    """Return a page with other parts in a template, or other filters in all of them.
+
+    Raises `LookupError` where the template has no such part.
+    """
+    source = files("scoria_web").joinpath("templates", name).read_text("utf-8")
+    for old, new in changes:
+        if old not in source:
+            raise LookupError(f"{name} has no {old!r}")
+        source = source.replace(old, new)
 
     @cache
     def templates() -> Environment:
         made = environment.__wrapped__()
         made.filters.update(filters)
-        loader = made.loader
-        assert loader is not None
-
-        def source(template: str) -> str:
-            text = loader.get_source(made, template)[0]
-            for old, new in changes if template == name else ():
-                if old not in text:
-                    raise LookupError(f"{name} has no {old!r}")
-                text = text.replace(old, new)
-            return text
-
-        made.loader = FunctionLoader(source)
+        assert made.loader is not None
+        made.loader = ChoiceLoader([DictLoader({name: source}), made.loader])
         return made
 
     def page(right: PageFactory, scoria: Scoria, scope: ScopeOf) -> WSGIApp:
@@ -140,13 +139,24 @@ def _where_it_exists(change: Change) -> Callable[[PageFactory, Scoria, ScopeOf],
 
 # What a page shows.
 
+NOTE = (
+    '{{ text_of(approval.note, page.measure.text, page.entry_of(approval.approval_id, "note")) }}'
+)
+INPUT = (
+    '{{ json(handoff.handoff_input, "Show the input", limit=page.measure.text, '
+    'entry=page.entry_of(handoff.handoff_id, "handoff_input")) }}'
+)
+CONTEXT = (
+    '{{ json(handoff.projected_context, "Show the context", limit=page.measure.text, '
+    'entry=page.entry_of(handoff.handoff_id, "projected_context")) }}'
+)
 FIRST = "<dd>{{ ident(asked.tool_name) }}</dd>"
 for _name, _expected, _changes in (
     ("the page does not show what is to be approved first", "tool_name", [(FIRST, "<dd></dd>")]),
     (
         "the page shows the first request in place of the one that waits",
         "an earlier request",
-        [("requests = page.open_requests", "requests = detail.approvals[:1]")],
+        [("requests = page.open_requests", "requests = page.detail.approvals[:1]")],
     ),
     (
         "the page does not show where the run stands",
@@ -175,7 +185,7 @@ for _name, _expected, _changes in (
     (
         "the page leaves the context of a handoff out",
         "projected_context",
-        [('{{ json(handoff.projected_context, "Show the context") }}', "")],
+        [(CONTEXT, "")],
     ),
     (
         "the page shows for whom it was delegated and not by whom",
@@ -186,10 +196,10 @@ for _name, _expected, _changes in (
         "the page says elsewhere what was delegated",
         "handoff_input",
         [
-            ('{{ json(handoff.handoff_input, "Show the input") }}', ""),
+            (INPUT, ""),
             (
                 'id="journal-heading">Journal</h2>',
-                'id="journal-heading">Journal</h2>{% for each in detail.delegated_handoffs %}'
+                'id="journal-heading">Journal</h2>{% for each in page.handoffs.everything %}'
                 "{{ json(each.handoff_input) }}{% endfor %}",
             ),
         ],
@@ -204,13 +214,18 @@ def _raw(old: str, new: str, name: str, expected: str = "the attribute id") -> N
 
 _raw("by {{ text(step.role_id) }}", "by {{ step.role_id | safe }}", "a role is taken for markup")
 _raw(
-    '{{ json(step.error.details, "Show the details") }}',
+    '{{ json(step.error.details, "Show the details", limit=page.measure.text, entry=entry) }}',
     "<pre>{{ step.error.details | pretty | safe }}</pre>",
     "the details of an error are taken for markup",
 )
-_raw("{{ prose(asked.reason) }}", "{{ asked.reason | safe }}", "a reason is taken for markup")
 _raw(
-    '<pre class="v">{{ step.error.cause | visible }}</pre>',
+    "{{ text_of(asked.reason, page.measure.open_text, page.entry_of(asked.approval_id, "
+    '"reason")) }}',
+    "{{ asked.reason | safe }}",
+    "a reason is taken for markup",
+)
+_raw(
+    "{{ text_of(step.error.cause, page.measure.text, entry) }}",
     "<pre>{{ step.error.cause | safe }}</pre>",
     "what led to an error is taken for markup",
 )
@@ -250,13 +265,14 @@ _raw(
     "what <script> holds",
 )
 _raw(
-    "{{ prose(approval.note) }}",
-    "<a href='{{ approval.note }}'>{{ prose(approval.note) }}</a>",
+    NOTE,
+    f"<a href='{{{{ approval.note }}}}'>{NOTE}</a>",
     "a note is a link",
     "a link has",
 )
 _raw(
-    "{{ prose(approval.reason) }}",
+    "{{ text_of(approval.reason, page.measure.text, page.entry_of(approval.approval_id, "
+    '"reason")) }}',
     "<p>{{ approval.reason | urlize }}</p>",
     "what looks like a link in a reason is one",
     "a link has",
@@ -312,7 +328,7 @@ breaks.add(
     "shows a note as it is",
     "PAGE-8",
     "it holds a raw",
-    written(("{{ prose(approval.note) }}", "<p>{{ approval.note }}</p>")),
+    written((NOTE, "<p>{{ approval.note }}</p>")),
 )
 breaks.add(
     "shows a session in the list as it is",
@@ -324,7 +340,7 @@ breaks.add(
     "leaves out what an entry of the journal says",
     "PAGE-9",
     "it is not shown",
-    written(("{{ page.data_of(entry) | pretty | visible }}", "…")),
+    written(("{{ shown.text | visible }}", "…")),
 )
 breaks.add(
     "leaves out who made a call",
@@ -340,14 +356,36 @@ breaks.add(
 )
 
 
+def _unmarked(cutting: Callable[[Any, int | None], Shown]) -> Callable[[Any, int | None], Shown]:
+    """Return what cuts as well and does not say so: no link follows."""
+    return lambda value, limit: attrs.evolve(cutting(value, limit), is_cut=False)
+
+
+CUT = "neither it nor what it links to has all of it"
+breaks.add(
+    "shortens a long text without a link to all of it",
+    "PAGE-9",
+    CUT,
+    written(cut=_unmarked(cut), begin=_unmarked(begin)),
+)
+breaks.add(
+    "links to a page that shortens as well",
+    "PAGE-9",
+    CUT,
+    written(
+        ("{{ entry.data | pretty | visible }}", "{{ (entry.data | cut(500)).text | visible }}"),
+        name="entry.html",
+    ),
+)
+
 breaks.add(
     "takes what was approved for what was proposed",
     "PAGE-14",
     "expected 'proposed'",
     written(
         (
-            '"Proposed arguments", approval.proposed_arguments, "Approved arguments"',
-            '"Approved arguments", approval.proposed_arguments, "Proposed arguments"',
+            '"Proposed arguments", approval.proposed_arguments, asked, "Approved arguments"',
+            '"Approved arguments", approval.proposed_arguments, asked, "Proposed arguments"',
         ),
         name="parts.html",
     ),
@@ -364,8 +402,8 @@ breaks.add(
     "no element holds all of it",
     written(
         (
-            "{{ prose(approval.note) }}",
-            "{{ prose(detail.approvals[loop.index0 - 1].note or '') }}",
+            NOTE,
+            "{{ prose(page.detail.approvals[number - 2].note or '') }}",
         )
     ),
 )
@@ -392,16 +430,24 @@ def shows_the_other_turns_of_the_tenant(
 
 
 @breaks("PAGE-10", "it has")
-def shows_what_is_left_of_a_damaged_run(
+def shows_a_damaged_entry_and_what_follows(
     right: PageFactory, scoria: Scoria, scope: ScopeOf
 ) -> WSGIApp:
     def change(environ: Environ, told: Told) -> Told:
-        if told.status[0] == "2":
+        if told.status[0] != "5":
             return told
-        left = scoria._runs.store.read([_run_id(environ)])
-        return told.also(left[0].records[0].body) if left and left[0].records else told
+        (stored,) = scoria._runs.store.read([_run_id(environ)])
+        return told.also(" ".join(each.body for each in stored.records))
 
     return rewritten(right(scoria, scope), change)
+
+
+breaks.add(
+    "answers for a damaged run as for a whole one",
+    "PAGE-10",
+    "it is 200",
+    changed(lambda _, told: attrs.evolve(told, status="200 OK") if told.status[0] == "5" else told),
+)
 
 
 @breaks("TENANT-2", "it has root_role_id of")

@@ -15,17 +15,17 @@ from lab.first_contact.batch_1.pages_helpers import (
     started,
     wrong_page,
 )
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import Scoria
 from scoria_core.errors import RunNotFound
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
-from scoria_web.app import _FORBIDDEN, _NOT_FOUND, _PAGES, _EvidenceApp
+from scoria_web.app import _FORBIDDEN, _NOT_FOUND, _EvidenceApp
 
 
 def method_overridden(scoria: Scoria, scope: Any) -> App:
     """Let a header name the method, as some frameworks do for forms."""
-    page = evidence_app(scoria, scope=scope)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         method = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", environ["REQUEST_METHOD"])
@@ -44,7 +44,7 @@ def show_method_overridden(make: MakePage) -> None:
 
 def options_answered(scoria: Scoria, scope: Any) -> App:
     """Answer OPTIONS politely, so that browsers of other sites may ask."""
-    page = evidence_app(scoria, scope=scope)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "OPTIONS":
@@ -92,7 +92,8 @@ def show_query_tenant(make: MakePage) -> None:
     """A query does not choose the tenant of a list."""
     scoria = kit()
     started(scoria, "other", "secret-session")
-    answer = asked(make(scoria, of("acme")), "/?tenant_id=other")
+    answer = asked(make(scoria, of("acme")), "/?list=all&tenant_id=other")
+    assert answer.status_code == 200
     assert "secret-session" not in answer.text
 
 
@@ -199,7 +200,7 @@ def remembers_scope(scoria: Scoria, scope: Any) -> App:
             known[who] = found
         return known.get(who)
 
-    return evidence_app(scoria, scope=remembered)
+    return evidence_app(scoria, scope=remembered, **HOST)
 
 
 def show_remembers_scope(make: MakePage) -> None:
@@ -211,32 +212,39 @@ def show_remembers_scope(make: MakePage) -> None:
     assert asked(page, path).status_code == 403
 
 
+@attrs.frozen
+class _AllTenants:
+    """Shows the runs of all tenants, whichever is asked for."""
+
+    scoria: Scoria
+
+    def for_tenant(self, _: str) -> Scoria:
+        return self.scoria
+
+
 class _SessionOfAll(_EvidenceApp):
     """Lists the runs of a session over all tenants."""
 
     def _page(self, request: Any, urls: Any) -> Any:
-        if not request.args.get("session"):
-            return super()._page(request, urls)
-        scope = self._scope_of(request)
-        if scope is None or request.method not in ("GET", "HEAD"):
-            return super()._page(request, urls)
-        endpoint, values = urls.match(method="GET")
-        view = self.scoria if endpoint == "runs" else self.scoria.for_tenant(scope.tenant_id)
-        page = _PAGES[endpoint](view, request.args, **values)
-        return self._render(200, f"{endpoint}.html", urls, page=page, scope=scope)
+        app: _EvidenceApp = self
+        if request.path == "/" and request.args.get("session"):
+            everyone: Any = _AllTenants(self.scoria)
+            app = _EvidenceApp(everyone, self.scope, self.templates, **HOST)
+        return _EvidenceApp._page(app, request, urls)
 
 
 def show_session_of_all(make: MakePage) -> None:
     """A session of the same name of another tenant is not listed."""
     scoria = kit()
     theirs = started(scoria, "other", "chat")
-    answer = asked(make(scoria, of("acme")), "/?session=chat")
+    answer = asked(make(scoria, of("acme")), "/?list=all&session=chat")
+    assert answer.status_code == 200
     assert theirs not in answer.text
 
 
 def _kept(scoria: Scoria, scope: Any, name_of: Callable[[str, str], object]) -> App:
     pages: dict[object, tuple[str, Any, list[bytes]]] = {}
-    page = evidence_app(scoria, scope=scope)
+    page = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         who = scope(environ)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -74,11 +74,11 @@ def part(text: str, start: str, end: str = "</section>") -> str:
 
 
 def _page_of(kind: type[_EvidenceApp], scoria: Scoria, scope: Any) -> App:
-    return kind(scoria, scope)
+    return kind(scoria, scope, **HOST)
 
 
 def _right(scoria: Scoria, scope: Any) -> App:
-    return evidence_app(scoria, scope=scope)
+    return evidence_app(scoria, scope=scope, **HOST)
 
 
 def wrong_page(name: str, clause: str, made: Any, show: Any) -> Wrong:

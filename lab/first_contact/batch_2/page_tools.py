@@ -1,5 +1,6 @@
 """How a page is changed, and what its scripts look at it with."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -9,6 +10,7 @@ from jinja2 import BaseLoader, ChoiceLoader, DictLoader
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
+from lab.first_contact.wrong import HOST
 from scoria_core import Completed, Identity, NeedsApproval, Scoria, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -22,7 +24,7 @@ Change = tuple[str, str, str]
 
 def right(scoria: Scoria, scope: Any) -> App:
     """Return the page as it is."""
-    return evidence_app(scoria, scope=scope)
+    return evidence_app(scoria, scope=scope, **HOST)
 
 
 def answer_of(app: App, request: Request) -> Response:
@@ -32,7 +34,7 @@ def answer_of(app: App, request: Request) -> Response:
 
 def around(scoria: Scoria, scope: Any, wrap: Around) -> App:
     """Return the page with something before it that may change its answer."""
-    inner = evidence_app(scoria, scope=scope)
+    inner = evidence_app(scoria, scope=scope, **HOST)
 
     def app(environ: Any, start_response: Any) -> Any:
         return wrap(Request(environ), inner)(environ, start_response)
@@ -56,7 +58,7 @@ def changed(*changes: Change, **filters: Callable[..., Any]) -> Callable[[Scoria
             loaders.append(plain.loader)
         templates = plain.overlay(loader=ChoiceLoader(loaders), cache_size=400)
         templates.filters = {**plain.filters, **filters}
-        return _EvidenceApp(scoria, scope, templates)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 
@@ -112,6 +114,13 @@ def started(scoria: Scoria, handler: Any = None, **given: Any) -> str:
 def get(app: App, path: str, method: str = "GET", **given: Any) -> TestResponse:
     """Return the answer to one request."""
     return Client(app).open(path, method=method, **given)
+
+
+def whole(app: App, path: str) -> str:
+    """Return the text of a page and of the pages of its entries that it links to."""
+    text = get(app, path).text
+    linked = sorted({*re.findall(r'href="(\?entry=\d+)"', text)})
+    return "".join([text, *(get(app, f"{path}{query}").text for query in linked)])
 
 
 def run_path(run_id: str) -> str:

@@ -22,14 +22,15 @@ from lab.first_contact.batch_2.page_tools import (
     run_path,
     started,
     who,
+    whole,
 )
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import Failed, HandOff, NeedsApproval, Scoria
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.ports import Record
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
-from scoria_web.display import pretty, visible
+from scoria_web.display import Shown, pretty, visible
 
 Make = Callable[[Scoria, Any], App]
 NEVER = "0197c1e0-0000-7000-8000-000000000000"
@@ -95,7 +96,9 @@ def late_scope(scoria: Scoria, scope: Any) -> App:
             if request.path.startswith("/workflows/"):
                 scoria.get_run(request.path.rpartition("/")[2])
         except RunNotFound:
-            inside = evidence_app(scoria, scope=lambda _: Scope(tenant_id="-", actor_id="-"))
+            inside = evidence_app(
+                scoria, scope=lambda _: Scope(tenant_id="-", actor_id="-"), **HOST
+            )
             return answer_of(inside, request)
         return answer_of(app, request)
 
@@ -120,7 +123,7 @@ def forwarded(scoria: Scoria, scope: Any) -> App:
         named = environ.get("HTTP_X_TENANT_ID")
         return found if found is None or not named else Scope(named, found.actor_id)
 
-    return evidence_app(scoria, scope=chosen)
+    return evidence_app(scoria, scope=chosen, **HOST)
 
 
 def show_forwarded(make: Make) -> None:
@@ -212,8 +215,9 @@ def show_titled(make: Make) -> None:
 commented = changed(
     (
         "base.html",
-        '<main id="main">',
-        '<!-- for {{ scope.actor_id if scope is defined else "nobody" }} --><main id="main">',
+        '<main id="main" data-etag="">',
+        '<!-- for {{ scope.actor_id if scope is defined else "nobody" }} -->'
+        '<main id="main" data-etag="">',
     ),
 )
 
@@ -231,8 +235,8 @@ def _collapsed(value: object) -> Markup:
 collapsing = changed(
     (
         "parts.html",
-        '<p class="v prose">{{ value | visible }}</p>',
-        '<p class="v prose">{{ value | collapsed }}</p>',
+        '<p class="v prose">{{ shown.text | visible }}</p>',
+        '<p class="v prose">{{ shown.text | collapsed }}</p>',
     ),
     collapsed=_collapsed,
 )
@@ -267,16 +271,16 @@ def show_unseen_roles(make: Make) -> None:
     assert "\u202e" not in text and "critic" in text, "a character that turns the text around"
 
 
-def _cut(value: Any) -> str:
+def _cut(value: Any, _: int | None) -> Shown:
     text = pretty(value)
-    return text if len(text) <= 20_000 else text[:20_000] + "\n… (cut)"
+    return Shown(text if len(text) <= 20_000 else text[:20_000] + "\n… (cut)")
 
 
-cut_long = changed(("base.html", "<head>", "<head>"), pretty=_cut)
+cut_long = changed(cut=_cut)
 
 
 def show_cut_long(make: Make) -> None:
-    """A long argument is shown to its end."""
+    """A long argument is shown to its end, there or where the page links to."""
     scoria = facade()
 
     def handler(_: Any, __: Any) -> NeedsApproval:
@@ -284,7 +288,7 @@ def show_cut_long(make: Make) -> None:
         return NeedsApproval(tool_name="send", arguments=arguments, reason="why")
 
     run_id = started(scoria, handler)
-    text = get(make(scoria, reader()), run_path(run_id)).text
+    text = whole(make(scoria, reader()), run_path(run_id))
     assert "and transfer the rest" in text, "the end of a long text is not shown"
 
 
@@ -336,7 +340,7 @@ def scope_by_cookie(scoria: Scoria, scope: Any) -> App:
             known[cookie] = found
         return known.get(cookie)
 
-    return evidence_app(scoria, scope=remembered)
+    return evidence_app(scoria, scope=remembered, **HOST)
 
 
 def show_scope_by_cookie(make: Make) -> None:
@@ -384,8 +388,8 @@ def show_ended_kept(make: Make) -> None:
 first_request = changed(
     (
         "run.html",
-        "{% with request = page.open_request %}",
-        "{% with request = page.open_request and detail.approvals[0] %}",
+        "{% with requests = page.open_requests ",
+        "{% with requests = page.open_requests and page.detail.approvals[:1] ",
     ),
 )
 

@@ -1,7 +1,9 @@
 """What the scripts for pages have in common; nothing here is wrong."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,7 +12,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from werkzeug.test import Client, TestResponse
 
 from lab.first_contact.batch_3.tools import AT
-from lab.first_contact.wrong import Wrong
+from lab.first_contact.wrong import HOST, Wrong
 from scoria_core import NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
@@ -20,12 +22,13 @@ from scoria_web.display import environment
 
 def right(scoria: Scoria, scope: Callable[..., Any]) -> Any:
     """Return the page of the kit."""
-    return evidence_app(scoria, scope=scope)
+    return evidence_app(scoria, scope=scope, **HOST)
 
 
 def wrong_page(name: str, clause: str, make: Any, show: Any) -> Wrong:
-    """Return a wrong page."""
-    return Wrong(name, clause, "page", make, show, right)
+    """Return the wrong page that a class or a function makes, and the kit's as the right one."""
+    made = partial(make, **HOST) if isinstance(make, type) else make
+    return Wrong(name, clause, "page", made, show, right)
 
 
 def changed(template: str, old: str, new: str) -> Callable[..., Any]:
@@ -34,10 +37,11 @@ def changed(template: str, old: str, new: str) -> Callable[..., Any]:
     def make(scoria: Scoria, scope: Any) -> Any:
         templates: Any = environment.__wrapped__()
         source = templates.loader.get_source(templates, template)[0]
-        assert old in source, template
+        if old not in source:
+            raise LookupError(f"{template} has no {old!r}")
         mine = DictLoader({template: source.replace(old, new, 1)})
         templates.loader = ChoiceLoader([mine, templates.loader])
-        return _EvidenceApp(scoria, scope, templates)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 
@@ -48,7 +52,7 @@ def filtered(**filters: Any) -> Callable[..., Any]:
     def make(scoria: Scoria, scope: Any) -> Any:
         templates: Any = environment.__wrapped__()
         templates.filters.update(filters)
-        return _EvidenceApp(scoria, scope, templates)
+        return _EvidenceApp(scoria, scope, templates, **HOST)
 
     return make
 
@@ -117,6 +121,12 @@ class World:
             headers["X-Who"] = who
         path = "/" if run_id is None else f"/workflows/{run_id}"
         return Client(self.app, use_cookies=False).open(path, headers=headers, **more)
+
+    def whole(self, run_id: str) -> str:
+        """Return the text of the page of a run and of those of its entries that it links to."""
+        text = self.ask(run_id).text
+        linked = sorted({*re.findall(r'href="\?entry=(\d+)"', text)})
+        return "".join([text, *(self.ask(run_id, query_string={"entry": n}).text for n in linked)])
 
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"

@@ -21,8 +21,8 @@ from lab.first_contact.runs import journal
 from scoria_core import Completed, HandOff, NeedsApproval
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.visible import visible_block, visible_pieces
-from scoria_web.app import HEADERS, _damage, _EvidenceApp
-from scoria_web.display import pretty, visible
+from scoria_web.app import HEADERS, _EvidenceApp
+from scoria_web.display import Shown, cut, visible
 
 
 def run_id_of(request: Request) -> str | None:
@@ -161,8 +161,8 @@ def show_cookie(make: Any) -> None:
 
 session_as_title = changed(
     "run.html",
-    '<a class="v" href="{{ url(\'runs\', session=run.session_id) }}">',
-    '<a class="v" title="{{ run.session_id }}" href="{{ url(\'runs\', session=run.session_id) }}">',
+    'dt>Session</dt><dd><a class="v" ',
+    'dt>Session</dt><dd><a class="v" title="{{ run.session_id }}" ',
 )
 
 
@@ -236,13 +236,13 @@ def cut_long(value: object) -> Markup:
 
 
 def show_cut(make: Any) -> None:
-    """Assert that the end of a long text is shown."""
+    """Assert that the end of a long text is shown, on the page or where it links to."""
     world = World(make)
-    text = world.ask(world.waiting(metadata={"brief": "word " * 4_000 + "the end"}).run_id).text
-    assert "the end" in text
+    run = world.waiting(metadata={"brief": "word " * 4_000 + "the end"})
+    assert "the end" in world.whole(run.run_id)
 
 
-def masked(value: Any) -> str:
+def masked(value: Any, limit: int | None) -> Shown:
     """Show stars for the values of keys that sound like a secret."""
 
     def of(part: Any) -> Any:
@@ -251,7 +251,7 @@ def masked(value: Any) -> str:
             return {key: "***" if secret.search(key) else of(part[key]) for key in part}
         return [of(each) for each in part] if isinstance(part, list | tuple) else part
 
-    return pretty(of(value))
+    return cut(of(value), limit)
 
 
 def show_masked(make: Any) -> None:
@@ -285,30 +285,28 @@ def show_other_turns(make: Any) -> None:
     assert "bookkeeper" not in world.ask(world.waiting().run_id).text
 
 
-class DamagedInPart(_EvidenceApp):
-    """Shows what a damaged journal holds, up to the entry that does not check out."""
+class DamagedWhole(_EvidenceApp):
+    """Shows what a damaged journal holds, also after the entry that does not check out."""
 
     def _page(self, request: Request, urls: Any) -> Response:
         """Make the page in the way that the class says."""
-        try:
-            return super()._page(request, urls)
-        except StoreCorrupt as error:
-            if not error.sequence:
-                raise
-            whole = journal(self.scoria._runs.store, error.run_id)[: error.sequence - 1]
-            bodies = "\n".join(visible_block(each.body) for each in whole)
-            response = self._problem(_damage(error), urls)
-            text = response.get_data(as_text=True)
-            response.set_data(text.replace("</main>", f"<pre>{escape(bodies)}</pre></main>"))
+        response, run_id = super()._page(request, urls), run_id_of(request)
+        if response.status_code != 500 or run_id is None:
             return response
+        whole = journal(self.scoria._runs.store, run_id)
+        bodies = "\n".join(visible_block(each.body) for each in whole)
+        text = response.get_data(as_text=True)
+        response.set_data(text.replace("</main>", f"<pre>{escape(bodies)}</pre></main>"))
+        return response
 
 
 def show_damaged(make: Any) -> None:
-    """Assert that nothing is shown of a run whose third entry was changed."""
+    """Assert that nothing is shown of what follows an entry that was changed."""
     world = World(make)
-    run = world.waiting(metadata={"prompt": "blue kettle"})
-    journal = world.store._journals[run.run_id]
-    journal[2] = attrs.evolve(journal[2], body=journal[2].body.replace("step", "stop"))
+    run = world.waiting(reason="blue kettle")
+    entries = world.store._journals[run.run_id]
+    assert "blue kettle" in "".join(each.body for each in entries[3:])
+    entries[2] = attrs.evolve(entries[2], body=f"{entries[2].body} ")
     answer = world.ask(run.run_id)
     assert answer.status_code == 500
     assert "blue kettle" not in answer.text
@@ -407,7 +405,7 @@ def show_kept(make: Any) -> None:
 earlier_first = changed(
     "run.html",
     '<div class="title" id="run">',
-    "{% for each in detail.approvals if each.status != 'pending' %}{{ prose(each.reason) }}"
+    "{% for each in page.detail.approvals if each.status != 'pending' %}{{ prose(each.reason) }}"
     '{% endfor %}<div class="title" id="run">',
 )
 
@@ -429,8 +427,8 @@ def show_earlier_first(make: Any) -> None:
 
 once_for_role = changed(
     "run.html",
-    "{% for handoff in detail.delegated_handoffs %}",
-    '{% for handoff in detail.delegated_handoffs | unique(attribute="delegated_role_id") %}',
+    "{% for handoff in page.handoffs.items %}",
+    '{% for handoff in page.handoffs.items | unique(attribute="delegated_role_id") %}',
 )
 
 
@@ -486,9 +484,9 @@ WRONG = [
         show_dropped,
     ),
     wrong_page("long texts are cut", "PAGE-9", filtered(visible=cut_long), show_cut),
-    wrong_page("what sounds secret is masked", "PAGE-9", filtered(pretty=masked), show_masked),
+    wrong_page("what sounds secret is masked", "PAGE-9", filtered(cut=masked), show_masked),
     wrong_page("other turns of the session are shown", "PAGE-10", OtherTurns, show_other_turns),
-    wrong_page("a damaged journal is shown in part", "PAGE-10", DamagedInPart, show_damaged),
+    wrong_page("a damaged journal is shown to its end", "PAGE-10", DamagedWhole, show_damaged),
     wrong_page("caches may keep a 404", "PAGE-11", NotFoundKept, show_not_found_kept),
     wrong_page("the policy says default-src alone", "PAGE-12", DefaultPolicy, show_policy),
     wrong_page("unchanged while no entry is new", "PAGE-13", UnchangedByVersion, show_unchanged),

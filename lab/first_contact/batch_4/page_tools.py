@@ -7,6 +7,7 @@ import attrs
 from jinja2 import ChoiceLoader, DictLoader
 
 from lab.first_contact.batch_3 import page_tools as third
+from lab.first_contact.wrong import HOST
 from scoria_core import Completed, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.model import Approval, RunDetail
 from scoria_web.app import _EvidenceApp
@@ -23,7 +24,8 @@ def rewritten(*changes: Change, **shared: Any) -> Any:
     sources: dict[str, str] = {}
     for template, old, new in changes:
         source = sources.get(template) or templates.loader.get_source(templates, template)[0]
-        assert old in source, (template, old)
+        if old not in source:
+            raise LookupError(f"{template} has no {old!r}")
         sources[template] = source.replace(old, new, 1)
     templates.loader = ChoiceLoader([DictLoader(sources), templates.loader])
     templates.globals.update(shared)
@@ -35,12 +37,19 @@ def answered(kind: type[_EvidenceApp], *changes: Change, **shared: Any) -> Calla
 
     def make(scoria: Scoria, scope: Any) -> Any:
         """Make it."""
-        return kind(scoria, scope, rewritten(*changes, **shared))
+        return kind(scoria, scope, rewritten(*changes, **shared), **HOST)
 
     return make
 
 
-def paged(kind: type[RunPage], *changes: Change, **shared: Any) -> Callable[..., Any]:
+def read_as(kind: type[RunPage], page: RunPage) -> RunPage:
+    """Return a reading of a run as one of another kind."""
+    return kind(**{each.name: getattr(page, each.name) for each in attrs.fields(RunPage)})
+
+
+def paged(
+    read: Callable[[RunPage], RunPage], *changes: Change, **shared: Any
+) -> Callable[..., Any]:
     """Return what makes the page with another reading of a run."""
 
     class Paged(_EvidenceApp):
@@ -50,7 +59,7 @@ def paged(kind: type[RunPage], *changes: Change, **shared: Any) -> Callable[...,
             """Return the page of the other reading."""
             page = values.get("page")
             if isinstance(page, RunPage):
-                values["page"] = kind(page.detail, page.entries_after, page.now, page.shows_kept)
+                values["page"] = read(page)
             return super()._render(status, template, urls, **values)
 
     return answered(Paged, *changes, **shared)

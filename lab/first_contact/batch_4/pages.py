@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import attrs
@@ -14,15 +15,17 @@ from lab.first_contact.batch_4.page_tools import (
     approval_named,
     needs,
     paged,
+    read_as,
     rewritten,
 )
+from lab.first_contact.wrong import HOST
 from scoria_core import RunSummary, Scoria
 from scoria_core.errors import RunNotFound, ScoriaError
 from scoria_core.journal import JournalEntry
-from scoria_core.model import Approval, RunDetail
-from scoria_web.app import _EvidenceApp, _Problem, _run
+from scoria_core.model import Approval
+from scoria_web.app import _EvidenceApp, _Problem
 from scoria_web.display import MOST_COMPARED, compared, pretty
-from scoria_web.run_page import RunPage
+from scoria_web.run_page import Part, RunPage, run_page
 
 # Which of several requests is shown, and in what order.
 
@@ -46,8 +49,11 @@ class AllRounds(RunPage):
     @property
     def open_requests(self) -> tuple[Approval, ...]:
         """Return each request of the step that waits."""
-        waiting = {each.step_id for each in super().open_requests}
+        waiting = {each.step_id for each in read_as(RunPage, self).open_requests}
         return tuple(each for each in self.detail.approvals if each.step_id in waiting)
+
+
+all_rounds = paged(partial(read_as, AllRounds))
 
 
 def show_all_rounds(make: Any) -> None:
@@ -104,9 +110,9 @@ TO_DECIDE = _Problem(
 class Inviting(_EvidenceApp):
     """Tells a visitor that there is something to decide, where there is."""
 
-    def _page(self, request: Any, urls: Any) -> Any:
-        """Return the page, or the invitation."""
-        answer = super()._page(request, urls)
+    def _answer(self, request: Any, urls: Any) -> Any:
+        """Return the answer, or the invitation."""
+        answer = super()._answer(request, urls)
         if answer.status_code == 403 and self._waits(request.path):
             return self._problem(TO_DECIDE, urls)
         return answer
@@ -137,7 +143,7 @@ class ForAssignees(_EvidenceApp):
             return super()._page(request, urls)
         except RunNotFound:
             scope = self._scope_of(request)
-            page: Any = _run(self.scoria, request.args, request.path.rpartition("/")[2])
+            page: Any = run_page(self.scoria, request.path.rpartition("/")[2], {})
             asked = {name for each in page.open_requests for name in each.assigned_to}
             if scope is None or scope.actor_id not in asked:
                 raise
@@ -180,8 +186,8 @@ def show_long_edit_plain(make: Any) -> None:
 
 links_in_prose = changed(
     "parts.html",
-    '<p class="v prose">{{ value | visible }}</p>',
-    '<p class="v prose">{{ value | visible | urlize }}</p>',
+    '<p class="v prose">{{ shown.text | visible }}</p>',
+    '<p class="v prose">{{ shown.text | visible | urlize }}</p>',
 )
 
 
@@ -219,11 +225,11 @@ class Questions(RunPage):
 
 
 only_questions = paged(
-    Questions,
+    partial(read_as, Questions),
     (
         "parts.html",
-        'json(approval.answer, "Show the answer")',
-        'json(as_asked(approval, approval.answer), "Show the answer")',
+        'json(approval.answer, "Show the answer"',
+        'json(as_asked(approval, approval.answer), "Show the answer"',
     ),
     as_asked=as_asked,
 )
@@ -238,18 +244,22 @@ def show_only_questions(make: Any) -> None:
     assert "for this customer alone" in world.text(run)
 
 
-class Undecided(RunPage):
-    """Leaves out what nobody has decided on, once it was withdrawn."""
+def undecided(page: RunPage) -> RunPage:
+    """Leave out what nobody has decided on, once it was withdrawn."""
+    decided = tuple(each for each in page.detail.approvals if each.status != "withdrawn")
+    detail = attrs.evolve(page.detail, approvals=decided)
+    return read_as(Undecided, attrs.evolve(page, detail=detail))
 
-    def __init__(self, detail: RunDetail, entries_after: int, shows_kept: bool = False) -> None:
-        """Take the run without the requests that were withdrawn."""
-        decided = tuple(each for each in detail.approvals if each.status != "withdrawn")
-        super().__init__(attrs.evolve(detail, approvals=decided), entries_after, shows_kept)
+
+class Undecided(RunPage):
+    """Has entries of what it shows alone."""
 
     @property
-    def entries(self) -> tuple[JournalEntry, ...]:
+    def entries(self) -> Part[JournalEntry]:
         """Return the entries of what is shown above."""
-        return tuple(each for each in super().entries if each.subject_id in self.subjects)
+        part = read_as(RunPage, self).entries
+        known = [each for each in part.everything if each.subject_id in self.subjects]
+        return attrs.evolve(part, everything=known)
 
 
 def show_undecided(make: Any) -> None:
@@ -264,19 +274,20 @@ class Folded(RunPage):
     """Shows of entries of one kind in a row, about one subject, the last."""
 
     @property
-    def entries(self) -> tuple[JournalEntry, ...]:
+    def entries(self) -> Part[JournalEntry]:
         """Return the entries, those that say the same as the next left out."""
-        found = super().entries
-        following = [*found[1:], None]
-        return tuple(
+        part = read_as(RunPage, self).entries
+        following = [*part.everything[1:], None]
+        told = [
             each
-            for each, after in zip(found, following, strict=True)
+            for each, after in zip(part.everything, following, strict=True)
             if after is None or (each.type, each.subject_id) != (after.type, after.subject_id)
-        )
+        ]
+        return attrs.evolve(part, everything=told)
 
 
 last_endorsement = paged(
-    Folded,
+    partial(read_as, Folded),
     (
         "parts.html",
         "{%- for vote in approval.endorsements %}",
@@ -301,7 +312,10 @@ class KeptNow(RunPage):
 
     def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
         """Return the data of an entry, of what was kept no more than size and digest."""
-        return RunPage(self.detail, self.entries_after, self.now).data_of(entry)
+        return attrs.evolve(read_as(RunPage, self), shows_kept=False).data_of(entry)
+
+
+kept_now = paged(partial(read_as, KeptNow))
 
 
 def show_kept_now(make: Any) -> None:
@@ -317,21 +331,22 @@ def show_kept_now(make: Any) -> None:
     assert "the first draft" in text
 
 
-class AsApproved(RunPage):
-    """Shows the arguments that count."""
+def with_what_counts(page: RunPage) -> RunPage:
+    """Show the arguments as they are by now wherever there were others."""
 
-    def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
-        """Return the data of an entry, with the arguments as they are by now."""
-        data = super().data_of(entry)
-        if entry.subject != "approval" or "arguments" not in data:
-            return data
-        approval = approval_named(self.detail, entry.subject_id)
-        digest = approval.arguments_digest
-        return {**data, "arguments": approval.arguments, "arguments_digest": digest}
+    def counting(entry: JournalEntry) -> JournalEntry:
+        if entry.subject != "approval" or "arguments" not in entry.data:
+            return entry
+        approval = approval_named(page.detail, entry.subject_id)
+        now = {"arguments": approval.arguments, "arguments_digest": approval.arguments_digest}
+        return attrs.evolve(entry, data={**entry.data, **now})
+
+    journal = tuple(counting(entry) for entry in page.detail.journal)
+    return attrs.evolve(page, detail=attrs.evolve(page.detail, journal=journal))
 
 
 as_approved = paged(
-    AsApproved,
+    with_what_counts,
     (
         "parts.html",
         "{% if approval.arguments_digest != approval.proposed_digest %}",
@@ -362,10 +377,13 @@ def made_once(scoria: Any, scope: Any) -> Any:
         return made.setdefault(f"{approval.status} {approval.arguments_digest}", facts)
 
     changes = [
-        ("run.html", f"{{{{ request({name}) }}}}", f"{{{{ once({name}, request({name})) }}}}")
-        for name in ("asked", "approval")
+        ("run.html", f"{{{{ request({given}) }}}}", f"{{{{ once({name}, request({given})) }}}}")
+        for name, given in (
+            ("asked", "asked, is_open=true, page=page"),
+            ("approval", "approval, page=page"),
+        )
     ]
-    return _EvidenceApp(scoria, scope, rewritten(*changes, once=once))
+    return _EvidenceApp(scoria, scope, rewritten(*changes, once=once), **HOST)
 
 
 def show_made_once(make: Any) -> None:
@@ -396,7 +414,7 @@ def while_the_same_is_pending(scoria: Any, scope: Any) -> Any:
                 kept[key] = super()._page(request, urls)
             return kept[key]
 
-    return Keeping(scoria, scope)
+    return Keeping(scoria, scope, **HOST)
 
 
 def _found(view: Scoria, request: Any) -> RunSummary | None:
@@ -428,18 +446,15 @@ def _as_decided(approvals: tuple[Approval, ...]) -> Iterator[Approval]:
         yield attrs.evolve(each, status=type(each.status)("approved")) if is_yes else each
 
 
-class Standing(RunPage):
-    """Shows as expired only what nobody has decided."""
-
-    def __init__(self, detail: RunDetail, entries_after: int, shows_kept: bool = False) -> None:
-        """Take the run with its requests as they were decided."""
-        steps = [
-            attrs.evolve(step, approvals=tuple(_as_decided(step.approvals)))
-            for step in detail.steps
-        ]
-        decided = tuple(_as_decided(detail.approvals))
-        changed = attrs.evolve(detail, approvals=decided, steps=tuple(steps))
-        super().__init__(changed, entries_after, shows_kept)
+def standing(page: RunPage) -> RunPage:
+    """Show as expired only what nobody has decided."""
+    steps = [
+        attrs.evolve(step, approvals=tuple(_as_decided(step.approvals)))
+        for step in page.detail.steps
+    ]
+    decided = tuple(_as_decided(page.detail.approvals))
+    detail = attrs.evolve(page.detail, approvals=decided, steps=tuple(steps))
+    return attrs.evolve(page, detail=detail)
 
 
 def show_standing(make: Any) -> None:
@@ -478,16 +493,16 @@ def show_settling(make: Any) -> None:
 
 WRONG = [
     wrong_page("of several requests one is at the top", "PAGE-1", first_alone, show_first_alone),
-    wrong_page("earlier rounds at the top", "PAGE-1", paged(AllRounds), show_all_rounds),
+    wrong_page("earlier rounds at the top", "PAGE-1", all_rounds, show_all_rounds),
     wrong_page("statuses dealt out as decided", "PAGE-1", dealt_out, show_dealt_out),
     wrong_page("visitor told of a decision", "PAGE-2", answered(Inviting), show_inviting),
     wrong_page("assignee of another tenant", "PAGE-4", answered(ForAssignees), show_for_assignees),
     wrong_page("long edit as it is", "PAGE-8", long_edit_plain, show_long_edit_plain),
     wrong_page("links in notes", "PAGE-6", links_in_prose, show_links_in_prose),
     wrong_page("answer by its questions", "PAGE-9", only_questions, show_only_questions),
-    wrong_page("withdrawn left out", "PAGE-9", paged(Undecided), show_undecided),
+    wrong_page("withdrawn left out", "PAGE-9", paged(undecided), show_undecided),
     wrong_page("last endorsement alone", "PAGE-9", last_endorsement, show_last_endorsement),
-    wrong_page("kept earlier not shown", "PAGE-9", paged(KeptNow), show_kept_now),
+    wrong_page("kept earlier not shown", "PAGE-9", kept_now, show_kept_now),
     wrong_page("edit replaces the proposal", "PAGE-9", as_approved, show_as_approved),
     wrong_page("facts made once a digest", "PAGE-10", made_once, show_made_once),
     wrong_page(
@@ -496,6 +511,6 @@ WRONG = [
         while_the_same_is_pending,
         show_while_the_same_is_pending,
     ),
-    wrong_page("unused yes stands", "APPROVAL-11", paged(Standing), show_standing),
+    wrong_page("unused yes stands", "APPROVAL-11", paged(standing), show_standing),
     wrong_page("page records reminders", "READ-6", answered(Settling), show_settling),
 ]

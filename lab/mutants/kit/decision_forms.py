@@ -20,20 +20,21 @@ TOO_LATE = "Who decides too late is told what is true now"
 
 @breaks("PAGE-16", DOES)
 @instead_of(decisions._decide)
-def a_decision_is_that_of_the_one_who_started_the_run(right, view, approval, actor_id, sent):
-    return right(view, approval, view.get_run(approval.run_id).actor_id, sent)
+def a_decision_is_that_of_the_one_who_started_the_run(right, view, page, actor_id):
+    return right(view, page, view.get_run(page.approval.run_id).actor_id)
 
 
 @breaks("PAGE-16", DOES)
 @instead_of(decisions._decide)
-def both_buttons_approve(right, view, approval, actor_id, sent):
-    return right(view, approval, actor_id, {**sent, "decision": "approve"})
+def both_buttons_approve(right, view, page, actor_id):
+    sent = {**page.sent, "decision": "approve"}
+    return right(view, attrs.evolve(page, sent=sent), actor_id)
 
 
 @breaks("PAGE-16", DOES)
 @instead_of(decisions._decide)
-def what_has_waited_longest_is_decided(right, view, approval, actor_id, sent):
-    return right(view, view.list_approvals()[0], actor_id, sent)
+def what_has_waited_longest_is_decided(right, view, page, actor_id):
+    return right(view, attrs.evolve(page, approval=view.list_approvals()[0]), actor_id)
 
 
 @breaks("PAGE-16", DOES)
@@ -96,8 +97,8 @@ def an_address_decides(right, app, request, urls):
         _, named = urls.match(method="GET")
         scope = app._scope_of(request)
         view = app.scoria.for_tenant(scope.tenant_id)
-        approval = app._request(view, scope, **named).approval
-        decisions._decide(view, approval, scope.actor_id, request.args.to_dict())
+        page = attrs.evolve(app._request(view, scope, **named), sent=request.args.to_dict())
+        decisions._decide(view, page, scope.actor_id)
     return right(app, request, urls)
 
 
