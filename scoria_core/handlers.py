@@ -102,8 +102,8 @@ def call(
         return answer
     is_async()
     if step.time_limit is None:
-        return _run(answer)
-    return _run(_limited(answer, step.time_limit, began))
+        return run_to_end(answer)
+    return run_to_end(_limited(answer, step.time_limit, began))
 
 
 async def _limited(awaitable: Awaitable[object], seconds: float, began: float) -> object:
@@ -133,7 +133,8 @@ def _is_in_a_loop() -> bool:
     return True
 
 
-def _run(awaitable: Awaitable[object]) -> object:
+def run_to_end(awaitable: Awaitable[object]) -> object:
+    """Return what an awaitable returns, also where the caller's own loop is running."""
     tasks: list[asyncio.Task[object]] = []
 
     async def main() -> object:

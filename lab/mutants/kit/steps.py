@@ -159,7 +159,7 @@ def what_cannot_be_called_is_taken_for_a_handler(right, kind, handler):
 
 
 @breaks("STEP-14", "A handler that is a coroutine function is awaited")
-@instead_of(handlers._run)
+@instead_of(handlers.run_to_end)
 def a_coroutine_is_not_awaited(right, awaitable):
     awaitable.close()
 
