@@ -1,4 +1,7 @@
-"""The loop of a worker: look for what is due, carry it out, wait if there is nothing."""
+"""The loops of a worker: look for what is due, carry it out, wait if there is nothing.
+
+Each listener is told in a thread of its own, so that one that hangs holds up nothing else.
+"""
 
 import random
 import signal
@@ -26,7 +29,7 @@ MAX_PAUSE = 30.0
 
 @attrs.define
 class Worker:
-    """Carries out the steps that are due, one at a time, with the handlers of `scoria`.
+    """Carries out the steps that are due, one at a time, and tells the listeners of `scoria`.
 
     Any number of workers may share a store for several processes. Each takes the runs of a page in
     random order, so that they seldom collide. `poll` is how many seconds it waits when nothing is
@@ -45,18 +48,11 @@ class Worker:
 
         If the store does not answer, wait for it, longer each time.
         """
-        pause = self.poll
-        while not self.stop.is_set():
-            try:
-                worked = self.work()
-            except StoreUnavailable as error:
-                logger.warning("waiting %.1f s: %s", pause, error)
-                self.stop.wait(pause)
-                pause = min(2 * pause, MAX_PAUSE)
-                continue
-            pause = self.poll
-            if not worked:
-                self.stop.wait(self.poll)
+        for name in self.scoria.listeners:
+            threading.Thread(
+                target=self._tell_in_thread, args=(name,), daemon=True
+            ).start()
+        self._loop(self.work)
         return self.done
 
     def work(self) -> int:
@@ -67,15 +63,45 @@ class Worker:
         return self._carry_out(self._due())
 
     def drain(self) -> int:
-        """Work until nothing is due that there is a handler for; return as `run` does."""
+        """Work until nothing is due that there is a handler for; return as `run` does.
+
+        Then tell each listener once what it has yet to be told.
+        """
         while not self.stop.is_set() and (due := self._due()):
             self._carry_out(due)
+        if self.scoria.listeners:
+            self.scoria.deliver_events()
         return self.done
 
     def end(self) -> None:
         """Start nothing more; a running step may end."""
         self.stop.set()
         self.scoria.stop()
+
+    def tell(self, listener: str) -> None:
+        """Tell one listener what is stored, until `stop` is set."""
+        self._loop(lambda: self.scoria.deliver_events(listener))
+
+    def _tell_in_thread(self, name: str) -> None:
+        try:
+            self.tell(name)
+        except ScoriaError:
+            logger.exception("listener %s is told no more", name)
+
+    def _loop(self, look: Callable[[], int]) -> None:
+        """Look until `stop` is set; wait where there was nothing, or the store does not answer."""
+        pause = self.poll
+        while not self.stop.is_set():
+            try:
+                found = look()
+            except StoreUnavailable as error:
+                logger.warning("waiting %.1f s: %s", pause, error)
+                self.stop.wait(pause)
+                pause = min(2 * pause, MAX_PAUSE)
+                continue
+            pause = self.poll
+            if not found:
+                self.stop.wait(self.poll)
 
     def _carry_out(self, due: Sequence[str]) -> int:
         before = self.done
