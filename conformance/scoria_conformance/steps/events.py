@@ -86,7 +86,10 @@ class Hosts:
     def deliver(self) -> None:
         """Have each host deliver what there is."""
         for host in self.hosts:
-            host.deliver_events()
+            try:
+                host.deliver_events()
+            except LookupError as error:
+                raise AssertionError("what a listener raises stops its deliverer") from error
 
     def ask(self, **more: Any) -> str:
         """Start a run that asks for approval."""

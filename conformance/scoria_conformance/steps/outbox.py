@@ -28,8 +28,10 @@ from scoria_core.ports import Capability, Delivery, OutboxStore, PrunableStore, 
 
 LISTENERS = ("listener-1", "listener-2")
 LISTENER = LISTENERS[0]
-CALLS = 250
+CALLS = 400
 RUNS = 5
+MOST_CLAIMS = 400
+"""How often a caller may claim before it is clear that it will not end."""
 
 
 def outbox(store: RunStore) -> OutboxStore:
@@ -106,7 +108,7 @@ class Driver:
 
     def drive(self) -> None:
         """Make the calls, and compare after each."""
-        calls = [self.write] * 4 + [self.claim] * 3 + [self.settle] * 3
+        calls = [self.write] * 8 + [self.claim] * 8 + [self.settle] * 8
         calls += [self.refused, self.postpone, self.listen, self.stop_listening, self.prune]
         self.listen()
         for number in range(CALLS):
@@ -134,7 +136,9 @@ class Driver:
         return NOON + timedelta(seconds=self.chance.randrange(10), microseconds=1)
 
     def run(self) -> str:
-        """Return the id of a run, which may not be there."""
+        """Return the id of a run, which may not be there; often the one that was claimed last."""
+        if self.claims and self.chance.random() < 1 / 3:
+            return self.claims[-1].run_id
         return numbered(self.chance.randrange(1, RUNS + 1))
 
     def write(self) -> tuple[str, object, object]:
@@ -206,10 +210,12 @@ class Driver:
         """Settle a claim, which may not be the last one."""
         if not self.claims:
             return "no settlement", None, None
-        claimed = self.chance.choice(self.claims[-6:])
+        claimed = self.chance.choice([self.claims[-1], *self.claims[-3:]])
         settled = attrs.evolve(
             claimed,
-            delivered=self.chance.randint(claimed.delivered, claimed.version),
+            delivered=self.chance.choice(
+                [claimed.version, *range(claimed.delivered, claimed.version)]
+            ),
             tries=self.chance.choice([0, 1, claimed.tries]),
             next_try_at=self.chance.choice([None, self.moment(), self.moment()]),
             problem=self.chance.choice([None, "it is ’down’"]),
@@ -289,8 +295,12 @@ def _claim_all(store: RunStore, _: int, barrier: Barrier) -> list[str]:
 
 
 def _claims(store: RunStore) -> Iterator[Delivery]:
-    while each := outbox(store).claim_delivery(LISTENER, now=after(60), until=after(600)):
+    for _ in range(MOST_CLAIMS):
+        each = outbox(store).claim_delivery(LISTENER, now=after(60), until=after(600))
+        if each is None:
+            return
         yield each
+    raise AssertionError("the same is claimed again and again")
 
 
 @when(

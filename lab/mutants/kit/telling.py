@@ -16,7 +16,7 @@ def what_happened_last_is_told_first(right, self, claimed):
     return right(self, claimed)[::-1]
 
 
-@breaks("EVENT-1", "alone")
+@breaks("EVENT-1", "Who comes later")
 @instead_of(delivering.Deliverer._events)
 def a_new_listener_is_told_all_there_was(right, self, claimed):
     return right(self, evolve(claimed, delivered=0))
@@ -47,13 +47,13 @@ def what_is_told_is_not_stored_yet():
     replace(repository.RunRepository._append, append)
 
 
-@breaks("EVENT-3", "the event 5 at 0, 5, 15 and 35 seconds")
+@breaks("EVENT-3", "What a listener did not take")
 @instead_of(delivering.settled)
 def what_a_listener_did_not_take_is_left_out(right, claimed, delivered, problem, now):
     return right(claimed, delivered + bool(problem), None, now)
 
 
-@breaks("EVENT-3", "to 5 of each run")
+@breaks("EVENT-3", "What a listener did not take")
 @instead_of(delivering._call)
 def what_follows_is_told_though_its_turn_has_not_come(right, listener, event):
     try:
@@ -63,14 +63,14 @@ def what_follows_is_told_though_its_turn_has_not_come(right, listener, event):
             raise
 
 
-@breaks("EVENT-3", "0, 5, 15 and 35")
+@breaks("EVENT-3", "What a listener did not take")
 def a_listener_that_is_down_is_asked_all_the_time():
     put(delivering, FIRST_WAIT=timedelta(seconds=1))
 
 
-@breaks("EVENT-3", "exactly 20 times")
+@breaks("EVENT-3", "is not asked for ever")
 def a_listener_is_asked_for_ever():
-    put(delivering, MAX_TRIES=10_000)
+    put(delivering, MAX_TRIES=25)
 
 
 @breaks("EVENT-3", "What a process took with it")
@@ -82,13 +82,13 @@ def what_is_claimed_counts_as_told(right, self, claimed, now):
     return right(self, claimed, now)
 
 
-@breaks("EVENT-4", "is told again, later each time")
+@breaks("EVENT-4", "stops its deliverer")
 @instead_of(delivering._problem)
 def a_listener_that_raises_stops_all(right, error):
     raise error
 
 
-@breaks("EVENT-5", "an event has no payload")
+@breaks("EVENT-5", "Two listeners are told")
 @instead_of(events._of_request)
 def the_reason_of_an_event_tells_the_arguments(right, event, approval):
     return right(event, evolve(approval, reason=str(approval.proposed_arguments)))

@@ -15,7 +15,7 @@ from scoria_core.ports import Delivery, RunKey
 from scoria_memory import MemoryStore
 from scoria_sqlite import OutboxSQLiteStore
 
-SAID = "answered and kept as by the reference"
+SAID = "an outbox keeps what the reference keeps"
 """What a scenario says that puts an outbox beside the reference."""
 
 breaks = Catalogue("store", installed)
