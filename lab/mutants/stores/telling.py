@@ -132,7 +132,7 @@ class WhoIsLateSettlesAsWell(Around):
         return False
 
 
-@breaks("STORE-48", "appended while a delivery is settled")
+@breaks("STORE-48", SAID)
 class WhatWasAppendedMeanwhileIsForgotten(Around):
     def settle_delivery(self, claimed: Delivery, settled: Delivery) -> Any:
         if settled.delivered >= claimed.version:
