@@ -155,9 +155,7 @@ def settled(claimed: Delivery, delivered: int, problem: str | None, now: datetim
     `MAX_TRIES` tries of one entry.
     """
     if problem is None:
-        return attrs.evolve(
-            claimed, delivered=delivered, tries=0, next_try_at=now, problem=None
-        )
+        return attrs.evolve(claimed, delivered=delivered, tries=0, next_try_at=now, problem=None)
     tries = claimed.tries if delivered == claimed.delivered else 1
     wait = min(FIRST_WAIT * 2 ** (min(tries, MAX_TRIES) - 1), MAX_WAIT)
     next_try_at = None if tries >= MAX_TRIES else now + wait

@@ -39,7 +39,11 @@ PAGE = 1_000
 )
 @click.option("--allow-inner", is_flag=True, help="Post to private addresses and http:// too.")
 @click.option(
-    "--timeout", default=10.0, show_default=True, type=Amount(), help="Seconds that a post may take."
+    "--timeout",
+    default=10.0,
+    show_default=True,
+    type=Amount(),
+    help="Seconds that a post may take.",
 )
 @click.option(
     "--poll",
@@ -50,7 +54,9 @@ PAGE = 1_000
 )
 @click.option("--once", is_flag=True, help="Stop when all was told that can be now.")
 @click.option("--again", is_flag=True, help="Try again what was given up, and stop.")
-@click.option("--forget", is_flag=True, help="Forget the listener and what it was not told, and stop.")
+@click.option(
+    "--forget", is_flag=True, help="Forget the listener and what it was not told, and stop."
+)
 def notify(
     store: str,
     url: str | None,

@@ -11,7 +11,7 @@ from typing import Any
 
 from scoria_core.ports import Capability, Delivery
 from scoria_sqlite.pruning import PrunableSQLiteStore
-from scoria_sqlite.store import READ, WRITE, _number, _time
+from scoria_sqlite.store import _number, _time
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS listener (name TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID",
@@ -139,5 +139,6 @@ def _moment(time: datetime | None) -> int | None:
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    *facts, next_try_at, problem = row
-    return Delivery(*facts, None if next_try_at is None else _time(next_try_at), problem)
+    listener, run_id, delivered, version, tries, next_try_at, problem = row
+    at = None if next_try_at is None else _time(next_try_at)
+    return Delivery(listener, run_id, delivered, version, tries, at, problem)

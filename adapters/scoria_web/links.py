@@ -90,19 +90,19 @@ class DecisionLinks:
             named = self._signer.loads(token, max_age=int(self.good_for.total_seconds()))
         except BadData:
             return None
-        return Link(*named, token=token)
+        return Link(token, *named)
 
 
 @attrs.frozen
 class Link:
     """What a link says: who decides what, of whom."""
 
+    token: str
     tenant_id: str
     run_id: str
     approval_id: str
     digest: str
     decider: str
-    token: str
 
 
 @attrs.frozen

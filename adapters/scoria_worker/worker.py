@@ -49,9 +49,7 @@ class Worker:
         If the store does not answer, wait for it, longer each time.
         """
         for name in self.scoria.listeners:
-            threading.Thread(
-                target=self._tell_in_thread, args=(name,), daemon=True
-            ).start()
+            threading.Thread(target=self._tell_in_thread, args=(name,), daemon=True).start()
         self._loop(self.work)
         return self.done
 

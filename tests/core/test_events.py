@@ -123,7 +123,7 @@ def test_a_run_costs_no_more_where_nobody_listens(tmp_path: Path) -> None:
 
 def test_each_try_comes_later_and_there_is_a_last_one() -> None:
     """Five seconds, twice as long each time, at most an hour, and then no more."""
-    waits = []
+    waits: list[timedelta | None] = []
     for tries in range(1, MAX_TRIES + 1):
         after = settled(attrs.evolve(CLAIMED, tries=tries), 3, "down", NOON)
         assert (after.delivered, after.tries, after.problem) == (3, tries, "down")
@@ -213,7 +213,9 @@ def test_with_threads_listeners_are_told_without_being_asked(hung: threading.Eve
         told.append(event.type)
 
     listeners: dict[str, Listener] = {"hangs": lambda _: hung.wait(), "hears": hears}
-    scoria = Scoria(MemoryStore(), dispatch="thread", handlers={"work": handle}, listeners=listeners)
+    scoria = Scoria(
+        MemoryStore(), dispatch="thread", handlers={"work": handle}, listeners=listeners
+    )
     run_id = start(scoria).run_id
     wait_for(lambda: "approval.requested" in told)
     pending = scoria.get_run(run_id).pending_approval

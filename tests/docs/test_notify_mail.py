@@ -80,7 +80,13 @@ def test_people_are_mailed_once_and_decide_by_their_link(stack: ExitStack, tmp_p
 
     def mailer() -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, ROOT / "examples" / "notify_mail.py", url, f"smtp://127.0.0.1:{port}", BASE],
+            [
+                sys.executable,
+                ROOT / "examples" / "notify_mail.py",
+                url,
+                f"smtp://127.0.0.1:{port}",
+                BASE,
+            ],
             env={**os.environ, "LINK_SECRET": SECRET},
             stdout=subprocess.PIPE,
             text=True,
@@ -93,8 +99,11 @@ def test_people_are_mailed_once_and_decide_by_their_link(stack: ExitStack, tmp_p
 
     def ask(**more: Any) -> str:
         asks = NeedsApproval(
-            tool_name="refund", arguments={"card": "4111"},
-            reason="over 1,000 €\n\n.\nBcc: all@host.example", assigned_to=[ANN], **more,
+            tool_name="refund",
+            arguments={"card": "4111"},
+            reason="over 1,000 €\n\n.\nBcc: all@host.example",
+            assigned_to=[ANN],
+            **more,
         )
         run = scoria.start_run(
             scoria.identity(actor_id="user-1", tenant_id="acme", session_id="s"),
@@ -118,7 +127,12 @@ def test_people_are_mailed_once_and_decide_by_their_link(stack: ExitStack, tmp_p
     assert client.post(path, data={"token": token, "decision": "approve"}).status_code == 303
     (approval,) = scoria.get_run_detail(decided).approvals
     assert (approval.status, approval.decided_by) == ("approved", ANN)
-    wait_for(lambda: any(str(left) in str(each["Message-ID"]) and "in time" in str(each["Subject"]) for each in box.mails))
+    wait_for(
+        lambda: any(
+            str(left) in str(each["Message-ID"]) and "in time" in str(each["Subject"])
+            for each in box.mails
+        )
+    )
     told = box.subjects()
     assert sorted(subject.partition("> ")[2] for subject in told) == [
         "Nobody decided in time: refund",

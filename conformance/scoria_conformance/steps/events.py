@@ -169,7 +169,9 @@ def _a_host_with_a_reader(hosts: Hosts, world: World, name: str) -> None:
 
 
 @given(
-    parsers.parse('"{name}" raises an exception at the event {number:d} of each run, {times:d} times')
+    parsers.parse(
+        '"{name}" raises an exception at the event {number:d} of each run, {times:d} times'
+    )
 )
 def _raises_an_exception(hosts: Hosts, name: str, number: int, times: int) -> None:
     ear, raised = hosts.ears[name], dict[str, int]()
@@ -419,11 +421,7 @@ def _was_told_at_last(hosts: Hosts, name: str) -> None:
     assert last == [event_id for event_id, _ in hosts.journal_of(hosts.run_ids[0])]
 
 
-@then(
-    parsers.parse(
-        '"{name}" was told once of "{first}" and once of "{second}", in that order'
-    )
-)
+@then(parsers.parse('"{name}" was told once of "{first}" and once of "{second}", in that order'))
 def _was_told_once_of(hosts: Hosts, name: str, first: str, second: str) -> None:
     told = [each.type for each in hosts.ears[name].took if each.type in (first, second)]
     assert told == [first, second]
