@@ -65,7 +65,7 @@ def main(store: str, server: str, base_url: str) -> None:
     mailer = Mailer(server, DecisionLinks(base_url, os.environ["LINK_SECRET"]))
     stop = threading.Event()
     with Scoria.open(store, listeners={"mail": mailer}) as scoria:
-        print("mailing", flush=True)
+        print("mailing", flush=True)  # noqa: T201 - this is a command
         # A worker without handlers carries out no step; it reminds, and notes what has expired.
         Worker(scoria, stop=stop).run()
 

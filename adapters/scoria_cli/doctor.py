@@ -37,7 +37,7 @@ _GRACE = timedelta(minutes=1)
 
 @attrs.frozen
 class Finding:
-    """A run that is stuck, or its events: what is wrong, as a code and in words, and what to do about it."""
+    """A run that is stuck, or is not told: a code, what is wrong in words, and what to do."""
 
     run_id: str
     problem: str
@@ -204,7 +204,8 @@ def doctor(
 ) -> int:
     """Say which runs are stuck, and why.
 
-    Looks at every run that has not ended, and at what listeners were not told. Exits with 1 where something is stuck.
+    Looks at every run that has not ended, and at what listeners were not told. Exits with 1 where
+    something is stuck.
     """
     allowed = timedelta(minutes=patience), timedelta(hours=waiting), timedelta(hours=working)
     with closing(existing_store(store)) as opened:

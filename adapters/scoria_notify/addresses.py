@@ -59,15 +59,6 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
             addresses[-1], port, timeout, local_address, socket_options
         )
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to no socket of this machine."""
-        raise AddressRefused("a socket of this machine is not public")
-
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await self.network.sleep(seconds)

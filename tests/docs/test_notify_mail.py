@@ -69,7 +69,7 @@ def link_in(mail: Message) -> str:
 
 
 def test_people_are_mailed_once_and_decide_by_their_link(stack: ExitStack, tmp_path: Path) -> None:
-    """A mail, its link, a reminder and the end: once each, though one of two processes is killed."""
+    """A mail, its link, a reminder and the end: once each, though one process is killed."""
     box = Box()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

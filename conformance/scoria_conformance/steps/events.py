@@ -406,7 +406,7 @@ def _was_told_exactly(hosts: Hosts, name: str, number: int, times: int) -> None:
 
 
 @then(parsers.parse('its store says that "{name}" was given up, and why'))
-def _its_store_says_given_up(hosts: Hosts, world: World, name: str) -> None:
+def _its_store_says_given_up(world: World, name: str) -> None:
     store = cast(OutboxStore, world.store)
     (given_up,) = store.list_deliveries(name, limit=9, given_up=True)
     told = (given_up.run_id, given_up.delivered, given_up.problem)

@@ -220,7 +220,7 @@ class Driver:
             ),
             tries=self.chance.choice([0, 1, claimed.tries]),
             next_try_at=self.chance.choice([None, self.moment(), self.moment()]),
-            problem=self.chance.choice([None, "it is ’down’"]),
+            problem=self.chance.choice([None, "it is 'döwn'"]),
         )
         done = self.store.settle_delivery(claimed, settled)
         return "a settlement", done, self.reference.settle(claimed, settled)
