@@ -1,6 +1,8 @@
 """`scoria notify`, and what `scoria doctor` says of listeners."""
 
 import json
+import logging
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,15 @@ from scoria_core.ports import OutboxStore
 from scoria_core.stores import file_url
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 - of nobody
+
+
+@pytest.fixture(autouse=True)
+def _commands_end_with_their_process() -> Iterator[None]:
+    """Take back what a command does to its process, which ends with it otherwise."""
+    level, on_stop = logging.getLogger().level, signal.getsignal(signal.SIGTERM)
+    yield
+    logging.getLogger().setLevel(level)
+    signal.signal(signal.SIGTERM, on_stop)
 
 
 @pytest.fixture
