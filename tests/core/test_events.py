@@ -127,7 +127,7 @@ def test_each_try_comes_later_and_there_is_a_last_one() -> None:
     for tries in range(1, MAX_TRIES + 1):
         after = settled(attrs.evolve(CLAIMED, tries=tries), 3, "down", NOON)
         assert (after.delivered, after.tries, after.problem) == (3, tries, "down")
-        waits.append(after.next_try_at and after.next_try_at - NOON)
+        waits.append(None if after.next_try_at is None else after.next_try_at - NOON)
     assert waits[:4] == [timedelta(seconds=each) for each in (5, 10, 20, 40)]
     assert waits[-2:] == [timedelta(hours=1), None]
     assert timedelta(hours=10) < sum(filter(None, waits), timedelta()) < timedelta(hours=24)
