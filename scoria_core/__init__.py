@@ -1,7 +1,9 @@
 """Durable AI runs that pause for a human: identity, start, inspect, resume."""
 
 from scoria_core.async_scoria import AsyncScoria
+from scoria_core.delivering import Listener, Listeners
 from scoria_core.errors import ScoriaError
+from scoria_core.events import Event
 from scoria_core.handlers import Handler, HandlerAnswer, Handlers
 from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry
@@ -42,6 +44,7 @@ __all__ = [
     "DelegatedHandoff",
     "DoNotRetry",
     "Endorsement",
+    "Event",
     "Failed",
     "HandOff",
     "Handler",
@@ -52,6 +55,8 @@ __all__ = [
     "JournalEntry",
     "Lease",
     "ListedApproval",
+    "Listener",
+    "Listeners",
     "NeedsApproval",
     "Outcome",
     "Page",

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
+from scoria_core.delivering import Listeners
 from scoria_core.execution import carried_out
 from scoria_core.handlers import Handlers
 from scoria_core.host_loop import HostLoop, handed_over, in_a_thread
@@ -467,6 +468,19 @@ class AsyncScoria:
         so on.
         """
         return await self._done(lambda: self._scoria.list_pending(limit=limit))
+
+    @property
+    def listeners(self) -> Listeners:
+        """The listeners of this facade, by their names."""
+        return self._scoria.listeners
+
+    async def deliver_events(self, listener: str | None = None, *, limit: int = MAX_PAGE) -> int:
+        """Tell a listener, or all of them in turn, what they have yet to be told.
+
+        Each is told of no more than `limit` runs; what it raises is logged, and it is told again
+        later. Returns of how many events they were told. Any number of processes may call this.
+        """
+        return await self._done(lambda: self._scoria.deliver_events(listener, limit=limit))
 
     async def recover(self) -> int:
         """Recover the steps that a dead process left running, and return how many these were.

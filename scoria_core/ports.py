@@ -28,6 +28,9 @@ class Capability(StrEnum):
     PRUNABLE = "prunable"
     """Runs that have ended can be removed: the store is a `PrunableStore`."""
 
+    OUTBOX = "outbox"
+    """Listeners can be told of what is stored: the store is an `OutboxStore`."""
+
 
 @attrs.frozen
 class RunKey:
@@ -230,6 +233,73 @@ class PrunableStore(RunStore, Protocol):
         as it is. Each run is removed whole or not at all, however the process ends, and not where
         an append came first. What was removed is as if it had never been: it reads as empty, no
         listing names it, an append to it is `VersionConflict`, and its idempotency key is free.
+        """
+        ...
+
+
+@attrs.frozen
+class Delivery:
+    """What a listener has yet to be told of a run: the records after `delivered`, up to `version`.
+
+    It was claimed `tries` times since `delivered` moved last, and can be claimed again from
+    `next_try_at` on; with None it was given up. `problem` says why the last try failed.
+    """
+
+    listener: str
+    run_id: str
+    delivered: int
+    version: int
+    tries: int
+    next_try_at: datetime | None
+    problem: str | None = None
+
+
+class OutboxStore(RunStore, Protocol):
+    """A store that keeps what listeners have yet to be told. One that does declares `outbox`.
+
+    The commit that stores records also stores that each listener of that time is to be told of
+    them. There is a `Delivery` for a listener and a run exactly while there is something to tell.
+    """
+
+    def add_listener(self, listener: str) -> None:
+        """Let this listener be told of each record that is stored from now on.
+
+        Where it was added already, do nothing.
+        """
+        ...
+
+    def remove_listener(self, listener: str) -> None:
+        """Forget this listener and its deliveries; one that is unknown does nothing."""
+        ...
+
+    def list_listeners(self) -> Sequence[str]:
+        """Return the listeners, in order."""
+        ...
+
+    def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery whose `next_try_at` is the earliest and not after `now`, or None.
+
+        Ties by `run_id`. A new delivery can be claimed from the `since` of its row on. It is
+        returned as it is from now on: with one more try, and `until` as its `next_try_at`. Of
+        several callers at once, one gets it. As lasting as an append.
+        """
+        ...
+
+    def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, and when it can be claimed next.
+
+        Takes `delivered`, `tries`, `next_try_at` and `problem` from `settled`, and removes the
+        delivery where nothing is left to tell. Returns False, and changes nothing, where it is gone
+        or was claimed or settled by another caller meanwhile. An append meanwhile is no obstacle.
+        """
+        ...
+
+    def list_deliveries(
+        self, listener: str, *, limit: int, given_up: bool = False
+    ) -> Sequence[Delivery]:
+        """Return at most `limit` deliveries of a listener, by `run_id`.
+
+        `given_up` asks for those alone that cannot be claimed any more.
         """
         ...
 

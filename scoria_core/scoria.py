@@ -13,6 +13,7 @@ import attrs
 from scoria_core import decisions
 from scoria_core.conversion import converter
 from scoria_core.decisions import Change, Decision
+from scoria_core.delivering import GRACE, Deliverer, Listeners, checked_listeners, checked_outbox
 from scoria_core.dispatch import Dispatch, Threads, checked_dispatch, checked_threads
 from scoria_core.errors import (
     CloseRefused,
@@ -20,6 +21,7 @@ from scoria_core.errors import (
     IdempotencyConflict,
     InvalidIdentity,
     InvalidPayload,
+    safe_repr,
 )
 from scoria_core.event_loop import CANCEL_GRACE, HandlersLoop, ProcessLoop
 from scoria_core.execution import Work, carried_out
@@ -97,6 +99,7 @@ class ScoriaOptions(TypedDict, total=False):
     worker_id: str | None
     may_decide: MayDecide | None
     schemas: Schemas | None
+    listeners: Listeners | None
 
 
 class Scoria:
@@ -115,6 +118,11 @@ class Scoria:
     `may_decide` is asked before each decision on a request, with the arguments that would be
     approved; it may be called more than once for one decision, and what it raises passes through.
     `schemas` checks what a person edits or answers; by default the extra `schema` does.
+
+    `listeners` are functions, by a name that stays, that are told of each event that is stored
+    from the first time on that a facade has this name: at least once, in the order of its run. Who
+    tells them is a worker, whoever calls `deliver_events`, or with "thread" a thread of each. An
+    `async def` runs on the loop of the process. One that raises is told again, later each time.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -137,9 +145,10 @@ class Scoria:
         threads: int = 8,
         may_decide: MayDecide | None = None,
         schemas: Schemas | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
         self._carry_out: CarryOut = carried_out
-        resolved = resolve(handlers)
+        resolved, named = resolve(handlers), checked_listeners(listeners)
         max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
         self._validator = Validator(
             ContextPolicy(unsafe_context_names),
@@ -168,6 +177,19 @@ class Scoria:
             Threads(checked_threads(threads)),
             ProcessLoop(),
         )
+        if named:
+            checked_outbox(store)
+        self._deliverer = Deliverer(
+            self._runs,
+            named,
+            Threads(max(len(named), 1)),
+            self._scheduler.stopping,
+            ProcessLoop(),
+        )
+        self._deliverer.add_all()
+        if self._scheduler.dispatch == Dispatch.THREAD:
+            for name in named:
+                self._deliverer.keep_on(name)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
@@ -202,12 +224,14 @@ class Scoria:
         patience = None if timeout is None else checked_seconds(timeout, "timeout")
         if (entered := entered_handler(self._runs.store)) is not None:
             raise CloseRefused(*entered[:2])
+        self._deliverer.threads.shutdown(GRACE, drain=False)
         left = self._scheduler.threads.shutdown(patience)
         if left:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
             HEARTBEAT.stop_if_idle()
-        self._scheduler.loop.close(CANCEL_GRACE if patience is None else patience)
+        for loop in (self._scheduler.loop, self._deliverer.loop):
+            loop.close(CANCEL_GRACE if patience is None else patience)
         self._runs.store.close()
 
     def stop(self) -> None:
@@ -586,6 +610,24 @@ class Scoria:
         so on.
         """
         return self._runs.due(checked_limit(limit), fair=True)
+
+    @property
+    def listeners(self) -> Listeners:
+        """The listeners of this facade, by their names."""
+        return self._deliverer.listeners
+
+    def deliver_events(self, listener: str | None = None, *, limit: int = MAX_PAGE) -> int:
+        """Tell a listener, or all of them in turn, what they have yet to be told.
+
+        Each is told of no more than `limit` runs; what it raises is logged, and it is told again
+        later. Returns of how many events they were told. Any number of processes may call this.
+        """
+        most = checked_limit(limit)
+        if listener is not None and listener not in self.listeners:
+            problem = f"is {safe_repr(listener)}; pass the name of one of this facade's listeners"
+            raise InvalidPayload("listener", problem)
+        names = self.listeners if listener is None else (listener,)
+        return sum(self._deliverer.deliver(name, most) for name in names)
 
     def recover(self) -> int:
         """Recover the steps that a dead process left running, and return how many these were.

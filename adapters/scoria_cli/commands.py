@@ -18,6 +18,7 @@ COMMANDS = {
     "evidence": "scoria_cli.evidence:evidence",
     "inbox": "scoria_cli.inbox:inbox",
     "migrate": "scoria_cli.migrate:migrate",
+    "notify": "scoria_cli.notify:notify",
     "runs": "scoria_cli.runs:runs",
     "serve": "scoria_cli.serve:serve",
     "verify": "scoria_cli.verify:verify",

@@ -18,21 +18,26 @@ from scoria_cli.options import (
 )
 from scoria_cli.times import length
 from scoria_core import RunDetail, Scoria
+from scoria_core.delivering import checked_outbox
 from scoria_core.errors import RunNotFound, StoreCorrupt
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus, is_terminal
 from scoria_core.model import Step
 from scoria_core.paging import every_run
-from scoria_core.ports import Fact, RunStore, Where
+from scoria_core.ports import Capability, Delivery, Fact, OutboxStore, RunStore, Where
+from scoria_core.visible import visible_line
 
 NAMED = 100
 """How many runs with one next move are named to a person; the others are counted."""
+
+LISTED = 1_000
+"""How many runs are looked at that one listener was not told of."""
 
 _GRACE = timedelta(minutes=1)
 
 
 @attrs.frozen
 class Finding:
-    """A run that is stuck: what is wrong, as a code and in words, and what to do about it."""
+    """A run that is stuck, or is not told: a code, what is wrong in words, and what to do."""
 
     run_id: str
     problem: str
@@ -71,6 +76,35 @@ class Visit:
             else:
                 yield from self._findings(detail)
             self.looked_at += 1
+        if Capability.OUTBOX in self.store.capabilities:
+            outbox = checked_outbox(self.store)
+            for listener in outbox.list_listeners():
+                yield from self._untold(outbox, listener)
+
+    def _untold(self, outbox: OutboxStore, listener: str) -> Iterator[Finding]:
+        """Yield the first runs that a listener was given up for, and that nobody tells it of."""
+        given_up = list(outbox.list_deliveries(listener, limit=LISTED, given_up=True))
+        late = [
+            each
+            for each in outbox.list_deliveries(listener, limit=LISTED)
+            if each.next_try_at is not None and each.next_try_at < self.now - self.patience
+        ]
+        name = visible_line(listener, 100)
+        for each in self._of_tenant(given_up):
+            why = f"is not told to {name} from entry {each.delivered + 1} on: {each.problem}"
+            next_move = f"see to {name}, then scoria notify --again --name {name}"
+            yield Finding(each.run_id, "given_up", why, next_move)
+        for each in self._of_tenant(late):
+            why = f"has not been told to {name} from entry {each.delivered + 1} on: nobody tells it"
+            next_move = f"start what tells {name}, or scoria notify --forget --name {name}"
+            yield Finding(each.run_id, "untold", why, next_move)
+
+    def _of_tenant(self, deliveries: list[Delivery]) -> list[Delivery]:
+        if self.tenant_id is None:
+            return deliveries
+        found = self.store.read([each.run_id for each in deliveries])
+        own = {run.key.run_id for run in found if run.key.tenant_id == self.tenant_id}
+        return [each for each in deliveries if each.run_id in own]
 
     def _unfinished(self) -> Iterator[str]:
         for status in RunStatus:
@@ -170,7 +204,8 @@ def doctor(
 ) -> int:
     """Say which runs are stuck, and why.
 
-    Looks at every run that has not ended. Exits with 1 where something is stuck.
+    Looks at every run that has not ended, and at what listeners were not told. Exits with 1 where
+    something is stuck.
     """
     allowed = timedelta(minutes=patience), timedelta(hours=waiting), timedelta(hours=working)
     with closing(existing_store(store)) as opened:

@@ -31,27 +31,33 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "before": "--before",
         "decided_by": "--by",
         "lease": "--lease",
+        "listener": "--name",
         "note": "--note",
         "reason": "--reason",
         "root_role_id": "--role",
+        "secret": "SCORIA_NOTIFY_SECRET",
         "session_id": "--session",
         "tenant_id": "--tenant",
+        "timeout": "--timeout",
         "tool_name": "--tool",
+        "url": "--to",
         "worker_id": "--name",
     }
 )
 """The option that fills an argument of the facade."""
 
 COMMAND_EXTRAS: Mapping[str, str] = MappingProxyType(
-    {"demo": "demo", "migrate": "postgres", "verify": "conformance"}
+    {"demo": "demo", "migrate": "postgres", "notify": "notify", "verify": "conformance"}
 )
 """The extra that a command needs beside `cli`."""
 
 EXTRAS: Mapping[str, str] = MappingProxyType(
     {
         "click": "cli",
+        "cloudevents": "notify",
         "duckdb": "duckdb",
         "flask": "demo",
+        "httpcore": "notify",
         "httpx": "conformance",
         "hypothesis": "conformance",
         "jinja2": "web",
@@ -61,6 +67,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "pytest": "conformance",
         "pytest_bdd": "conformance",
         "rich": "cli",
+        "standardwebhooks": "notify",
         "werkzeug": "web",
     }
 )

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -12,7 +13,6 @@ from scoria_cli.options import Amount, Whole, store_option
 from scoria_core import Scoria
 from scoria_core.dispatch import MAX_THREADS
 from scoria_core.errors import safe_repr
-from scoria_core.handlers import Handlers
 from scoria_core.importing import named
 from scoria_worker import Worker, stopping
 
@@ -25,6 +25,12 @@ from scoria_worker import Worker, stopping
     required=True,
     metavar="MODULE:NAME",
     help="A mapping of step kinds to handlers, or a callable that returns one.",
+)
+@click.option(
+    "--listeners",
+    "told",
+    metavar="MODULE:NAME",
+    help="A mapping of names to listeners, or a callable that returns one.",
 )
 @click.option("--name", help="What the journal calls this worker.  [default: host:pid]")
 @click.option(
@@ -71,6 +77,7 @@ from scoria_worker import Worker, stopping
 def worker(
     store: str,
     registry: str,
+    told: str | None,
     name: str | None,
     lease: float,
     max_attempts: int,
@@ -80,16 +87,22 @@ def worker(
     kinds: str | None,
     once: bool,
 ) -> None:
-    """Carry out queued steps, and take over those of workers that have died.
+    """Carry out queued steps, take over those of workers that have died, and tell listeners.
 
     Start as many as you like on a store for several processes. SIGTERM lets the steps at work end,
     or gives them back to the queue after --grace.
     """
     logging.getLogger().setLevel(logging.INFO)
-    handlers = _of_kinds(_handlers(registry), kinds)
+    handlers = _of_kinds(_mapping(registry, "--handlers", "step kinds to handlers"), kinds)
+    listeners = _mapping(told, "--listeners", "names to listeners") if told else None
     worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
     with Scoria.open(
-        store, handlers=handlers, worker_id=worker_id, lease=lease, max_attempts=max_attempts
+        store,
+        handlers=handlers,
+        listeners=listeners,
+        worker_id=worker_id,
+        lease=lease,
+        max_attempts=max_attempts,
     ) as scoria:
         process = Worker(scoria, poll=poll, concurrency=concurrency)
         out_line(f"worker {worker_id}: {', '.join(handlers)}")
@@ -107,7 +120,7 @@ def _work(process: Worker, *, once: bool) -> None:
         process.run()
 
 
-def _of_kinds(handlers: Handlers, kinds: str | None) -> Handlers:
+def _of_kinds(handlers: Mapping[str, Any], kinds: str | None) -> Mapping[str, Any]:
     """Return the handlers of the kinds that are named."""
     if kinds is None:
         return handlers
@@ -119,16 +132,16 @@ def _of_kinds(handlers: Handlers, kinds: str | None) -> Handlers:
     return {kind: handlers[kind] for kind in named_kinds}
 
 
-def _handlers(name: str) -> Handlers:
+def _mapping(name: str, option: str, of_what: str) -> Mapping[str, Any]:
     try:
         found = named(name)
-        handlers: object = found() if callable(found) else found
+        mapping: object = found() if callable(found) else found
     except (Exception, SystemExit) as error:
         problem = (
             f"{name} could not be imported: {safe_repr(error, 200)}; name a mapping as module:name"
         )
-        raise click.BadParameter(problem, param_hint="--handlers") from error
-    if not isinstance(handlers, Mapping) or not handlers:
-        problem = f"{name} is no mapping of step kinds to handlers; name one as module:name"
-        raise click.BadParameter(problem, param_hint="--handlers")
-    return handlers
+        raise click.BadParameter(problem, param_hint=option) from error
+    if not isinstance(mapping, Mapping) or not mapping:
+        problem = f"{name} is no mapping of {of_what}; name one as module:name"
+        raise click.BadParameter(problem, param_hint=option)
+    return mapping

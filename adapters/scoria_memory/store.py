@@ -11,8 +11,18 @@ import attrs
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.fairness import fair_order
-from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, StoredRun, Where
+from scoria_core.ports import (
+    Capability,
+    Delivery,
+    Fact,
+    IndexRow,
+    Record,
+    RunKey,
+    StoredRun,
+    Where,
+)
 from scoria_core.stores import store_name
+from scoria_memory.outbox import Outbox
 
 _Name = TypeVar("_Name")
 _Listing = tuple[str | None, Fact | None, str | None]
@@ -21,9 +31,9 @@ _run_id = attrgetter("key.run_id")
 
 
 class MemoryStore:
-    """A `PrunableStore` in memory, for one process and as long as it runs."""
+    """A `PrunableStore` and `OutboxStore` in memory, for one process and as long as it runs."""
 
-    capabilities: frozenset[Capability] = frozenset({Capability.PRUNABLE})
+    capabilities: frozenset[Capability] = frozenset({Capability.PRUNABLE, Capability.OUTBOX})
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,6 +46,7 @@ class MemoryStore:
         self._listings: dict[_Listing, list[str]] = {}
         self._queues: dict[str | None, list[_Place]] = {}
         self._labelled: dict[tuple[str | None, str | None], list[_Place]] = {}
+        self._outbox = Outbox()
 
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
@@ -53,6 +64,7 @@ class MemoryStore:
             self._put(StoredRun(key, _in_utc(row), len(records)))
             for name in _listings_of_key(key):
                 _put_in(self._listings, name, key.run_id)
+            self._outbox.stored(key.run_id, 0, len(records), row.since)
             return key.run_id
 
     def append(
@@ -74,6 +86,8 @@ class MemoryStore:
             self._take_out(run)
             self._journals[run_id] += records
             self._put(StoredRun(run.key, _in_utc(row), version + len(records)))
+            if records:
+                self._outbox.stored(run_id, version, version + len(records), row.since)
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Return these runs with their records."""
@@ -151,7 +165,46 @@ class MemoryStore:
             ]
             for run in found:
                 self._remove(run)
+                self._outbox.forget(run.key.run_id)
             return list(map(_run_id, found))
+
+    def add_listener(self, listener: str) -> None:
+        """Let the listener be told of what is stored from now on."""
+        with self._lock:
+            self._check_open()
+            self._outbox.add(listener)
+
+    def remove_listener(self, listener: str) -> None:
+        """Forget the listener and its deliveries."""
+        with self._lock:
+            self._check_open()
+            self._outbox.listeners.pop(listener, None)
+
+    def list_listeners(self) -> Sequence[str]:
+        """Return the listeners, in order."""
+        with self._lock:
+            self._check_open()
+            return sorted(self._outbox.listeners)
+
+    def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        with self._lock:
+            self._check_open()
+            return self._outbox.claim(listener, now, until)
+
+    def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, if it is still as it was claimed."""
+        with self._lock:
+            self._check_open()
+            return self._outbox.settle(claimed, settled)
+
+    def list_deliveries(
+        self, listener: str, *, limit: int, given_up: bool = False
+    ) -> Sequence[Delivery]:
+        """Return deliveries of the listener, by run id."""
+        with self._lock:
+            self._check_open()
+            return self._outbox.list(listener, limit, given_up=given_up)
 
     def close(self) -> None:
         """Forget everything."""
@@ -159,6 +212,7 @@ class MemoryStore:
             self._closed = True
             self._runs.clear()
             self._journals.clear()
+            self._outbox = Outbox()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -36,7 +36,8 @@ POOLED = "pooler=transaction"
 GRANTS = (
     "GRANT SELECT ON scoria_schema TO ROLE; "
     "GRANT SELECT, INSERT, UPDATE, DELETE "
-    "ON scoria_run, scoria_head, scoria_label, scoria_journal TO ROLE"
+    "ON scoria_run, scoria_head, scoria_label, scoria_journal, scoria_listener, scoria_delivery "
+    "TO ROLE"
 )
 """What a role needs that opens a store and may make no tables."""
 

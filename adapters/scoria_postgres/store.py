@@ -18,7 +18,16 @@ from psycopg_pool import ConnectionPool
 
 from scoria_core.batches import decode_batch, encode_batch
 from scoria_core.errors import StoreCorrupt, StoreUnavailable, VersionConflict
-from scoria_core.ports import Capability, Fact, IndexRow, Record, RunKey, StoredRun, Where
+from scoria_core.ports import (
+    Capability,
+    Delivery,
+    Fact,
+    IndexRow,
+    Record,
+    RunKey,
+    StoredRun,
+    Where,
+)
 from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
 from scoria_postgres.migrate import migrate
 
@@ -40,16 +49,22 @@ MAX_CONNECTIONS = 10
 _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
     for name in (
+        "add_listener",
         "append",
+        "claim",
         "count",
         "create",
         "due",
         "due_fairly",
+        "deliveries",
         "existing",
         "journal",
+        "listeners",
         "postpone",
         "prune",
+        "remove_listener",
         "runs",
+        "settle",
         "version",
     )
 }
@@ -83,7 +98,7 @@ class PostgresStore:
     answer, and `SchemaTooNew` if a later version of the kit has written there.
     """
 
-    capabilities = frozenset({Capability.DURABLE, Capability.MULTI_PROCESS, Capability.PRUNABLE})
+    capabilities = frozenset(Capability)
 
     def __init__(self, url: str) -> None:
         self._target = target(url)
@@ -208,6 +223,42 @@ class PostgresStore:
             # The try before, whose answer was lost, may have removed them.
             return [run_id for run_id in versions if not self._version(run_id)]
         return [run_id for (run_id,) in removed.rows]
+
+    @_finished
+    def add_listener(self, listener: str) -> None:
+        """Let the listener be told of what is stored from now on."""
+        self._rows("add_listener", {"listener": listener})
+
+    @_finished
+    def remove_listener(self, listener: str) -> None:
+        """Forget the listener and its deliveries."""
+        self._rows("remove_listener", {"listener": listener})
+
+    @_finished
+    def list_listeners(self) -> Sequence[str]:
+        """Return the listeners, in order."""
+        return [name for (name,) in self._rows("listeners", {}).rows]
+
+    @_finished
+    def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        # Where the answer to an earlier try was lost, what that claimed comes back in its time.
+        claimed = self._rows("claim", {"listener": listener, "now": now, "until": until}).rows
+        return next(map(_delivery, claimed), None)
+
+    @_finished
+    def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, if it is still as it was claimed."""
+        was = {f"was_{name}": value for name, value in attrs.asdict(claimed).items()}
+        return bool(self._rows("settle", {**attrs.asdict(settled), **was}).rows)
+
+    @_finished
+    def list_deliveries(
+        self, listener: str, *, limit: int, given_up: bool = False
+    ) -> Sequence[Delivery]:
+        """Return deliveries of the listener, by run id."""
+        given = {"listener": listener, "limit": limit, "given_up": given_up}
+        return [_delivery(row) for row in self._rows("deliveries", given).rows]
 
     def close(self) -> None:
         """Wait for running calls, and close the connections."""
@@ -345,6 +396,12 @@ def _stored_run(columns: Sequence[Any]) -> StoredRun:
         version,
         tuple(decode_batch(run_id, batches)),
     )
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    listener, run_id, delivered, version, tries, next_try_at, problem = row
+    at = None if next_try_at is None else next_try_at.astimezone(UTC)
+    return Delivery(listener, run_id, delivered, version, tries, at, problem)
 
 
 def _time(run_id: str, microseconds: Decimal) -> datetime:

@@ -184,7 +184,8 @@ class _DecisionApp(_EvidenceApp):
         scope = self._scope_of(request)
         if scope is None:
             return self._problem(_FORBIDDEN, urls)
-        _, named = urls.match(method="GET")
+        endpoint, values = urls.match(method="GET")
+        named = self._named(values)
         view = self.scoria.for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope)
         page = self._request(view, scope, **named)
@@ -208,7 +209,7 @@ class _DecisionApp(_EvidenceApp):
                 status = 422
                 page = attrs.evolve(page, problem=error.problem, path=error.path)
             else:
-                response = redirect(urls.build("decide", named), 303)
+                response = redirect(urls.build(endpoint, values), 303)
                 response.headers.update(HEADERS)
                 return response
         return self._decision(status, page, urls, scope, Sight(self.mask, MARKS, shows_masked))
@@ -227,6 +228,10 @@ class _DecisionApp(_EvidenceApp):
         except MaskFailed:
             log_failure()
             return page.seen_by(Sight(masks_all, MARKS))
+
+    def _named(self, values: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return which request of which run a path names."""
+        return values
 
     def _home(self, urls: MapAdapter) -> str | None:  # noqa: ARG002 - the lists are another app's
         return None if self.evidence is None else f"{self.evidence}/"
@@ -315,9 +320,14 @@ def decision_app(
     """
     _check_parts(scoria, scope)
     check_mask(mask)
+    signer = URLSafeTimedSerializer(checked_secret(secret), salt="scoria.decision")
+    mount = checked_mount(evidence, "evidence")
+    return _DecisionApp(scoria, scope, evidence=mount, mask=mask, signer=signer)
+
+
+def checked_secret(secret: object) -> str | bytes:
+    """Return what forms or links are signed with; raises `InvalidPayload` if it is too short."""
     if not isinstance(secret, str | bytes) or len(secret) < LEAST_SECRET:
         problem = f"is too short; pass at least {LEAST_SECRET} characters that nobody else knows"
         raise InvalidPayload("secret", problem)
-    signer = URLSafeTimedSerializer(secret, salt="scoria.decision")
-    mount = checked_mount(evidence, "evidence")
-    return _DecisionApp(scoria, scope, evidence=mount, mask=mask, signer=signer)
+    return secret

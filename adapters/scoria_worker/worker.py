@@ -1,4 +1,7 @@
-"""The loop of a worker: look for what is due, carry it out, wait if there is nothing."""
+"""The loops of a worker: look for what is due, carry it out, wait if there is nothing.
+
+Each listener is told in a thread of its own, so that one that hangs holds up nothing else.
+"""
 
 import random
 import signal
@@ -28,7 +31,9 @@ MAX_PAUSE = 30.0
 
 @attrs.define
 class Worker:
-    """Carries out the steps that are due, at most `concurrency` at once, with `scoria`'s handlers.
+    """Carries out the steps that are due, at most `concurrency` at once, and tells the listeners.
+
+    Handlers and listeners are those of `scoria`.
 
     Any number of workers may share a store for several processes. Each takes the runs of a page in
     random order, so that they seldom collide. `poll` is how many seconds it waits when nothing is
@@ -55,19 +60,10 @@ class Worker:
 
         If the store does not answer, wait for it, longer each time.
         """
-        pause = self.poll
+        for name in self.scoria.listeners:
+            threading.Thread(target=self._tell_in_thread, args=(name,), daemon=True).start()
         with self._ending():
-            while not self.stop.is_set():
-                try:
-                    worked = self.work()
-                except StoreUnavailable as error:
-                    logger.warning("waiting %.1f s: %s", pause, error)
-                    self.stop.wait(pause)
-                    pause = min(2 * pause, MAX_PAUSE)
-                    continue
-                pause = self.poll
-                if not worked:
-                    self.stop.wait(self.poll)
+            self._loop(self.work)
         return self.done
 
     def work(self) -> int:
@@ -81,13 +77,18 @@ class Worker:
         return self._carry_out(self._due())
 
     def drain(self) -> int:
-        """Work until nothing is due that there is a handler for; return as `run` does."""
+        """Work until nothing is due that there is a handler for; return as `run` does.
+
+        Then tell each listener once what it has yet to be told.
+        """
         with self._ending():
             while not self.stop.is_set():
                 if due := self._due():
                     self._carry_out(due)
                 elif not self._wait_for_one():
                     break
+        if self.scoria.listeners:
+            self.scoria.deliver_events()
         return self.done
 
     def end(self) -> None:
@@ -106,6 +107,31 @@ class Worker:
             HEARTBEAT.give_back()
             self._threads.shutdown(0)
             raise
+
+    def tell(self, listener: str) -> None:
+        """Tell one listener what is stored, until `stop` is set."""
+        self._loop(lambda: self.scoria.deliver_events(listener))
+
+    def _tell_in_thread(self, name: str) -> None:
+        try:
+            self.tell(name)
+        except ScoriaError:
+            logger.exception("listener %s is told no more", name)
+
+    def _loop(self, look: Callable[[], int]) -> None:
+        """Look until `stop` is set; wait where there was nothing, or the store does not answer."""
+        pause = self.poll
+        while not self.stop.is_set():
+            try:
+                found = look()
+            except StoreUnavailable as error:
+                logger.warning("waiting %.1f s: %s", pause, error)
+                self.stop.wait(pause)
+                pause = min(2 * pause, MAX_PAUSE)
+                continue
+            pause = self.poll
+            if not found:
+                self.stop.wait(self.poll)
 
     def _carry_out(self, due: Sequence[str]) -> int:
         worked = 0

@@ -15,10 +15,22 @@ import attrs
 
 from scoria_core import errors
 from scoria_core.errors import safe_repr
-from scoria_core.ports import Capability, IndexRow, Record, RunKey, RunStore, StoredRun, Where
+from scoria_core.ports import (
+    Capability,
+    Delivery,
+    IndexRow,
+    Record,
+    RunKey,
+    RunStore,
+    StoredRun,
+    Where,
+)
 from scoria_core.visible import visible_line
 
-READING = ("capabilities", "read", "list_runs", "list_labelled", "list_due", "count_runs")
+READING = (
+    *("capabilities", "read", "list_runs", "list_labelled", "list_due", "count_runs"),
+    *("list_listeners", "list_deliveries"),
+)
 """The calls that change nothing."""
 
 READS = 3
@@ -191,6 +203,34 @@ class Observed:
         """Remove runs."""
         return cast(Sequence[str], self._call("prune", _no_texts, versions))
 
+    def add_listener(self, listener: str) -> None:
+        """Add a listener."""
+        self._call("add_listener", _no_none, listener)
+
+    def remove_listener(self, listener: str) -> None:
+        """Remove a listener."""
+        self._call("remove_listener", _no_none, listener)
+
+    def list_listeners(self) -> Sequence[str]:
+        """Return the listeners."""
+        return cast(Sequence[str], self._call("list_listeners", _no_texts))
+
+    def claim_delivery(self, listener: str, **at: datetime) -> Delivery | None:
+        """Claim a delivery."""
+        return cast(
+            Delivery | None, self._call("claim_delivery", _no_delivery_or_none, listener, **at)
+        )
+
+    def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a delivery came."""
+        return cast(bool, self._call("settle_delivery", _no_bool, claimed, settled))
+
+    def list_deliveries(self, listener: str, **asked: Any) -> Sequence[Delivery]:
+        """Return the deliveries of a listener."""
+        return cast(
+            Sequence[Delivery], self._call("list_deliveries", _no_deliveries, listener, **asked)
+        )
+
     def close(self) -> None:
         """Close the store."""
         self._call("close", _no_none)
@@ -270,6 +310,28 @@ def _no_run(answer: object) -> str:
         or _no_index_row(run.row)
         or next((problem for each in run.records if (problem := _no_record(each))), "")
     )
+
+
+def _no_bool(answer: object) -> str:
+    return mistyped(answer, bool)
+
+
+def _no_deliveries(answer: object) -> str:
+    return _no_row(answer, _no_delivery)
+
+
+def _no_delivery_or_none(answer: object) -> str:
+    return "" if answer is None else _no_delivery(answer)
+
+
+def _no_delivery(answer: object) -> str:
+    kind = {"listener": str, "run_id": str, "delivered": int, "version": int, "tries": int}
+    if problem := mistyped(answer, Delivery, **kind):
+        return problem
+    delivery = cast(Delivery, answer)
+    if delivery.problem is not None and (problem := _no_text(delivery.problem)):
+        return problem
+    return "" if delivery.next_try_at is None else _no_time(delivery, "next_try_at")
 
 
 def _no_key(key: RunKey) -> str:

@@ -58,6 +58,8 @@ pytest_plugins = [
     "scoria_conformance.steps.recovery",
     "scoria_conformance.steps.inbox",
     "scoria_conformance.steps.pruning",
+    "scoria_conformance.steps.outbox",
+    "scoria_conformance.steps.events",
     "scoria_conformance.steps.concurrency",
     "scoria_conformance.steps.interleavings",
     "scoria_conformance.steps.interrupted_calls",

@@ -18,7 +18,7 @@ CATALOGUES = tuple(
         *("pages", "kit.decision_forms", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.steps", "kit.handoffs"),
         *("kit.approvals", "kit.decisions"),
-        *("kit.records", "kit.listings", "kit.recovery", "kit.keeping"),
+        *("kit.records", "kit.listings", "kit.recovery", "kit.keeping", "kit.telling"),
     )
 )
 """The modules that declare mutants."""

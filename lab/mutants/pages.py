@@ -85,7 +85,7 @@ def changed(change: Change) -> Callable[[PageFactory, Scoria, ScopeOf], WSGIApp]
 
 
 def written(
-    *changes: tuple[str, str], name: str = "run.html", **filters: Callable[[Any], object]
+    *changes: tuple[str, str], name: str = "run.html", **filters: Callable[..., object]
 ) -> Callable[[PageFactory, Scoria, ScopeOf], WSGIApp]:
     """Return a page with other parts in a template, or other filters in all of them.
 

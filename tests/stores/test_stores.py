@@ -173,7 +173,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str, m
 def test_capabilities_are_declared(store: RunStore, scheme: str) -> None:
     """A store promises what it can keep: a file durability, SQLite all there is."""
     declared = {
-        "memory": frozenset({Capability.PRUNABLE}),
+        "memory": frozenset({Capability.PRUNABLE, Capability.OUTBOX}),
         "duckdb": frozenset({Capability.DURABLE, Capability.PRUNABLE}),
         "sqlite": frozenset(Capability),
     }

@@ -7,13 +7,13 @@ from types import MappingProxyType
 from scoria_core.ports import Record, RunStore
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
-from scoria_sqlite import PrunableSQLiteStore
+from scoria_sqlite import OutboxSQLiteStore
 
 STORES: Mapping[str, Callable[[Path], RunStore]] = MappingProxyType(
     {
         "memory": lambda _: MemoryStore(),
         "duckdb": DuckDBStore,
-        "sqlite": PrunableSQLiteStore,
+        "sqlite": OutboxSQLiteStore,
     }
 )
 """Every store by its scheme, and how to make an empty one at a path."""

@@ -21,5 +21,12 @@ WITH moved AS (
     INSERT INTO scoria_label (run_id, label, since, tenant_id)
     SELECT run_id, label, since, tenant_id FROM moved, unnest(labels) AS label
     ON CONFLICT DO NOTHING
+), untold AS (
+    -- Who settles a delivery at the same moment waits for this row, and then sees its version.
+    INSERT INTO scoria_delivery (listener, run_id, delivered, version, next_try_at)
+    SELECT listener.name, run_id, %(expected)s, version, since
+    FROM moved, scoria_listener AS listener
+    ORDER BY listener.name
+    ON CONFLICT (listener, run_id) DO UPDATE SET version = excluded.version
 )
 SELECT run_id FROM moved

@@ -22,5 +22,9 @@ WITH created AS (
     INSERT INTO scoria_journal (run_id, version, records)
     SELECT run_id, %(version)s, %(records)s
     FROM created
+), untold AS (
+    INSERT INTO scoria_delivery (listener, run_id, delivered, version, next_try_at)
+    SELECT listener.name, run_id, 0, %(version)s, %(since)s::timestamptz
+    FROM created, scoria_listener AS listener
 )
 SELECT run_id FROM created

@@ -14,6 +14,8 @@ WITH found AS MATERIALIZED (
     DELETE FROM scoria_run WHERE run_id IN (SELECT run_id FROM removed)
 ), unlabelled AS (
     DELETE FROM scoria_label WHERE run_id IN (SELECT run_id FROM removed)
+), untold AS (
+    DELETE FROM scoria_delivery WHERE run_id IN (SELECT run_id FROM removed)
 ), erased AS (
     DELETE FROM scoria_journal WHERE run_id IN (SELECT run_id FROM removed)
 )

@@ -1,0 +1,88 @@
+"""What listeners have yet to be told, in memory; whoever uses it sees to it that one does."""
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import attrs
+
+from scoria_core.ports import Delivery
+
+_Place = tuple[datetime, str]
+
+
+@attrs.define
+class _Listener:
+    """The deliveries of one listener, and in what order they can be claimed."""
+
+    deliveries: dict[str, Delivery] = attrs.field(factory=dict)
+    queue: list[_Place] = attrs.field(factory=list)
+
+    def put(self, delivery: Delivery) -> None:
+        """Let a delivery stand so, and no other of its run."""
+        self.take(delivery.run_id)
+        self.deliveries[delivery.run_id] = delivery
+        if delivery.next_try_at is not None:
+            insort(self.queue, (delivery.next_try_at, delivery.run_id))
+
+    def take(self, run_id: str) -> None:
+        """Forget the delivery of a run, if there is one."""
+        delivery = self.deliveries.pop(run_id, None)
+        if delivery is not None and delivery.next_try_at is not None:
+            del self.queue[bisect_left(self.queue, (delivery.next_try_at, run_id))]
+
+
+@attrs.define
+class Outbox:
+    """The listeners of a store, and the deliveries of each."""
+
+    listeners: dict[str, _Listener] = attrs.field(factory=dict)
+
+    def add(self, listener: str) -> None:
+        """Add a listener, if it is not there."""
+        self.listeners.setdefault(listener, _Listener())
+
+    def stored(self, run_id: str, before: int, version: int, since: datetime) -> None:
+        """Let every listener be told of what took a run from one version to another."""
+        for name, listener in self.listeners.items():
+            known = listener.deliveries.get(run_id)
+            if known is None:
+                known = Delivery(name, run_id, before, version, 0, since.astimezone(UTC))
+            listener.put(attrs.evolve(known, version=version))
+
+    def forget(self, run_id: str) -> None:
+        """Let nobody be told of a run any more."""
+        for listener in self.listeners.values():
+            listener.take(run_id)
+
+    def claim(self, name: str, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        listener = self.listeners.get(name, _Listener())
+        if not listener.queue or listener.queue[0][0] > now:
+            return None
+        found = listener.deliveries[listener.queue[0][1]]
+        claimed = attrs.evolve(found, tries=found.tries + 1, next_try_at=until.astimezone(UTC))
+        listener.put(claimed)
+        return claimed
+
+    def settle(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, if it is still as it was claimed."""
+        listener = self.listeners.get(claimed.listener, _Listener())
+        found = listener.deliveries.get(claimed.run_id)
+        if found is None or attrs.evolve(claimed, version=found.version) != found:
+            return False
+        at = settled.next_try_at and settled.next_try_at.astimezone(UTC)
+        listener.put(attrs.evolve(settled, version=found.version, next_try_at=at))
+        if settled.delivered >= found.version:
+            listener.take(found.run_id)
+        return True
+
+    def list(self, name: str, limit: int, *, given_up: bool) -> Sequence[Delivery]:
+        """Return deliveries of a listener, by run id."""
+        listener = self.listeners.get(name, _Listener())
+        found = [
+            listener.deliveries[run_id]
+            for run_id in sorted(listener.deliveries)
+            if not given_up or listener.deliveries[run_id].next_try_at is None
+        ]
+        return found[:limit]

@@ -1,0 +1,75 @@
+"""Connects to public addresses alone: whoever chooses a URL must not reach what is inside."""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import attrs
+import httpcore
+
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+"""Addresses behind which a gateway reaches an IPv4 address, maybe one that is inside."""
+
+
+class AddressRefused(Exception):
+    """A host has an address that is not public."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one that anybody on the internet reaches."""
+    # A zone is of one machine.
+    found: IPv4Address | IPv6Address = ip_address(address)
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        elif found.sixtofour or found.teredo or any(found in each for each in _TRANSLATED):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+@attrs.frozen
+class PublicNetwork(httpcore.AsyncNetworkBackend):
+    """Resolves a name once, and connects to what it found if each of that is public.
+
+    The name is not resolved again, so that it cannot mean another address by then.
+    """
+
+    allow_inner: bool = False
+    network: httpcore.AsyncNetworkBackend = attrs.field(factory=httpcore.AnyIOBackend)
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that answers. Raises `AddressRefused`."""
+        addresses = await self._addresses(host, port)
+        for address in addresses[:-1]:
+            try:
+                return await self.network.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self.network.connect_tcp(
+            addresses[-1], port, timeout, local_address, socket_options
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await self.network.sleep(seconds)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} has no address") from error
+        addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
+        if not self.allow_inner and not all(map(is_public, addresses)):
+            raise AddressRefused(f"{host} is inside, and only public addresses are allowed")
+        return addresses

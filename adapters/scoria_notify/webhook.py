@@ -1,0 +1,152 @@
+"""Posts events to a URL: CloudEvents in JSON, signed as Standard Webhooks are.
+
+Who receives them is not trusted. Redirects are not followed, addresses that are not public are
+refused, no body of an answer is read, and each post ends after its time.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import httpcore
+import standardwebhooks
+from cloudevents.core.bindings.http import HTTPMessage, to_structured
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from scoria_core import Event
+from scoria_core.errors import InvalidPayload
+from scoria_notify.addresses import AddressRefused, PublicNetwork
+
+LEAST_SECRET = 24
+"""How many bytes a secret has at least, as Standard Webhooks ask for."""
+
+MAX_TIMEOUT = 25.0
+"""The longest that one post may take, in seconds: less than half a claim lasts."""
+
+
+class NotDelivered(Exception):
+    """Why an event was not taken; without the URL, which may hold a secret."""
+
+
+@attrs.frozen
+class Webhook:
+    """A listener that posts each event to `url`; it was taken where the answer is 2xx.
+
+    `secret` is `whsec_` and base64 of 24 bytes or more. `types` are the event types that are
+    posted, such as `approval.requested`; none for all. `allow_inner` also allows addresses that are
+    not public, and `http://`. Raises `InvalidPayload` for what cannot be used.
+    """
+
+    url: str = attrs.field(repr=False)
+    secret: str = attrs.field(repr=False)
+    types: Collection[str] = ()
+    source: str = "scoria"
+    allow_inner: bool = False
+    timeout: float = 10.0
+    _signing: standardwebhooks.Webhook = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._check_url()
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise InvalidPayload("timeout", f"must be above 0 and at most {MAX_TIMEOUT:g} seconds")
+        object.__setattr__(self, "_signing", _signing(self.secret))
+
+    @property
+    def name(self) -> str:
+        """A name for the listener that tells its host, and nothing secret."""
+        digest = hashlib.sha256(self.url.encode()).hexdigest()
+        return f"{urlsplit(self.url).hostname}-{digest[:8]}"
+
+    async def __call__(self, event: Event) -> None:
+        """Post an event, if it is of one of the types. Raises `NotDelivered`."""
+        if self.types and event.type not in self.types:
+            return
+        message = cloud_event(event, self.source)
+        try:
+            async with asyncio.timeout(self.timeout):
+                status = await self._post(event, message)
+        except TimeoutError:
+            raise NotDelivered(f"no answer within {self.timeout:g} s") from None
+        except AddressRefused as error:
+            raise NotDelivered(str(error)) from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+            raise NotDelivered(f"{type(error).__name__}: {error}") from None
+        if not 200 <= status < 300:
+            raise NotDelivered(f"answered {status}")
+
+    async def _post(self, event: Event, message: HTTPMessage) -> int:
+        at, body = datetime.now(UTC), message.body
+        signature = self._signing.sign(event.event_id, at, body.decode())
+        headers = {
+            "host": urlsplit(self.url).netloc,
+            **message.headers,
+            "content-length": str(len(body)),
+            "user-agent": "scoria-kit",
+            "webhook-id": event.event_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": signature,
+        }
+        network = PublicNetwork(self.allow_inner)
+        async with (
+            httpcore.AsyncConnectionPool(network_backend=network) as pool,
+            pool.stream("POST", self.url, headers=list(headers.items()), content=body) as answer,
+        ):
+            # The body is left where it is: closing the connection costs nothing.
+            return int(answer.status)
+
+    def _check_url(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            is_whole = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_whole = False
+        schemes = ("https", "http") if self.allow_inner else ("https",)
+        if not is_whole or " " in self.url or not (self.url.isascii() and self.url.isprintable()):
+            raise InvalidPayload("url", "is no URL; write it as https://HOST/PATH")
+        if parts.scheme not in schemes:
+            problem = f"must begin with {' or '.join(f'{each}://' for each in schemes)}"
+            raise InvalidPayload("url", problem)
+        if parts.username is not None or parts.password is not None:
+            raise InvalidPayload("url", "has a user or a password; leave them out")
+
+
+def cloud_event(event: Event, source: str = "scoria") -> HTTPMessage:
+    """Return an event as a CloudEvent in structured JSON.
+
+    `id` is that of the event, `type` its own after `scoria.`, `subject` its run. What does not
+    apply to it is left out of `data`.
+    """
+    data = {name: _plain(value) for name, value in attrs.asdict(event).items() if value}
+    attributes: dict[str, Any] = {
+        "id": event.event_id,
+        "source": source,
+        "specversion": "1.0",
+        "type": f"scoria.{event.type}",
+        "subject": event.run_id,
+        "time": event.at,
+        "datacontenttype": "application/json",
+    }
+    return to_structured(CloudEvent(attributes, data), JSONFormat())
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _signing(secret: str) -> standardwebhooks.Webhook:
+    prefix, _, key = secret.partition("_")
+    try:
+        whole = key.rstrip("=") + "=" * (-len(key.rstrip("=")) % 4)
+        is_long = len(base64.b64decode(whole, validate=True)) >= LEAST_SECRET
+    except ValueError:
+        is_long = False
+    if not is_long or prefix != "whsec":
+        problem = f"is no secret; write whsec_ and base64 of {LEAST_SECRET} random bytes or more"
+        raise InvalidPayload("secret", problem)
+    return standardwebhooks.Webhook(secret)

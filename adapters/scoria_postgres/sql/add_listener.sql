@@ -1,0 +1,4 @@
+INSERT INTO scoria_listener (name)
+VALUES (%(listener)s)
+ON CONFLICT DO NOTHING
+RETURNING name

@@ -1,0 +1,1 @@
+SELECT name FROM scoria_listener ORDER BY name

@@ -1,0 +1,160 @@
+"""Links for mail and chat, each for one person to decide one request.
+
+A link is a letter: whoever holds it decides in the name it was made out to. So it is signed, ends
+with its time, and shows nothing more once the request is decided or that person has voted. To open
+it decides nothing: mail scanners and chats open every link.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request
+
+from scoria_core.errors import InvalidPayload
+from scoria_core.events import Event
+from scoria_core.identity import checked_id
+from scoria_core.lifecycles import ApprovalStatus
+from scoria_core.scoria import Scoria
+from scoria_web.app import Refused, _check_parts, _Problem
+from scoria_web.decisions import DecisionPage, _DecisionApp, checked_secret
+from scoria_web.masking import Mask, check_mask, secret_by_name
+from scoria_web.scope import Scope
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+WEEK = timedelta(days=7)
+
+_NO_LINK = _Problem(
+    403,
+    "This link decides nothing",
+    "It is not whole, was not made by this application, or is too old. Nothing was changed. Ask "
+    "for a new one, or decide in the application.",
+)
+_SPENT = _Problem(
+    410,
+    "Nothing is left to decide here",
+    "The request was decided, has expired or was withdrawn, or you have said yes to it. This link "
+    "shows nothing more.",
+)
+
+
+@attrs.frozen
+class DecisionLinks:
+    """Makes links to where `link_app` is mounted, and reads them.
+
+    `base_url` is that place as a browser reaches it, such as `https://host.example/links`. `secret`
+    has at least 16 characters that nobody else knows, and all processes of the host share it. A
+    link is good for `good_for`, and never longer than its request. Raises `InvalidPayload` naming
+    the argument that is something else.
+    """
+
+    base_url: str
+    secret: str | bytes = attrs.field(repr=False)
+    good_for: timedelta = WEEK
+    _signer: URLSafeTimedSerializer = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.base_url.startswith(("https://", "http://")):
+            raise InvalidPayload("base_url", "is no URL; write it as https://HOST/PATH")
+        if self.good_for <= timedelta(0):
+            raise InvalidPayload("good_for", "must be longer than nothing")
+        signer = URLSafeTimedSerializer(checked_secret(self.secret), salt="scoria.link")
+        object.__setattr__(self, "_signer", signer)
+
+    def link(self, event: Event, decider: object) -> str:
+        """Return the link by which `decider` decides the request that an event tells of.
+
+        It names the request, the digest of what it proposes, and the decider, whose id may be a
+        str, int or UUID, or have an `id`. Send it to that person alone.
+        """
+        if event.subject != "approval":
+            problem = f"is of a {event.subject}; a link is for an event of an approval"
+            raise InvalidPayload("event", problem)
+        named = [
+            event.tenant_id,
+            event.run_id,
+            event.subject_id,
+            event.proposed_digest,
+            checked_id(decider, "decider"),
+        ]
+        return f"{self.base_url.rstrip('/')}/{self._signer.dumps(named)}"
+
+    def read(self, token: str) -> "Link | None":
+        """Return what a link says after its place; None where it is forged, edited or too old."""
+        try:
+            named = self._signer.loads(token, max_age=int(self.good_for.total_seconds()))
+        except BadData:
+            return None
+        return Link(token, *named)
+
+
+@attrs.frozen
+class Link:
+    """What a link says: who decides what, of whom."""
+
+    token: str
+    tenant_id: str
+    run_id: str
+    approval_id: str
+    digest: str
+    decider: str
+
+
+@attrs.frozen
+class _LinkApp(_DecisionApp):
+    """Shows the request of a link, and takes the decision of whom it was made out to."""
+
+    links: DecisionLinks = attrs.field(kw_only=True)
+
+    routes: ClassVar[Map] = Map([Rule("/<token>", endpoint="decide")])
+
+    def _scope_of(self, request: Request) -> Scope:
+        link = self._read(request.path.removeprefix("/"))
+        # A form that was made for one link decides nothing by another.
+        return Scope(
+            link.tenant_id, link.decider, session=link.token, may_decide=True, assignees=()
+        )
+
+    def _named(self, values: Mapping[str, Any]) -> Mapping[str, str]:
+        link = self._read(values["token"])
+        return {"run_id": link.run_id, "approval_id": link.approval_id, "digest": link.digest}
+
+    def _request(  # a link also names what was proposed
+        self, view: Scoria, scope: Scope, run_id: str, approval_id: str, digest: str = ""
+    ) -> DecisionPage:
+        page = super()._request(view, scope, run_id, approval_id)
+        asked = page.approval
+        has_voted = scope.actor_id in [each.by for each in asked.endorsements]
+        if asked.status != ApprovalStatus.PENDING or has_voted:
+            raise Refused(_SPENT)
+        if asked.proposed_digest != digest:
+            raise Refused(_NO_LINK)
+        return page
+
+    def _read(self, token: str) -> Link:
+        link = self.links.read(token)
+        if link is None:
+            raise Refused(_NO_LINK)
+        return link
+
+
+def link_app(
+    scoria: Scoria, *, links: DecisionLinks, mask: Mask | None = secret_by_name
+) -> "WSGIApplication":
+    """Return a WSGI app that serves `links`: who opens one is asked, and decides with a form.
+
+    It needs no login: the link is one, for one request and one person, under the rules that hold
+    for that person anywhere (`assigned_to`, `not_by`, `may_decide`, one vote each). A GET decides
+    nothing. A link that is forged, edited or too old is refused, and one that is spent shows
+    nothing more. `mask` is as that of `evidence_app`. Raises `InvalidPayload` naming the argument
+    that is something else.
+    """
+    _check_parts(scoria, links.read)
+    check_mask(mask)
+    signer = URLSafeTimedSerializer(links.secret, salt="scoria.link.form")
+    return _LinkApp(scoria, lambda _: None, mask=mask, signer=signer, links=links)

@@ -1,0 +1,293 @@
+"""Listeners: who is told, by whom, and what they cannot hold up."""
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from scoria_core import Completed, Event, Listener, NeedsApproval, RunSummary, Scoria, StepSpec
+from scoria_core.delivering import MAX_TRIES, settled
+from scoria_core.errors import InvalidPayload
+from scoria_core.ports import Delivery
+from scoria_core.testing import SettableClock
+from scoria_duckdb import DuckDBStore
+from scoria_memory import MemoryStore
+from scoria_sqlite import OutboxSQLiteStore
+from scoria_sqlite import store as sqlite_store
+from scoria_worker import Worker
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CLAIMED = Delivery("mail", "run", 3, 9, 1, NOON)
+
+
+def handle(step: Any, _: object) -> Completed | NeedsApproval:
+    """Ask once, and complete."""
+    if step.approval is None:
+        return NeedsApproval(tool_name="send", arguments={"to": "ann"}, reason="it costs")
+    return Completed()
+
+
+def start(scoria: Scoria) -> RunSummary:
+    """Start a run that asks for approval."""
+    identity = scoria.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
+    step = StepSpec(kind="work", role_id="executor")
+    return scoria.start_run(
+        identity, root_role_id="executor", initial_step=step, handlers={"work": handle}
+    )
+
+
+def finish(scoria: Scoria, run: RunSummary) -> None:
+    """Approve what a run asks for, and let it complete."""
+    assert run.pending_approval is not None
+    approval_id = run.pending_approval.approval_id
+    scoria.approve(run.run_id, approval_id=approval_id, decided_by="ann")
+    scoria.resume_run(run.run_id, handlers={"work": handle})
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """Return a clock that stands still."""
+    return SettableClock()
+
+
+@pytest.mark.slow
+def test_ten_thousand_events_reach_a_listener_that_fails_one_in_three(clock: SettableClock) -> None:
+    """Each of them, in the order of its run; what is told again has the same id."""
+    chance = random.Random(19)  # noqa: S311 - it keeps no secret
+    told: Counter[str] = Counter()
+    taken: dict[str, list[int]] = {}
+
+    def listener(event: Event) -> None:
+        told[event.event_id] += 1
+        lost = chance.random()
+        if lost > 1 / 6:  # else it never came
+            taken.setdefault(event.run_id, []).append(event.sequence)
+        if lost < 1 / 3:  # it came, or not, and the answer did not
+            raise ConnectionError("reset by peer")
+
+    store = MemoryStore()
+    with Scoria(store, clock=clock, listeners={"flaky": listener}) as scoria:
+        runs = [start(scoria) for _ in range(840)]
+        for run in runs:
+            finish(scoria, run)
+        for _ in range(500):
+            if not store.list_deliveries("flaky", limit=1):
+                break
+            scoria.deliver_events("flaky")
+            clock.advance(seconds=30)
+        lengths = {run.run_id: scoria.get_run(run.run_id).version for run in runs}
+    assert sum(lengths.values()) >= 10_000
+    assert len(told) == sum(lengths.values())
+    assert told.total() > 1.3 * len(told)
+    for run_id, length in lengths.items():
+        assert list(dict.fromkeys(taken[run_id])) == list(range(1, length + 1))
+        # A duplicate comes before what follows it.
+        assert sorted(taken[run_id]) == taken[run_id]
+
+
+def statements(path: Path, listeners: dict[str, Listener] | None) -> Counter[str]:
+    """Return what SQLite does for a run that asks, is approved and completes."""
+    seen: list[str] = []
+    connect = sqlite_store._connect
+
+    def traced(file: Any) -> Any:
+        connection = connect(file)
+        connection.set_trace_callback(seen.append)
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_store, "_connect", traced)
+        with Scoria(OutboxSQLiteStore(path), listeners=listeners) as scoria:
+            finish(scoria, start(scoria))
+            seen.clear()
+            finish(scoria, start(scoria))
+            return Counter(text.split()[0] for text in seen if not text.startswith("--"))
+
+
+def test_a_run_costs_no_more_where_nobody_listens(tmp_path: Path) -> None:
+    """As many statements and commits as before there were listeners; with one, no more commits."""
+    alone = statements(tmp_path / "alone.db", None)
+    told = statements(tmp_path / "told.db", {"mail": lambda _: None})
+    assert (alone.total(), alone["COMMIT"]) == (23, 5)
+    assert told["COMMIT"] == 5
+
+
+def test_each_try_comes_later_and_there_is_a_last_one() -> None:
+    """Five seconds, twice as long each time, at most an hour, and then no more."""
+    waits: list[timedelta | None] = []
+    for tries in range(1, MAX_TRIES + 1):
+        after = settled(attrs.evolve(CLAIMED, tries=tries), 3, "down", NOON)
+        assert (after.delivered, after.tries, after.problem) == (3, tries, "down")
+        waits.append(None if after.next_try_at is None else after.next_try_at - NOON)
+    assert waits[:4] == [timedelta(seconds=each) for each in (5, 10, 20, 40)]
+    assert waits[-2:] == [timedelta(hours=1), None]
+    assert timedelta(hours=10) < sum(filter(None, waits), timedelta()) < timedelta(hours=24)
+
+
+def test_what_comes_after_progress_is_a_first_try() -> None:
+    """A run is given up for one event that fails, and not for several that fail now and then."""
+    after = settled(attrs.evolve(CLAIMED, tries=MAX_TRIES), 5, "down", NOON)
+    assert (after.delivered, after.tries) == (5, 1)
+    assert after.next_try_at == NOON + timedelta(seconds=5)
+
+
+def test_a_delivery_that_kills_its_process_each_time_is_given_up(clock: SettableClock) -> None:
+    """It is not told once more, and its store says why."""
+    told: list[Event] = []
+    with Scoria(MemoryStore(), clock=clock, listeners={"mail": told.append}) as scoria:
+        start(scoria)
+        store: Any = scoria._runs.store
+        for _ in range(MAX_TRIES):
+            assert store.claim_delivery("mail", now=clock.now(), until=clock.now())
+        scoria.deliver_events()
+        (given_up,) = store.list_deliveries("mail", limit=9, given_up=True)
+    assert told == []
+    assert given_up.problem == "its process ended in each try"
+
+
+@pytest.mark.parametrize(
+    ("listeners", "problem"),
+    [
+        ([print], "is list; pass a mapping"),
+        ({"mail": "print"}, "has str for mail; pass a function"),
+        ({"": print}, "listeners"),
+        ({7: print}, "listeners"),
+        ({"x" * 10_000: print}, "listeners"),
+    ],
+)
+def test_what_is_no_listener_is_refused(listeners: Any, problem: str) -> None:
+    """Before anything is written."""
+    store = MemoryStore()
+    with pytest.raises(InvalidPayload, match=problem):
+        Scoria(store, listeners=listeners)
+    assert store.list_listeners() == []
+
+
+def test_a_store_without_an_outbox_is_refused(tmp_path: Path) -> None:
+    """The message says what to look for; without listeners the store is as good as ever."""
+    with closing(DuckDBStore(tmp_path / "runs.duckdb")) as store:
+        with pytest.raises(InvalidPayload, match="a store that declares outbox, and DuckDBStore"):
+            Scoria(store, listeners={"mail": print})
+        Scoria(store)
+
+
+def test_a_name_that_nobody_has_is_refused() -> None:
+    """It would be told nothing, in silence."""
+    with (
+        Scoria(MemoryStore(), listeners={"mail": print}) as scoria,
+        pytest.raises(InvalidPayload, match="'chat'; pass the name of one"),
+    ):
+        scoria.deliver_events("chat")
+
+
+def wait_for(done: Any) -> None:
+    """Wait until `done()` holds."""
+    ends = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < ends, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def hung() -> Iterator[threading.Event]:
+    """Return what a listener that hangs waits for."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_with_threads_listeners_are_told_without_being_asked(hung: threading.Event) -> None:
+    """Each by a thread of its own: one that hangs holds up neither another nor a step."""
+    told: list[str] = []
+
+    async def hears(event: Event) -> None:
+        told.append(event.type)
+
+    listeners: dict[str, Listener] = {"hangs": lambda _: hung.wait(), "hears": hears}
+    scoria = Scoria(
+        MemoryStore(), dispatch="thread", handlers={"work": handle}, listeners=listeners
+    )
+    run_id = start(scoria).run_id
+    wait_for(lambda: "approval.requested" in told)
+    pending = scoria.get_run(run_id).pending_approval
+    assert pending is not None
+    scoria.approve(run_id, approval_id=pending.approval_id, decided_by="ann", resume=True)
+    wait_for(lambda: "run.completed" in told)
+    hung.set()
+    scoria.close()
+
+
+def test_a_worker_tells_listeners_beside_its_steps(hung: threading.Event) -> None:
+    """One that hangs holds up no step, and the worker ends all the same."""
+    told: list[str] = []
+    listeners: dict[str, Listener] = {
+        "hangs": lambda _: hung.wait(),
+        "hears": lambda event: told.append(event.type),
+    }
+    with Scoria(
+        MemoryStore(), dispatch="queue", handlers={"work": handle}, listeners=listeners
+    ) as scoria:
+        worker = Worker(scoria, poll=0.01)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        start(scoria)
+        wait_for(lambda: "approval.requested" in told)
+        worker.end()
+        thread.join(20)
+        assert not thread.is_alive()
+        hung.set()
+
+
+def test_a_worker_that_drains_tells_listeners_too() -> None:
+    """`--once` leaves nothing behind that could be told."""
+    told: list[str] = []
+    with Scoria(
+        MemoryStore(),
+        dispatch="queue",
+        handlers={"work": handle},
+        listeners={"mail": lambda event: told.append(event.type)},
+    ) as scoria:
+        start(scoria)
+        Worker(scoria).drain()
+    assert told[-1] == "run.approval_requested"
+
+
+def test_a_listener_may_decide_and_be_told_of_it() -> None:
+    """What it does is stored, and told in its turn."""
+    told: list[str] = []
+
+    def decides(event: Event) -> None:
+        told.append(event.type)
+        if event.type == "approval.requested":
+            scoria.approve(event.run_id, approval_id=event.subject_id, decided_by="policy")
+
+    with Scoria(MemoryStore(), listeners={"policy": decides}) as scoria:
+        start(scoria)
+        scoria.deliver_events()
+        scoria.deliver_events()
+    assert told[-2:] == ["run.approval_requested", "approval.approved"]
+
+
+def test_a_listener_is_told_where_a_loop_runs() -> None:
+    """`deliver_events` may be called by a coroutine, and a listener may be one."""
+    told: list[str] = []
+
+    async def hears(event: Event) -> None:
+        await asyncio.sleep(0)
+        told.append(event.type)
+
+    async def main() -> int:
+        return scoria.deliver_events()
+
+    with Scoria(MemoryStore(), listeners={"hears": hears}) as scoria:
+        start(scoria)
+        assert asyncio.run(main()) == len(told) == 6
