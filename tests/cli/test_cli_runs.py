@@ -121,6 +121,7 @@ def test_a_program_gets_all_of_it(url: str, tmp_path: Path) -> None:
     detail = json.loads(shown.stdout)
     assert list(detail) == [
         *("summary", "identity", "steps", "approvals", "delegated_handoffs", "journal"),
+        "damage",
     ]
     assert detail["approvals"][0]["arguments"] == {"to": "x", "n": 10**30}
     assert detail["identity"]["metadata"] == {"channel": "wéb"}

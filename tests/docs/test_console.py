@@ -69,7 +69,7 @@ def test_every_list_that_the_page_names_is_there() -> None:
 
     lists = re.findall(r"`\?list=(\w+)`", PAGE) + re.findall(r"`(\w+)`", _row("?list="))
     assert {*lists} >= {*FILTERS} - {WAITING, "failed"}
-    assert {*re.findall(r"[?&](\w+)=", PAGE)} == {"list", "q"}.union(*FILTERS.values())
+    assert {*re.findall(r"[?&](\w+)=", PAGE)} == {"list", "q", "entry"}.union(*FILTERS.values())
 
 
 def _row(of: str) -> str:

@@ -21,7 +21,13 @@ from scoria_demo.app import STATUSES
 from scoria_memory import MemoryStore
 from tests.support.valid_html import faults
 
-FAULTS = {"scoria_error", "unknown_handler", "store_corrupt", "schema_too_new"}
+FAULTS = {
+    "scoria_error",
+    "unknown_handler",
+    "async_handler_refused",
+    "store_corrupt",
+    "schema_too_new",
+}
 """The codes of what is no refusal of a request, but a fault of the host or its store."""
 
 

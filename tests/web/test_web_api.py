@@ -626,6 +626,7 @@ def test_every_error_of_the_kit_is_mapped() -> None:
         errors.InvalidHandoff("role", "is missing"),
         errors.UnsafeProjectedContext("projected_context.x", "x"),
         errors.UnknownHandler("x", "is int"),
+        errors.AsyncHandlerRefused("x"),
         errors.RunNotFound("r"),
         errors.TransitionRefused("run", "r", "completed", "cancel"),
         errors.RunNotResumable("run", "r", "running", "resume"),
@@ -648,7 +649,8 @@ def test_every_error_of_the_kit_is_mapped() -> None:
         assert problem.next_move
     statuses = {kind.__name__: problem.status for kind, problem in told.items()}
     assert {name for name, status in statuses.items() if status >= 500} == {
-        *("UnknownHandler", "CloseRefused", "StoreUnavailable", "StoreCorrupt", "SchemaTooNew")
+        *("UnknownHandler", "AsyncHandlerRefused", "CloseRefused"),
+        *("StoreUnavailable", "StoreCorrupt", "SchemaTooNew"),
     }
 
 
