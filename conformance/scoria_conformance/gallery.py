@@ -450,6 +450,9 @@ def _is_forged(at: int, forge: Forger, records: list[Record]) -> list[Record]:
     return [*records[:at], forge(records[at - 1].digest), *records[at + 1 :]]
 
 
+DAMAGED = "a cancelled run"
+"""Which run is damaged: there are texts in its last entry, and on both sides of its middle."""
+
 DAMAGES: Mapping[str, tuple[Callable[..., list[Record]], Callable[[int], int]]] = MappingProxyType(
     {
         "a run with a changed entry": (_is_changed, lambda size: size // 2),
@@ -463,8 +466,8 @@ DAMAGES: Mapping[str, tuple[Callable[..., list[Record]], Callable[[int], int]]] 
 
 
 def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
-    """Open the page of the latest run, which was seen before, once its journal is damaged."""
-    whole = made.runs[-1]
+    """Open the page of a run, which was seen before, once its journal is damaged."""
+    (whole,) = [page for page in made.runs if page.label == DAMAGED]
     run_id = whole.request.path.rpartition("/")[2]
     entry = world.scoria.get_run_detail(run_id).journal[1]
     (stored,) = world.store.read([run_id])

@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from scoria_conformance.verify import Progress, verify
 
 BROKEN = 10
 """The exit code of a script that found a promise broken."""
+
+FAULTY = 3
+"""The exit code of a script whose page could not be made: that shows no promise broken."""
 
 PATIENCE = 120
 """How many seconds a script may take."""
@@ -44,6 +48,19 @@ class Meeting:
     def is_killed(self) -> bool:
         """Tell whether the suite failed it."""
         return self.status == Status.FAILED
+
+
+class Faults(logging.Handler):
+    """Counts the pages that could not be made."""
+
+    def __init__(self) -> None:
+        """Have met none."""
+        super().__init__()
+        self.met = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one, where that is what is told."""
+        self.met += record.getMessage() == "the page could not be made"
 
 
 @click.group()
@@ -81,7 +98,8 @@ def _problems(name: str, wrong: Wrong) -> Iterator[str]:
 @click.argument("side", type=click.Choice(["right", "make"]))
 def show(name: str, wrong: str, side: str) -> None:
     """Run one script in this process."""
-    found = named(name, wrong)
+    found, faults = named(name, wrong), Faults()
+    logging.getLogger("scoria.web").addHandler(faults)
     code = 0
     try:
         if found.kind == "store":
@@ -91,6 +109,7 @@ def show(name: str, wrong: str, side: str) -> None:
             found.show(getattr(found, side))
     except AssertionError:
         code = BROKEN
+    code = FAULTY if found.kind == "page" and faults.met else code
     sys.stdout.flush()
     os._exit(code)  # its threads and its patches end with it
 

@@ -273,7 +273,7 @@ _raw(
 _raw(
     "{{ text_of(approval.reason, page.measure.text, page.entry_of(approval.approval_id, "
     '"reason")) }}',
-    "<p>{{ approval.reason | urlize }}</p>",
+    "<p>{{ (approval.reason | begin(page.measure.text)).text | urlize }}</p>",
     "what looks like a link in a reason is one",
     "a link has",
 )

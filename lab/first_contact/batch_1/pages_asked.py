@@ -315,5 +315,5 @@ WRONG: list[Wrong] = [
         "a session is listed over all tenants", "TENANT-2", _SessionOfAll, show_session_of_all
     ),
     wrong_page("pages kept by their address", "PAGE-4", kept_for_all, show_kept_for_all),
-    wrong_page("pages kept though the run goes on", "PAGE-1", kept_for_ever, show_kept_for_ever),
+    wrong_page("pages kept though the run goes on", "PAGE-13", kept_for_ever, show_kept_for_ever),
 ]

@@ -28,7 +28,7 @@ from scoria_web.run_page import RunPage
 
 
 def _templates(changes: Mapping[str, tuple[str, str]], **filters: Any) -> Environment:
-    templates = environment()
+    templates: Environment = environment.__wrapped__()
     loader = templates.loader
     assert loader is not None
     sources = {name: loader.get_source(templates, name)[0] for name in loader.list_templates()}
