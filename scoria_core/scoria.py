@@ -623,7 +623,7 @@ class Scoria:
         later. Returns of how many events they were told. Any number of processes may call this.
         """
         most = checked_limit(limit)
-        if listener is not None and listener not in self.listeners:
+        if not (listener is None or (isinstance(listener, str) and listener in self.listeners)):
             problem = f"is {safe_repr(listener)}; pass the name of one of this facade's listeners"
             raise InvalidPayload("listener", problem)
         names = self.listeners if listener is None else (listener,)

@@ -476,8 +476,9 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
         sound = made.marks.within("".join(each.body for each in stored.records[:at]))
         pen = made.marks.pen(label)
 
-        def forge(before: str, pen: Pen = pen) -> Record:
-            return seal(attrs.evolve(entry, type=pen.name("type of the entry")), before)[1]
+        def forge(before: str, pen: Pen = pen, at: int = at) -> Record:
+            named = pen.name("type of the entry")
+            return seal(attrs.evolve(entry, sequence=at + 1, type=named), before)[1]
 
         store = DamagedStore(world.store, run_id)
         scoria = world.facade(store, clock=world.clock)

@@ -1,3 +1,4 @@
+@adoption
 Feature: Listeners are told what happens in runs
   A host names functions that are told of each entry of each journal, by whoever delivers events.
 

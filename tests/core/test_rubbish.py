@@ -139,6 +139,10 @@ CALLS: dict[str, tuple[dict[str, Any], Callable[[Scoria], Callable[..., object]]
         lambda scoria: scoria.cancel_run,
     ),
     "list_pending": ({"limit": 1}, lambda scoria: scoria.list_pending),
+    "deliver_events": (
+        {"listener": None, "limit": 1},
+        lambda scoria: scoria.deliver_events,
+    ),
     "stop": ({}, lambda scoria: scoria.stop),
     "recover": ({}, lambda scoria: scoria.recover),
     "run_pending": ({"run_id": "r", "handlers": {}, "limit": 1}, lambda scoria: scoria.run_pending),
