@@ -38,6 +38,10 @@ class DemoHost:
         return httpx.Client(base_url=self.base_url, headers=headers, follow_redirects=True)
 
 
+HTML = {"Accept": "text/html"}
+"""What asks the console for a page, which it has in JSON as well."""
+
+
 @attrs.frozen
 class DemoSession:
     """One browser, with its cookies."""
@@ -72,12 +76,12 @@ class DemoSession:
         approval_id = self._get(run_id)["approval_id"]
         if approval_id is None:
             raise HostRefused("nothing is left to decide")
-        address, html = f"/decisions/{run_id}/{approval_id}", {"Accept": "text/html"}
-        shown = _hidden("token", self.browser.get(address, headers=html).text)
+        address = f"/decisions/{run_id}/{approval_id}"
+        shown = _hidden("token", self.browser.get(address, headers=HTML).text)
         if not shown:
             raise HostRefused("there is no form to decide with")
         sent = {"token": shown, "decision": "approve", "note": "ok"}
-        answer = self.browser.post(address, data=sent, headers=html)
+        answer = self.browser.post(address, data=sent, headers=HTML)
         if answer.is_error:
             raise HostRefused(f"{answer.status_code}: {answer.text}")
 
@@ -91,7 +95,7 @@ class DemoSession:
 
     def evidence(self, run_id: str) -> Evidence:
         """Open the evidence page."""
-        answer = self.browser.get(f"/scoria/workflows/{run_id}")
+        answer = self.browser.get(f"/scoria/workflows/{run_id}", headers=HTML)
         return Evidence(answer.status_code, answer.text)
 
     def _get(self, run_id: str) -> dict[str, Any]:
@@ -104,7 +108,7 @@ class DemoSession:
 
 def _token(browser: httpx.Client) -> str:
     """Return what the forms of the host carry, so that no other site can post them."""
-    return _hidden("csrf_token", browser.get("/login", headers={"Accept": "text/html"}).text)
+    return _hidden("csrf_token", browser.get("/login", headers=HTML).text)
 
 
 def _hidden(name: str, page: str) -> str:

@@ -74,7 +74,7 @@ class DemoSession:
 
     def evidence(self, run_id: str) -> Evidence:
         """Open the evidence page."""
-        answer = self.browser.get(f"/scoria/workflows/{run_id}")
+        answer = self.browser.get(f"/scoria/workflows/{run_id}", headers={"Accept": "text/html"})
         return Evidence(answer.status_code, answer.text)
 
     def _get(self, run_id: str) -> dict[str, Any]:
