@@ -43,12 +43,13 @@ class Line:
 
 @attrs.frozen
 class Span:
-    """A stay of a step in one status: where that is in the strip, and how long it was."""
+    """A stay of a step in one status: where that is in the strip, and how long it was so far."""
 
     status: str
     start: int
     width: int
     lasted: timedelta
+    is_open: bool
 
 
 @attrs.frozen
@@ -66,13 +67,18 @@ class Chapter:
 
     @property
     def lengths(self) -> list[tuple[str, str]]:
-        """How long the step was in each status, of those where that can be noticed."""
+        """How long the step was in each status, where it still is or where that can be noticed."""
+        still = {span.status for span in self.spans if span.is_open}
         statuses = dict.fromkeys(span.status for span in self.spans)
         whole = {
             status: sum((s.lasted for s in self.spans if s.status == status), timedelta())
             for status in statuses
         }
-        return [(status, lasted(each)) for status, each in whole.items() if each >= NOTICED]
+        return [
+            (status, lasted(each))
+            for status, each in whole.items()
+            if status in still or each >= NOTICED
+        ]
 
 
 @attrs.frozen
@@ -149,7 +155,8 @@ def _spans(moved: Sequence[JournalEntry], began: datetime, until: datetime) -> I
         left = round((start - began).total_seconds() / whole * WIDTH)
         right = round((end - began).total_seconds() / whole * WIDTH)
         if width := max(right - left, 1):
-            yield Span(entry.to_state, min(left, WIDTH - 1), width, end - start)
+            is_open = entry is moved[-1]
+            yield Span(entry.to_state, min(left, WIDTH - 1), width, end - start, is_open)
 
 
 def lifecycle(journal: Sequence[JournalEntry]) -> Markup:
