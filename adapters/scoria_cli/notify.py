@@ -1,4 +1,4 @@
-"""`scoria notify`: posts what happens to a URL until it is told to stop."""
+"""`scoria notify`: posts each event to a URL, until it is stopped."""
 
 import logging
 import os

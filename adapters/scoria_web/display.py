@@ -30,9 +30,6 @@ MOST_COMPARED = 400
 BRIEF = 120
 """How many characters of arguments a list shows."""
 
-SHORT = 60
-"""How many characters of a name a line of the story shows."""
-
 MARKS = Marks(hidden="\udc00", edited="\udc01")
 """What stands for a masked value until it is markup: half a surrogate pair is in no payload."""
 
@@ -85,9 +82,17 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(
-        visible=visible, pretty=pretty, brief=brief, short=short, moment=moment, iso=iso, ago=ago
+        visible=visible,
+        pretty=pretty,
+        brief=brief,
+        short=short,
+        moment=moment,
+        iso=iso,
+        ago=ago,
+        cut=cut,
+        begin=begin,
+        brief_text=brief_text,
     )
-    templates.filters.update(cut=cut, begin=begin, short_name=short_name, brief_text=brief_text)
     templates.globals.update(badge_of=badge_of, is_long=is_long, compared=compared)
     return templates
 
@@ -123,14 +128,9 @@ def _marked(text: str) -> str:
     return text
 
 
-def brief_text(text: str) -> str:
-    """Return the beginning of a text."""
-    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
-
-
-def short_name(name: str) -> str:
-    """Return the beginning of a name: all of it stands with the details."""
-    return name if len(name) <= SHORT else f"{name[:SHORT]}…"
+def brief_text(text: str, limit: int = BRIEF) -> str:
+    """Return the beginning of a text; all of it stands with the details."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 @attrs.frozen

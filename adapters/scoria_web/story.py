@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from scoria_core.journal import JournalEntry
 from scoria_core.lifecycles import StepStatus, is_terminal
-from scoria_core.model import Approval, DelegatedHandoff, RunDetail, Step
+from scoria_core.model import Approval, RunDetail, Step
 from scoria_web.display import badge_of, lasted
 from scoria_web.masking import Sight
 
@@ -38,7 +38,6 @@ class Line:
     entry: JournalEntry
     later: str | None
     approval: Approval | None = None
-    handoff: DelegatedHandoff | None = None
 
 
 @attrs.frozen
@@ -113,9 +112,8 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime, sight: Sight)
 
     def line(entry: JournalEntry, earlier: JournalEntry | None) -> Line:
         passed = timedelta() if earlier is None else entry.at - earlier.at
-        asked, handoff = approvals.get(entry.subject_id), handoffs.get(entry.subject_id)
-        seen = sight((entry, asked, handoff))
-        return Line(seen[0], lasted(passed) if passed >= NOTICED else None, *seen[1:])
+        seen, asked = sight((entry, approvals.get(entry.subject_id)))
+        return Line(seen, lasted(passed) if passed >= NOTICED else None, asked)
 
     def chapter(step: Step) -> Chapter:
         entries = told[step.step_id]
