@@ -43,6 +43,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_pydantic_ai": "pydantic-ai",
     "scoria_openai_agents": "openai-agents",
     "scoria_web": "web",
+    "scoria_notify": "notify",
     "scoria_cli": "cli",
     "scoria_features": "conformance",
     "scoria_conformance": "conformance",
