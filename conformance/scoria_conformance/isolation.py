@@ -15,7 +15,9 @@ from pytest_bdd.steps import step_function_context_registry
 from scoria_conformance.items import is_of_the_suite
 
 _STEPS = "scoria_conformance.steps."
-FIXTURES = ("world", "host", "host_target", "relayed_host", "stored", "arranged", "processes")
+FIXTURES = (
+    *("world", "host", "hosts", "host_target", "relayed_host", "stored", "arranged", "processes"),
+)
 """What the steps of the suite ask for, and no adopter defines."""
 
 _Found = dict[tuple[str, str], list[Any]]
