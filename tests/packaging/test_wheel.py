@@ -24,6 +24,7 @@ PACKAGES = {
     "scoria_evidence",
     "scoria_features",
     "scoria_memory",
+    "scoria_notify",
     "scoria_postgres",
     "scoria_schema",
     "scoria_langgraph",
