@@ -87,7 +87,10 @@ def notify(
     webhook = Webhook(url, secret, types, allow_inner=allow_inner, timeout=timeout)
     listener = name or webhook.name
     logging.getLogger().setLevel(logging.INFO)
-    with Scoria(existing_store(store), listeners={listener: webhook}) as scoria:
+    with (
+        closing(existing_store(store)) as opened,
+        Scoria(opened, listeners={listener: webhook}) as scoria,
+    ):
         out_line(f"notify {listener}: events from now on, or from where it was before")
         if once:
             out_line(f"notify {listener}: {scoria.deliver_events(listener)} events told")
