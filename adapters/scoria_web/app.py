@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -243,7 +244,7 @@ class _EvidenceApp:
 
     def _whole(self, template: str, page: object, urls: MapAdapter, scope: Scope) -> Response:
         """Return a page; of a run, with less on it until it is no longer too large."""
-        response = self._render(200, template, urls, page=page, scope=scope)
+        response = self._render(200, template, urls, scope, page=page)
         is_large = len(response.get_data()) > MOST_BYTES
         if is_large and isinstance(page, RunPage) and page.smaller is not None:
             return self._whole(template, page.smaller, urls, scope)
@@ -271,11 +272,13 @@ class _EvidenceApp:
         return granted(self.scope, request.environ)
 
     def _problem(self, problem: _Problem, urls: MapAdapter) -> Response:
-        response = self._render(problem.status, "problem.html", urls, problem=problem)
+        response = self._render(problem.status, "problem.html", urls, None, problem=problem)
         response.headers.update(problem.headers)
         return response
 
-    def _render(self, status: int, template: str, urls: MapAdapter, **values: Any) -> Response:
+    def _render(
+        self, status: int, template: str, urls: MapAdapter, scope: Scope | None, **values: Any
+    ) -> Response:
         def url(endpoint: str, **named: Any) -> str:
             return urls.build(endpoint, named)
 
@@ -285,6 +288,8 @@ class _EvidenceApp:
             follow=Markup(FOLLOW),  # noqa: S704 - as above
             home=self._home(urls),
             decisions=self.decisions,
+            scope=scope,
+            time_zone=UTC if scope is None else scope.time_zone,
             **values,
         )
         return Response(text, status=status, headers=dict(HEADERS))

@@ -219,7 +219,7 @@ class _DecisionApp(_EvidenceApp):
     ) -> Response:
         seen = self._seen(page, sight)
         _log_unmasked(seen.sight, scope, page.approval.run_id)
-        return self._render(status, "decide.html", urls, page=seen, scope=scope)
+        return self._render(status, "decide.html", urls, scope, page=seen)
 
     def _seen(self, page: DecisionPage, sight: Sight) -> DecisionPage:
         """Return a page as it is seen; all of it masked where the host's mask fails."""

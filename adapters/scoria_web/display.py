@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import groupby
@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 import attrs
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from scoria_core.masking import Marks
@@ -211,9 +212,14 @@ def short(identifier: str) -> str:
     return identifier if len(identifier) <= 12 else f"…{identifier[-8:]}"
 
 
-def moment(at: datetime, precision: str = "milliseconds") -> str:
-    """Return a time for reading, in UTC, as precise as `datetime.isoformat` can be told to be."""
-    return at.astimezone(UTC).isoformat(" ", precision).removesuffix("+00:00")
+@pass_context
+def moment(page: Context, at: datetime, precision: str = "milliseconds") -> str:
+    """Return a time for its reader, as precise as `datetime.isoformat` can be told to be.
+
+    In UTC it is bare, as the foot of the page says; in another zone it has its offset.
+    """
+    zone: tzinfo = page["time_zone"]
+    return at.astimezone(zone).isoformat(" ", precision).removesuffix("+00:00")
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -1,7 +1,9 @@
 """Who looks at the evidence, of which tenant, and what they may decide: only the host says so."""
 
 from collections.abc import Callable
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 from werkzeug.exceptions import Forbidden
@@ -31,6 +33,19 @@ def _assignees(values: object) -> tuple[str, ...] | None:
     return tuple(checked_id(value, "assignees") for value in each)
 
 
+def _time_zone(name: object) -> tzinfo:
+    if name in ("UTC", UTC):
+        return UTC  # also where there is no database of time zones
+    try:
+        return ZoneInfo(name)  # type: ignore[arg-type]  # else raises
+    except (TypeError, ValueError, LookupError, OSError) as error:
+        problem, next_move = (
+            "is no time zone that this system knows",
+            ('pass a name such as "Europe/Berlin"; where there are none, install tzdata'),
+        )
+        raise InvalidIdentity("time_zone", problem, next_move) from error
+
+
 @attrs.frozen
 class Scope:
     """One signed-in actor of one tenant; the pages show only the runs of that tenant.
@@ -40,8 +55,9 @@ class Scope:
     of these. `may_operate` lets the actor start, resume, retry and cancel runs in `api_app`.
     `may_unmask` lets the actor see what is masked, and each look is logged.
     `session` is what the host knows the browser's login by: a form that was made for one session
-    decides nothing in another. Ids may be str, int or UUID, or an object or mapping with an `id`.
-    Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
+    decides nothing in another. `time_zone` is the IANA name of the zone whose times the actor reads
+    on the pages; JSON is in UTC. Ids may be str, int or UUID, or an object or mapping with an `id`.
+    Raises `InvalidIdentity` naming the field that is missing, blank or of another type.
     """
 
     tenant_id: str = attrs.field(converter=_tenant_id)
@@ -53,6 +69,7 @@ class Scope:
     assignees: tuple[str, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_assignees
     )
+    time_zone: tzinfo = attrs.field(default=UTC, kw_only=True, converter=_time_zone)
 
     def is_meant(self, assigned_to: tuple[str, ...]) -> bool:
         """Tell whether a request that is assigned so is for this actor to decide."""

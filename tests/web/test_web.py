@@ -1115,3 +1115,23 @@ def test_a_time_for_machines_has_the_digits_that_html_allows(page: Page) -> None
     times = set(re.findall(r'datetime="([^"]*)"', shown))
     assert "2026-03-01T09:30:00.123+00:00" in times
     assert [each for each in times if not re.fullmatch(r"[^.]+\.\d{3}\+00:00", each)] == []
+
+
+def test_times_are_those_of_the_reader(page: Page) -> None:
+    """In the zone that the host says, with its offset; what a machine reads stays in UTC."""
+    page.scope = lambda _: Scope(TENANT, "op-1", time_zone="Asia/Kolkata")
+    run = decided(page)
+    for path in ("/?list=all", path_of(run), f"{path_of(run)}?entry=1"):
+        markup = page.open(path).text
+        assert "2026-03-01 15:00:00" in markup, path
+        assert "+05:30</time>" in markup, path
+        assert 'datetime="2026-03-01T09:30:00.000+00:00"' in markup, path
+        assert "All times are Asia/Kolkata." in words_of(markup), path
+    assert "Started since (UTC)" in page.text("/?list=all")
+
+
+@pytest.mark.parametrize("name", ["Nowhere/Else", "../../etc/passwd", "Europe", "", "\0", 7, None])
+def test_a_time_zone_that_is_none_is_refused(name: Any) -> None:
+    """The error says what to pass instead."""
+    with pytest.raises(InvalidIdentity, match=r"time_zone is no time zone .*Europe/Berlin"):
+        Scope(TENANT, "op-1", time_zone=name)
