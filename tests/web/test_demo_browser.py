@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -16,7 +17,9 @@ from scoria_core.testing import SettableClock
 from scoria_demo import HANDLERS, create_app
 from scoria_memory import MemoryStore
 from scoria_worker import Worker
+from tests.support import ROOT
 from tests.support.browser import driven
+from tests.support.external import missing
 
 pytestmark = pytest.mark.slow
 
@@ -270,3 +273,39 @@ def test_an_operator_does_each_task_within_four_pages(busy: tuple[Demo, Scoria, 
     row.get_by_role("link").first.click()
     expect(page.get_by_text(re.compile("reviewer-8 approved")).first).to_be_visible()
     assert looks_back.pages == 4
+
+
+AXE = ROOT / "tests/tools/node_modules/axe-core/axe.min.js"
+LOOKS: list[dict[str, Any]] = [
+    {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["light and wide", "dark and on a phone"])
+def test_axe_finds_no_barrier_on_any_page(
+    busy: tuple[Demo, Scoria, History], look: dict[str, Any]
+) -> None:
+    """Lists, runs, an entry, a search, a request with its form, what is not there, and the demo."""
+    if not AXE.exists():
+        missing("axe-core", "npm install --prefix tests/tools")
+    demo, scoria, found = busy
+    page = demo.browser.new_context(**look).new_page()
+    page.goto(demo.address)
+    page.get_by_role("button", name="reviewer-7", exact=True).click()
+    [asked] = scoria.get_run(found.oldest).pending_approvals
+    decide = f"/decisions/{found.oldest}/{asked.approval_id}"
+    lists = [f"/scoria/?list={name}" for name in ("failed", "completed", "cancelled", "all")]
+    runs = [f"/scoria/workflows/{run_id}" for run_id in (found.oldest, found.failed)]
+    rest = [f"{runs[0]}?entry=2", f"/scoria/search?q={found.failed}", decide, "/scoria/nothing"]
+    barriers = []
+    for path in ["/", "/scoria/", *lists, *runs, *rest]:
+        answer = page.goto(demo.address + path)
+        assert answer is not None
+        assert answer.status == (404 if path.endswith("nothing") else 200), path
+        page.evaluate(AXE.read_text("utf-8"))
+        found_by_axe = page.evaluate("axe.run()")
+        assert len(found_by_axe["passes"]) > 10, path
+        for each in found_by_axe["violations"]:
+            barriers.append((path, each["id"], each["nodes"][0]["html"][:200]))
+    assert barriers == []
