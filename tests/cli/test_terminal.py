@@ -235,7 +235,7 @@ TOLD = {
     ),
     "a machine that could not be imported": Told(["diagram", "hands:broken"], 2, "raised"),
     "a diagram that there is not": Told(["diagram", text("subject")], 2, "subject"),
-    "a factory that raises": Told(["verify", "hands:broken"], 2),
+    "a factory that raises": Told(["verify", "--jobs", "1", "hands:broken"], 2),
     "a store that is none": Told(["migrate", "--store", text("store")], 2),
     "a command that is none": Told([text("command")], 2, "command"),
 }

@@ -49,7 +49,7 @@ COMMANDS = {
     "evidence verify": ["evidence", "verify", "some-run", "--store"],
     "doctor": ["doctor", "--store"],
     "migrate": ["migrate", "--store"],
-    "verify": ["verify"],
+    "verify": ["verify", "--jobs", "1"],
     "worker": ["worker", "--handlers", "scripted:WORK", "--store"],
 }
 
