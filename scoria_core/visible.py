@@ -15,6 +15,8 @@ _UNSEEN = (
     "\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     "\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800"
     "\u3000\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+)
+_UNSEEN_BEYOND = (
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff"
     + "".join(
@@ -25,9 +27,11 @@ _UNSEEN = (
 _PICTURED = (
     "\xa9\xae\u203c\u2049\u2100-\u27ff\u2801-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
-_LONE = f"(?<![{_PICTURED}])\ufe0f"
-_IN_BLOCK = re.compile(f"([{_UNSEEN}]|{_LONE})")
-_IN_LINE = re.compile(f"([{_UNSEEN}\t\n]|{_LONE})")
+# A set that lists characters beyond U+FFFF is tried range by range for every character, which takes
+# forty times as long: they are all found first, and looked at once more.
+_MEANT = f"(?<![{_PICTURED}]\ufe0f)(?<=[\x00-\uffff{_UNSEEN_BEYOND}])"
+_IN_BLOCK = re.compile(f"([{_UNSEEN}\ufe0f\U00010000-\U0010ffff]{_MEANT})")
+_IN_LINE = re.compile(f"([{_UNSEEN}\t\n\ufe0f\U00010000-\U0010ffff]{_MEANT})")
 
 
 def visible_line(text: object, limit: int | None = None) -> str:

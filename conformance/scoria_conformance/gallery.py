@@ -296,6 +296,11 @@ def _resumed(stage: _Stage) -> None:
     stage.go_on(stage.scoria.resume_run, stage.completes)
 
 
+def _edited(stage: _Stage) -> None:
+    stage.start(lambda *_: attrs.evolve(stage.asks(), may_edit=True))
+    stage.decide(stage.scoria.approve, arguments=stage.pen.payload("edited arguments"))
+
+
 def _asked_again(stage: _Stage) -> None:
     """Wait for a second decision after the first has been used."""
     _approved(stage)
@@ -309,10 +314,11 @@ def _decided_again(stage: _Stage) -> None:
 
 
 def _decided_in_part(stage: _Stage) -> None:
-    """Edit one of several, answer another and endorse the third."""
+    """Edit one of several, answer another and endorse the third twice."""
     stage.start(stage.asks_for_several)
     stage.decide(stage.scoria.approve, arguments=stage.pen.payload("edited arguments"))
     stage.decide(stage.scoria.approve, answer=stage.pen.payload("answer"))
+    stage.decide(stage.scoria.approve)
     stage.decide(stage.scoria.approve)
 
 
@@ -403,6 +409,7 @@ RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
         "a retried run": _retried,
         "a run that waits for approval": lambda stage: stage.start(stage.asks),
         "an approved run": _approved,
+        "an edited run": _edited,
         "a resumed run": _resumed,
         "a run that waits for a second approval": _asked_again,
         "a run that waits for a third approval": _decided_again,
@@ -430,7 +437,11 @@ FIRST, SECOND = "the first tenant", "the second tenant"
 
 TENANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        SECOND: ("a run that waits for a second approval", "a run with a failed handoff"),
+        SECOND: (
+            "a run that waits for a second approval",
+            "an edited run",
+            "a run with a failed handoff",
+        ),
         FIRST: tuple(RUNS),
     }
 )
