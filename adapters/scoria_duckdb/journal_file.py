@@ -10,12 +10,12 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 import duckdb
@@ -34,6 +34,7 @@ from scoria_core.logs import logger_of
 from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.recent import Recent
 from scoria_duckdb.compaction import compact
+from scoria_duckdb.deliveries import Deliveries
 from scoria_duckdb.journal_rows import COLUMNS, Write, key_in_utc, row_in_utc, stored_run
 from scoria_duckdb.run_index import RunIndex
 
@@ -77,7 +78,7 @@ _MAGIC, _MAGIC_AT = b"DUCK", 8
 _LOG = ".wal"
 _LOG_SIZE = "SELECT wal_size FROM pragma_database_size() WHERE database_name = current_database()"
 _TABLES = """SELECT table_name, column_name, data_type FROM duckdb_columns()
-    WHERE table_name IN ('scoria_journal', 'scoria_schema')"""
+    WHERE table_name IN ('scoria_journal', 'scoria_listener', 'scoria_delivery', 'scoria_schema')"""
 _MADE = {
     ("scoria_journal", "run_id", "VARCHAR"),
     ("scoria_journal", "created_at", "BIGINT"),
@@ -94,9 +95,22 @@ _MADE = {
     ("scoria_journal", "actor_id", "VARCHAR"),
     ("scoria_journal", "root_role_id", "VARCHAR"),
     ("scoria_journal", "idempotency_key", "VARCHAR"),
+    ("scoria_listener", "name", "VARCHAR"),
+    ("scoria_delivery", "listener", "VARCHAR"),
+    ("scoria_delivery", "run_id", "VARCHAR"),
+    ("scoria_delivery", "delivered", "INTEGER"),
+    ("scoria_delivery", "version", "INTEGER"),
+    ("scoria_delivery", "tries", "INTEGER"),
+    ("scoria_delivery", "next_try_at", "BIGINT"),
+    ("scoria_delivery", "problem", "VARCHAR"),
     _VERSION := ("scoria_schema", "version", "INTEGER"),
 }
 _HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+T = TypeVar("T")
+
+_Change = Callable[[Deliveries], Any]
 
 
 @attrs.define
@@ -129,11 +143,13 @@ class JournalFile:
         self._is_closed = False
         self._in_flight: set[object] = set()
         self._is_committing = False
-        self._writes: GroupCommit[Write, None] = GroupCommit(self._commit)
+        self._writes: GroupCommit[Write | _Change, Any] = GroupCommit(self._commit)
         self._users = 0
         self._journals: Recent[_Journal] = Recent(CACHED_BYTES)
         self._index = RunIndex()
+        self._deliveries = Deliveries()
         self._doubtful: list[str] = []
+        self._are_deliveries_doubtful = True
         self._has_room = False
         self._is_empty = True
         self._check_kind()
@@ -145,6 +161,7 @@ class JournalFile:
                 self._prepare()
                 self._file.check_identity()
                 self._index.fill(self._unfinished())
+                self._read_doubtful_deliveries(self._connection)
                 self._forgotten = self._newest()
             except BaseException:
                 self._connection.close()
@@ -228,11 +245,11 @@ class JournalFile:
         with self._alone_with(set(versions)), self._using():
             try:
                 with self._writing:
-                    rows = self._rows(_SQL["prune"], **given)
+                    removed = self._remove(given)
                     self._check_file(self._connection)
-                removed = list(dict.fromkeys(run_id for (run_id,) in rows))
             except BaseException:
                 self._doubtful += versions
+                self._are_deliveries_doubtful = True
                 raise
             finally:
                 for run_id in versions:
@@ -242,6 +259,15 @@ class JournalFile:
             # Also where nothing was: whoever removed runs before may have been killed since.
             self._has_room = True
             return removed
+
+    def _remove(self, given: Mapping[str, object]) -> list[str]:
+        if self._is_empty:
+            return []
+        with _transaction(self._connection):
+            rows = self._rows(_SQL["prune"], **given)
+            removed = list(dict.fromkeys(run_id for (run_id,) in rows))
+            self._deliveries.forget(removed, self._connection)
+        return removed
 
     def read(self, run_ids: Sequence[str]) -> list[StoredRun]:
         """Return the runs with their records, in the order asked."""
@@ -311,6 +337,25 @@ class JournalFile:
                 )
                 counts[status] += sum(count for (count,) in rows)
             return counts
+
+    def change_deliveries(self, change: Callable[[Deliveries], T]) -> T:
+        """Have the next commit change what listeners have yet to be told, and return its answer."""
+        with self._alone_with({object()}):
+            answer: T = self._store(change)
+        return answer
+
+    def see_deliveries(self, see: Callable[[Deliveries], T]) -> T:
+        """Return what `see` does of what listeners have yet to be told."""
+        with self._using():
+            self._meet_the_file()
+            self._read_doubtful_deliveries(self._connection)
+            return see(self._deliveries)
+
+    def _read_doubtful_deliveries(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Learn from the file which deliveries there are, where a write of them failed."""
+        if self._are_deliveries_doubtful and not self._is_empty:
+            self._deliveries.read(connection)
+            self._are_deliveries_doubtful = False
 
     def _settle(self) -> None:
         """Learn from the file what became of writes that failed, as far as it says when to act.
@@ -406,13 +451,14 @@ class JournalFile:
                 self._in_flight -= names
                 self._lock.notify_all()
 
-    def _store(self, write: Write) -> None:
+    def _store(self, write: Write | _Change) -> Any:
         with self._telling():
-            self._writes.store(write)
+            return self._writes.store(write)
 
-    def _commit(self, writes: list[Write]) -> Sequence[None]:
+    def _commit(self, writes: list[Write | _Change]) -> Sequence[Any]:
         """Store all of the writes in one commit, and take them in once they are lasting."""
-        rows = [write.values() for write in writes]
+        of_runs = [write for write in writes if isinstance(write, Write)]
+        rows = [write.values() for write in of_runs]
         with self._lock:
             self._is_committing = True
         try:
@@ -420,19 +466,34 @@ class JournalFile:
                 if self._is_empty:
                     self._writer.execute(_SQL["schema"])
                     self._is_empty = False
-                self._insert(rows)
+                self._read_doubtful_deliveries(self._writer)
+                answers = [self._noted(write) for write in writes]
+                self._are_deliveries_doubtful = self._deliveries.are_changed
+                if self._deliveries.are_changed:
+                    with _transaction(self._writer):
+                        self._insert(rows)
+                        self._deliveries.save(self._writer)
+                else:
+                    self._insert(rows)
                 self._check_file(self._writer)
+                self._are_deliveries_doubtful = False
         except BaseException:
             # Whether they were stored is not known here; what is stored decides.
             with self._committed():
-                for write in writes:
+                for write in of_runs:
                     self._doubtful.append(write.key.run_id)
                     self._forget(write.key.run_id)
             raise
         with self._committed():
-            for write in writes:
+            for write in of_runs:
                 self._take_in(write)
-        return [None] * len(writes)
+        return answers
+
+    def _noted(self, write: Write | _Change) -> Any:
+        """Note what a write changes of what listeners have yet to be told."""
+        return (
+            self._deliveries.stored(write) if isinstance(write, Write) else write(self._deliveries)
+        )
 
     @contextmanager
     def _committed(self) -> Iterator[None]:
@@ -451,12 +512,12 @@ class JournalFile:
         self._settle()
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
-        if len(rows) <= FEW_ROWS:
+        if 0 < len(rows) <= FEW_ROWS:
             places = ", ".join([_PLACES] * len(rows))
             values = [value for row in rows for value in row]
             statement = f"INSERT INTO scoria_journal VALUES {places}"  # noqa: S608 - question marks
             self._writer.execute(statement, values)
-        else:
+        elif rows:
             columns = zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)
             self._writer.execute(_SQL["append"], dict(columns))
 
@@ -586,6 +647,18 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 def _is_write_protected(path: Path) -> bool:
     return os.access(path, os.F_OK) and not os.access(path, os.W_OK)
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.rollback()
+        raise
 
 
 def _is_due(run: StoredRun, by: datetime | None) -> bool:

@@ -56,14 +56,14 @@ class Write:
         facts = (key.session_id, key.actor_id, key.root_role_id, key.idempotency_key)
         return (
             key.run_id,
-            _microseconds(key.created_at),
+            microseconds(key.created_at),
             self.run.version,
             encode_batch(self.records),
             None if is_final else row.status,
             row.status if is_final else None,
             row.has_ended,
-            _microseconds(row.since),
-            None if row.due_at is None else _microseconds(row.due_at),
+            microseconds(row.since),
+            None if row.due_at is None else microseconds(row.due_at),
             compact(row.labels) if row.labels else None,
             key.tenant_id if is_first or is_final else None,
             *(facts if is_first else (None,) * len(facts)),
@@ -80,8 +80,8 @@ def stored_run(run_id: str, says: Sequence[Any], facts: Sequence[Any]) -> Stored
     try:
         row = IndexRow(
             status=_text(status if final_status is None else final_status),
-            since=_time(since),
-            due_at=None if due_at is None else _time(due_at),
+            since=time_of(since),
+            due_at=None if due_at is None else time_of(due_at),
             labels=() if labels is None else tuple(map(_text, json.loads(labels))),
             has_ended=has_ended,
         )
@@ -91,7 +91,7 @@ def stored_run(run_id: str, says: Sequence[Any], facts: Sequence[Any]) -> Stored
             session_id=_text(session_id),
             actor_id=_text(actor_id),
             root_role_id=_text(root_role_id),
-            created_at=_time(created_at),
+            created_at=time_of(created_at),
             idempotency_key=idempotency_key,
         )
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -112,12 +112,14 @@ def row_in_utc(row: IndexRow) -> IndexRow:
     return attrs.evolve(row, since=row.since.astimezone(UTC), due_at=due_at)
 
 
-def _microseconds(at: datetime) -> int:
+def microseconds(at: datetime) -> int:
+    """Return a time as the file has it."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+def time_of(number: int) -> datetime:
+    """Return the time that the file has as this number."""
+    return _EPOCH + timedelta(microseconds=number)
 
 
 def _text(value: object) -> str:

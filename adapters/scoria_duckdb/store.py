@@ -1,19 +1,23 @@
 """A store in a DuckDB file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from scoria_core.errors import StoreUnavailable
 from scoria_core.files import path_name
-from scoria_core.ports import Capability, IndexRow, Record, RunKey, StoredRun, Where
+from scoria_core.ports import Capability, Delivery, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_core.stores import file_path
 from scoria_core.uninterruptible import uninterruptible
+from scoria_duckdb.deliveries import Deliveries
 from scoria_duckdb.journal_file import JournalFile
+
+T = TypeVar("T")
 
 
 class DuckDBStore:
-    """A `PrunableStore` in the DuckDB file at `path`, made where it does not exist.
+    """A `PrunableStore` and `OutboxStore` in the DuckDB file at `path`, made if it is missing.
 
     Stores of one process that name the same file share it. Raises `StoreUnavailable` where
     another process has the file, `StoreCorrupt` where it is no DuckDB file, and `SchemaTooNew`
@@ -21,7 +25,9 @@ class DuckDBStore:
     closed makes the file smaller.
     """
 
-    capabilities: frozenset[Capability] = frozenset({Capability.DURABLE, Capability.PRUNABLE})
+    capabilities: frozenset[Capability] = frozenset(
+        {Capability.DURABLE, Capability.PRUNABLE, Capability.OUTBOX}
+    )
 
     def __init__(self, path: Path) -> None:
         self._file: JournalFile | None = JournalFile.share(path)
@@ -92,6 +98,43 @@ class DuckDBStore:
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove the runs that are at these versions, and return their ids."""
         return uninterruptible(lambda: self._open_file().prune(versions))
+
+    def add_listener(self, listener: str) -> None:
+        """Let the listener be told of what is stored from now on."""
+        if listener not in self.list_listeners():
+            self._change(lambda known: known.add(listener))
+
+    def remove_listener(self, listener: str) -> None:
+        """Forget the listener and its deliveries."""
+        if listener in self.list_listeners():
+            self._change(lambda known: known.remove(listener))
+
+    def list_listeners(self) -> Sequence[str]:
+        """Return the listeners, in order."""
+        return self._see(lambda known: known.listeners())
+
+    def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        # Most looks find nothing, and a look costs no commit.
+        if not self._see(lambda known: known.is_due(listener, now)):
+            return None
+        return self._change(lambda known: known.claim(listener, now, until))
+
+    def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, if it is still as it was claimed."""
+        return self._change(lambda known: known.settle(claimed, settled))
+
+    def list_deliveries(
+        self, listener: str, *, limit: int, given_up: bool = False
+    ) -> Sequence[Delivery]:
+        """Return deliveries of the listener, by run id."""
+        return self._see(lambda known: known.list(listener, limit, given_up=given_up))
+
+    def _see(self, see: Callable[[Deliveries], T]) -> T:
+        return uninterruptible(lambda: self._open_file().see_deliveries(see))
+
+    def _change(self, change: Callable[[Deliveries], T]) -> T:
+        return uninterruptible(lambda: self._open_file().change_deliveries(change))
 
     def close(self) -> None:
         """Give the file back; the last store of the process to do so closes it."""

@@ -11,6 +11,7 @@ import attrs
 
 from scoria_core.errors import StoreUnavailable, VersionConflict
 from scoria_core.fairness import fair_order
+from scoria_core.outbox import Outbox
 from scoria_core.ports import (
     Capability,
     Delivery,
@@ -22,7 +23,6 @@ from scoria_core.ports import (
     Where,
 )
 from scoria_core.stores import store_name
-from scoria_memory.outbox import Outbox
 
 _Name = TypeVar("_Name")
 _Listing = tuple[str | None, Fact | None, str | None]

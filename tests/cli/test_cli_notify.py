@@ -12,10 +12,12 @@ from typing import Any, cast
 import attrs
 import pytest
 
+import scoria_sqlite
 from scoria_cli.commands import run
 from scoria_core import Scoria
 from scoria_core.ports import OutboxStore
-from scoria_core.stores import file_url
+from scoria_core.stores import file_path, file_url
+from scoria_sqlite import SQLiteStore
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 - of nobody
 
@@ -131,11 +133,13 @@ def test_a_secret_is_needed(
 
 
 def test_a_store_without_an_outbox_is_refused(
-    tmp_path: Path, posted: list[Any], capsys: pytest.CaptureFixture[str]
+    url: str,
+    posted: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The line says what kind of store it takes."""
-    url = file_url("duckdb", tmp_path / "runs.duckdb")
-    Scoria.open(url).close()
+    monkeypatch.setattr(scoria_sqlite, "open_store", lambda each: SQLiteStore(file_path(each)))
     assert run(["notify", "--store", url, "--to", posted[0], "--allow-inner"]) == 2
     assert "a store that declares outbox" in capsys.readouterr().err
 

@@ -19,9 +19,8 @@ from scoria_core.delivering import MAX_TRIES, settled
 from scoria_core.errors import InvalidPayload
 from scoria_core.ports import Delivery
 from scoria_core.testing import SettableClock
-from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
-from scoria_sqlite import OutboxSQLiteStore
+from scoria_sqlite import OutboxSQLiteStore, SQLiteStore
 from scoria_sqlite import store as sqlite_store
 from scoria_worker import Worker
 
@@ -174,8 +173,8 @@ def test_what_is_no_listener_is_refused(listeners: Any, problem: str) -> None:
 
 def test_a_store_without_an_outbox_is_refused(tmp_path: Path) -> None:
     """The message says what to look for; without listeners the store is as good as ever."""
-    with closing(DuckDBStore(tmp_path / "runs.duckdb")) as store:
-        with pytest.raises(InvalidPayload, match="a store that declares outbox, and DuckDBStore"):
+    with closing(SQLiteStore(tmp_path / "runs.db")) as store:
+        with pytest.raises(InvalidPayload, match="a store that declares outbox, and SQLiteStore"):
             Scoria(store, listeners={"mail": print})
         Scoria(store)
 

@@ -14,18 +14,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import duckdb
 import pytest
 
 import scoria_duckdb.journal_file
 from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, VersionConflict
-from scoria_core.ports import Fact, IndexRow, Record, RunKey, Where
+from scoria_core.ports import Delivery, Fact, IndexRow, Record, RunKey, Where
 from scoria_duckdb import DuckDBStore
 from scoria_duckdb.journal_file import SCHEMA, JournalFile
 from tests.support.stores import records_of
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=1)
 IDENTITY = Identity("user-1", "acme", "session-1", {"channel": "web"})
 WORK = StepSpec("work", "executor", {"n": 1})
 
@@ -517,7 +519,8 @@ def test_other_tables_are_left_alone(path: Path) -> None:
         run = start(scoria)
     with duckdb.connect(str(path)) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
-        assert tables == [("accounts",), ("scoria_journal",), ("scoria_schema",)]
+        ours = ("delivery", "journal", "listener", "schema")
+        assert tables == [("accounts",), *((f"scoria_{each}",) for each in ours)]
         assert connection.execute("FROM accounts").fetchall() == [(7, "acme")]
     with opened(path) as scoria:
         assert scoria.get_run(run.run_id) == run
@@ -687,6 +690,66 @@ def test_after_a_failed_write_what_is_stored_decides(
     else:
         store.append("r", second, expected_version=1, row=row())
     assert [record.body for record in records_of(store, "r")] == ["b", "b2"]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_after_a_failed_commit_what_is_stored_decides_who_is_told(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """A claim and an append that fail may have been stored; what follows goes by the file."""
+    store.add_listener("mail")
+    store.create(key("r"), [Record(1, "d", "b")], row=row())
+    file: Any = store._file
+    writer = file._writer
+
+    class Failing:
+        def commit(self) -> None:
+            if stored:
+                writer.commit()
+            raise duckdb.IOException("disk full")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(writer, name)
+
+    second = [Record(2, "d", "b2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_writer", Failing())
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.append("r", second, expected_version=1, row=row())
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            store.claim_delivery("mail", now=NOON, until=LATER)
+    new = Delivery("mail", "r", 0, 1, 0, NOON)
+    kept = attrs.evolve(new, version=2, tries=1, next_try_at=LATER) if stored else new
+    assert list(store.list_deliveries("mail", limit=9)) == [kept]
+    done = attrs.evolve(kept, delivered=kept.version)
+    assert store.settle_delivery(kept, done)
+    store.add_listener("chat")
+    assert list(store.list_deliveries("mail", limit=9)) == []
+
+
+def test_what_listeners_have_yet_to_be_told_is_found_again(path: Path) -> None:
+    """And nothing of it that was told, removed or pruned."""
+    with closing(DuckDBStore(path)) as store:
+        for listener in ("mail", "chat"):
+            store.add_listener(listener)
+        for run_id in ("q", "r", "s"):
+            store.create(key(run_id), [Record(1, "d", "b")], row=row())
+        told = store.claim_delivery("mail", now=NOON, until=LATER)
+        assert told is not None
+        store.settle_delivery(told, attrs.evolve(told, delivered=1))
+        claimed = store.claim_delivery("mail", now=NOON, until=LATER)
+        store.prune({"s": 1})
+        store.remove_listener("chat")
+    with closing(DuckDBStore(path)) as store:
+        assert store.list_listeners() == ["mail"]
+        assert list(store.list_deliveries("mail", limit=9)) == [claimed]
+        store.append("r", [Record(2, "d", "b")], expected_version=1, row=row())
+        (kept,) = store.list_deliveries("mail", limit=9)
+        assert kept == attrs.evolve(claimed, version=2)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE scoria_delivery SET next_try_at = 9223372036854775807")
+    with pytest.raises(StoreCorrupt, match="r.*a time that there is not"):
+        DuckDBStore(path)
 
 
 def test_a_run_that_is_listed_can_be_read_and_is_due(

@@ -174,7 +174,7 @@ def test_capabilities_are_declared(store: RunStore, scheme: str) -> None:
     """A store promises what it can keep: a file durability, SQLite all there is."""
     declared = {
         "memory": frozenset({Capability.PRUNABLE, Capability.OUTBOX}),
-        "duckdb": frozenset({Capability.DURABLE, Capability.PRUNABLE}),
+        "duckdb": frozenset(Capability) - {Capability.MULTI_PROCESS},
         "sqlite": frozenset(Capability),
     }
     assert store.capabilities == declared[scheme]

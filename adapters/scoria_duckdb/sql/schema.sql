@@ -27,6 +27,17 @@ CREATE INDEX scoria_journal_key ON scoria_journal (idempotency_key);
 CREATE VIEW scoria_record AS
 SELECT run_id, (record->>0)::INTEGER AS sequence, record->>1 AS digest, record->>2 AS body
 FROM (SELECT run_id, unnest(json_transform(records, '["JSON"]')) AS record FROM scoria_journal);
+CREATE TABLE scoria_listener (name VARCHAR NOT NULL);
+-- What a listener has yet to be told of a run: the last row says so. None is left when it was told.
+CREATE TABLE scoria_delivery (
+    listener    VARCHAR NOT NULL,
+    run_id      VARCHAR NOT NULL,
+    delivered   INTEGER NOT NULL,
+    version     INTEGER NOT NULL,
+    tries       INTEGER NOT NULL,
+    next_try_at BIGINT,               -- NULL where it was given up
+    problem     VARCHAR
+);
 CREATE TABLE scoria_schema (version INTEGER NOT NULL);
 INSERT INTO scoria_schema VALUES (1);
 COMMIT;

@@ -1,4 +1,7 @@
-"""What listeners have yet to be told, in memory; whoever uses it sees to it that one does."""
+"""What listeners have yet to be told, in memory: for stores that one process owns.
+
+It is not thread-safe.
+"""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
@@ -50,31 +53,44 @@ class Outbox:
                 known = Delivery(name, run_id, before, version, 0, since.astimezone(UTC))
             listener.put(attrs.evolve(known, version=version))
 
+    def put(self, delivery: Delivery) -> None:
+        """Let a delivery of a known listener stand so."""
+        self.listeners[delivery.listener].put(delivery)
+
+    def get(self, name: str, run_id: str) -> Delivery | None:
+        """Return the delivery of a run, or None if the listener was told all of it."""
+        return self.listeners.get(name, _Listener()).deliveries.get(run_id)
+
     def forget(self, run_id: str) -> None:
         """Let nobody be told of a run any more."""
         for listener in self.listeners.values():
             listener.take(run_id)
 
-    def claim(self, name: str, now: datetime, until: datetime) -> Delivery | None:
-        """Claim the delivery that is due first."""
+    def due(self, name: str, now: datetime) -> Delivery | None:
+        """Return the delivery that can be claimed first, or None."""
         listener = self.listeners.get(name, _Listener())
         if not listener.queue or listener.queue[0][0] > now:
             return None
-        found = listener.deliveries[listener.queue[0][1]]
+        return listener.deliveries[listener.queue[0][1]]
+
+    def claim(self, name: str, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        found = self.due(name, now)
+        if found is None:
+            return None
         claimed = attrs.evolve(found, tries=found.tries + 1, next_try_at=until.astimezone(UTC))
-        listener.put(claimed)
+        self.put(claimed)
         return claimed
 
     def settle(self, claimed: Delivery, settled: Delivery) -> bool:
         """Record how far a claimed delivery came, if it is still as it was claimed."""
-        listener = self.listeners.get(claimed.listener, _Listener())
-        found = listener.deliveries.get(claimed.run_id)
+        found = self.get(claimed.listener, claimed.run_id)
         if found is None or attrs.evolve(claimed, version=found.version) != found:
             return False
         at = settled.next_try_at and settled.next_try_at.astimezone(UTC)
-        listener.put(attrs.evolve(settled, version=found.version, next_try_at=at))
+        self.put(attrs.evolve(settled, version=found.version, next_try_at=at))
         if settled.delivered >= found.version:
-            listener.take(found.run_id)
+            self.listeners[found.listener].take(found.run_id)
         return True
 
     def list(self, name: str, limit: int, *, given_up: bool) -> Sequence[Delivery]:

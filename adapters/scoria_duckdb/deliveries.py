@@ -1,0 +1,130 @@
+"""What listeners have yet to be told: an outbox in memory, and the rows that say so in the file."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+
+import duckdb
+
+from scoria_core.errors import StoreCorrupt
+from scoria_core.outbox import Outbox
+from scoria_core.ports import Delivery
+from scoria_duckdb.journal_rows import Write, microseconds, time_of
+
+_SQL = {
+    name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
+    for name in ("add_deliveries", "deliveries", "remove_deliveries")
+}
+_LISTENERS = "SELECT name FROM scoria_listener"
+_REPLACE_LISTENERS = """DELETE FROM scoria_listener;
+    INSERT INTO scoria_listener SELECT unnest($names::VARCHAR[])"""
+_STOP = "DELETE FROM scoria_delivery WHERE list_contains($names::VARCHAR[], listener)"
+_FORGET = "DELETE FROM scoria_delivery WHERE list_contains($run_ids::VARCHAR[], run_id)"
+
+
+class Deliveries:
+    """The outbox of a file, and what of it is not in the file yet. It is not thread-safe."""
+
+    def __init__(self) -> None:
+        self._replace(Outbox())
+
+    def read(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Be as the file says. Raises `StoreCorrupt` where it does not say so."""
+        outbox = Outbox()
+        for (name,) in connection.execute(_LISTENERS).fetchall():
+            outbox.add(name)
+        for listener, run_id, says in connection.execute(_SQL["deliveries"]).fetchall():
+            delivered, version, tries, next_try_at, problem = says
+            try:
+                at = None if next_try_at is None else time_of(next_try_at)
+            except OverflowError as error:
+                problem = "is to be told at a time that there is not"
+                raise StoreCorrupt(run_id, version, problem) from error
+            outbox.put(Delivery(listener, run_id, delivered, version, tries, at, problem))
+        self._replace(outbox)
+
+    def save(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write what has changed, in the transaction that the caller has begun."""
+        if self._are_listeners_changed:
+            connection.execute(_STOP, {"names": list(self._stopped)})
+            connection.execute(_REPLACE_LISTENERS, {"names": self.listeners()})
+        found = {key: self._outbox.get(*key) for key in self._changed}
+        told = [key for key, delivery in found.items() if delivery is None]
+        if told:
+            listeners, run_ids = map(list, zip(*told, strict=True))
+            given = {"listeners": listeners, "run_ids": run_ids}
+            connection.execute(_SQL["remove_deliveries"], given)
+        if untold := [each for each in found.values() if each is not None]:
+            columns = {
+                "listeners": [each.listener for each in untold],
+                "run_ids": [each.run_id for each in untold],
+                "delivered": [each.delivered for each in untold],
+                "versions": [each.version for each in untold],
+                "tries": [each.tries for each in untold],
+                "next_tries_at": [
+                    each.next_try_at and microseconds(each.next_try_at) for each in untold
+                ],
+                "problems": [each.problem for each in untold],
+            }
+            connection.execute(_SQL["add_deliveries"], columns)
+        self._replace(self._outbox)
+
+    @property
+    def are_changed(self) -> bool:
+        """Tell whether there is something to save."""
+        return bool(self._changed) or self._are_listeners_changed
+
+    def stored(self, write: Write) -> None:
+        """Let every listener be told of what a write adds to a run."""
+        run = write.run
+        self._outbox.stored(run.key.run_id, write.version, run.version, run.row.since)
+        self._changed |= {(name, run.key.run_id) for name in self._outbox.listeners}
+
+    def add(self, listener: str) -> None:
+        """Let a listener be told of what is stored from now on."""
+        self._outbox.add(listener)
+        self._are_listeners_changed = True
+
+    def remove(self, listener: str) -> None:
+        """Forget a listener and its deliveries."""
+        self._outbox.listeners.pop(listener, None)
+        self._stopped.add(listener)
+        self._are_listeners_changed = True
+
+    def claim(self, listener: str, now: datetime, until: datetime) -> Delivery | None:
+        """Claim the delivery that is due first."""
+        claimed = self._outbox.claim(listener, now, until)
+        if claimed is not None:
+            self._changed.add((listener, claimed.run_id))
+        return claimed
+
+    def settle(self, claimed: Delivery, settled: Delivery) -> bool:
+        """Record how far a claimed delivery came, if it is still as it was claimed."""
+        is_claimed = self._outbox.settle(claimed, settled)
+        if is_claimed:
+            self._changed.add((claimed.listener, claimed.run_id))
+        return is_claimed
+
+    def forget(self, run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> None:
+        """Let nobody be told of these runs any more, here and in the transaction of the caller."""
+        for run_id in run_ids:
+            self._outbox.forget(run_id)
+        connection.execute(_FORGET, {"run_ids": run_ids})
+
+    def listeners(self) -> list[str]:
+        """Return the listeners, in order."""
+        return sorted(self._outbox.listeners)
+
+    def is_due(self, listener: str, now: datetime) -> bool:
+        """Tell whether there is something to claim."""
+        return self._outbox.due(listener, now) is not None
+
+    def list(self, listener: str, limit: int, *, given_up: bool) -> Sequence[Delivery]:
+        """Return deliveries of a listener, by run id."""
+        return self._outbox.list(listener, limit, given_up=given_up)
+
+    def _replace(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._changed: set[tuple[str, str]] = set()
+        self._stopped: set[str] = set()
+        self._are_listeners_changed = False
