@@ -1,4 +1,4 @@
-"""The pages of a store, as the suite sees them: the evidence, and beside it the decisions.
+"""The pages of a store, as the suite sees them: the evidence, the decisions, and the links.
 
 Nothing is masked: the suite looks for every text of a run, whatever its name.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from scoria_core import Scoria
-from scoria_web import Scope, decision_app, evidence_app
+from scoria_web import DecisionLinks, Scope, decision_app, evidence_app, link_app
 
 MOUNT = "/scoria"
 """Where the suite mounts what it looks at."""
@@ -30,3 +30,9 @@ def page(scoria: Scoria, scope_of: Any) -> Any:
     evidence = evidence_app(scoria, scope=scope, decisions=f"{MOUNT}{DECISIONS}", mask=None)
     decisions = decision_app(scoria, scope=scope, secret=SECRET, evidence=MOUNT, mask=None)
     return DispatcherMiddleware(evidence, {DECISIONS: decisions})
+
+
+def links(scoria: Scoria, base_url: str) -> tuple[Any, Any]:
+    """Return the app of links, which is mounted at `base_url`, and what makes one."""
+    made = DecisionLinks(base_url, SECRET)
+    return link_app(scoria, links=made, mask=None), made.link

@@ -11,10 +11,7 @@ from scoria_core.outbox import Outbox
 from scoria_core.ports import Delivery
 from scoria_duckdb.journal_rows import Write, microseconds, time_of
 
-_SQL = {
-    name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
-    for name in ("add_deliveries", "deliveries", "remove_deliveries")
-}
+_DELIVERIES = (files("scoria_duckdb") / "sql" / "deliveries.sql").read_text()
 _LISTENERS = "SELECT name FROM scoria_listener"
 _REPLACE_LISTENERS = """DELETE FROM scoria_listener;
     INSERT INTO scoria_listener SELECT unnest($names::VARCHAR[])"""
@@ -33,7 +30,7 @@ class Deliveries:
         outbox = Outbox()
         for (name,) in connection.execute(_LISTENERS).fetchall():
             outbox.add(name)
-        for listener, run_id, says in connection.execute(_SQL["deliveries"]).fetchall():
+        for listener, run_id, says in connection.execute(_DELIVERIES).fetchall():
             delivered, version, tries, next_try_at, problem = says
             try:
                 at = None if next_try_at is None else time_of(next_try_at)
@@ -49,24 +46,14 @@ class Deliveries:
             connection.execute(_STOP, {"names": list(self._stopped)})
             connection.execute(_REPLACE_LISTENERS, {"names": self.listeners()})
         found = {key: self._outbox.get(*key) for key in self._changed}
-        told = [key for key, delivery in found.items() if delivery is None]
-        if told:
-            listeners, run_ids = map(list, zip(*told, strict=True))
-            given = {"listeners": listeners, "run_ids": run_ids}
-            connection.execute(_SQL["remove_deliveries"], given)
+        if told := [key for key, delivery in found.items() if delivery is None]:
+            where = " OR ".join(["(run_id = ? AND listener = ?)"] * len(told))
+            given = [each for listener, run_id in told for each in (run_id, listener)]
+            connection.execute(f"DELETE FROM scoria_delivery WHERE {where}", given)  # noqa: S608
         if untold := [each for each in found.values() if each is not None]:
-            columns = {
-                "listeners": [each.listener for each in untold],
-                "run_ids": [each.run_id for each in untold],
-                "delivered": [each.delivered for each in untold],
-                "versions": [each.version for each in untold],
-                "tries": [each.tries for each in untold],
-                "next_tries_at": [
-                    each.next_try_at and microseconds(each.next_try_at) for each in untold
-                ],
-                "problems": [each.problem for each in untold],
-            }
-            connection.execute(_SQL["add_deliveries"], columns)
+            places = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(untold))
+            values = [value for each in untold for value in _values(each)]
+            connection.execute(f"INSERT INTO scoria_delivery VALUES {places}", values)  # noqa: S608
         self._replace(self._outbox)
 
     @property
@@ -128,3 +115,16 @@ class Deliveries:
         self._changed: set[tuple[str, str]] = set()
         self._stopped: set[str] = set()
         self._are_listeners_changed = False
+
+
+def _values(delivery: Delivery) -> tuple[str | int | None, ...]:
+    at = delivery.next_try_at
+    return (
+        delivery.listener,
+        delivery.run_id,
+        delivery.delivered,
+        delivery.version,
+        delivery.tries,
+        None if at is None else microseconds(at),
+        delivery.problem,
+    )

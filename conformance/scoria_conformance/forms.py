@@ -107,11 +107,12 @@ def sheets(site: Site, scope: Scope, run_id: str) -> list[Sheet]:
     return [
         sheet
         for page in pages
-        for sheet in _sheets_on(page, first if page == pages[0] else site.ask(scope, page))
+        for sheet in sheets_on(page, first if page == pages[0] else site.ask(scope, page))
     ]
 
 
-def _sheets_on(page: Request, answer: Answer) -> list[Sheet]:
+def sheets_on(page: Request, answer: Answer) -> list[Sheet]:
+    """Return the forms of a page that decide."""
     found = []
     for form in forms_of(answer.text):
         values = {value for _, value in form.buttons}

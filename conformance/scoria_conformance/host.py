@@ -9,6 +9,7 @@ import httpx
 
 from scoria_core import (
     Completed,
+    Event,
     Identity,
     NeedsApproval,
     RunSummary,
@@ -22,6 +23,10 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 ScopeOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 PageFactory = Callable[[Scoria, ScopeOf], WSGIApp]
 """Makes the evidence page; the scope is the keyword arguments of a `Scope`, or None."""
+
+MakeLink = Callable[[Event, str], str]
+LinksFactory = Callable[[Scoria, str], tuple[WSGIApp, MakeLink]]
+"""Makes the app that links lead to, mounted at a URL, and what makes a link for a decider."""
 
 REVIEWED = "policy"
 """A draft with this word in it needs a bounded review, as in the guide."""

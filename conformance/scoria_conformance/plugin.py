@@ -15,7 +15,7 @@ from scoria_conformance.clauses import specification
 from scoria_conformance.collecting import CHECKS as CHECKS
 from scoria_conformance.collecting import LEDGER, note_adapter
 from scoria_conformance.facades import FACADES
-from scoria_conformance.host import Host, InProcessHost, PageFactory
+from scoria_conformance.host import Host, InProcessHost, LinksFactory, PageFactory
 from scoria_conformance.observed import Ledger
 from scoria_conformance.observed_host import ObservedHost
 from scoria_conformance.relay import RelayedHost, relayed
@@ -53,6 +53,7 @@ pytest_plugins = [
     "scoria_conformance.steps.pages",
     "scoria_conformance.steps.page_requests",
     "scoria_conformance.steps.decision_forms",
+    "scoria_conformance.steps.links",
     "scoria_conformance.steps.store",
     "scoria_conformance.steps.listings",
     "scoria_conformance.steps.recovery",
@@ -78,7 +79,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--scoria-target", help="store URL, module:factory, http(s):// URL of a host, module:app"
     )
     group.addoption(
-        "--scoria-page", help="module:function that makes the evidence page of a facade"
+        "--scoria-page",
+        help="module:function that makes the evidence page of a facade; its links are made by "
+        "the function links of that module",
     )
     group.addoption("--scoria-host", help="module:function that drives the host at a base URL")
     group.addoption(
@@ -135,11 +138,23 @@ def scoria_store_factory(scoria_target: Target) -> StoreFactory:
 @pytest.fixture
 def scoria_page(request: pytest.FixtureRequest) -> PageFactory:
     """Make the evidence page of a facade."""
-    named = request.config.getoption("--scoria-page")
+    page: PageFactory = Target(_page_of(request)).named()
+    return page
+
+
+@pytest.fixture
+def scoria_links(request: pytest.FixtureRequest) -> LinksFactory:
+    """Make the links of a facade: `links`, beside what makes its page."""
+    module = _page_of(request).partition(":")[0]
+    links: LinksFactory = Target(f"{module}:links").named()
+    return links
+
+
+def _page_of(request: pytest.FixtureRequest) -> str:
+    named: str | None = request.config.getoption("--scoria-page")
     if named is None:
         raise Unmet("no evidence page to look at: pass --scoria-page")
-    page: PageFactory = Target(named).named()
-    return page
+    return named
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ CATALOGUES = tuple(
     f"lab.mutants.{name}"
     for name in (
         *(f"stores.{kind}" for kind in stores.KINDS),
-        *("pages", "kit.decision_forms", "hosts", "machines"),
+        *("pages", "kit.decision_forms", "kit.links", "hosts", "machines"),
         *("kit.identities", "kit.runs", "kit.steps", "kit.handoffs"),
         *("kit.approvals", "kit.decisions"),
         *("kit.records", "kit.listings", "kit.recovery", "kit.keeping", "kit.telling"),

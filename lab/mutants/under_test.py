@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from scoria_conformance.host import PageFactory, ScopeOf, WSGIApp
+from scoria_conformance.host import LinksFactory, MakeLink, PageFactory, ScopeOf, WSGIApp
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory
 from scoria_core import Scoria
@@ -25,6 +25,7 @@ class Subject:
 
     open: StoreFactory = _nothing
     page: PageFactory = _nothing
+    links: LinksFactory = _nothing
 
 
 subject = Subject()
@@ -37,6 +38,7 @@ def put(target: str, page: str | None) -> tuple[str, str | None]:
     if page is None:
         return f"{__name__}:open_store", None
     subject.page = Target(page).named()
+    subject.links = Target(f"{page.partition(':')[0]}:links").named()
     return f"{__name__}:open_store", f"{__name__}:make_page"
 
 
@@ -48,3 +50,8 @@ def open_store(directory: Path) -> RunStore:
 def make_page(scoria: Scoria, scope: ScopeOf) -> WSGIApp:
     """Make the evidence page under test."""
     return subject.page(scoria, scope)
+
+
+def links(scoria: Scoria, base_url: str) -> tuple[WSGIApp, MakeLink]:
+    """Make the links under test."""
+    return subject.links(scoria, base_url)

@@ -738,6 +738,7 @@ def test_what_listeners_have_yet_to_be_told_is_found_again(path: Path) -> None:
         assert told is not None
         store.settle_delivery(told, attrs.evolve(told, delivered=1))
         claimed = store.claim_delivery("mail", now=NOON, until=LATER)
+        assert claimed is not None
         store.prune({"s": 1})
         store.remove_listener("chat")
     with closing(DuckDBStore(path)) as store:
@@ -748,7 +749,7 @@ def test_what_listeners_have_yet_to_be_told_is_found_again(path: Path) -> None:
         assert kept == attrs.evolve(claimed, version=2)
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE scoria_delivery SET next_try_at = 9223372036854775807")
-    with pytest.raises(StoreCorrupt, match="r.*a time that there is not"):
+    with pytest.raises(StoreCorrupt, match="a time that there is not"):
         DuckDBStore(path)
 
 

@@ -145,7 +145,14 @@ def test_a_fixture_that_hides_one_of_the_suites_is_refused(name: str, tmp_path: 
 
 def test_every_fixture_of_the_suite_is_guarded_or_offered() -> None:
     """What no adopter is meant to define is refused: no fixture is left out."""
-    offered = {"scoria_target", "scoria_store_factory", "scoria_page", "scoria_seed", "scoria_deep"}
+    offered = {
+        "scoria_target",
+        "scoria_store_factory",
+        "scoria_page",
+        "scoria_links",
+        "scoria_seed",
+        "scoria_deep",
+    }
     defined = {
         name
         for module in ["scoria_conformance.plugin", *suite_modules]
