@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from scoria_core.delivering import Listeners
-from scoria_core.execution import carried_out
 from scoria_core.handlers import Handlers
 from scoria_core.host_loop import HostLoop, handed_over, in_a_thread
 from scoria_core.identity import Identity
@@ -29,7 +28,7 @@ class AsyncScoria:
 
     It is `Scoria`, with the same options, results and errors: what asks the store is awaited, and
     blocks nothing. An `async def` handler runs on the loop that awaits the call, as a task of its
-    own; a plain one in one of `threads` threads.
+    own; a plain one in one of `threads` threads. An `async def` listener runs on that loop as well.
 
     A call that is cancelled finishes what is being stored, and releases the step whose handler it
     cancels, before the cancellation goes on. A plain handler cannot be cancelled: it is waited for.
@@ -38,12 +37,12 @@ class AsyncScoria:
     def __init__(self, store: RunStore, **options: Unpack[ScoriaOptions]) -> None:
         check_options(options)
         self._loop = HostLoop()
-        self.sync = Scoria(store, **options)._on(self._loop, carried_out)
+        self.sync = Scoria(store, **options, _loop=self._loop)
         """The sync facade of the same runs, for what runs in threads: the pages, a worker.
 
-        It runs async handlers on the loop of the host.
+        It runs async handlers and listeners on the loop of the host.
         """
-        self._scoria = self.sync._on(self._loop, handed_over)
+        self._scoria = self.sync._by(handed_over)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
@@ -480,7 +479,9 @@ class AsyncScoria:
         Each is told of no more than `limit` runs; what it raises is logged, and it is told again
         later. Returns of how many events they were told. Any number of processes may call this.
         """
-        return await self._done(lambda: self._scoria.deliver_events(listener, limit=limit))
+        return await self._loop.done_alone(
+            lambda: self._scoria.deliver_events(listener, limit=limit)
+        )
 
     async def recover(self) -> int:
         """Recover the steps that a dead process left running, and return how many these were.

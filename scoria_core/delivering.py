@@ -15,7 +15,7 @@ import attrs
 
 from scoria_core.dispatch import Threads
 from scoria_core.errors import InvalidPayload, StoreUnavailable
-from scoria_core.event_loop import HandlersLoop, awaited_on
+from scoria_core.event_loop import BrokenOff, HandlersLoop, awaited_on, is_running_here, leave
 from scoria_core.events import Event, events_after
 from scoria_core.logs import logger_of
 from scoria_core.payloads import checked_name
@@ -128,7 +128,7 @@ class Deliverer:
                     break
                 self._call(self.listeners[claimed.listener], event)
                 delivered = event.sequence
-        except Exception as error:
+        except (Exception, BrokenOff) as error:
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
@@ -140,8 +140,16 @@ class Deliverer:
 
     def _call(self, listener: Listener, event: Event) -> None:
         answer = listener(event)
-        if inspect.isawaitable(answer):
-            awaited_on(self.loop.running(), answer)
+        if not inspect.isawaitable(answer):
+            return
+        try:
+            loop = self.loop.running()
+            if is_running_here(loop):
+                problem = "the loop it runs on waits for it: await AsyncScoria.deliver_events"
+                raise RuntimeError(problem)
+            awaited_on(loop, answer)
+        finally:
+            leave(answer)
 
     def _events(self, claimed: Delivery) -> list[Event]:
         run = self.runs.load(claimed.run_id)
@@ -175,7 +183,7 @@ def _died(claimed: Delivery) -> str | None:
     return None if claimed.tries <= MAX_TRIES else "its process ended in each try"
 
 
-def _problem(error: Exception) -> str:
+def _problem(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a hostile __str__ must not hold up the others

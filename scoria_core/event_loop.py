@@ -40,6 +40,11 @@ def is_in_a_loop() -> bool:
     return True
 
 
+def is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether this thread runs the loop, and would wait for it for ever."""
+    return is_in_a_loop() and asyncio.get_running_loop() is loop
+
+
 @attrs.define(eq=False)
 class Awaited:
     """An awaitable that is a task of its own, and what came of it; then `ended` is set."""

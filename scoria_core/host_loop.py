@@ -46,6 +46,8 @@ class HostLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
         self._threads = Threads(PARTS_AT_ONCE)
 
     def running(self) -> asyncio.AbstractEventLoop:
@@ -66,6 +68,11 @@ class HostLoop:
         """
         self._loop = asyncio.get_running_loop()
         return await _InParts(call, self._threads, plain).done()
+
+    async def done_alone(self, call: Callable[[], T]) -> T:
+        """Return what a call returns that calls no handler and may last: no other waits for it."""
+        self._loop = asyncio.get_running_loop()
+        return await in_a_thread(call)
 
 
 async def in_a_thread(call: Callable[[], T]) -> T:

@@ -122,7 +122,7 @@ class Scoria:
     `listeners` are functions, by a name that stays, that are told of each event that is stored
     from the first time on that a facade has this name: at least once, in the order of its run. Who
     tells them is a worker, whoever calls `deliver_events`, or with "thread" a thread of each. An
-    `async def` runs on the loop of the process. One that raises is told again, later each time.
+    `async def` runs where async handlers do. One that raises is told again, later each time.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
     `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
@@ -146,8 +146,10 @@ class Scoria:
         may_decide: MayDecide | None = None,
         schemas: Schemas | None = None,
         listeners: Listeners | None = None,
+        _loop: HandlersLoop | None = None,  # for `AsyncScoria`
     ) -> None:
         self._carry_out: CarryOut = carried_out
+        self._loop = ProcessLoop() if _loop is None else _loop
         resolved, named = resolve(handlers), checked_listeners(listeners)
         max_bytes = checked_positive(max_payload_bytes, "max_payload_bytes")
         self._validator = Validator(
@@ -175,7 +177,7 @@ class Scoria:
             checked_positive(max_attempts, "max_attempts"),
             checked_dispatch(dispatch),
             Threads(checked_threads(threads)),
-            ProcessLoop(),
+            self._loop,
         )
         if named:
             checked_outbox(store)
@@ -184,7 +186,7 @@ class Scoria:
             named,
             Threads(max(len(named), 1)),
             self._scheduler.stopping,
-            ProcessLoop(),
+            self._loop,
         )
         self._deliverer.add_all()
         if self._scheduler.dispatch == Dispatch.THREAD:
@@ -230,8 +232,7 @@ class Scoria:
             logger.warning("closed with %s steps at work: each is left to its lease", left)
         else:
             HEARTBEAT.stop_if_idle()
-        for loop in (self._scheduler.loop, self._deliverer.loop):
-            loop.close(CANCEL_GRACE if patience is None else patience)
+        self._loop.close(CANCEL_GRACE if patience is None else patience)
         self._runs.store.close()
 
     def stop(self) -> None:
@@ -263,10 +264,9 @@ class Scoria:
         view._scheduler = attrs.evolve(self._scheduler, runs=runs)
         return view
 
-    def _on(self, loop: HandlersLoop, carry_out: CarryOut) -> Self:
-        """Return the same facade with its async handlers on another loop. For `AsyncScoria`."""
+    def _by(self, carry_out: CarryOut) -> Self:
+        """Return the same facade with its work carried out so. For `AsyncScoria`."""
         other = copy.copy(self)
-        other._scheduler = attrs.evolve(self._scheduler, loop=loop)
         other._carry_out = carry_out
         return other
 

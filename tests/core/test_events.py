@@ -6,15 +6,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 
-from scoria_core import Completed, Event, Listener, NeedsApproval, RunSummary, Scoria, StepSpec
+from scoria_core import (
+    AsyncScoria,
+    Completed,
+    Event,
+    Listener,
+    NeedsApproval,
+    RunSummary,
+    Scoria,
+    StepSpec,
+)
 from scoria_core.delivering import MAX_TRIES, settled
 from scoria_core.errors import InvalidPayload
 from scoria_core.ports import Delivery
@@ -290,3 +300,116 @@ def test_a_listener_is_told_where_a_loop_runs() -> None:
     with Scoria(MemoryStore(), listeners={"hears": hears}) as scoria:
         start(scoria)
         assert asyncio.run(main()) == len(told) == 6
+
+
+async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each request of a connection, which is kept alive."""
+    with suppress(asyncio.IncompleteReadError):
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("dispatch", ["inline", "thread"])
+def test_handlers_and_listeners_of_an_async_host_share_a_client(dispatch: str) -> None:
+    """Both run on the loop of the host, so that a connection of one is good for the other."""
+    told: list[str] = []
+
+    async def main() -> None:
+        server = await asyncio.start_server(_answers, "127.0.0.1")
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as client:
+
+            async def work(*_: object) -> Completed:
+                assert (await client.get(url)).status_code == 204
+                return Completed()
+
+            async def hears(event: Event) -> None:
+                told.append(event.type)  # also where it fails, and is told again
+                assert (await client.get(url)).status_code == 204
+
+            async with AsyncScoria(
+                MemoryStore(), dispatch=dispatch, handlers={"work": work}, listeners={"m": hears}
+            ) as scoria:
+                for _ in range(2):
+                    run = await scoria.start_run(
+                        scoria.identity(actor_id="user-1", tenant_id="t", session_id="s"),
+                        root_role_id="executor",
+                        initial_step=StepSpec(kind="work", role_id="executor"),
+                    )
+                    assert run.status in ("completed", "running")
+                async with asyncio.timeout(20):
+                    while told.count("run.completed") < 2:
+                        await scoria.deliver_events()
+                        await asyncio.sleep(0.01)
+        server.close()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # its connections
+
+    asyncio.run(main())
+    assert len(told) == 10
+
+
+def test_listeners_of_an_async_host_that_hang_hold_up_no_call() -> None:
+    """However many of them; they are told in threads that no other call waits for."""
+
+    async def main() -> None:
+        free, hung = asyncio.Event(), list[Event]()
+
+        async def hangs(event: Event) -> None:
+            hung.append(event)
+            await free.wait()
+
+        listeners: dict[str, Listener] = {f"listener-{each}": hangs for each in range(9)}
+        async with AsyncScoria(MemoryStore(), listeners=listeners) as scoria, asyncio.timeout(20):
+            run = start(scoria.sync)
+            telling = [asyncio.create_task(scoria.deliver_events(each)) for each in listeners]
+            while len(hung) < len(listeners):
+                await asyncio.sleep(0.01)
+            await scoria.cancel_run(run.run_id)
+            free.set()
+            assert sum(await asyncio.gather(*telling)) == 9 * (6 + 3)
+
+    asyncio.run(main())
+
+
+def test_a_listener_whose_loop_waits_for_it_is_told_later(clock: SettableClock) -> None:
+    """The sync facade, called on the loop of the host, says what to call instead."""
+    told: list[str] = []
+
+    async def hears(event: Event) -> None:
+        told.append(event.type)
+
+    async def main() -> str | None:
+        store = MemoryStore()
+        async with AsyncScoria(store, clock=clock, listeners={"mail": hears}) as scoria:
+            start(scoria.sync)
+            assert scoria.sync.deliver_events() == 0
+            (untold,) = store.list_deliveries("mail", limit=9)
+            clock.advance(seconds=5)
+            assert await scoria.deliver_events() == len(told) == 6
+        return untold.problem
+
+    problem = asyncio.run(main())
+    assert problem == (
+        "RuntimeError: the loop it runs on waits for it: await AsyncScoria.deliver_events"
+    )
+
+
+def test_a_listener_that_is_cancelled_is_told_again(clock: SettableClock) -> None:
+    """Whoever cancels its task has not told it."""
+    told: list[str] = []
+
+    async def hears(event: Event) -> None:
+        told.append(event.type)
+        task = asyncio.current_task()
+        if len(told) == 3 and task is not None:
+            task.cancel()
+            await asyncio.sleep(0)
+
+    with Scoria(MemoryStore(), clock=clock, listeners={"mail": hears}) as scoria:
+        start(scoria)
+        assert scoria.deliver_events() == 2
+        clock.advance(seconds=5)
+        assert scoria.deliver_events() == 4
+    assert told[2] == told[3]

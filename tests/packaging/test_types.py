@@ -84,11 +84,11 @@ def test_a_type_checker_sees_what_is_wrong_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_the_options_of_open_are_those_of_the_class() -> None:
-    """`open` takes each keyword of the class, of the same type, and no other."""
+    """`open` takes each keyword of the class that is public, of the same type, and no other."""
     keywords = {
         name: parameter
         for name, parameter in inspect.signature(Scoria).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not name.startswith("_")
     }
     hints = get_type_hints(Scoria.__init__)
     assert get_type_hints(ScoriaOptions) == {name: hints[name] for name in keywords}
