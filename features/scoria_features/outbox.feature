@@ -13,6 +13,11 @@ Feature: A store keeps what listeners have yet to be told
     When a process stores 3 runs, claims the first of them and is killed
     Then the listener is to be told of 2 of them at once, and of the first when its claim ends
 
+  @STORE-46 @STORE-47 @STORE-48 @durable @outbox
+  Scenario: Who is killed while it stores and tells takes nothing with it that is to be told
+    When a process that stores and tells is killed at each of 16 lines
+    Then each time its listener has yet to be told what is stored, and nothing else
+
   @STORE-47 @outbox
   Scenario: Of several callers that claim at once, each gets runs of its own
     Given a listener, and 40 runs that it has yet to be told of

@@ -109,7 +109,14 @@ class Driver:
     def drive(self) -> None:
         """Make the calls, and compare after each."""
         calls = [self.write] * 8 + [self.claim] * 8 + [self.settle] * 8
-        calls += [self.refused, self.postpone, self.listen, self.stop_listening, self.prune]
+        calls += [
+            self.reopen,
+            self.refused,
+            self.postpone,
+            self.listen,
+            self.stop_listening,
+            self.prune,
+        ]
         self.listen()
         for number in range(CALLS):
             self.compare(self.chance.choice(calls), number)
@@ -198,6 +205,13 @@ class Driver:
             del self.reference.versions[run_id]
             self.reference.forget(run_id=run_id)
         return "a run that is pruned", None, None
+
+    def reopen(self) -> tuple[str, object, object]:
+        """Close the store and open it again, where it is lasting."""
+        if Capability.DURABLE in self.store.capabilities:
+            self.stored.world.close()
+            self.stored.world.open()
+        return "a store that was opened again", None, None
 
     def claim(self) -> tuple[str, object, object]:
         """Claim what is due."""

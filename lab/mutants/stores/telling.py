@@ -11,9 +11,10 @@ from attrs import evolve
 from lab.mutants.stores.around import Around, installed
 from lab.mutants.wrong import Catalogue
 from scoria_core.errors import VersionConflict
-from scoria_core.ports import Delivery, RunKey
+from scoria_core.ports import Delivery, IndexRow, RunKey
 from scoria_memory import MemoryStore
 from scoria_sqlite import OutboxSQLiteStore
+from scoria_sqlite.store import _number
 
 SAID = "an outbox keeps what the reference keeps"
 """What a scenario says that puts an outbox beside the reference."""
@@ -51,6 +52,35 @@ class WhatIsLeftToTellIsLostWithItsProcess(OutboxSQLiteStore):
 
     def list_deliveries(self, listener: str, **asked: Any) -> Sequence[Delivery]:
         return self.beside.list_deliveries(listener, **asked)
+
+
+@breaks("STORE-46", "takes nothing with it")
+class WhatIsToBeToldIsNotedAfterTheCommit(OutboxSQLiteStore):
+    def add_listener(self, listener: str) -> None:
+        super().add_listener(listener)
+        for trigger in ("created", "appended"):
+            self._do(f"DROP TRIGGER IF EXISTS {trigger}", ())
+
+    def create(self, key: RunKey, records: Any, *, row: IndexRow) -> str:
+        owner = super().create(key, records, row=row)
+        if owner == key.run_id:
+            self._note(key.run_id, 0, len(records), row)
+        return owner
+
+    def append(self, run_id: str, records: Any, **at: Any) -> None:
+        super().append(run_id, records, **at)
+        if records:
+            version = at["expected_version"]
+            self._note(run_id, version, version + len(records), at["row"])
+
+    def _note(self, run_id: str, before: int, version: int, row: IndexRow) -> None:
+        note = """INSERT INTO delivery SELECT name, ?, ?, ?, 0, ?, NULL FROM listener WHERE TRUE
+            ON CONFLICT DO UPDATE SET version = excluded.version"""
+        if self.list_listeners():
+            self._do(note, (run_id, before, version, _number(row.since)))
+
+    def _do(self, statement: str, given: Any) -> None:
+        self._writes.store(lambda connection: connection.execute(statement, given) and None)
 
 
 @breaks("STORE-46", SAID)
