@@ -21,15 +21,17 @@ from scoria_conformance.world import PATIENCE, World
 from scoria_core.ports import Capability, Delivery, OutboxStore, RunStore
 
 Ask = Callable[[OutboxStore], object]
+Kept = tuple[dict[str, int], list[Delivery]]
+"""The versions of the runs of a story, and what its listener has yet to be told of them."""
 
 
 @attrs.define
 class Story:
-    """Calls about one listener and two runs, and what it has yet to be told after each of them."""
+    """Calls about one listener and two runs, and what is kept after each of them."""
 
     turn: int
     asked: list[Ask] = attrs.field(factory=list)
-    kept: list[list[Delivery]] = attrs.field(factory=lambda: [[]])
+    kept: list[Kept] = attrs.field(factory=lambda: [({}, [])])
     reference: Reference = attrs.field(factory=Reference)
 
     @classmethod
@@ -76,7 +78,7 @@ class Story:
 
     def _call(self, ask: Ask) -> None:
         self.asked.append(ask)
-        self.kept.append(self.reference.of(self.listener))
+        self.kept.append((dict(self.reference.versions), self.reference.of(self.listener)))
 
 
 def _written(run_id: str, version: int, since: datetime, store: OutboxStore) -> None:
@@ -116,10 +118,14 @@ class Turn:
         assert process.exitcode == -signal.SIGKILL
 
     def check(self, world: World) -> None:
-        """Look at what the listener has yet to be told."""
+        """Look at what is stored, and at what the listener has yet to be told of it."""
         store = outbox(world.store)
         deliveries = store.list_deliveries(self.story.listener, limit=1_000)
-        found = [each for each in deliveries if each.run_id in self.story.reference.versions]
+        run_ids = list(self.story.reference.versions)
+        found = (
+            {run.key.run_id: run.version for run in store.read(run_ids)},
+            [each for each in deliveries if each.run_id in run_ids],
+        )
         may_be = self.story.kept[self.acknowledged : self.begun + 1]
         told = f"killed at {self.death}, in call {self.begun} of its story"
         assert any(found == each for each in may_be), f"{told}: {found}, and may have {may_be}"
