@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,29 +13,35 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from werkzeug.test import Client
 
 from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_core.ports import OutboxStore
 from scoria_core.stores import file_url
+from scoria_web import DecisionLinks, link_app
 
 pytestmark = pytest.mark.slow
 
 TYPES = ["approval.requested", "approval.reminded", "approval.expired"]
+LINKS = DecisionLinks("https://host.example", "sixteen or more of them")
 
 WORKER = """
 import json, os, sys, threading, time
 from datetime import timedelta
 from pathlib import Path
 from scoria_core import Scoria, delivering
+from scoria_web import DecisionLinks
 from scoria_worker import Worker
 
 url, told, name = sys.argv[1:]
 delivering.LEASE = timedelta(seconds=2)  # what the killed one had is told soon after
 log = os.open(told, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+links = DecisionLinks("https://host.example", "sixteen or more of them")
 
 def mail(event):
     if event.type.startswith("approval."):
-        line = json.dumps([event.event_id, event.type, name])
+        link = links.link(event, "ann") if event.type == "approval.requested" else ""
+        line = json.dumps([event.event_id, event.type, link])
         os.write(log, f"{line}\\n".encode())
         if name == "dies" and event.type == "approval.requested":
             print("told", flush=True)
@@ -70,7 +77,15 @@ def wait_for(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_mail_a_reminder_and_an_expiry_come_once_though_a_worker_is_killed(
+def decide_by(scoria: Scoria, link: str) -> None:
+    """Open a link, and press the button of its form that approves."""
+    client, path = Client(link_app(scoria, links=LINKS)), link.removeprefix(LINKS.base_url)
+    (token,) = re.findall(r'name="token" value="([^"]+)"', client.get(path).text)
+    answer = client.post(path, data={"token": token, "decision": "approve"})
+    assert answer.status_code == 303
+
+
+def test_a_mail_its_link_a_reminder_and_an_expiry_come_once_though_a_worker_is_killed(
     url: str, tmp_path: Path, stack: ExitStack
 ) -> None:
     """Each of them for each run; only what the killed one was at comes again, with its id."""
@@ -91,28 +106,33 @@ def test_a_mail_a_reminder_and_an_expiry_come_once_though_a_worker_is_killed(
     asks = NeedsApproval(
         tool_name="send", arguments={}, reason="it costs", remind_after=1, expires_in=3
     )
+    patient = NeedsApproval(tool_name="send", arguments={}, reason="it costs")
     dies = worker("dies")
     with Scoria.open(url, handlers={"work": lambda *_: asks}) as scoria:
         identity = scoria.identity(actor_id="user-1", tenant_id="t", session_id="s")
+        step = StepSpec(kind="work", role_id="executor")
         for _ in range(4):
-            scoria.start_run(
-                identity,
-                root_role_id="executor",
-                initial_step=StepSpec(kind="work", role_id="executor"),
-            )
+            scoria.start_run(identity, root_role_id="executor", initial_step=step)
     assert dies.stdout is not None
     assert dies.stdout.readline() == "told\n"
     # It tells the first run, and the other takes the rest while it does.
     worker("lives")
     os.kill(dies.pid, signal.SIGKILL)
     wait_for(lambda: len({each[0] for each in lines()}) == 4 * len(TYPES))
-    with Scoria.open(url) as scoria:
+    with Scoria.open(url, handlers={"work": lambda *_: patient}) as scoria:
+        by_link = scoria.start_run(identity, root_role_id="executor", initial_step=step).run_id
+        wait_for(lambda: any(each[0].startswith(by_link) for each in lines()))
+        (mail,) = [each for each in lines() if each[0].startswith(by_link)]
+        decide_by(scoria, mail[2])
         store = cast(OutboxStore, scoria._runs.store)
         wait_for(lambda: not store.list_deliveries("mail", limit=1))
     stack.close()
+    told_of_it = [each[1] for each in lines() if each[0].startswith(by_link)]
+    assert told_of_it == ["approval.requested", "approval.approved"]
     by_run: dict[str, list[list[str]]] = {}
     for line in lines():
-        by_run.setdefault(line[0].partition("/")[0], []).append(line)
+        if not line[0].startswith(by_link):
+            by_run.setdefault(line[0].partition("/")[0], []).append(line)
     twice = [line for found in by_run.values() for line in found[len(TYPES) :]]
     assert len(by_run) == 4
     assert len(twice) == 1, "what the killed one was at, and nothing else"
