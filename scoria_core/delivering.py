@@ -4,10 +4,10 @@ The store says what a listener has yet to be told. To claim that is to move its 
 time that telling may take: if the process dies, it comes back by itself.
 """
 
-import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
 from types import MappingProxyType
 from typing import cast
 
@@ -63,6 +63,9 @@ def checked_listeners(listeners: object) -> Listeners:
         if not callable(listener):
             problem = f"has {type(listener).__name__} for {name}; pass a function"
             raise InvalidPayload("listeners", problem)
+        if isgeneratorfunction(listener) or isasyncgenfunction(listener):
+            problem = f"has a generator for {name}, which nobody would run; pass a function"
+            raise InvalidPayload("listeners", problem)
     return MappingProxyType(dict(listeners))
 
 
@@ -116,7 +119,7 @@ class Deliverer:
             self.deliver(name, A_ROUND)
         except StoreUnavailable:
             logger.warning("listener %s waits for its store", visible_line(name), exc_info=True)
-        except Exception:
+        except BaseException:  # a listener may exit, and is told again
             logger.exception("listener %s was not told", visible_line(name))
         self.threads.submit(lambda: self._round(name), POLL)
 
@@ -128,11 +131,13 @@ class Deliverer:
                     break
                 self._call(self.listeners[claimed.listener], event)
                 delivered = event.sequence
-        except (Exception, BrokenOff) as error:
+        except BaseException as error:
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
             logger.warning(told, name, delivered + 1, claimed.run_id, exc_info=True)
+            if not isinstance(error, Exception | BrokenOff):
+                raise
         finally:
             after = settled(claimed, delivered, problem, self.runs.now())
             self._store.settle_delivery(claimed, after)
@@ -140,7 +145,7 @@ class Deliverer:
 
     def _call(self, listener: Listener, event: Event) -> None:
         answer = listener(event)
-        if not inspect.isawaitable(answer):
+        if not isawaitable(answer):
             return
         try:
             loop = self.loop.running()

@@ -8,6 +8,7 @@ it decides nothing: mail scanners and chats open every link.
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 import attrs
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -59,10 +60,10 @@ class DecisionLinks:
     _signer: URLSafeTimedSerializer = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if not self.base_url.startswith(("https://", "http://")):
-            raise InvalidPayload("base_url", "is no URL; write it as https://HOST/PATH")
-        if self.good_for <= timedelta(0):
-            raise InvalidPayload("good_for", "must be longer than nothing")
+        if not _is_place(self.base_url):
+            raise InvalidPayload("base_url", "is no URL of a place; write it as https://HOST/PATH")
+        if not isinstance(self.good_for, timedelta) or self.good_for < timedelta(seconds=1):
+            raise InvalidPayload("good_for", "is no time; pass a timedelta of a second or more")
         signer = URLSafeTimedSerializer(checked_secret(self.secret), salt="scoria.link")
         object.__setattr__(self, "_signer", signer)
 
@@ -72,6 +73,8 @@ class DecisionLinks:
         It names the request, the digest of what it proposes, and the decider, whose id may be a
         str, int or UUID, or have an `id`. Send it to that person alone.
         """
+        if not isinstance(event, Event):
+            raise InvalidPayload("event", f"is {type(event).__name__}; pass what a listener got")
         if event.subject != "approval":
             problem = f"is of a {event.subject}; a link is for an event of an approval"
             raise InvalidPayload("event", problem)
@@ -91,6 +94,18 @@ class DecisionLinks:
         except BadData:
             return None
         return Link(token, *named)
+
+
+def _is_place(url: object) -> bool:
+    """Tell whether a path can follow a URL."""
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_plain = not ({"?", "#"} & set(url)) and parts.username is None
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and is_plain
 
 
 @attrs.frozen
@@ -154,6 +169,8 @@ def link_app(
     nothing more. `mask` is as that of `evidence_app`. Raises `InvalidPayload` naming the argument
     that is something else.
     """
+    if not isinstance(links, DecisionLinks):
+        raise InvalidPayload("links", f"is {type(links).__name__}; pass DecisionLinks")
     _check_parts(scoria, links.read)
     check_mask(mask)
     signer = URLSafeTimedSerializer(links.secret, salt="scoria.link.form")

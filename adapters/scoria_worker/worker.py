@@ -113,10 +113,14 @@ class Worker:
         self._loop(lambda: self.scoria.deliver_events(listener))
 
     def _tell_in_thread(self, name: str) -> None:
-        try:
-            self.tell(name)
-        except ScoriaError:
-            logger.exception("listener %s is told no more", name)
+        while not self.stop.is_set():
+            try:
+                self.tell(name)
+            except ScoriaError:
+                logger.exception("listener %s is told no more", name)
+                return
+            except BaseException:  # it may exit, and is told again
+                logger.exception("listener %s was not told", name)
 
     def _loop(self, look: Callable[[], int]) -> None:
         """Look until `stop` is set; wait where there was nothing, or the store does not answer."""

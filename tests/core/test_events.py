@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,6 +168,7 @@ def test_a_delivery_that_kills_its_process_each_time_is_given_up(clock: Settable
     [
         ([print], "is list; pass a mapping"),
         ({"mail": "print"}, "has str for mail; pass a function"),
+        ({"mail": lambda _: (yield)}, "has a generator for mail"),
         ({"": print}, "listeners"),
         ({7: print}, "listeners"),
         ({"x" * 10_000: print}, "listeners"),
@@ -187,6 +188,39 @@ def test_a_store_without_an_outbox_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidPayload, match="a store that declares outbox, and SQLiteStore"):
             Scoria(store, listeners={"mail": print})
         Scoria(store)
+
+
+@pytest.mark.parametrize("dispatch", ["inline", "thread", "queue"])
+def test_a_listener_that_exits_is_told_again_and_given_up(
+    clock: SettableClock, dispatch: str
+) -> None:
+    """Who delivers is told of it, or goes on; each time it counts as a try."""
+
+    def exits(_: Event) -> None:
+        raise SystemExit(3)
+
+    store = MemoryStore()
+    with Scoria(store, clock=clock, dispatch=dispatch, listeners={"mail": exits}) as scoria:
+        worker = Worker(scoria, poll=0.01)
+        thread = threading.Thread(target=worker.run)
+        if dispatch == "queue":
+            thread.start()
+        start(scoria)
+        for tries in (1, 2):
+            if dispatch == "inline":
+                with pytest.raises(SystemExit):
+                    scoria.deliver_events()
+            wait_for(lambda: untold(store)[0].problem == "SystemExit: 3")
+            wait_for(lambda tries=tries: untold(store)[0].tries == tries)
+            clock.advance(seconds=20)
+        worker.end()
+        if dispatch == "queue":
+            thread.join(20)
+
+
+def untold(store: MemoryStore) -> Sequence[Delivery]:
+    """Return what was not told to the listener."""
+    return store.list_deliveries("mail", limit=9)
 
 
 def test_a_name_that_nobody_has_is_refused() -> None:

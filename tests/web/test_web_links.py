@@ -5,7 +5,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -259,9 +260,23 @@ def test_a_link_names_a_decider_and_a_request(post: Post) -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: DecisionLinks("host.example", SECRET), "base_url"),
+        *(
+            (partial(DecisionLinks, cast(Any, url), SECRET), "base_url")
+            for url in (
+                "host.example",
+                "https://",
+                "https://host.example/?a=b",
+                "https://host.example/#a",
+                "https://host.example/a b",
+                "https://[host.example/",
+                7,
+            )
+        ),
         (lambda: DecisionLinks(HOST, "short"), "secret"),
-        (lambda: DecisionLinks(HOST, SECRET, timedelta(0)), "good_for"),
+        (lambda: DecisionLinks(HOST, SECRET, timedelta(microseconds=1)), "good_for"),
+        (lambda: DecisionLinks(HOST, SECRET, cast(Any, 60)), "good_for"),
+        (lambda: DecisionLinks(HOST, SECRET).link(cast(Any, "run"), "ann"), "event"),
+        (lambda: link_app(Scoria(MemoryStore()), links=cast(Any, "secret")), "links"),
     ],
 )
 def test_what_makes_no_links_is_refused(make: Callable[[], DecisionLinks], name: str) -> None:
