@@ -319,8 +319,8 @@ class WakingStore(RunStore, Protocol):
         time. It is yielded once it is stored, whoever stored it: if the store is `multi_process`,
         also another process.
         The first answer comes at once and is empty: from then on nothing is missed, also while the
-        caller does something else. A later answer has each run once, and is empty where none
-        became due for `pause` seconds. By the time that it is read, a run may no longer be due.
+        caller does something else. A later answer has each run once; it is empty if `pause` seconds
+        went by. By the time that it is read, a run may no longer be due.
         Raises `StoreUnavailable` where the store can watch no more, and within `pause` seconds
         after it was closed. Whoever asks no more closes the iterator.
         """
