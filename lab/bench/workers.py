@@ -137,7 +137,9 @@ def pace(candidate: str, server: str, workers: int) -> Found:
     after = [at for notes in found for _, at in notes if at > begins]
     values = {"steps/s": len(after) / (max(after) - begins)}
     if candidate == OURS:
-        looks, writes, conflicts = map(sum, zip(*(map(int, each.split()) for each in said)))
+        looks, writes, conflicts = map(
+            sum, zip(*(map(int, each.split()) for each in said), strict=True)
+        )
         values |= {"looks": looks, "writes": writes, "conflicts": conflicts}
     return Found(candidate, f"{workers} workers", values)
 
@@ -204,14 +206,15 @@ def main(
 TIMES = "Scoria \N{MULTIPLICATION SIGN}"
 PREAMBLE = """# Workers beside those of peers
 
-{day}, on {cores} cores of {processor}, {server}, shared with other work. Median of {rounds} rounds, in which the
-candidates took turns; {long:,} waiting were measured in the last round alone. "{times}" is ours beside the peer in the
-same round: above 1, ours is faster. [README.md](README.md) tells what is measured.
+{day}, on {cores} cores of {processor}, {server}, shared with other work. Median of {rounds}
+rounds, in which the candidates took turns; {long:,} waiting were measured in the last round alone.
+"{times}" is ours beside the peer in the same round: above 1, ours is faster.
+[README.md](README.md) tells what is measured.
 """
 
 
 def report(found: Sequence[Found], rounds: int, server: str) -> str:
-    """Return the tables: medians of the rounds, and how often ours did it while the peer did once."""
+    """Return the tables: medians of the rounds, and ours beside each peer."""
     peers = [each for each in CANDIDATES if each != OURS]
     heads = [f"{name} {version(of)}" for name, of in CANDIDATES.items()]
     lines = [

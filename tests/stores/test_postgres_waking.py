@@ -58,15 +58,18 @@ def listening(url: str) -> int:
 
 
 @contextmanager
-def at_work(worker: Worker) -> Iterator[None]:
-    """Let a worker work meanwhile."""
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.end()
-        thread.join(PATIENCE)
+def at_work(url: str, done: list[str], poll: float) -> Iterator[None]:
+    """Let a worker work meanwhile, and note which runs it did."""
+    handlers = {"work": lambda _, run: done.append(run.run_id)}
+    with Scoria.open(url, handlers=handlers) as scoria:
+        worker = Worker(scoria, poll=poll)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            worker.end()
+            thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -138,9 +141,6 @@ def test_a_worker_is_woken_and_polls_while_it_cannot_be(
     """Its connection is cut: it looks from time to time, says so once, and is woken again."""
     done: list[str] = []
     host = Scoria.open(postgres_scratch, dispatch="queue")
-    served = Scoria.open(
-        postgres_scratch, handlers={"work": lambda _, run: done.append(run.run_id)}
-    )
     identity = host.identity(actor_id="user-1", tenant_id="tenant-1", session_id="session-1")
 
     def works() -> None:
@@ -157,10 +157,10 @@ def test_a_worker_is_woken_and_polls_while_it_cannot_be(
         return sum(words in each.message for each in caplog.records)
 
     with caplog.at_level(logging.INFO, "scoria.worker"):
-        with at_work(Worker(served, poll=10 * PATIENCE)):
+        with at_work(postgres_scratch, done, 10 * PATIENCE):
             for _ in range(3):
                 works()
-        with at_work(Worker(served, poll=0.1)):
+        with at_work(postgres_scratch, done, 0.1):
             until(lambda: listening(postgres_scratch))
             cut(postgres_scratch)
             until(lambda: said("does not wake it"))
@@ -168,5 +168,4 @@ def test_a_worker_is_woken_and_polls_while_it_cannot_be(
             until(lambda: said("wakes it again"))
             works()
     assert said("does not wake it") == 1
-    served.close()
     host.close()

@@ -5,13 +5,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import psycopg
 from pgqueuer import AsyncpgDriver, PgQueuer
 from pgqueuer.db import SyncPsycopgDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries, SyncQueries
-
-import asyncpg
 
 
 def prepare(url: str) -> None:
