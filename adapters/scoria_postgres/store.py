@@ -296,8 +296,7 @@ class PostgresStore:
             connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
             yield []
             while not self._closed:
-                told = connection.notifies(timeout=pause, stop_after=1)
-                yield _of_tenant(tenant_id, [json.loads(each.payload) for each in told])
+                yield _due(connection, tenant_id, pause)
         raise _closed(self._name)
 
     def close(self) -> None:
@@ -420,9 +419,15 @@ def _channel(connection: psycopg.Connection) -> str | None:
     return str(channel)
 
 
-def _of_tenant(tenant_id: str | None, told: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the runs that were told, each once: those of one tenant, or of all."""
-    return list(dict.fromkeys(run_id for whose, run_id in told if tenant_id in (None, whose)))
+def _due(connection: psycopg.Connection, tenant_id: str | None, pause: float) -> list[str]:
+    """Wait until a run of the tenant is told, or for so long; return what was told, each once."""
+    ends, due = time.monotonic() + pause, dict[str, None]()
+    while not due and (left := ends - time.monotonic()) > 0:
+        for each in connection.notifies(timeout=left, stop_after=1):
+            whose, run_id = json.loads(each.payload)
+            if tenant_id in (None, whose):
+                due[run_id] = None
+    return list(due)
 
 
 def _closed(name: str) -> StoreUnavailable:

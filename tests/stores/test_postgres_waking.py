@@ -47,13 +47,13 @@ def make_due(store: PostgresStore, run_id: str) -> None:
 def cut(url: str) -> None:
     """End the connections that listen, as a server would that is restarted."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"SELECT pg_terminate_backend(pid) {LISTENING}")  # type: ignore[arg-type]
+        connection.execute(f"SELECT pg_terminate_backend(pid) {LISTENING}")
 
 
 def listening(url: str) -> int:
     """Return how many connections listen."""
     with psycopg.connect(url, autocommit=True) as connection:
-        ((count,),) = connection.execute(f"SELECT count(*) {LISTENING}").fetchall()  # type: ignore[arg-type]
+        ((count,),) = connection.execute(f"SELECT count(*) {LISTENING}").fetchall()
         return int(count)
 
 

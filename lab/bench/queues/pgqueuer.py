@@ -29,7 +29,7 @@ def filling(url: str) -> Iterator[Callable[[int], None]]:
     """Yield what enqueues a job."""
     with psycopg.connect(url, autocommit=True) as connection:
         queries = SyncQueries(SyncPsycopgDriver(connection))
-        yield lambda number: queries.enqueue("told", str(number).encode())  # type: ignore[func-returns-value]
+        yield lambda number: queries.enqueue("told", str(number).encode())
 
 
 def work(url: str, tell: Callable[[int], None]) -> None:

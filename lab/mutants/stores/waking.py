@@ -15,8 +15,8 @@ from scoria_core.ports import RunKey
 
 Watching = Generator[Sequence[str], None, None]
 
-TOLD = "the caller is told of those alone that are due"
-"""What a scenario says of all that was written while a caller watched."""
+TOLD = "Who watches is told of each run of its tenant that becomes due, and of no other"
+"""The scenario that looks at all that was written while a caller watched."""
 
 breaks = Catalogue("store", installed)
 
@@ -47,7 +47,7 @@ class WhatCameWhileNobodyAskedIsMissed(Around):
                 watch.due.clear()
 
 
-@breaks("STORE-50", "is told of it at once")
+@breaks("STORE-50", "Who waits is woken by another caller")
 class WhoWaitsIsToldWhenThePauseIsOver(Around):
     def watch_due(self, *, pause: float, **asked: Any) -> Watching:
         watch = self.store.watch_due(pause=0, **asked)
@@ -60,7 +60,7 @@ class WhoWaitsIsToldWhenThePauseIsOver(Around):
 @breaks("STORE-51", TOLD)
 class TheRunsOfAllTenantsAreNamed(Around):
     def watch_due(self, *, tenant_id: str | None, **asked: Any) -> Watching:  # noqa: ARG002 - lost
-        return self.store.watch_due(tenant_id=None, **asked)
+        yield from self.store.watch_due(tenant_id=None, **asked)
 
 
 @breaks("STORE-51", TOLD)
@@ -84,7 +84,7 @@ class WhatWasRefusedIsNamed(Around):
             raise
 
 
-@breaks("STORE-52", "the wait has ended with StoreUnavailable")
+@breaks("STORE-52", "Closing a store ends the wait for work")
 class AClosedStoreIsWatchedForEver(Around):
     def watch_due(self, *, pause: float, **asked: Any) -> Watching:
         try:
