@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -216,7 +216,7 @@ rounds, in which the candidates took turns; {long:,} waiting were measured in th
 def report(found: Sequence[Found], rounds: int, server: str) -> str:
     """Return the tables: medians of the rounds, and ours beside each peer."""
     peers = [each for each in CANDIDATES if each != OURS]
-    heads = [f"{name} {version(of)}" for name, of in CANDIDATES.items()]
+    heads = [f"{name} {_version(of)}" for name, of in CANDIDATES.items()]
     lines = [
         PREAMBLE.format(
             day=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -238,6 +238,13 @@ def report(found: Sequence[Found], rounds: int, server: str) -> str:
                 lines.append(_row(condition, what, told))
     lines.append(f"\n{_conflicts(found)}")
     return "\n".join(lines) + "\n"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 def _values(found: Sequence[Found], name: str, condition: str) -> list[Mapping[str, float]]:
