@@ -4,7 +4,7 @@ The ports speak of runs and records, never of a database. `conformance/` holds t
 an implementation of `RunStore` must pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -30,6 +30,9 @@ class Capability(StrEnum):
 
     OUTBOX = "outbox"
     """Listeners can be told of what is stored: the store is an `OutboxStore`."""
+
+    WAKING = "waking"
+    """Who waits for work is woken when there is some: the store is a `WakingStore`."""
 
 
 @attrs.frozen
@@ -300,6 +303,26 @@ class OutboxStore(RunStore, Protocol):
         """Return at most `limit` deliveries of a listener, by `run_id`.
 
         `given_up` asks for those alone that cannot be claimed any more.
+        """
+        ...
+
+
+class WakingStore(RunStore, Protocol):
+    """A store that wakes who waits for work. One that does declares `waking`; none has to."""
+
+    def watch_due(
+        self, *, tenant_id: str | None, pause: float
+    ) -> Generator[Sequence[str], None, None]:
+        """Yield the ids of runs as they become due, for as long as the caller asks for more.
+
+        A write of records makes its run due where the `due_at` of its row is not after the present
+        time. It is yielded once it is stored, whoever stored it: if the store is `multi_process`,
+        also another process.
+        The first answer comes at once and is empty: from then on nothing is missed, also while the
+        caller does something else. A later answer has each run once; it is empty if `pause` seconds
+        went by. By the time that it is read, a run may no longer be due.
+        Raises `StoreUnavailable` where the store can watch no more, and within `pause` seconds
+        after it was closed. Whoever asks no more closes the iterator.
         """
         ...
 

@@ -6,10 +6,10 @@ read always reads the whole journal, and reuses the cached run only as far as bo
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 
@@ -19,7 +19,17 @@ from scoria_core.journal import tenant_of, unseal
 from scoria_core.logs import logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.payloads import name_problem
-from scoria_core.ports import Clock, Fact, IdSource, RunStore, StoredRun, Where
+from scoria_core.ports import (
+    Capability,
+    Clock,
+    Fact,
+    IdSource,
+    RunStore,
+    StoredRun,
+    WakingStore,
+    Where,
+    checked_port,
+)
 from scoria_core.recent import Recent
 from scoria_core.run import Run, RunFacts
 from scoria_core.run_index import key_of, row_of
@@ -232,6 +242,13 @@ class RunRepository:
                 fair=fair,
             )
         )
+
+    def watch_due(self, pause: float) -> Generator[Sequence[str], None, None] | None:
+        """Watch for visible runs that become due, as a `WakingStore` does; None on another."""
+        if Capability.WAKING not in self.store.capabilities:
+            return None
+        store = cast(WakingStore, checked_port(self.store, WakingStore, "store"))
+        return store.watch_due(tenant_id=self.tenant_id, pause=pause)
 
     def now(self) -> datetime:
         """Return the present time."""

@@ -426,7 +426,7 @@ def _config(thread_id: str, namespace: str, checkpoint_id: str) -> RunnableConfi
 
 
 def _has(metadata: CheckpointMetadata, facts: Mapping[str, Any]) -> bool:
-    return all(metadata.get(name) == value for name, value in facts.items())
+    return bool({**metadata, **facts} == metadata)
 
 
 def _run_id(thread_id: str, namespace: str, checkpoint_id: str) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
@@ -30,13 +30,28 @@ _Place = tuple[datetime, str]
 _run_id = attrgetter("key.run_id")
 
 
-class MemoryStore:
-    """A `PrunableStore` and `OutboxStore` in memory, for one process and as long as it runs."""
+@attrs.frozen(eq=False)
+class _Watch:
+    """What became due since it was last asked, in that order, in the runs of a tenant or of all."""
 
-    capabilities: frozenset[Capability] = frozenset({Capability.PRUNABLE, Capability.OUTBOX})
+    tenant_id: str | None
+    due: dict[str, None] = attrs.field(factory=dict)
+
+
+class MemoryStore:
+    """A store in memory, for one process and as long as it runs.
+
+    It is a `PrunableStore`, an `OutboxStore` and a `WakingStore`.
+    """
+
+    capabilities: frozenset[Capability] = frozenset(
+        {Capability.PRUNABLE, Capability.OUTBOX, Capability.WAKING}
+    )
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._woken = threading.Condition(self._lock)
+        self._watches: list[_Watch] = []
         self._closed = False
         self._runs: dict[str, StoredRun] = {}
         self._journals: dict[str, list[Record]] = {}
@@ -65,6 +80,7 @@ class MemoryStore:
             for name in _listings_of_key(key):
                 _put_in(self._listings, name, key.run_id)
             self._outbox.stored(key.run_id, 0, len(records), row.since)
+            self._wake(key, row)
             return key.run_id
 
     def append(
@@ -88,6 +104,7 @@ class MemoryStore:
             self._put(StoredRun(run.key, _in_utc(row), version + len(records)))
             if records:
                 self._outbox.stored(run_id, version, version + len(records), row.since)
+                self._wake(run.key, row)
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Return these runs with their records."""
@@ -206,10 +223,32 @@ class MemoryStore:
             self._check_open()
             return self._outbox.list(listener, limit, given_up=given_up)
 
+    def watch_due(
+        self, *, tenant_id: str | None, pause: float
+    ) -> Generator[Sequence[str], None, None]:
+        """Yield the ids of runs as they become due."""
+        watch = _Watch(tenant_id)
+        with self._lock:
+            self._check_open()
+            self._watches.append(watch)
+        try:
+            yield []
+            while True:
+                with self._lock:
+                    self._woken.wait_for(lambda: watch.due or self._closed, pause)
+                    self._check_open()
+                    found = list(watch.due)
+                    watch.due.clear()
+                yield found
+        finally:
+            with self._lock:
+                self._watches.remove(watch)
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._closed = True
+            self._woken.notify_all()
             self._runs.clear()
             self._journals.clear()
             self._outbox = Outbox()
@@ -217,6 +256,14 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
+
+    def _wake(self, key: RunKey, row: IndexRow) -> None:
+        """Let who watches know of a run, if it is due."""
+        watches = [each for each in self._watches if each.tenant_id in (None, key.tenant_id)]
+        if watches and row.due_at is not None and row.due_at <= datetime.now(UTC):
+            for each in watches:
+                each.due[key.run_id] = None
+            self._woken.notify_all()
 
     def _answer(self, run_ids: Iterator[str], with_records: bool) -> list[StoredRun]:
         found = [self._runs[run_id] for run_id in run_ids]

@@ -100,7 +100,13 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
     Raises `StoreUnavailable` if the database is not set up to keep a store safely.
     """
-    to = target(url)
+    with connected_to(target(url)) as connection:
+        yield connection
+
+
+@contextmanager
+def connected_to(to: Target) -> Iterator[psycopg.Connection]:
+    """Do as `connected`, with the database that a URL was read to name."""
     with psycopg.connect(to.conninfo, **to.arguments) as connection:  # type: ignore[arg-type]
         _check(to, connection)
         yield connection

@@ -1,9 +1,10 @@
 """A store in a PostgreSQL database."""
 
+import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 import psycopg
+from psycopg import errors
+from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from scoria_core.batches import decode_batch, encode_batch
@@ -28,7 +31,14 @@ from scoria_core.ports import (
     StoredRun,
     Where,
 )
-from scoria_postgres.connection import connected, is_lost, is_passing, target, translated
+from scoria_postgres.connection import (
+    connected,
+    connected_to,
+    is_lost,
+    is_passing,
+    target,
+    translated,
+)
 from scoria_postgres.migrate import migrate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +55,12 @@ MAX_WAIT = 1.0
 
 MAX_CONNECTIONS = 10
 """How many connections one process has at most; further calls wait for one."""
+
+_WAKES = ", pg_notify(%(channel)s, json_build_array(tenant_id, run_id)::text)"
+"""What a statement selects that makes a run due: who listens is told once it is committed."""
+
+_CHANNEL = "SELECT 'scoria_due_' || to_regclass('scoria_head')::oid, pg_notify('scoria', '')"
+"""The channel of this store, where its server can notify: each schema has one of its own."""
 
 _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
@@ -98,8 +114,6 @@ class PostgresStore:
     answer, and `SchemaTooNew` if a later version of the kit has written there.
     """
 
-    capabilities = frozenset(Capability)
-
     def __init__(self, url: str) -> None:
         self._target = target(url)
         self._name = self._target.name
@@ -107,14 +121,23 @@ class PostgresStore:
         self._calls: set[tuple[int, object]] = set()
         with translated(self._name), connected(url) as connection:
             migrate(connection, self._name)
+            self._channel = _channel(connection)
+        can_wake = self._channel is not None and not self._target.is_pooled
+        unkept = frozenset() if can_wake else frozenset({Capability.WAKING})
+        self.capabilities = frozenset(Capability) - unkept
         self._pid = os.getpid()
         self._pool = self._new_pool()
 
     @_finished
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
-        told = {**attrs.asdict(key), **_told(row, records, len(records))}
-        while not (created := self._rows("create", told)).rows:
+        told = {
+            **attrs.asdict(key),
+            **_told(row, records, len(records)),
+            "channel": self._channel,
+        }
+        statement = self._waking("create", row)
+        while not (created := self._execute(statement, told)).rows:
             for run_id, has_key in self._rows("existing", told).rows:
                 if has_key or (created.is_repeated and self._is_stored(run_id, records[-1])):
                     return str(run_id)
@@ -138,8 +161,10 @@ class PostgresStore:
             "run_id": run_id,
             "expected": expected_version,
             "due_by": due_by,
+            "channel": self._channel,
         }
-        appended = self._rows("append" if records else "postpone", told)
+        statement = self._waking("append", row) if records else _SQL["postpone"]
+        appended = self._execute(statement, told)
         if appended.rows or (
             appended.is_repeated and records and self._is_stored(run_id, records[-1])
         ):
@@ -260,6 +285,20 @@ class PostgresStore:
         given = {"listener": listener, "limit": limit, "given_up": given_up}
         return [_delivery(row) for row in self._rows("deliveries", given).rows]
 
+    def watch_due(
+        self, *, tenant_id: str | None, pause: float
+    ) -> Generator[Sequence[str], None, None]:
+        """Yield the ids of runs as they become due, on a connection of its own."""
+        if self._channel is None or self._target.is_pooled:
+            problem = "cannot wake who waits: it has no LISTEN, or a pooler is in front of it"
+            raise StoreUnavailable(self._name, problem, "look at list_due from time to time")
+        with translated(self._name), connected_to(self._target) as connection:
+            connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
+            yield []
+            while not self._closed:
+                yield _due(connection, tenant_id, pause)
+        raise _closed(self._name)
+
     def close(self) -> None:
         """Wait for running calls, and close the connections."""
         self._closed = True
@@ -277,7 +316,7 @@ class PostgresStore:
         self._calls.add(call)
         try:
             if self._closed:
-                raise StoreUnavailable(self._name, "is closed", "open it again")
+                raise _closed(self._name)
             yield
         finally:
             self._calls.discard(call)
@@ -320,6 +359,11 @@ class PostgresStore:
     def _is_stored(self, run_id: str, record: Record) -> bool:
         """Tell whether an earlier try, whose answer was lost, has stored this record."""
         return any(record in run.records for run in self._read([run_id]))
+
+    def _waking(self, statement: str, row: IndexRow) -> str:
+        """Return a statement that stores `row`, and wakes who waits for work if there is some."""
+        is_due = row.due_at is not None and row.due_at <= datetime.now(UTC)
+        return _SQL[statement].replace("{wakes}", _WAKES if is_due and self._channel else "")
 
     def _rows(self, statement: str, parameters: Mapping[str, Any]) -> _Answer:
         return self._execute(_SQL[statement], parameters)
@@ -364,6 +408,30 @@ class PostgresStore:
             reconnect_timeout=PATIENCE,
             open=True,
         )
+
+
+def _channel(connection: psycopg.Connection) -> str | None:
+    """Return the channel on which the store tells what is due; None where its server has none."""
+    try:
+        ((channel, _),) = connection.execute(_CHANNEL).fetchall()
+    except (errors.UndefinedFunction, errors.FeatureNotSupported):
+        return None
+    return str(channel)
+
+
+def _due(connection: psycopg.Connection, tenant_id: str | None, pause: float) -> list[str]:
+    """Wait until a run of the tenant is told, or for so long; return what was told, each once."""
+    ends, due = time.monotonic() + pause, dict[str, None]()
+    while not due and (left := ends - time.monotonic()) > 0:
+        for each in connection.notifies(timeout=left, stop_after=1):
+            whose, run_id = json.loads(each.payload)
+            if tenant_id in (None, whose):
+                due[run_id] = None
+    return list(due)
+
+
+def _closed(name: str) -> StoreUnavailable:
+    return StoreUnavailable(name, "is closed", "open it again")
 
 
 def _told(row: IndexRow, records: Sequence[Record], version: int) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """The loops of a worker: look for what is due, carry it out, wait if there is nothing.
 
-Each listener is told in a thread of its own, so that one that hangs holds up nothing else.
+A store that declares `waking` ends that wait when a run becomes due; one thread listens to it. Each
+listener is told in a thread of its own, so that one that hangs holds up nothing else.
 """
 
 import random
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 import attrs
@@ -18,6 +20,7 @@ from scoria_core.errors import ScoriaError, StoreUnavailable
 from scoria_core.event_loop import end_process_loop
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.logs import logger_of
+from scoria_core.waking import watch_pending
 
 logger = logger_of("scoria.worker")
 
@@ -28,6 +31,10 @@ MAX_PAGE = 1_000
 MAX_PAUSE = 30.0
 """The longest that a worker waits, in seconds, for a store that does not answer."""
 
+WATCH = 1.0
+"""After how many seconds without a word from the store the watching thread looks whether to stop.
+"""
+
 
 @attrs.define
 class Worker:
@@ -36,8 +43,10 @@ class Worker:
     Handlers and listeners are those of `scoria`.
 
     Any number of workers may share a store for several processes. Each takes the runs of a page in
-    random order, so that they seldom collide. `poll` is how many seconds it waits when nothing is
-    due. A single one is carried out in the thread that calls, where a signal can break off its
+    random order, so that they seldom collide. `poll` is how many seconds it waits at most when
+    nothing is due: a store that declares `waking` ends that wait as soon as a step is queued. What
+    becomes due by the time that passes, such as a step after its delay, waits for the next look.
+    A single one is carried out in the thread that calls, where a signal can break off its
     handler; several in threads of their own. Async handlers share the loop of the process.
     """
 
@@ -50,6 +59,8 @@ class Worker:
     _passed_over: set[str] = attrs.field(factory=set)
     _in_hand: set[str] = attrs.field(factory=set)
     _changed: threading.Condition = attrs.field(factory=threading.Condition)
+    # A signal handler ends the worker in the midst of anything; this alone never waits for a lock.
+    _wakes: SimpleQueue[None] = attrs.field(factory=SimpleQueue)
     _failed: StoreUnavailable | None = None
     _threads: Threads = attrs.field(
         init=False, default=attrs.Factory(lambda self: Threads(self.concurrency), takes_self=True)
@@ -62,8 +73,9 @@ class Worker:
         """
         for name in self.scoria.listeners:
             threading.Thread(target=self._tell_in_thread, args=(name,), daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
         with self._ending():
-            self._loop(self.work)
+            self._loop(self.work, self._wait)
         return self.done
 
     def work(self) -> int:
@@ -71,6 +83,8 @@ class Worker:
 
         Raises `StoreUnavailable` if the store does not answer.
         """
+        while not self._wakes.empty():
+            self._wakes.get()  # what wakes it from here on may have come too late for this look
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
@@ -86,6 +100,7 @@ class Worker:
                 if due := self._due():
                     self._carry_out(due)
                 elif not self._wait_for_one():
+                    self._look_at_all_again()
                     break
         if self.scoria.listeners:
             self.scoria.deliver_events()
@@ -94,6 +109,7 @@ class Worker:
     def end(self) -> None:
         """Start nothing more; running steps may end."""
         self.stop.set()
+        self._wakes.put(None)
         self.scoria.stop()
 
     @contextmanager
@@ -110,7 +126,7 @@ class Worker:
 
     def tell(self, listener: str) -> None:
         """Tell one listener what is stored, until `stop` is set."""
-        self._loop(lambda: self.scoria.deliver_events(listener))
+        self._loop(lambda: self.scoria.deliver_events(listener), self.stop.wait)
 
     def _tell_in_thread(self, name: str) -> None:
         while not self.stop.is_set():
@@ -122,7 +138,52 @@ class Worker:
             except BaseException:  # it may exit, and is told again
                 logger.exception("listener %s was not told", name)
 
-    def _loop(self, look: Callable[[], int]) -> None:
+    def _watch(self) -> None:
+        """Wake the worker when a run becomes due, until `stop` is set, if its store says so."""
+        is_woken, pause = True, self.poll
+        while not self.stop.is_set():
+            try:
+                if (watch := watch_pending(self.scoria, WATCH)) is None:
+                    return
+                with closing(watch):
+                    for number, due in enumerate(watch):
+                        if self.stop.is_set():
+                            return
+                        if number == 0 or due:
+                            self._wake(due)
+                        if not is_woken:
+                            logger.info("its store wakes it again")
+                        is_woken, pause = True, self.poll
+            except StoreUnavailable as error:
+                if is_woken and not self.stop.is_set():
+                    told = "its store does not wake it: it looks every %.1f s: %s"
+                    logger.warning(told, self.poll, error)
+                is_woken = False
+                self.stop.wait(pause)
+                pause = min(2 * pause, MAX_PAUSE)
+
+    def _wake(self, due: Sequence[str]) -> None:
+        """Look at once, and also at these runs if there was no handler for them."""
+        with self._changed:
+            self._passed_over.difference_update(due)
+        self._wakes.put(None)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until something is due, or for so long; then all is to be looked at again."""
+        if self.stop.is_set():
+            return
+        try:
+            self._wakes.get(timeout=seconds)
+        except Empty:
+            self._look_at_all_again()
+
+    def _look_at_all_again(self) -> None:
+        with self._changed:
+            if len(self._passed_over) == MAX_PAGE:
+                logger.warning("%s due runs hide all others: none has a handler here", MAX_PAGE)
+            self._passed_over.clear()
+
+    def _loop(self, look: Callable[[], int], wait: Callable[[float], object]) -> None:
         """Look until `stop` is set; wait where there was nothing, or the store does not answer."""
         pause = self.poll
         while not self.stop.is_set():
@@ -135,7 +196,7 @@ class Worker:
                 continue
             pause = self.poll
             if not found:
-                self.stop.wait(self.poll)
+                wait(self.poll)
 
     def _carry_out(self, due: Sequence[str]) -> int:
         worked = 0
@@ -178,12 +239,8 @@ class Worker:
         # what this worker could do.
         with self._changed:
             self._passed_over &= set(due)
-            known, is_idle = self._passed_over | self._in_hand, not self._in_hand
+            known = self._passed_over | self._in_hand
         fresh = [run_id for run_id in due if run_id not in known]
-        if not fresh and is_idle:
-            if len(due) == MAX_PAGE:
-                logger.warning("%s due runs hide all others: none has a handler here", MAX_PAGE)
-            self._passed_over.clear()
         self.shuffle(fresh)
         return fresh
 

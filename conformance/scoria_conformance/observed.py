@@ -6,8 +6,10 @@ types of the port: a subclass of `str` may be equal to anything.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +31,7 @@ from scoria_core.visible import visible_line
 
 READING = (
     *("capabilities", "read", "list_runs", "list_labelled", "list_due", "count_runs"),
-    *("list_listeners", "list_deliveries"),
+    *("list_listeners", "list_deliveries", "watch_due"),
 )
 """The calls that change nothing."""
 
@@ -230,6 +232,17 @@ class Observed:
         return cast(
             Sequence[Delivery], self._call("list_deliveries", _no_deliveries, listener, **asked)
         )
+
+    def watch_due(self, **asked: Any) -> Generator[Sequence[str], None, None]:
+        """Yield the runs that become due; each answer is a call of its own."""
+        answers = self.store.watch_due(**asked)  # type: ignore[attr-defined]  # it declares waking
+        with closing(answers):
+            while True:
+                call = Call("watch_due", (), dict(asked))
+                answer = self.ledger.made(call, partial(next, answers))
+                if problem := _no_texts(answer):
+                    raise self.ledger.breaks(f"watch_due answered {problem}")
+                yield answer
 
     def close(self) -> None:
         """Close the store."""

@@ -61,6 +61,7 @@ pytest_plugins = [
     "scoria_conformance.steps.pruning",
     "scoria_conformance.steps.outbox",
     "scoria_conformance.steps.outbox_kills",
+    "scoria_conformance.steps.waking",
     "scoria_conformance.steps.events",
     "scoria_conformance.steps.concurrency",
     "scoria_conformance.steps.interleavings",

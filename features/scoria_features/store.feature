@@ -4,7 +4,7 @@ Feature: A store keeps records and interprets none of them
 
   @STORE-1 @STORE-2 @STORE-3 @STORE-4 @STORE-5 @STORE-7 @STORE-8 @STORE-9 @STORE-10 @STORE-11 @STORE-12
   @STORE-13 @STORE-20 @STORE-21 @STORE-22 @STORE-31 @STORE-32 @STORE-33 @STORE-34 @STORE-35
-  @STORE-36 @STORE-39 @STORE-40 @STORE-41 @STORE-43 @STORE-45 @TENANT-2 @TENANT-4 @READ-4
+  @STORE-36 @STORE-39 @STORE-40 @STORE-41 @STORE-43 @STORE-45 @TENANT-2 @TENANT-4 @READ-4 @seconds-180
   Scenario: Any sequence of calls is answered as the reference answers
     Given a store with nothing in it
     Then any sequence of calls, by one caller, is answered as the reference answers

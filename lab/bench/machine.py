@@ -20,7 +20,7 @@ def machine(names: Sequence[str], directory: Path, server: str) -> dict[str, str
     """Return what is to be known of this machine, and of what the candidates are made of."""
     used = sorted({each for name in names for each in BY_NAME[name].distributions})
     return {
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "memory": f"{_memory():.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "one write of 4 KiB made durable": f"{_sync_milliseconds(directory):.2f} ms (median)",
@@ -32,7 +32,8 @@ def machine(names: Sequence[str], directory: Path, server: str) -> dict[str, str
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
 from datetime import UTC, datetime
+from itertools import islice
 from threading import Barrier, local
 from types import MappingProxyType
 from typing import Any
@@ -197,6 +198,49 @@ def what_was_returned_is_not_what_is_stored(make: Make) -> None:
         found.checkpoint["channel_values"]["a"].append(3)
 
 
+def metadata_is_kept_in_depth(make: Make) -> None:
+    """With all that is nested in it, empty or not."""
+    saver = make()
+    nested = {"a": {"b": [1, {"c": None}], "d": {}}, "e": [], "f": "ü", "g": 1.5, "h": False}
+    put(saver, named("t"), "1", **nested)
+    found = saver.get_tuple(named("t"))
+    assert found is not None
+    assert {name: found.metadata[name] for name in nested} == nested
+    assert ids_of(saver, named("t"), filter={"a": nested["a"]}) == ["1"]
+    assert ids_of(saver, named("t"), filter={"a": {"b": [1]}}) == []
+
+
+def a_limit_counts_what_the_filter_lets_through(make: Make) -> None:
+    """However many that are later are filtered out; a fact that is not told is no None."""
+    saver = make()
+    for n in range(45):
+        put(saver, named("t"), f"{n:02}", step=n % 20)
+    put(saver, named("t"), "99", other=None)
+    assert ids_of(saver, named("t"), filter={"step": 3}, limit=2) == ["43", "23"]
+    assert ids_of(saver, named("t"), filter={"step": 3}, limit=2, before=named("t", "43")) == [
+        "23",
+        "03",
+    ]
+    assert ids_of(saver, filter={"step": 3, "source": "loop"}, limit=1) == ["43"]
+    assert ids_of(saver, named("t"), filter={"other": None}) == ["99"]
+
+
+def one_id_in_two_places_is_two_checkpoints(make: Make) -> None:
+    """Let neither be taken for the other: a copy of a thread has ids that are there already."""
+    saver = make()
+    places = [("t", ""), ("t", "inner"), ("u", "")]
+    for thread_id, namespace in places:
+        put(saver, named(thread_id, namespace=namespace), "1", place=[thread_id, namespace])
+        saver.put_writes(named(thread_id, "1", namespace), [("a", namespace)], thread_id)
+    for thread_id, namespace in places:
+        found = saver.get_tuple(named(thread_id, "1", namespace))
+        assert found is not None
+        assert found.metadata["place"] == [thread_id, namespace]
+        assert [*map(tuple, found.pending_writes)] == [(thread_id, "a", namespace)]
+        assert len(ids_of(saver, named(thread_id, "1", namespace))) == 1
+    assert saver.get_tuple(named("u", "1", "inner")) is None
+
+
 PROPERTIES = (
     writes_may_come_first,
     writes_come_in_the_order_of_their_tasks,
@@ -208,6 +252,9 @@ PROPERTIES = (
     a_copy_stands_alone,
     async_and_sync_are_the_same,
     what_was_returned_is_not_what_is_stored,
+    metadata_is_kept_in_depth,
+    a_limit_counts_what_the_filter_lets_through,
+    one_id_in_two_places_is_two_checkpoints,
 )
 
 
@@ -320,6 +367,63 @@ class CopiesLatestPage(ScoriaSaver):
         return iter(found if with_records else found[:20])
 
 
+class FlattensMetadata(ScoriaSaver):
+    """Keeps of metadata what fits into a column, and the rest as text."""
+
+    def put(self, config: Any, checkpoint: Any, metadata: Any, *given: Any) -> Any:  # noqa: D102
+        flat = {
+            name: str(value) if isinstance(value, dict | list) else value
+            for name, value in metadata.items()
+            if name not in ("parents", "writes")
+        }
+        kept = {name: value for name, value in metadata.items() if name in ("parents", "writes")}
+        return super().put(config, checkpoint, flat | kept, *given)
+
+
+class CutsBeforeItFilters(ScoriaSaver):
+    """Takes as many as are asked for, and then leaves out those that do not fit."""
+
+    def list(  # noqa: D102
+        self,
+        config: Any,
+        *,
+        filter: Any = None,  # noqa: A002 - the name is LangGraph's
+        before: Any = None,
+        limit: int | None = None,
+    ) -> Iterator[Any]:
+        found = super().list(config, before=before, limit=limit)
+        return (each for each in found if {**each.metadata, **(filter or {})} == each.metadata)
+
+
+class TakesWhatIsNotToldForNone(ScoriaSaver):
+    """Compares what `dict.get` returns."""
+
+    def list(  # noqa: D102
+        self,
+        config: Any,
+        *,
+        filter: Any = None,  # noqa: A002 - the name is LangGraph's
+        before: Any = None,
+        limit: int | None = None,
+    ) -> Iterator[Any]:
+        found = super().list(config, before=before)
+        asked = (filter or {}).items()
+        fit = (
+            each for each in found if all(each.metadata.get(name) == value for name, value in asked)
+        )
+        return islice(fit, limit)
+
+
+class FindsAnIdInAnyNamespace(ScoriaSaver):
+    """Asks for the thread and the id alone."""
+
+    def get_tuple(self, config: Any) -> Any:  # noqa: D102
+        asked = config["configurable"]
+        found = self.list({"configurable": {"thread_id": asked["thread_id"]}})
+        named = [each for each in found if each.checkpoint["id"] == asked.get("checkpoint_id")]
+        return named[-1] if named else super().get_tuple(config)
+
+
 WRONG: Mapping[type[ScoriaSaver], Callable[[Make], None]] = MappingProxyType(
     {
         OnlyAsync: writes_come_in_the_order_of_their_tasks,
@@ -331,6 +435,10 @@ WRONG: Mapping[type[ScoriaSaver], Callable[[Make], None]] = MappingProxyType(
         RemovesByPrefix: no_name_reaches_into_another,
         RemovesOnePage: what_is_removed_is_gone,
         CopiesLatestPage: a_copy_stands_alone,
+        FlattensMetadata: metadata_is_kept_in_depth,
+        CutsBeforeItFilters: a_limit_counts_what_the_filter_lets_through,
+        TakesWhatIsNotToldForNone: a_limit_counts_what_the_filter_lets_through,
+        FindsAnIdInAnyNamespace: one_id_in_two_places_is_two_checkpoints,
     }
 )
 """Checkpointers that pass the suite of LangGraph in full, and what says that they are wrong."""

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
 
-from scoria_core import Identity, RunSummary, Scoria, Step
+from scoria_core import Completed, Identity, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import StoreUnavailable
 from scoria_core.ports import RunStore
 from scoria_worker import Worker
@@ -16,6 +17,9 @@ from tests.support.scripted import WORK, in_memory, scripted
 
 PATIENCE = 30
 """How many seconds a test waits for what must come."""
+
+FOR_EVER = 10 * PATIENCE
+"""How many seconds a worker may wait that only what wakes it can call back."""
 
 
 def queue(scoria: Scoria, identity: Identity, count: int) -> None:
@@ -149,3 +153,137 @@ def test_a_worker_waits_for_its_store(
         worker.end()
         thread.join(PATIENCE)
     assert any(each.message.startswith("waiting 0.0 s") for each in caplog.records)
+
+
+def waits(worker: Worker, scoria: Scoria) -> threading.Thread:
+    """Start a worker, and return when the store would wake it."""
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    while not scoria._runs.store._watches:  # type: ignore[attr-defined]  # it is in memory
+        assert not worker.stop.wait(0.01)
+    return thread
+
+
+def until_done(worker: Worker, count: int, wait: float = PATIENCE) -> None:
+    """Wait until the worker has worked in so many runs."""
+    ends = time.monotonic() + wait
+    while worker.done < count:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+@in_memory
+def test_a_worker_is_woken(store: RunStore, identity: Identity) -> None:
+    """By a step that is queued, by one of its tenant alone, and by the end: it need not poll."""
+    done: list[str] = []
+
+    def handler(_: Step, run: RunSummary) -> None:
+        done.append(run.tenant_id)
+
+    scoria = Scoria(store, dispatch="queue", handlers={"work": handler})
+    own = scoria.for_tenant(identity.tenant_id)
+    worker = Worker(own, poll=FOR_EVER)
+    thread = waits(worker, scoria)
+    other = scoria.identity(actor_id="a", tenant_id="another", session_id="s")
+    for expected in range(1, 4):
+        queue(scoria, other, 1)
+        queue(scoria, identity, 1)
+        until_done(worker, expected)
+    looks = own.list_pending()
+    worker.end()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert (looks, done) == ([], [identity.tenant_id] * 3)
+
+
+@in_memory
+def test_what_is_queued_during_a_look_wakes_the_worker(store: RunStore, identity: Identity) -> None:
+    """Between its look and its wait nothing is lost."""
+    host, left = Scoria(store, dispatch="queue"), [1, 1]
+
+    class LooksTooEarly(Scoria):
+        def list_pending(self, **asked: Any) -> list[str]:
+            due = super().list_pending(**asked)
+            if not due and left:
+                queue(host, identity, left.pop())
+            return due
+
+    worker = Worker(LooksTooEarly(store, handlers={"work": lambda *_: None}), poll=FOR_EVER)
+    thread = waits(worker, host)
+    until_done(worker, 2)
+    worker.end()
+    thread.join(PATIENCE)
+    assert not left
+
+
+@in_memory
+def test_who_is_woken_looks_again_at_what_it_passed_over(
+    store: RunStore, identity: Identity
+) -> None:
+    """A run had no work of its kinds, and gets some; others that have none are not tried anew."""
+    tried: list[str] = []
+
+    class Noted(Scoria):
+        def run_pending(self, run_id: Any = None, **more: Any) -> list[RunSummary]:
+            tried.append(run_id)
+            return super().run_pending(run_id, **more)
+
+    scoria = Scoria(store, dispatch="queue")
+    worker = Worker(Noted(store, handlers={"mine": lambda *_: None}), poll=FOR_EVER)
+    theirs = [
+        scoria.start_run(identity, root_role_id="r", initial_step=StepSpec("theirs", "r")).run_id
+        for _ in range(3)
+    ]
+    thread = waits(worker, scoria)
+    while set(tried) < set(theirs):
+        time.sleep(0.01)
+    then = Completed({}, then=[StepSpec("mine", "r")])
+    scoria.run_pending(theirs[0], handlers={"theirs": lambda *_: then})
+    until_done(worker, 1)
+    worker.end()
+    thread.join(PATIENCE)
+    assert sorted(tried) == sorted([*theirs, theirs[0]])
+
+
+class Deaf(Flaky):
+    """A store that loses who watches it, twice in a row, and then again later."""
+
+    def __init__(self, store: RunStore) -> None:
+        super().__init__(store)
+        self._left, self.lost, self.again = 0, 2, threading.Event()
+
+    def watch_due(self, **asked: Any) -> Generator[Sequence[str], None, None]:
+        """Watch, but not at first."""
+        if self.lost:
+            self.lost -= 1
+            raise StoreUnavailable("memory://", "is down", "wait")
+        for answer in self._store.watch_due(**asked):  # type: ignore[attr-defined]  # in memory
+            yield answer
+            if self.again.is_set():
+                self.again.clear()
+                raise StoreUnavailable("memory://", "is down again", "wait")
+
+
+@in_memory
+def test_a_worker_that_is_not_woken_polls(
+    store: RunStore, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says so once for each time that it lost its store, and says that it is woken again."""
+    host = Scoria(store, dispatch="queue")
+    deaf = Deaf(store)
+    worker = Worker(Scoria(deaf, handlers={"work": lambda *_: None}), poll=0.01)
+    with caplog.at_level(logging.INFO, "scoria.worker"):
+        thread = waits(worker, host)
+        for expected, is_lost in enumerate((False, True, False), 1):
+            if is_lost:
+                deaf.again.set()
+            queue(host, identity, 1)
+            until_done(worker, expected)
+        while len(said := [each.message for each in caplog.records]) < 4:
+            assert not worker.stop.wait(0.01)
+        worker.end()
+        thread.join(PATIENCE)
+    assert [each.partition(":")[0] for each in said] == [
+        "its store does not wake it",
+        "its store wakes it again",
+    ] * 2

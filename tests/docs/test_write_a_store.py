@@ -58,7 +58,7 @@ def test_the_store_of_the_page_passes(tmp_path: Path, monkeypatch: pytest.Monkey
     verdict = verified(tmp_path, monkeypatch)
     left_out = [check for check in verdict.checks if check.status != Status.PASSED]
     assert {check.status for check in left_out} == {Status.NOT_APPLICABLE}
-    undeclared = ("does not declare prunable", "does not declare outbox")
+    undeclared = tuple(f"does not declare {each}" for each in ("prunable", "outbox", "waking"))
     assert all(check.reason.endswith(undeclared) for check in left_out)
     assert verdict.exit_code == 0
 

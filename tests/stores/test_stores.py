@@ -171,11 +171,11 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str, m
 
 
 def test_capabilities_are_declared(store: RunStore, scheme: str) -> None:
-    """A store promises what it can keep: a file durability, SQLite all there is."""
+    """A store promises what it can keep: a file durability, SQLite all but to wake."""
     declared = {
-        "memory": frozenset({Capability.PRUNABLE, Capability.OUTBOX}),
-        "duckdb": frozenset(Capability) - {Capability.MULTI_PROCESS},
-        "sqlite": frozenset(Capability),
+        "memory": frozenset({Capability.PRUNABLE, Capability.OUTBOX, Capability.WAKING}),
+        "duckdb": frozenset({Capability.DURABLE, Capability.PRUNABLE, Capability.OUTBOX}),
+        "sqlite": frozenset(Capability) - {Capability.WAKING},
     }
     assert store.capabilities == declared[scheme]
 

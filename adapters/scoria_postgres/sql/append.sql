@@ -29,4 +29,4 @@ WITH moved AS (
     ORDER BY listener.name
     ON CONFLICT (listener, run_id) DO UPDATE SET version = excluded.version
 )
-SELECT run_id FROM moved
+SELECT run_id{wakes} FROM moved

@@ -27,4 +27,4 @@ WITH created AS (
     SELECT listener.name, run_id, 0, %(version)s, %(since)s::timestamptz
     FROM created, scoria_listener AS listener
 )
-SELECT run_id FROM created
+SELECT run_id{wakes} FROM created

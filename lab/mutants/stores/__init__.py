@@ -3,6 +3,6 @@
 KINDS = (
     *("creating", "appending", "claiming", "reading", "rewriting", "listing", "naming", "due"),
     *("closing", "forgetting", "sharing", "pruning", "racing", "tearing", "overlooked"),
-    *("indexing", "telling"),
+    *("indexing", "telling", "waking"),
 )
 """The modules that declare mutants."""

@@ -60,7 +60,7 @@ def lined(written: Written) -> bytes:
 class LastingStore:
     """A log of writes, which whoever opens it replays into a store that starts empty."""
 
-    capabilities = frozenset(Capability) - {Capability.OUTBOX}
+    capabilities = frozenset(Capability) - {Capability.OUTBOX, Capability.WAKING}
 
     def __init__(self, store: RunStore, path: Path) -> None:
         self.store, self.end = cast(PrunableStore, store), 0
