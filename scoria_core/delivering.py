@@ -115,9 +115,11 @@ class Deliverer:
         try:
             self.deliver(name, A_ROUND)
         except StoreUnavailable:
-            logger.warning("listener %s waits for its store", visible_line(name), exc_info=True)
+            told = "listener %s waits for its store"
+            logger.warning(told, visible_line(name), exc_info=True, extra={"listener": name})
         except Exception:
-            logger.exception("listener %s was not told", visible_line(name))
+            told = "listener %s was not told"
+            logger.exception(told, visible_line(name), extra={"listener": name})
         self.threads.submit(lambda: self._round(name), POLL)
 
     def _tell(self, claimed: Delivery, now: datetime) -> int:
@@ -132,7 +134,9 @@ class Deliverer:
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
-            logger.warning(told, name, delivered + 1, claimed.run_id, exc_info=True)
+            fields = {"run_id": claimed.run_id, "listener": claimed.listener}
+            facts = (name, delivered + 1, claimed.run_id)
+            logger.warning(told, *facts, exc_info=True, extra=fields)
         finally:
             after = settled(claimed, delivered, problem, self.runs.now())
             self._store.settle_delivery(claimed, after)

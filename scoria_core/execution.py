@@ -169,7 +169,8 @@ class Execution:
         """Change the run after an interrupt; errors are only logged, as the interrupt goes on."""
         try:
             if self.repository.change(run_id, decide)[1]:
-                logger.info("cleaned up after an interrupt: run %s", run_id)
+                told = "cleaned up after an interrupt: run %s"
+                logger.info(told, run_id, extra={"run_id": run_id})
         except RunNotFound:
             pass  # the run was not stored either
         except Exception:
@@ -177,6 +178,7 @@ class Execution:
                 "could not clean up run %s: its step is free when its lease expires",
                 run_id,
                 exc_info=True,
+                extra={"run_id": run_id},
             )
 
     def _is_stopping(self) -> bool:
@@ -213,6 +215,7 @@ class Execution:
                 run.run_id,
                 visible_line(run.tenant_id),
                 error,
+                extra=_fields(step, run.summary(self.repository.now())),
             )
         return True
 
@@ -239,7 +242,7 @@ def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], boo
 
 def _log(what: str, step: Step, run: RunSummary) -> None:
     if logger.isEnabledFor(logging.INFO):  # most hosts do not listen, and a line costs many calls
-        logger.info(*_log_line(what, step, run))
+        logger.info(*_log_line(what, step, run), extra=_fields(step, run))
 
 
 def _log_outcome(
@@ -252,9 +255,11 @@ def _log_outcome(
     if not isinstance(outcome, Raised):
         _log(status, step, summary)
     elif status == StepStatus.FAILED:
-        logger.error(*_log_line("failed", step, summary), exc_info=outcome.exception)
+        line, fields = _log_line("failed", step, summary), _fields(step, summary)
+        logger.error(*line, exc_info=outcome.exception, extra=fields)
     else:
-        logger.warning(*_log_line("to be tried again", step, summary), exc_info=outcome.exception)
+        line, fields = _log_line("to be tried again", step, summary), _fields(step, summary)
+        logger.warning(*line, exc_info=outcome.exception, extra=fields)
 
 
 def _log_late_result(step: Step, run: RunSummary) -> None:
@@ -263,7 +268,21 @@ def _log_late_result(step: Step, run: RunSummary) -> None:
         step.step_id,
         run.run_id,
         visible_line(run.tenant_id),
+        extra=_fields(step, run),
     )
+
+
+def _fields(step: Step, run: RunSummary) -> Mapping[str, object]:
+    return {
+        "run_id": run.run_id,
+        "tenant_id": run.tenant_id,
+        "session_id": run.session_id,
+        "actor_id": run.actor_id,
+        "step_id": step.step_id,
+        "kind": step.kind,
+        "role_id": step.role_id,
+        "attempt": step.attempt,
+    }
 
 
 def _log_line(what: str, step: Step, run: RunSummary) -> tuple[str, str, str, str, int, str, str]:

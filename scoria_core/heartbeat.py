@@ -231,6 +231,7 @@ class Heartbeat:
                 "result will not be recorded",
                 renewal.key[1],
                 renewal.key[0],
+                extra=_fields(renewal),
             )
 
     def _answer(self, renewal: Renewal, call: Callable[[], bool], *, otherwise: bool) -> bool:
@@ -244,8 +245,13 @@ class Heartbeat:
                 renewal.key[1],
                 renewal.key[0],
                 exc_info=True,
+                extra=_fields(renewal),
             )
             return otherwise
+
+
+def _fields(renewal: Renewal) -> dict[str, object]:
+    return dict(zip(("run_id", "step_id", "attempt"), renewal.key, strict=True))
 
 
 HEARTBEAT = Heartbeat()

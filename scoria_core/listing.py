@@ -418,7 +418,8 @@ def _readable(page: Page[RunSummary | DamagedRun]) -> Iterator[RunSummary]:
 
 def _log(run: DamagedRun) -> None:
     told = "run %s is left out of a list: entry %d %s"
-    logger.error(told, visible_line(run.run_id), run.sequence, run.problem)
+    fields = {"run_id": run.run_id}
+    logger.error(told, visible_line(run.run_id), run.sequence, run.problem, extra=fields)
 
 
 def _summary(

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import attrs
 
+from scoria_core.conflicts import CONFLICTS
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of, unseal
@@ -252,7 +253,7 @@ class RunRepository:
             return DamagedRun(run_id, 1, "is missing")
         if self.tenant_id not in (None, tenant_of(records) or self.tenant_id):
             told = "run %s is listed for a tenant that it is not of"
-            logger.error(told, visible_line(run_id))
+            logger.error(told, visible_line(run_id), extra={"run_id": run_id})
             return None
         try:
             return self.replayed(stored)
@@ -267,7 +268,9 @@ class RunRepository:
         return Change(run, at, self.ids.new_id, actor_id)
 
     def _append(self, change: Change, version: int) -> None:
-        if change.records:
+        if not change.records:
+            return
+        try:
             self.store.append(
                 change.run.run_id,
                 change.records,
@@ -275,6 +278,10 @@ class RunRepository:
                 row=row_of(change.run, change.at),
                 due_by=change.at if change.only_if_due else None,
             )
+        except VersionConflict as error:
+            if error.actual != version:
+                CONFLICTS.add()
+            raise
 
     def _is_session(self, value: str) -> bool:
         if name_problem(value) is not None:
