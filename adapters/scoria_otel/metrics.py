@@ -19,7 +19,7 @@ class RunMetrics:
     """A listener that measures what ended in a run, and observes what waits while it lives.
 
     `scoria` is a facade that reads these runs. No attribute of a metric is an id; `by_tenant` adds
-    the tenant to what is measured. Where an event is told again after a crash, it is measured again.
+    the tenant to what is measured. What is told again after a crash is measured again.
     """
 
     scoria: Scoria

@@ -1,5 +1,6 @@
 """Spans and metrics of runs, and what handlers trace within them."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,9 +23,10 @@ from scoria_core import (
     Retry,
     Scoria,
     StepSpec,
+    decisions,
 )
 from scoria_core.ports import RunStore
-from scoria_core.testing import CountedIds, SettableClock
+from scoria_core.testing import SettableClock
 from scoria_otel import RunMetrics, RunTraces, context_of
 from tests.support.scripted import in_memory, needs, scripted
 
@@ -200,7 +202,7 @@ def test_what_a_handler_traces_is_within_its_step(
     chat = nested(told)
     answers = iter([needs(), ValueError("no"), None])
 
-    def work(step: Any, run: Any) -> Any:
+    def work(_: Any, __: Any) -> Any:
         chat()
         answer = next(answers)
         if isinstance(answer, Exception):
@@ -226,12 +228,10 @@ def test_an_async_handler_is_within_its_step_too(
     facade: str, make_store: Callable[[], RunStore], told: InMemorySpanExporter
 ) -> None:
     """On the loop of the host, and on that of the process."""
-    import asyncio
-
     chat, store = nested(told), make_store()
     traces = RunTraces(Scoria(store), told)
 
-    async def work(step: Any, run: Any) -> None:
+    async def work(_: Any, __: Any) -> None:
         await asyncio.sleep(0)
         chat()
 
@@ -262,7 +262,7 @@ def test_a_run_is_sampled_whole_or_not_at_all(
     traces = RunTraces(make_scoria(), told, sampler=TraceIdRatioBased(0.5))
     sampled: dict[str, bool] = {}
 
-    def work(step: Any, run: Any) -> None:
+    def work(_: Any, run: Any) -> None:
         context = trace.get_current_span().get_span_context()
         sampled[run.run_id] = context.trace_flags.sampled
 
@@ -293,7 +293,7 @@ def test_what_a_host_named_is_shown_as_it_is(
     assert shown([whole]) == [("invoke_agent planner", None, "cancelled", None)]
 
 
-def measured(reader: InMemoryMetricReader) -> Mapping[str, list[tuple[dict[str, Any], float]]]:
+def measured(reader: InMemoryMetricReader) -> Mapping[str, list[tuple[dict[str, Any], Any]]]:
     """Return of each metric the attributes and values: the sum, of what has many."""
     data = reader.get_metrics_data()
     return {
@@ -309,14 +309,14 @@ def measured(reader: InMemoryMetricReader) -> Mapping[str, list[tuple[dict[str, 
 
 @pytest.mark.parametrize("by_tenant", [False, True])
 def test_metrics_say_how_long_and_how_many(
-    by_tenant: bool, make_scoria: Callable[..., Scoria], clock: SettableClock, ids: CountedIds
+    by_tenant: bool, make_scoria: Callable[..., Scoria], clock: SettableClock
 ) -> None:
     """No attribute is an id, and none is a tenant unless that was asked for."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])
     metrics = RunMetrics(make_scoria(), provider, by_tenant=by_tenant)
 
-    def work(step: Any, run: Any) -> Any:
+    def work(step: Any, _: Any) -> Any:
         clock.advance(seconds=2)
         return None if step.approval else needs(arguments={"card": SECRET})
 
@@ -353,8 +353,6 @@ def test_metrics_say_how_long_and_how_many(
 
 def dead(make_scoria: Callable[..., Scoria], run_id: str, clock: SettableClock) -> None:
     """Claim the step of a run as a process does that dies an hour later without an answer."""
-    from scoria_core import decisions
-
     runs = make_scoria()._runs
     runs.change(run_id, lambda change: decisions.claim_next(change, ["work"]))
     clock.advance(timedelta(hours=1))
