@@ -17,7 +17,7 @@ from scoria_core.dispatch import Threads
 from scoria_core.errors import InvalidPayload, StoreUnavailable
 from scoria_core.event_loop import HandlersLoop, awaited_on
 from scoria_core.events import Event, events_after
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.payloads import checked_name
 from scoria_core.ports import Capability, Delivery, OutboxStore, RunStore, checked_port
 from scoria_core.repository import RunRepository
@@ -116,10 +116,10 @@ class Deliverer:
             self.deliver(name, A_ROUND)
         except StoreUnavailable:
             told = "listener %s waits for its store"
-            logger.warning(told, visible_line(name), exc_info=True, extra={"listener": name})
+            logger.warning(told, visible_line(name), exc_info=True, extra=about(listener=name))
         except Exception:
             told = "listener %s was not told"
-            logger.exception(told, visible_line(name), extra={"listener": name})
+            logger.exception(told, visible_line(name), extra=about(listener=name))
         self.threads.submit(lambda: self._round(name), POLL)
 
     def _tell(self, claimed: Delivery, now: datetime) -> int:
@@ -134,9 +134,9 @@ class Deliverer:
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
-            fields = {"run_id": claimed.run_id, "listener": claimed.listener}
             facts = (name, delivered + 1, claimed.run_id)
-            logger.warning(told, *facts, exc_info=True, extra=fields)
+            extra = about(run_id=claimed.run_id, listener=claimed.listener)
+            logger.warning(told, *facts, exc_info=True, extra=extra)
         finally:
             after = settled(claimed, delivered, problem, self.runs.now())
             self._store.settle_delivery(claimed, after)

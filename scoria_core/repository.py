@@ -17,7 +17,7 @@ from scoria_core.conflicts import CONFLICTS
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of, unseal
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.payloads import name_problem
 from scoria_core.ports import Clock, Fact, IdSource, RunStore, StoredRun, Where
@@ -253,7 +253,7 @@ class RunRepository:
             return DamagedRun(run_id, 1, "is missing")
         if self.tenant_id not in (None, tenant_of(records) or self.tenant_id):
             told = "run %s is listed for a tenant that it is not of"
-            logger.error(told, visible_line(run_id), extra={"run_id": run_id})
+            logger.error(told, visible_line(run_id), extra=about(run_id=run_id))
             return None
         try:
             return self.replayed(stored)

@@ -115,7 +115,7 @@ class EndedSpans:
     """
 
     scoria: Scoria
-    _latest: tuple[str, int, Mapping[int, RunSpan]] = ("", 0, {})
+    _latest: tuple[str, int, Mapping[int, RunSpan]] = attrs.field(init=False, default=("", 0, {}))
 
     def by(self, event: Event) -> RunSpan | None:
         """Return the span that ended with this event, or None; raises as `get_run_detail` does."""

@@ -30,7 +30,7 @@ from scoria_core.errors import (
     StoreUnavailable,
     safe_repr,
 )
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.scoria import Scoria
 from scoria_core.visible import visible_line
 from scoria_web.display import MARKS, environment
@@ -229,7 +229,7 @@ class _EvidenceApp:
             response = self._whole(template, page.seen_by(sight), urls, scope)
         if isinstance(page, RunPage) and page.detail.damage is not None:
             told, damage = "the journal of a run is damaged: %s", page.detail.damage
-            logger.error(told, visible_line(damage), extra={"run_id": damage.run_id})
+            logger.error(told, visible_line(damage), extra=about(run_id=damage.run_id))
             response.status_code = 500
             _log_unmasked(sight, scope, **values)
             return response
@@ -362,9 +362,10 @@ def _log_unmasked(sight: Sight, scope: Scope, run_id: str = "", **_: str) -> Non
     """Log who sees what is masked, where somebody does."""
     if sight.shows_masked and sight.has_masked:
         # A warning: it is kept where a host has configured nothing.
-        fields = {"tenant_id": scope.tenant_id, "actor_id": scope.actor_id, "run_id": run_id}
         told = "unmasked: tenant %s, actor %s, run %s"
-        logger.warning(told, *fields.values(), extra=fields)
+        tenant_id, actor_id = scope.tenant_id, scope.actor_id
+        extra = about(tenant_id=tenant_id, actor_id=actor_id, run_id=run_id)
+        logger.warning(told, tenant_id, actor_id, run_id, extra=extra)
 
 
 def _digest(page: str) -> str:

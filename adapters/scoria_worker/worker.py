@@ -17,7 +17,7 @@ from scoria_core.dispatch import Threads
 from scoria_core.errors import ScoriaError, StoreUnavailable
 from scoria_core.event_loop import end_process_loop
 from scoria_core.heartbeat import HEARTBEAT
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 
 logger = logger_of("scoria.worker")
 
@@ -116,7 +116,7 @@ class Worker:
         try:
             self.tell(name)
         except ScoriaError:
-            logger.exception("listener %s is told no more", name, extra={"listener": name})
+            logger.exception("listener %s is told no more", name, extra=about(listener=name))
 
     def _loop(self, look: Callable[[], int]) -> None:
         """Look until `stop` is set; wait where there was nothing, or the store does not answer."""
@@ -189,7 +189,7 @@ class Worker:
         except StoreUnavailable:
             raise
         except ScoriaError:
-            logger.exception("run %s is passed over", run_id, extra={"run_id": run_id})
+            logger.exception("run %s is passed over", run_id, extra=about(run_id=run_id))
             worked = []
         with self._changed:
             self.done += bool(worked)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,29 @@ def test_a_line_on_a_listener_says_which(
     scoria.deliver_events()
     (line,) = lines()
     assert (line["listener"], line["run_id"]) == ("mail", run.run_id)
+
+
+@in_memory
+def test_a_host_may_give_each_record_fields_of_its_own(
+    scoria: Scoria,
+    identity: Identity,
+    lines: Callable[[], list[dict[str, object]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also by these names, which `logging` would refuse: the line is about the run all the same."""
+    factory = logging.getLogRecordFactory()
+
+    def of_the_host(*given: Any, **named: Any) -> logging.LogRecord:
+        record = factory(*given, **named)
+        vars(record).update(dict.fromkeys(FIELDS, "of the host"))
+        return record
+
+    monkeypatch.setattr(logging, "_logRecordFactory", of_the_host)
+    step = StepSpec("work", "executor")
+    run = scoria.start_run(
+        identity, root_role_id="executor", initial_step=step, handlers={"work": lambda *_: None}
+    )
+    claimed, completed = lines()
+    assert run.status == "completed"
+    assert (claimed["run_id"], completed["run_id"]) == (run.run_id, run.run_id)
+    assert (claimed["kind"], claimed["listener"]) == ("work", "of the host")
