@@ -38,9 +38,9 @@ class RunTraces:
     """A listener that exports the spans of runs, each when it has ended, at least once.
 
     Each run is one trace, whichever processes work on it. Exported again, a span has the same ids.
-    `scoria` is a facade that reads these runs. `sampler` is asked once for a run, without a parent,
-    and must go by the id of the trace alone, as `TraceIdRatioBased` does. `exporter` has to end
-    within 30 seconds.
+    `scoria` is a facade that reads these runs. `sampler` is asked without a parent, wherever a span
+    of a run is made, and must go by the id of the trace alone, as `TraceIdRatioBased` does.
+    `exporter` has to end within 30 seconds.
     """
 
     scoria: Scoria
@@ -86,12 +86,14 @@ class RunTraces:
     @contextmanager
     def _in_span_of(self, step: Step) -> Iterator[None]:
         is_sampled = self._is_sampled(step.run_id)
-        context = _context(step.run_id, step_span_id(step), is_sampled=is_sampled)
-        with trace.use_span(NonRecordingSpan(context)):
+        span_context = _context(step.run_id, step_span_id(step), is_sampled=is_sampled)
+        with trace.use_span(NonRecordingSpan(span_context)):
             yield
 
     def _is_sampled(self, run_id: str) -> bool:
-        sampled = self.sampler.should_sample(None, trace_id_of(run_id), "invoke_agent")
+        # Without a context the sampler would take that of the host's request for a parent.
+        nowhere = context.Context()
+        sampled = self.sampler.should_sample(nowhere, trace_id_of(run_id), "invoke_agent")
         return bool(sampled.decision.is_sampled())
 
     def _readable(self, run_id: str, span: RunSpan) -> ReadableSpan:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from scoria_core import (
     AsyncScoria,
@@ -258,8 +258,9 @@ def test_an_async_handler_is_within_its_step_too(
 def test_a_run_is_sampled_whole_or_not_at_all(
     make_scoria: Callable[..., Scoria], told: InMemorySpanExporter
 ) -> None:
-    """By the id of its trace, and about as often as was asked for; its handlers follow."""
-    traces = RunTraces(make_scoria(), told, sampler=TraceIdRatioBased(0.5))
+    """By the id of its trace alone, about as often as was asked for; its handlers follow."""
+    sampler = ParentBased(TraceIdRatioBased(0.5))
+    traces = RunTraces(make_scoria(), told, sampler=sampler)
     sampled: dict[str, bool] = {}
 
     def work(_: Any, run: Any) -> None:
@@ -268,8 +269,9 @@ def test_a_run_is_sampled_whole_or_not_at_all(
 
     handlers = traces.handlers({"work": work})
     scoria = make_scoria(handlers=handlers, listeners={"traces": traces})
-    for _ in range(60):
-        begin(scoria)
+    with TracerProvider().get_tracer("host").start_as_current_span("POST /"):
+        for _ in range(60):
+            begin(scoria)
     scoria.deliver_events()
     spans = [str(span.attributes["scoria.run.id"]) for span in told.get_finished_spans()]
     assert {run_id: spans.count(run_id) for run_id in sampled} == {
