@@ -17,7 +17,7 @@ from scoria_core.dispatch import Threads
 from scoria_core.errors import InvalidPayload, StoreUnavailable
 from scoria_core.event_loop import BrokenOff, HandlersLoop, awaited_on, is_running_here, leave
 from scoria_core.events import Event, events_after
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.payloads import checked_name
 from scoria_core.ports import Capability, Delivery, OutboxStore, RunStore, checked_port
 from scoria_core.repository import RunRepository
@@ -118,9 +118,11 @@ class Deliverer:
         try:
             self.deliver(name, A_ROUND)
         except StoreUnavailable:
-            logger.warning("listener %s waits for its store", visible_line(name), exc_info=True)
+            told = "listener %s waits for its store"
+            logger.warning(told, visible_line(name), exc_info=True, extra=about(listener=name))
         except BaseException:  # a listener may exit, and is told again
-            logger.exception("listener %s was not told", visible_line(name))
+            told = "listener %s was not told"
+            logger.exception(told, visible_line(name), extra=about(listener=name))
         self.threads.submit(lambda: self._round(name), POLL)
 
     def _tell(self, claimed: Delivery, now: datetime) -> int:
@@ -135,7 +137,9 @@ class Deliverer:
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
-            logger.warning(told, name, delivered + 1, claimed.run_id, exc_info=True)
+            facts = (name, delivered + 1, claimed.run_id)
+            extra = about(run_id=claimed.run_id, listener=claimed.listener)
+            logger.warning(told, *facts, exc_info=True, extra=extra)
             if not isinstance(error, Exception | BrokenOff):
                 raise
         finally:

@@ -27,7 +27,7 @@ from scoria_core.heartbeat import HEARTBEAT, Renewal
 from scoria_core.interrupts import is_exiting
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import StepStatus
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.model import RunSummary, Step
 from scoria_core.outcomes import Outcome
 from scoria_core.repository import RunRepository
@@ -169,7 +169,8 @@ class Execution:
         """Change the run after an interrupt; errors are only logged, as the interrupt goes on."""
         try:
             if self.repository.change(run_id, decide)[1]:
-                logger.info("cleaned up after an interrupt: run %s", run_id)
+                told = "cleaned up after an interrupt: run %s"
+                logger.info(told, run_id, extra=about(run_id=run_id))
         except RunNotFound:
             pass  # the run was not stored either
         except Exception:
@@ -177,6 +178,7 @@ class Execution:
                 "could not clean up run %s: its step is free when its lease expires",
                 run_id,
                 exc_info=True,
+                extra=about(run_id=run_id),
             )
 
     def _is_stopping(self) -> bool:
@@ -213,6 +215,7 @@ class Execution:
                 run.run_id,
                 visible_line(run.tenant_id),
                 error,
+                extra=_about(step, run.summary(self.repository.now())),
             )
         return True
 
@@ -239,7 +242,7 @@ def _conclusion(step: Step, outcome: Outcome | Raised) -> Callable[[Change], boo
 
 def _log(what: str, step: Step, run: RunSummary) -> None:
     if logger.isEnabledFor(logging.INFO):  # most hosts do not listen, and a line costs many calls
-        logger.info(*_log_line(what, step, run))
+        logger.info(*_log_line(what, step, run), extra=_about(step, run))
 
 
 def _log_outcome(
@@ -252,9 +255,11 @@ def _log_outcome(
     if not isinstance(outcome, Raised):
         _log(status, step, summary)
     elif status == StepStatus.FAILED:
-        logger.error(*_log_line("failed", step, summary), exc_info=outcome.exception)
+        line = _log_line("failed", step, summary)
+        logger.error(*line, exc_info=outcome.exception, extra=_about(step, summary))
     else:
-        logger.warning(*_log_line("to be tried again", step, summary), exc_info=outcome.exception)
+        line = _log_line("to be tried again", step, summary)
+        logger.warning(*line, exc_info=outcome.exception, extra=_about(step, summary))
 
 
 def _log_late_result(step: Step, run: RunSummary) -> None:
@@ -263,6 +268,20 @@ def _log_late_result(step: Step, run: RunSummary) -> None:
         step.step_id,
         run.run_id,
         visible_line(run.tenant_id),
+        extra=_about(step, run),
+    )
+
+
+def _about(step: Step, run: RunSummary) -> Mapping[str, object]:
+    return about(
+        run_id=run.run_id,
+        tenant_id=run.tenant_id,
+        session_id=run.session_id,
+        actor_id=run.actor_id,
+        step_id=step.step_id,
+        kind=step.kind,
+        role_id=step.role_id,
+        attempt=step.attempt,
     )
 
 

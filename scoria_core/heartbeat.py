@@ -9,13 +9,13 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import attrs
 
 from scoria_core.leases import Lease
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 
 logger = logger_of("scoria")
 
@@ -231,6 +231,7 @@ class Heartbeat:
                 "result will not be recorded",
                 renewal.key[1],
                 renewal.key[0],
+                extra=_about(renewal),
             )
 
     def _answer(self, renewal: Renewal, call: Callable[[], bool], *, otherwise: bool) -> bool:
@@ -244,8 +245,14 @@ class Heartbeat:
                 renewal.key[1],
                 renewal.key[0],
                 exc_info=True,
+                extra=_about(renewal),
             )
             return otherwise
+
+
+def _about(renewal: Renewal) -> Mapping[str, object]:
+    run_id, step_id, attempt = renewal.key
+    return about(run_id=run_id, step_id=step_id, attempt=attempt)
 
 
 HEARTBEAT = Heartbeat()

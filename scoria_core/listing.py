@@ -16,7 +16,7 @@ from scoria_core.entries import is_moment, is_name
 from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.identity import checked_id
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, is_terminal
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.model import Approval, DamagedRun, ListedApproval, RunSummary
 from scoria_core.payloads import checked_name, compact
 from scoria_core.ports import Fact, IndexRow, StoredRun, Where
@@ -418,7 +418,8 @@ def _readable(page: Page[RunSummary | DamagedRun]) -> Iterator[RunSummary]:
 
 def _log(run: DamagedRun) -> None:
     told = "run %s is left out of a list: entry %d %s"
-    logger.error(told, visible_line(run.run_id), run.sequence, run.problem)
+    facts = (visible_line(run.run_id), run.sequence, run.problem)
+    logger.error(told, *facts, extra=about(run_id=run.run_id))
 
 
 def _summary(

@@ -1,16 +1,37 @@
 """Log lines that hold only what can be seen, whoever formats them.
 
 A record names ids and kinds that a host chose, and its traceback says what a handler raised. Each
-of these texts is filtered before a handler of the host's logging gets the record.
+of these texts is filtered before a handler of the host's logging gets the record. What a line is
+about is also in `FIELDS` of its record, for a formatter that writes JSON.
 """
 
 import logging
 import traceback
+from collections.abc import Mapping
 
 from scoria_core.visible import visible_block, visible_line
 
 INDENT = "    "
 """What every line of a traceback begins with, so that none of them reads as a record of its own."""
+
+
+FIELDS = (
+    *("run_id", "tenant_id", "session_id", "actor_id"),
+    *("step_id", "kind", "role_id", "attempt", "listener"),
+)
+"""What a record may say of its subject, each an attribute of the record where it applies."""
+
+
+_ABOUT = "scoria_about"
+
+
+def about(**facts: object) -> Mapping[str, object]:
+    """Return the `extra` of a line that is about these, by their names in `FIELDS`.
+
+    They become attributes only in the filter: `logging` raises where a record has one by that name,
+    as it may from the factory of a host.
+    """
+    return {_ABOUT: facts}
 
 
 def logger_of(name: str) -> logging.Logger:
@@ -46,6 +67,8 @@ class _Filter(logging.Filter):
         record.msg = visible_line(record.msg)
         if isinstance(record.args, tuple):
             record.args = tuple(map(_shown, record.args))
+        for name, fact in record.__dict__.pop(_ABOUT, {}).items():
+            record.__dict__[name] = _shown(fact)
         if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
             # A formatter keeps a text that is there, so no host has to know of ours.
             record.exc_text = _FORMATTER.formatException(record.exc_info)

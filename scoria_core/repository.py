@@ -13,10 +13,11 @@ from typing import TypeVar, cast
 
 import attrs
 
+from scoria_core.conflicts import CONFLICTS
 from scoria_core.decisions import Change
 from scoria_core.errors import RunNotFound, ScoriaError, StoreCorrupt, VersionConflict
 from scoria_core.journal import tenant_of, unseal
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.model import DamagedRun, RunDetail, RunSummary
 from scoria_core.payloads import name_problem
 from scoria_core.ports import (
@@ -269,7 +270,7 @@ class RunRepository:
             return DamagedRun(run_id, 1, "is missing")
         if self.tenant_id not in (None, tenant_of(records) or self.tenant_id):
             told = "run %s is listed for a tenant that it is not of"
-            logger.error(told, visible_line(run_id))
+            logger.error(told, visible_line(run_id), extra=about(run_id=run_id))
             return None
         try:
             return self.replayed(stored)
@@ -284,7 +285,9 @@ class RunRepository:
         return Change(run, at, self.ids.new_id, actor_id)
 
     def _append(self, change: Change, version: int) -> None:
-        if change.records:
+        if not change.records:
+            return
+        try:
             self.store.append(
                 change.run.run_id,
                 change.records,
@@ -292,6 +295,10 @@ class RunRepository:
                 row=row_of(change.run, change.at),
                 due_by=change.at if change.only_if_due else None,
             )
+        except VersionConflict as error:
+            if error.actual != version:
+                CONFLICTS.add()
+            raise
 
     def _is_session(self, value: str) -> bool:
         if name_problem(value) is not None:

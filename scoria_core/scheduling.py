@@ -31,7 +31,7 @@ from scoria_core.handlers import Handler, Handlers, is_async, resolve
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import StepStatus
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.model import Step
 from scoria_core.ports import Capability
 from scoria_core.repository import RunRepository
@@ -132,7 +132,7 @@ class Scheduler:
                 run = yield from self._work(run_id, handlers)
             except (RunNotFound, StoreCorrupt):
                 # One that is damaged, or was pruned meanwhile, must not keep the others waiting.
-                logger.exception("run %s was passed over", run_id)
+                logger.exception("run %s was passed over", run_id, extra=about(run_id=run_id))
                 continue
             if run is not None:
                 worked.append(run)
@@ -216,7 +216,7 @@ class Scheduler:
         try:
             return self.runs.change(run_id, decide)[1]
         except (RunNotFound, StoreCorrupt):
-            logger.exception("run %s was passed over", run_id)
+            logger.exception("run %s was passed over", run_id, extra=about(run_id=run_id))
             return False
 
     def _submit(self, run_id: str, handlers: Mapping[str, Handler], wait: float = 0.0) -> None:
@@ -229,10 +229,11 @@ class Scheduler:
             worked = carried_out(self._work(run_id, handlers, ends_at_exit=True))
             wait = self._until_next_look(worked or self.runs.load(run_id), handlers)
         except StoreUnavailable:
-            logger.warning("run %s waits %.0f s for its store", run_id, PAUSE, exc_info=True)
+            told = "run %s waits %.0f s for its store"
+            logger.warning(told, run_id, PAUSE, exc_info=True, extra=about(run_id=run_id))
             wait = PAUSE
         except ScoriaError:
-            logger.exception("run %s was not carried on", run_id)
+            logger.exception("run %s was not carried on", run_id, extra=about(run_id=run_id))
             return
         else:
             if wait is not None and worked is None:
@@ -270,4 +271,5 @@ def _warn_of_other_kinds(run: Run, given: Handlers | None, handlers: Mapping[str
         visible_line(repr(step.kind)),
         visible_line(", ".join(map(repr, sorted(given))), 400),
         visible_line(f"; is {close[0]!r} a typo?") if close else "",
+        extra=about(run_id=run.run_id, step_id=step.step_id, kind=step.kind),
     )

@@ -30,7 +30,7 @@ from scoria_core.errors import (
     StoreUnavailable,
     safe_repr,
 )
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.scoria import Scoria
 from scoria_core.visible import visible_line
 from scoria_web.display import MARKS, environment
@@ -228,7 +228,8 @@ class _EvidenceApp:
             sight = Sight(masks_all, MARKS)
             response = self._whole(template, page.seen_by(sight), urls, scope)
         if isinstance(page, RunPage) and page.detail.damage is not None:
-            logger.error("the journal of a run is damaged: %s", visible_line(page.detail.damage))
+            told, damage = "the journal of a run is damaged: %s", page.detail.damage
+            logger.error(told, visible_line(damage), extra=about(run_id=damage.run_id))
             response.status_code = 500
             _log_unmasked(sight, scope, **values)
             return response
@@ -361,8 +362,10 @@ def _log_unmasked(sight: Sight, scope: Scope, run_id: str = "", **_: str) -> Non
     """Log who sees what is masked, where somebody does."""
     if sight.shows_masked and sight.has_masked:
         # A warning: it is kept where a host has configured nothing.
-        facts = (scope.tenant_id, scope.actor_id, run_id)
-        logger.warning("unmasked: tenant %s, actor %s, run %s", *facts)
+        told = "unmasked: tenant %s, actor %s, run %s"
+        tenant_id, actor_id = scope.tenant_id, scope.actor_id
+        extra = about(tenant_id=tenant_id, actor_id=actor_id, run_id=run_id)
+        logger.warning(told, tenant_id, actor_id, run_id, extra=extra)
 
 
 def _digest(page: str) -> str:

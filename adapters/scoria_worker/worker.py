@@ -19,7 +19,7 @@ from scoria_core.dispatch import Threads
 from scoria_core.errors import ScoriaError, StoreUnavailable
 from scoria_core.event_loop import end_process_loop
 from scoria_core.heartbeat import HEARTBEAT
-from scoria_core.logs import logger_of
+from scoria_core.logs import about, logger_of
 from scoria_core.waking import watch_pending
 
 logger = logger_of("scoria.worker")
@@ -133,10 +133,10 @@ class Worker:
             try:
                 self.tell(name)
             except ScoriaError:
-                logger.exception("listener %s is told no more", name)
+                logger.exception("listener %s is told no more", name, extra=about(listener=name))
                 return
             except BaseException:  # it may exit, and is told again
-                logger.exception("listener %s was not told", name)
+                logger.exception("listener %s was not told", name, extra=about(listener=name))
 
     def _watch(self) -> None:
         """Wake the worker when a run becomes due, until `stop` is set, if its store says so."""
@@ -250,7 +250,7 @@ class Worker:
         except StoreUnavailable:
             raise
         except ScoriaError:
-            logger.exception("run %s is passed over", run_id)
+            logger.exception("run %s is passed over", run_id, extra=about(run_id=run_id))
             worked = []
         with self._changed:
             self.done += bool(worked)

@@ -1,4 +1,4 @@
-"""The libraries that there are bridges to."""
+"""The libraries that there are bridges to, OpenTelemetry among them."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
@@ -9,18 +9,20 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "langgraph": ("langgraph", "langgraph-checkpoint-conformance"),
         "pydantic_ai": ("pydantic-ai-slim",),
         "agents": ("openai-agents",),
+        "otel": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     }
 )
 """The distributions that the tests of a bridge need, by the name that these tests begin with."""
 
 PAGES = MappingProxyType(
     {
-        "langgraph": "langgraph.md",
-        "pydantic_ai": "pydantic-ai.md",
-        "agents": "openai-agents.md",
+        "langgraph": "bridges/langgraph.md",
+        "pydantic_ai": "bridges/pydantic-ai.md",
+        "agents": "bridges/openai-agents.md",
+        "otel": "observability.md",
     }
 )
-"""The page on each bridge."""
+"""The page on each bridge, in `docs`."""
 
 
 def lacking(name: str) -> list[str]:

@@ -26,6 +26,7 @@ INSTALLS = {
     "pydantic": ["pydantic"],
     "pydantic_ai": ["pydantic-ai-slim"],
     **packages_distributions(),
+    "opentelemetry": ["opentelemetry-api", "opentelemetry-sdk"],  # a namespace of many
 }
 """What installs a module; a bridge's library need not be here."""
 
@@ -42,6 +43,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_langgraph": "langgraph",
     "scoria_pydantic_ai": "pydantic-ai",
     "scoria_openai_agents": "openai-agents",
+    "scoria_otel": "otel",
     "scoria_web": "web",
     "scoria_notify": "notify",
     "scoria_cli": "cli",

@@ -30,6 +30,7 @@ PACKAGES = {
     "scoria_langgraph",
     "scoria_pydantic_ai",
     "scoria_openai_agents",
+    "scoria_otel",
     "scoria_sqlite",
     "scoria_web",
     "scoria_worker",
