@@ -22,7 +22,8 @@ def _leave(page: dict[str, Any]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
     patterns=["*.md"],
-    excludes=["docs/bridges/*.md"],  # tests/bridges runs them where their libraries are
+    # Their code is run where the libraries are, by tests/bridges and tests/hosts.
+    excludes=["docs/bridges/*.md", "docs/hosts/*.md"],
     setup=_enter,
     teardown=_leave,
 ).pytest()

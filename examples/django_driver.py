@@ -16,12 +16,12 @@ PASSWORD = "as long as the test lasts"  # noqa: S105 - of users of a test
 
 
 class Driver(AnyHost):
-    """A host whose database is at hand: who signs in is made a member first."""
+    """A host whose database is at hand, and for tests alone: who signs in is made a member."""
 
     def sign_in(self, *, actor_id, tenant_id, reviewer=False):
         """Make the user and the membership, and fill in the form of the login."""
-        user, is_new = User.objects.get_or_create(username=actor_id)
-        if is_new:
+        user, _ = User.objects.get_or_create(username=actor_id)
+        if not user.check_password(PASSWORD):
             user.set_password(PASSWORD)
             user.save()
         account, _ = Account.objects.get_or_create(name=tenant_id)

@@ -36,7 +36,7 @@ class Session:
 
     def start_turn(self, prompt):
         """Ask for a refund."""
-        return self.read(self.send("/", "/refunds", order=prompt, amount="12.50"))
+        return self.read(self.send("/", "/refunds", order=prompt[:40], amount="12.50"))
 
     def submit_draft(self, draft):
         """Send a draft; its run is the first of the two that it starts."""
@@ -96,6 +96,6 @@ class Session:
         hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', self.open(page))
         form = {name: unescape(value) for name, value in hidden} | typed
         answer = self.browser.post(action, data=form)
-        if answer.is_error:
+        if not answer.is_redirect:
             raise HostRefused(f"{action}: {answer.status_code}: {answer.text}")
         return answer.headers["Location"].rpartition("/")[2]

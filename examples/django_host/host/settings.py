@@ -57,6 +57,7 @@ STATIC_URL = "static/"
 USE_TZ = True
 LOGGING = {
     "version": 1,
+    "disable_existing_loggers": False,  # those of gunicorn and of Scoria
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "INFO"},
 }
