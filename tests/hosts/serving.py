@@ -26,19 +26,13 @@ def line_of(example: str) -> str:
 
 
 @contextmanager
-def serving(
-    example: str, folder: Path, *, preload: bool = True, **environment: str
-) -> Iterator[str]:
+def serving(example: str, folder: Path, **environment: str) -> Iterator[str]:
     """Copy an example to a folder that is empty, run its line there, and give its address."""
     for each in sorted((EXAMPLES / example).rglob("*")):
         if each.is_file() and each.suffix in (".py", ".html"):
             copy = folder / each.relative_to(EXAMPLES / example)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(each.read_bytes())
-    line = line_of(example)
-    if not preload:
-        assert "--preload" in line
-        line = line.replace("--preload", "")
     programs, port = Path(sys.executable).parent, _free_port()
     told = {
         **os.environ,
@@ -52,7 +46,7 @@ def serving(
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            ["bash", "-c", line],
+            ["bash", "-c", line_of(example)],
             cwd=folder,
             stdout=out,
             stderr=out,

@@ -72,15 +72,13 @@ def walk(address: str, store: str, folder: Path, driver: str = "host_driver") ->
     assert done.returncode == 0, done.stderr[-3_000:]
 
 
-@pytest.mark.parametrize("preload", [True, False], ids=["preloaded", "not preloaded"])
-def test_the_flask_host(preload: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flask_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On SQLite, which each worker opens for itself; what is cheap of the suite holds."""
-    with serving("flask_host", tmp_path, preload=preload) as address:
+    with serving("flask_host", tmp_path) as address:
         walk(address, f"sqlite:///{tmp_path / 'refunds.sqlite'}", tmp_path)
-        if preload:
-            monkeypatch.syspath_prepend(EXAMPLES)
-            verdict = verify(address, host="host_driver:Driver", suite="runtime-to-handoff")
-            assert {check.status for check in verdict.checks} == {Status.PASSED}
+        monkeypatch.syspath_prepend(EXAMPLES)
+        verdict = verify(address, host="host_driver:Driver", suite="runtime-to-handoff")
+        assert {check.status for check in verdict.checks} == {Status.PASSED}
 
 
 def test_the_fastapi_host(tmp_path: Path, postgres_scratch: str) -> None:
