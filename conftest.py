@@ -22,8 +22,8 @@ def _leave(page: dict[str, Any]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
     patterns=["*.md"],
-    # tests/bridges runs these where their libraries are
-    excludes=["docs/bridges/*.md", "docs/observability.md"],
+    # Their code is run where the libraries are, by tests/bridges and tests/hosts.
+    excludes=["docs/bridges/*.md", "docs/hosts/*.md", "docs/observability.md"],
     setup=_enter,
     teardown=_leave,
 ).pytest()

@@ -32,6 +32,7 @@ from scoria_core.outcomes import (
     StepSpec,
     TimeLimitExceeded,
 )
+from scoria_core.per_process import PerProcess
 from scoria_core.scoria import Scoria, ScoriaOptions
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "NeedsApproval",
     "Outcome",
     "Page",
+    "PerProcess",
     "Retry",
     "RunDetail",
     "RunStatus",

@@ -11,7 +11,6 @@ from werkzeug.wrappers import Request, Response
 from scoria_core.errors import InvalidPayload
 from scoria_core.model import RunSummary
 from scoria_core.payloads import checked_name
-from scoria_core.scoria import Scoria
 from scoria_web.app import _check_parts, bound
 from scoria_web.calls import CALLS, Caller, Nothing
 from scoria_web.documents import as_asked, as_json, json_response
@@ -19,7 +18,7 @@ from scoria_web.masking import Mask, check_mask, secret_by_name
 from scoria_web.openapi import Description
 from scoria_web.problems import answered
 from scoria_web.reading import read_body, read_key, read_query
-from scoria_web.scope import ScopeOf, granted
+from scoria_web.scope import Facade, ScopeOf, granted, opened
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,7 +38,7 @@ _ROUTES = Map(
 class _Api:
     """Answers calls with the runs of the tenant that the host's scope names."""
 
-    scoria: Scoria
+    scoria: Facade
     scope: ScopeOf
     kinds: tuple[str, ...]
     mask: Mask | None
@@ -68,7 +67,7 @@ class _Api:
             told["body"] = read_body(takes["body"], request)
         if "idempotency_key" in takes:
             told["idempotency_key"] = read_key(request)
-        view = self.scoria.for_tenant(scope.tenant_id)
+        view = opened(self.scoria).for_tenant(scope.tenant_id)
         caller = Caller(scope, view, self.kinds, self.mask)
         answer = call.function(caller, **told)
         if call.method == "GET":
@@ -80,7 +79,7 @@ class _Api:
 
 
 def api_app(
-    scoria: Scoria,
+    scoria: Facade,
     *,
     scope: ScopeOf,
     kinds: Iterable[str] = (),

@@ -54,7 +54,7 @@ from scoria_web.masking import (
 )
 from scoria_web.problems import answered
 from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
-from scoria_web.scope import Scope, ScopeOf, granted
+from scoria_web.scope import Facade, Scope, ScopeOf, granted, opened
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -172,7 +172,7 @@ class Refused(Exception):
 class _EvidenceApp:
     """Answers requests with the runs of the tenant that the host's scope names."""
 
-    scoria: Scoria
+    scoria: Facade
     scope: ScopeOf
     templates: Environment = attrs.field(factory=environment)
     decisions: str | None = None
@@ -217,7 +217,7 @@ class _EvidenceApp:
         if wants_json(request):
             return answered(lambda: self._document(request, urls))
         scope, endpoint, values = self._asked(request, urls)
-        view = self.scoria.for_tenant(scope.tenant_id)
+        view = opened(self.scoria).for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope) and endpoint == "run"
         template, page = _PAGES[endpoint](view, request.args, **values)
         sight = Sight(self.mask, MARKS, shows_masked)
@@ -253,7 +253,7 @@ class _EvidenceApp:
 
     def _document(self, request: Request, urls: MapAdapter) -> Response:
         scope, endpoint, values = self._asked(request, urls)
-        view = self.scoria.for_tenant(scope.tenant_id)
+        view = opened(self.scoria).for_tenant(scope.tenant_id)
         document = _DOCUMENTS[endpoint](view, request.args, **values)
         return as_asked(document, request, self.mask)
 
@@ -297,7 +297,7 @@ class _EvidenceApp:
 
 
 def evidence_app(
-    scoria: Scoria,
+    scoria: Facade,
     *,
     scope: ScopeOf,
     decisions: str | None = None,
@@ -305,12 +305,13 @@ def evidence_app(
 ) -> "WSGIApplication":
     """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
 
-    `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is refused. It
-    alone picks the tenant: nothing else in the request does. The app is read-only and may be
-    mounted under any prefix. It serves what waits for a person, and the runs of each status, at
-    `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`; all of
-    it as JSON where the request prefers `application/json`. It raises nothing: what goes wrong is
-    told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the
+    `scoria` is the facade, or a callable that returns it, such as a `PerProcess`: it is called with
+    each request. `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is
+    refused. It alone picks the tenant: nothing else in the request does. The app is read-only and
+    may be mounted under any prefix. It serves what waits for a person, and the runs of each status,
+    at `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`; all
+    of it as JSON where the request prefers `application/json`. It raises nothing: what goes wrong
+    is told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the
     `decision_app` is mounted on the same host, such as "/decisions": whoever may decide is led
     there. `mask(path)` tells what of the payloads is not shown: by default what has the name of a
     secret, and nothing if it is None. The path is the name of the payload, then the keys and the
@@ -341,7 +342,7 @@ def checked_mount(value: object, name: str) -> str | None:
 
 
 def _check_parts(scoria: object, scope: object) -> None:
-    if not isinstance(scoria, Scoria):
+    if not isinstance(scoria, Scoria) and (isinstance(scoria, type) or not callable(scoria)):
         problem = f"is {type(scoria).__name__}; pass what Scoria.open returned"
         raise InvalidPayload("scoria", problem)
     if not callable(scope):

@@ -38,7 +38,7 @@ from scoria_web.masking import (
     masks_all,
     secret_by_name,
 )
-from scoria_web.scope import Scope, ScopeOf
+from scoria_web.scope import Facade, Scope, ScopeOf, opened
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -186,7 +186,7 @@ class _DecisionApp(_EvidenceApp):
             return self._problem(_FORBIDDEN, urls)
         endpoint, values = urls.match(method="GET")
         named = self._named(values)
-        view = self.scoria.for_tenant(scope.tenant_id)
+        view = opened(self.scoria).for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope)
         page = self._request(view, scope, **named)
         page = attrs.evolve(page, is_json=request.args.get("as") == "json")
@@ -298,7 +298,7 @@ def _decide(view: Scoria, page: DecisionPage, actor_id: str) -> None:
 
 
 def decision_app(
-    scoria: Scoria,
+    scoria: Facade,
     *,
     scope: ScopeOf,
     secret: str | bytes,

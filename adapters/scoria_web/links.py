@@ -23,7 +23,7 @@ from scoria_core.scoria import Scoria
 from scoria_web.app import Refused, _check_parts, _Problem
 from scoria_web.decisions import DecisionPage, _DecisionApp, checked_secret
 from scoria_web.masking import Mask, check_mask, secret_by_name
-from scoria_web.scope import Scope
+from scoria_web.scope import Facade, Scope
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -159,7 +159,7 @@ class _LinkApp(_DecisionApp):
 
 
 def link_app(
-    scoria: Scoria, *, links: DecisionLinks, mask: Mask | None = secret_by_name
+    scoria: Facade, *, links: DecisionLinks, mask: Mask | None = secret_by_name
 ) -> "WSGIApplication":
     """Return a WSGI app that serves `links`: who opens one is asked, and decides with a form.
 

@@ -17,7 +17,7 @@ Feature: Adoption: identity, start, inspect, resume
     When the user starts another turn with the prompt "And one more thing"
     Then the second turn has the same session and another run
 
-  @host @HOST-2 @HOST-3 @HOST-4 @HOST-6 @HOST-8 @HOST-9 @TENANT-1
+  @host @seconds-300 @HOST-2 @HOST-3 @HOST-4 @HOST-6 @HOST-8 @HOST-9 @TENANT-1
   Scenario: Each act is open to whom it is for, and to nobody else
     Given everybody in the host, each with a run that waits for approval
     Then each act on a run is done for whom it must be, and refused to whom it must be

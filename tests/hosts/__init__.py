@@ -1,0 +1,1 @@
+"""The hosts of `examples/`, run by the lines of their READMEs."""
