@@ -130,11 +130,11 @@ class _FirstRequest(RunPage):
 class _FirstRequestApp(_EvidenceApp):
     """Shows what a run waited for first, not what it waits for now."""
 
-    def _render(self, status: int, template: str, urls: Any, **values: Any) -> Any:
+    def _render(self, status: int, template: str, urls: Any, scope: Any, **values: Any) -> Any:
         if isinstance(page := values.get("page"), RunPage):
             told = {each.name: getattr(page, each.name) for each in attrs.fields(RunPage)}
             values["page"] = _FirstRequest(**told)
-        return super()._render(status, template, urls, **values)
+        return super()._render(status, template, urls, scope, **values)
 
 
 def show_first_request(make: MakePage) -> None:
@@ -160,12 +160,12 @@ class _Changed(_EvidenceApp):
     def _handoffs(self, detail: Any) -> Any:
         return detail.delegated_handoffs
 
-    def _render(self, status: int, template: str, urls: Any, **values: Any) -> Any:
+    def _render(self, status: int, template: str, urls: Any, scope: Any, **values: Any) -> Any:
         if isinstance(page := values.get("page"), RunPage):
             changed = tuple(self._handoffs(page.detail))
             detail = attrs.evolve(page.detail, delegated_handoffs=changed)
             values["page"] = attrs.evolve(page, detail=detail)
-        return super()._render(status, template, urls, **values)
+        return super()._render(status, template, urls, scope, **values)
 
 
 def started_handoffs(scoria: Scoria, scope: Any) -> App:

@@ -55,12 +55,12 @@ def paged(
     class Paged(_EvidenceApp):
         """Hands the templates the other reading."""
 
-        def _render(self, status: int, template: str, urls: Any, **values: Any) -> Any:
+        def _render(self, status: int, template: str, urls: Any, scope: Any, **values: Any) -> Any:
             """Return the page of the other reading."""
             page = values.get("page")
             if isinstance(page, RunPage):
                 values["page"] = read(page)
-            return super()._render(status, template, urls, **values)
+            return super()._render(status, template, urls, scope, **values)
 
     return answered(Paged, *changes, **shared)
 

@@ -147,7 +147,7 @@ class ForAssignees(_EvidenceApp):
             asked = {name for each in page.open_requests for name in each.assigned_to}
             if scope is None or scope.actor_id not in asked:
                 raise
-            return self._render(200, "run.html", urls, page=page, scope=scope)
+            return self._render(200, "run.html", urls, scope, page=page)
 
 
 def show_for_assignees(make: Any) -> None:
