@@ -6,9 +6,9 @@ import attrs
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, MeterProvider, Observation
 
-from scoria_core import Event, Scoria
+from scoria_core import Event
 from scoria_core.conflicts import CONFLICTS
-from scoria_otel.spans import Attributes, EndedSpans, RunSpan
+from scoria_otel.spans import Attributes, EndedSpans, Facade, RunSpan, opened
 
 STEP_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
 DECISION_SECONDS = (10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
@@ -18,11 +18,11 @@ DECISION_SECONDS = (10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 8640
 class RunMetrics:
     """A listener that measures what ended in a run, and observes what waits while it lives.
 
-    `scoria` is a facade that reads these runs. No attribute of a metric is an id; `by_tenant` adds
+    `scoria` is a facade that reads these runs, or a callable that returns it. No attribute of a metric is an id; `by_tenant` adds
     the tenant to what is measured. What is told again after a crash is measured again.
     """
 
-    scoria: Scoria
+    scoria: Facade
     provider: MeterProvider = attrs.field(factory=metrics.get_meter_provider)
     by_tenant: bool = False
     _ended: EndedSpans = attrs.field(
@@ -87,10 +87,11 @@ class RunMetrics:
         return {"scoria.tenant.id": event.tenant_id} if self.by_tenant else {}
 
     def _pending(self, _: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(int(self.scoria.count_approvals()))]
+        return [Observation(int(opened(self.scoria).count_approvals()))]
 
     def _oldest_age(self, _: CallbackOptions) -> Iterable[Observation]:
-        now, oldest = self.scoria.now(), self.scoria.list_approvals(limit=1)
+        scoria = opened(self.scoria)
+        now, oldest = scoria.now(), scoria.list_approvals(limit=1)
         ages = [(now - each.requested_at).total_seconds() for each in oldest]
         return [Observation(max(ages, default=0.0))]
 

@@ -5,7 +5,7 @@ Nothing of a payload is read: no argument, answer, note, reason, result or messa
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import attrs
@@ -22,6 +22,9 @@ from scoria_core import (
 from scoria_core.visible import visible_line
 
 Attributes = Mapping[str, str | int]
+
+Facade = Scoria | Callable[[], Scoria]
+"""A facade, or a callable that returns it, such as a `PerProcess`."""
 
 MAX_TEXT = 200
 """How many characters of a name or an id are kept."""
@@ -107,6 +110,11 @@ def spans_of(detail: RunDetail) -> Iterator[RunSpan]:
             yield reading.end(entry)
 
 
+def opened(scoria: Facade) -> Scoria:
+    """Return the facade itself."""
+    return scoria if isinstance(scoria, Scoria) else scoria()
+
+
 @attrs.define
 class EndedSpans:
     """The span that each entry of a run ended, for a listener that is told of them one by one.
@@ -114,14 +122,14 @@ class EndedSpans:
     A run is read once for all that is told of it in a row.
     """
 
-    scoria: Scoria
+    scoria: Facade
     _latest: tuple[str, int, Mapping[int, RunSpan]] = attrs.field(init=False, default=("", 0, {}))
 
     def by(self, event: Event) -> RunSpan | None:
         """Return the span that ended with this event, or None; raises as `get_run_detail` does."""
         run_id, version, spans = self._latest
         if run_id != event.run_id or version < event.sequence:
-            detail = self.scoria.inspect_run(event.run_id)
+            detail = opened(self.scoria).inspect_run(event.run_id)
             spans = {span.sequence: span for span in spans_of(detail)}
             self._latest = event.run_id, detail.summary.version, spans
         return spans.get(event.sequence)

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
-from scoria_core import Event, Handler, Handlers, RunSummary, Scoria, Step
+from scoria_core import Event, Handler, Handlers, RunSummary, Step
 from scoria_core.handlers import is_async, resolve
-from scoria_otel.spans import EndedSpans, RunSpan, run_span_id, step_span_id, trace_id_of
+from scoria_otel.spans import EndedSpans, Facade, RunSpan, run_span_id, step_span_id, trace_id_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,12 +38,13 @@ class RunTraces:
     """A listener that exports the spans of runs, each when it has ended, at least once.
 
     Each run is one trace, whichever processes work on it. Exported again, a span has the same ids.
-    `scoria` is a facade that reads these runs. `sampler` is asked without a parent, wherever a span
-    of a run is made, and must go by the id of the trace alone, as `TraceIdRatioBased` does.
-    `exporter` has to end within 30 seconds.
+    `scoria` is a facade that reads these runs, or a callable that returns it, such as a
+    `PerProcess`. `sampler` is asked without a parent, wherever a span of a run is made, and must go
+    by the id of the trace alone, as `TraceIdRatioBased` does. `exporter` has to end within 30
+    seconds.
     """
 
-    scoria: Scoria
+    scoria: Facade
     exporter: SpanExporter
     sampler: Sampler = ALWAYS_ON
     resource: Resource = attrs.field(factory=Resource.create)

@@ -10,12 +10,12 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from scoria_core import HandOff, NeedsApproval, Scoria, StepSpec
+from scoria_core import HandOff, NeedsApproval, PerProcess, Scoria, StepSpec
 from scoria_otel import RunTraces, context_of
 
 STORE = os.environ["SCORIA_STORE"]
 EXPORTER = OTLPSpanExporter()
-TRACES = RunTraces(Scoria.open(STORE), EXPORTER)
+TRACES = RunTraces(PerProcess(lambda: Scoria.open(STORE)), EXPORTER)
 
 provider = TracerProvider(resource=TRACES.resource)
 provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
