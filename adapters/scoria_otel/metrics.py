@@ -18,8 +18,9 @@ DECISION_SECONDS = (10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 8640
 class RunMetrics:
     """A listener that measures what ended in a run, and observes what waits while it lives.
 
-    `scoria` is a facade that reads these runs, or a callable that returns it. No attribute of a metric is an id; `by_tenant` adds
-    the tenant to what is measured. What is told again after a crash is measured again.
+    `scoria` is a facade that reads these runs, or a callable that returns it. No attribute of a
+    metric is an id; `by_tenant` adds the tenant to what is measured. What is told again after a
+    crash is measured again. Raises `InvalidPayload` where `scoria` is something else.
     """
 
     scoria: Facade

@@ -19,6 +19,7 @@ from scoria_core import (
     Scoria,
     Step,
 )
+from scoria_core.errors import InvalidPayload
 from scoria_core.visible import visible_line
 
 Attributes = Mapping[str, str | int]
@@ -115,6 +116,13 @@ def opened(scoria: Facade) -> Scoria:
     return scoria if isinstance(scoria, Scoria) else scoria()
 
 
+def _checked(scoria: Facade) -> Facade:
+    if not isinstance(scoria, Scoria) and (isinstance(scoria, type) or not callable(scoria)):
+        problem = f"is {type(scoria).__name__}; pass a Scoria, or a callable that returns one"
+        raise InvalidPayload("scoria", problem)
+    return scoria
+
+
 @attrs.define
 class EndedSpans:
     """The span that each entry of a run ended, for a listener that is told of them one by one.
@@ -122,7 +130,7 @@ class EndedSpans:
     A run is read once for all that is told of it in a row.
     """
 
-    scoria: Facade
+    scoria: Facade = attrs.field(converter=_checked)
     _latest: tuple[str, int, Mapping[int, RunSpan]] = attrs.field(init=False, default=("", 0, {}))
 
     def by(self, event: Event) -> RunSpan | None:

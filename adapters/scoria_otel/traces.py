@@ -41,7 +41,7 @@ class RunTraces:
     `scoria` is a facade that reads these runs, or a callable that returns it, such as a
     `PerProcess`. `sampler` is asked without a parent, wherever a span of a run is made, and must go
     by the id of the trace alone, as `TraceIdRatioBased` does. `exporter` has to end within 30
-    seconds.
+    seconds. Raises `InvalidPayload` where `scoria` is something else.
     """
 
     scoria: Facade

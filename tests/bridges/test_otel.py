@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from scoria_core import (
     StepSpec,
     decisions,
 )
+from scoria_core.errors import InvalidPayload
 from scoria_core.ports import RunStore
 from scoria_core.testing import SettableClock
 from scoria_otel import RunMetrics, RunTraces, context_of
@@ -171,6 +173,17 @@ def test_what_was_not_taken_is_told_again_and_is_the_same(
         first.to_json(),
         whole.to_json(),
     ]
+
+
+def test_what_cannot_read_runs_is_refused(
+    make_store: Callable[[], RunStore], told: InMemorySpanExporter
+) -> None:
+    """Before anything is told."""
+    wrong: Any
+    for wrong in ("memory://", make_store(), Scoria):
+        for make in (RunMetrics, partial(RunTraces, exporter=told)):
+            with pytest.raises(InvalidPayload, match=r"scoria is .*; pass a Scoria"):
+                make(wrong)
 
 
 def nested(told: InMemorySpanExporter) -> Callable[[], None]:
