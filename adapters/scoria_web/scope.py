@@ -97,7 +97,7 @@ class FacadeFailed(Exception):
 
 def opened(scoria: Facade) -> Scoria:
     """Return the facade, which the host may open only now."""
-    if isinstance(scoria, Scoria):
+    if not callable(scoria):
         return scoria
     try:
         facade = scoria()

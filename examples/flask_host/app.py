@@ -3,7 +3,7 @@
 import os
 from uuid import uuid4
 
-from flask import Flask, redirect, render_template, request, session, url_for
+from flask import Flask, abort, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFProtect
 from handlers import HANDLERS
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -60,7 +60,10 @@ def home():
 @app.post("/refunds")
 def ask_refund():
     """Start a run, which waits for a decision; the same form sent again starts no other."""
-    asked = {"order": request.form["order"], "cents": round(float(request.form["amount"]) * 100)}
+    amount = request.form.get("amount", type=float)
+    if amount is None or not 0 < amount < 1_000_000:
+        abort(400, "The amount is no number above zero. Go back and give one.")
+    asked = {"order": request.form["order"], "cents": round(amount * 100)}
     run = runs().start_run(
         Identity.from_session(session),
         root_role_id="agent",

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
 
 def test_who_asks_after_a_failure_tries_again() -> None:
     """What could not be opened is opened as soon as it can be."""
-    answers = iter([OSError("not yet"), "opened"])
+    answers: Iterator[OSError | str] = iter([OSError("not yet"), "opened"])
 
     def make() -> str:
         answer = next(answers)

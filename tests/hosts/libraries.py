@@ -2,7 +2,10 @@
 
 from importlib.util import find_spec
 
-LIBRARIES = ("a2wsgi", "django", "fastapi", "flask_wtf", "gunicorn", "psycopg", "uvicorn", "uvloop")
+LIBRARIES = (
+    *("a2wsgi", "django", "fastapi", "flask_wtf", "gunicorn", "psycopg", "uvicorn", "uvloop"),
+    "whitenoise",
+)
 """The modules that the extra `hosts` brings."""
 
 

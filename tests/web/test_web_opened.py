@@ -27,7 +27,11 @@ def _api(scoria: Any) -> Any:
     return api_app(scoria, scope=lambda _: Scope("acme", "user-1"))
 
 
-APPS = {_evidence: "/", _decisions: "/run/approval", _api: "/v1/runs"}
+APPS: dict[Callable[[Any], Any], str] = {
+    _evidence: "/",
+    _decisions: "/run/approval",
+    _api: "/v1/runs",
+}
 """The apps, each with an address at which it asks the store."""
 
 each_app = pytest.mark.parametrize("app_of", APPS)

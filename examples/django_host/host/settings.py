@@ -25,10 +25,12 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "refunds",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -54,7 +56,8 @@ ROOT_URLCONF = "host.urls"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 STATIC_URL = "static/"
-USE_TZ = True
+WHITENOISE_USE_FINDERS = True  # the style of the admin, without `collectstatic`
+TIME_ZONE = "UTC"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,  # those of gunicorn and of Scoria
