@@ -208,7 +208,7 @@ TIMES = "Scoria \N{MULTIPLICATION SIGN}"
 PREAMBLE = """# Workers beside those of peers
 
 {day}, on {cores} cores of {processor}, {server}, shared with other work. Median of {rounds}
-rounds, in which the candidates took turns; {long:,} in one go were measured in the last round alone.
+rounds, in which the candidates took turns; {long:,} in one go were measured in the last alone.
 "{times}" is ours beside the peer in the same round: above 1, ours is faster.
 [README.md](README.md) tells what is measured.
 """
