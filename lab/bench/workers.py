@@ -162,7 +162,8 @@ def latency(candidate: str, server: str, waiting: int) -> Found:
         found = crew.until(count + 1)
     waits = [1000 * (at - queued[n - 1]) for notes in found for n, at in notes if n]
     values = {"median": median(waits), "p99": quantiles(waits, n=100)[98]}
-    return Found(candidate, f"{waiting:,} waiting", values)
+    words = "one by one" if waiting == 1 else f"{waiting:,} in one go"
+    return Found(candidate, words, values)
 
 
 def measured(server: str, rounds: int, waiting: Sequence[int]) -> Iterator[Found]:
@@ -207,7 +208,7 @@ TIMES = "Scoria \N{MULTIPLICATION SIGN}"
 PREAMBLE = """# Workers beside those of peers
 
 {day}, on {cores} cores of {processor}, {server}, shared with other work. Median of {rounds}
-rounds, in which the candidates took turns; {long:,} waiting were measured in the last round alone.
+rounds, in which the candidates took turns; {long:,} in one go were measured in the last alone.
 "{times}" is ours beside the peer in the same round: above 1, ours is faster.
 [README.md](README.md) tells what is measured.
 """

@@ -5,15 +5,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 
 import pytest
 
 from scoria_core import Completed, Identity, RunSummary, Scoria, Step, StepSpec
 from scoria_core.errors import StoreUnavailable
-from scoria_core.ports import RunStore
+from scoria_core.ports import RunStore, WakingStore
 from scoria_worker import Worker
-from tests.support.scripted import WORK, in_memory, scripted
+from tests.support.scripted import WORK, approve, in_memory, needs, scripted
 
 PATIENCE = 30
 """How many seconds a test waits for what must come."""
@@ -287,3 +288,17 @@ def test_a_worker_that_is_not_woken_polls(
         "its store does not wake it",
         "its store wakes it again",
     ] * 2
+
+
+@in_memory
+def test_what_its_caller_carries_out_wakes_nobody(store: RunStore, identity: Identity) -> None:
+    """Each commit of it leaves the run at work, waiting for a person, or done."""
+    scoria = Scoria(store, handlers={"work": scripted(needs(), None)})
+    with closing(cast(WakingStore, store).watch_due(tenant_id=None, pause=0)) as watch:
+        assert list(next(watch)) == []
+        run = scoria.start_run(identity, root_role_id="r", initial_step=WORK)
+        approve(scoria, run)
+        assert scoria.resume_run(run.run_id).status == "completed"
+        assert list(next(watch)) == []
+        queue(Scoria(store, dispatch="queue"), identity, 1)
+        assert len(next(watch)) == 1
