@@ -209,10 +209,14 @@ class _DecisionApp(_EvidenceApp):
                 status = 422
                 page = attrs.evolve(page, problem=error.problem, path=error.path)
             else:
-                response = redirect(urls.build(endpoint, values), 303)
-                response.headers.update(HEADERS)
-                return response
+                return self._done(urls, endpoint, values)
         return self._decision(status, page, urls, scope, Sight(self.mask, MARKS, shows_masked))
+
+    def _done(self, urls: MapAdapter, endpoint: str, values: Mapping[str, Any]) -> Response:
+        """Lead to what came of a decision."""
+        response = redirect(urls.build(endpoint, values), 303)
+        response.headers.update(HEADERS)
+        return response
 
     def _decision(
         self, status: int, page: DecisionPage, urls: MapAdapter, scope: Scope, sight: Sight

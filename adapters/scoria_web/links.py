@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import attrs
 from itsdangerous import BadData, URLSafeTimedSerializer
-from werkzeug.routing import Map, Rule
-from werkzeug.wrappers import Request
+from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import InvalidPayload
 from scoria_core.events import Event
@@ -41,6 +41,11 @@ _SPENT = _Problem(
     "Nothing is left to decide here",
     "The request was decided, has expired or was withdrawn, or you have said yes to it. This link "
     "shows nothing more.",
+)
+_DONE = _Problem(
+    200,
+    "Your decision is recorded",
+    "You can close this page. The link that led here shows nothing more.",
 )
 
 
@@ -150,6 +155,10 @@ class _LinkApp(_DecisionApp):
         if asked.proposed_digest != digest:
             raise Refused(_NO_LINK)
         return page
+
+    def _done(self, urls: MapAdapter, *_: object) -> Response:
+        # The link is spent: what it leads to would not say whose decision that was.
+        return self._problem(_DONE, urls)
 
     def _read(self, token: str) -> Link:
         link = self.links.read(token)

@@ -1,7 +1,9 @@
 """One history, action by action: over the model alone, or with its journal in a real store."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import attrs
 
@@ -20,11 +22,13 @@ from lab.model.script import Line, NotAScript
 from scoria_conformance.world import StoreFactory
 from scoria_core import ScoriaError
 from scoria_core.errors import VersionConflict, safe_repr
-from scoria_core.ports import Capability, IndexRow, Record, RunStore
+from scoria_core.ports import Capability, IndexRow, OutboxStore, Record, RunStore
 from scoria_core.run import Run
 from scoria_core.run_index import key_of, row_of
 
 _ANOTHER_RUN_ID = RUN_ID[:-1] + "f"
+_LISTENER = "mail"
+_LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
@@ -41,15 +45,21 @@ class Held:
 
 @attrs.define
 class StoredRun:
-    """The run of a walk in a real store, where its callers commit as `RunRepository` does."""
+    """The run of a walk in a real store, where its callers commit as `RunRepository` does.
+
+    A listener is told all there is whenever the run has an even number of entries.
+    """
 
     factory: StoreFactory
     directory: Path
     held: dict[int, Held] = attrs.field(factory=dict)
+    told: int = 0
     store: RunStore = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.store = self.factory(self.directory)
+        if Capability.OUTBOX in self.store.capabilities:
+            cast(OutboxStore, self.store).add_listener(_LISTENER)
 
     def close(self) -> None:
         """Close the store."""
@@ -89,6 +99,26 @@ class StoredRun:
             yield from map(str, breaches(Observed(run.detail(moment.now, None))))
             if found[0].row != _row_of(run):
                 yield f"the store has the row {found[0].row}, and the run has {_row_of(run)}"
+
+        if Capability.OUTBOX in self.store.capabilities:
+            yield from self._untold(cast(OutboxStore, self.store), moment.run.version)
+
+    def _untold(self, store: OutboxStore, version: int) -> Iterator[str]:
+        """Yield what differs of what the listener has yet to be told, and tell it now and then."""
+        found = [
+            (each.run_id, each.delivered, each.version)
+            for each in store.list_deliveries(_LISTENER, limit=9)
+        ]
+        expected = [(RUN_ID, self.told, version)] if self.told < version else []
+        if found != expected:
+            yield f"the store has {found} to tell, and {expected} is to be told"
+        if expected and version % 2 == 0:
+            claimed = store.claim_delivery(_LISTENER, now=_LATER, until=_LATER)
+            if claimed is None or (claimed.delivered, claimed.version) != (self.told, version):
+                yield f"the store has {claimed} claimed, and {expected} is to be told"
+            elif not store.settle_delivery(claimed, attrs.evolve(claimed, delivered=version)):
+                yield "the store does not settle what nobody else has claimed"
+            self.told = version
 
     def _create(self, held: Held) -> bool:
         # Two starts with one key draw an id each; the run that is there is known by the other.

@@ -43,6 +43,7 @@ WRONG = {
     "the_expected_version_is_ignored": "took a late commit",
     "a_batch_loses_its_last_record": "the journal breaks off",
     "memory_declared_durable": "the store has 0 entries",
+    "a_new_run_is_not_told": "the store has [] to tell",
 }
 """A mutant of a store for each thing that a walk notices, and what is said of it."""
 
