@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from scoria_core.delivering import Listeners
+from scoria_core.event_loop import CANCEL_GRACE
 from scoria_core.handlers import Handlers
 from scoria_core.host_loop import HostLoop, handed_over, in_a_thread
 from scoria_core.identity import Identity
@@ -74,6 +75,8 @@ class AsyncScoria:
         that is still running is logged and left to its lease. A view made by `for_tenant` closes
         nothing. Raises `CloseRefused` if a handler calls it, whose own answer is not stored yet.
         """
+        # A server that stops cancels its requests, and ends its lifespan in the same moment.
+        await self._loop.cancelled_ended(CANCEL_GRACE if timeout is None else timeout)
         await in_a_thread(lambda: self.sync.close(timeout))
 
     def stop(self) -> None:

@@ -49,6 +49,7 @@ class HostLoop:
         with suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
         self._threads = Threads(PARTS_AT_ONCE)
+        self._under_way: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
 
     def running(self) -> asyncio.AbstractEventLoop:
         """Return the loop that has called last."""
@@ -67,7 +68,19 @@ class HostLoop:
         is given back; a second time it does not wait.
         """
         self._loop = asyncio.get_running_loop()
-        return await _InParts(call, self._threads, plain).done()
+        ended = self._loop.create_future()
+        self._under_way[ended] = asyncio.current_task()
+        try:
+            return await _InParts(call, self._threads, plain).done()
+        finally:
+            del self._under_way[ended]
+            ended.set_result(None)
+
+    async def cancelled_ended(self, timeout: float) -> None:
+        """Wait until the calls that are being cancelled have given back what they claimed."""
+        cancelled = [ended for ended, task in self._under_way.items() if task and task.cancelling()]
+        if cancelled:
+            await asyncio.wait(cancelled, timeout=timeout)
 
     async def done_alone(self, call: Callable[[], T]) -> T:
         """Return what a call returns that calls no handler and may last: no other waits for it."""

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -424,6 +425,41 @@ def test_a_handler_decides_nothing_and_closes_nothing(
 
     assert asyncio.run(host()).status == "completed"
     assert refused == [CloseRefused, DecisionRefused]
+
+
+def test_closing_waits_for_what_calls_that_are_cancelled_give_back(
+    identity: Identity, tmp_path: Path
+) -> None:
+    """A server that stops cancels all of its requests, and closes the store in the same moment."""
+    url, count = f"sqlite:///{tmp_path / 'stopped.sqlite'}", 2 * PARTS_AT_ONCE
+
+    async def stop() -> None:
+        at_work = asyncio.Semaphore(0)
+
+        async def hangs(_: Step, __: RunSummary) -> None:
+            at_work.release()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.1)  # says goodbye to a service
+
+        scoria = await AsyncScoria.open(url, handlers={"work": hangs})
+        calls = [
+            asyncio.ensure_future(
+                scoria.start_run(identity, root_role_id="executor", initial_step=WORK)
+            )
+            for _ in range(count)
+        ]
+        for _ in calls:
+            await asyncio.wait_for(at_work.acquire(), PATIENCE)
+        for call in calls:
+            call.cancel()
+        await scoria.close()
+        assert all(call.cancelled() for call in calls)
+
+    asyncio.run(stop())
+    with Scoria.open(url) as reopened:
+        assert len(reopened.list_pending(limit=2 * count)) == count
 
 
 def test_a_store_is_opened_and_closed_without_blocking(identity: Identity) -> None:
