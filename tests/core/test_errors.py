@@ -107,4 +107,5 @@ def _classes(start: type) -> Iterator[type]:
         calls = [value for name, value in inspect.getmembers(each, inspect.isroutine)]
         public = [call for call in calls if not call.__name__.startswith("_")]
         for spoken in [each, *public] + ([each.__init__] if each is start else []):
-            todo += get_type_hints(spoken).values()
+            hints = get_type_hints(spoken)
+            todo += [kind for name, kind in hints.items() if not name.startswith("_")]
