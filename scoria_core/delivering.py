@@ -5,6 +5,7 @@ time that telling may take: if the process dies, it comes back by itself.
 """
 
 import threading
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from inspect import isasyncgenfunction, isawaitable, isgeneratorfunction
@@ -140,7 +141,8 @@ class Deliverer:
             facts = (name, delivered + 1, claimed.run_id)
             extra = about(run_id=claimed.run_id, listener=claimed.listener)
             logger.warning(told, *facts, exc_info=True, extra=extra)
-            if not isinstance(error, Exception | BrokenOff):
+            # No task of the caller was cancelled: this thread waits in none.
+            if not isinstance(error, Exception | BrokenOff | CancelledError):
                 raise
         finally:
             after = settled(claimed, delivered, problem, self.runs.now())

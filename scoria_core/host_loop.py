@@ -208,4 +208,7 @@ def _future(threads: Threads, call: Callable[[], None]) -> "asyncio.Future[None]
     if not threads.submit(do):
         next_move = "open it again; nothing of this call was stored"
         raise StoreUnavailable("AsyncScoria", "is closed", next_move)
-    return asyncio.wrap_future(future)
+    waited = asyncio.wrap_future(future)
+    # Who is cancelled twice hears no more of it, and that is no fault to be printed.
+    waited.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return waited

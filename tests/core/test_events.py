@@ -447,3 +447,25 @@ def test_a_listener_that_is_cancelled_is_told_again(clock: SettableClock) -> Non
         clock.advance(seconds=5)
         assert scoria.deliver_events() == 4
     assert told[2] == told[3]
+
+
+def test_a_listener_that_says_it_was_cancelled_has_failed(clock: SettableClock) -> None:
+    """A scope of a client may leak that; nobody cancelled who tells, and the others are told."""
+    told: list[str] = []
+
+    async def leaks(_: Event) -> None:
+        raise asyncio.CancelledError
+
+    async def hears(event: Event) -> None:
+        told.append(event.type)
+
+    async def main() -> str | None:
+        store = MemoryStore()
+        listeners: dict[str, Listener] = {"leaks": leaks, "mail": hears}
+        async with AsyncScoria(store, clock=clock, listeners=listeners) as scoria:
+            start(scoria.sync)
+            assert await scoria.deliver_events() == len(told) == 6
+            (untold,) = store.list_deliveries("leaks", limit=9)
+        return untold.problem
+
+    assert asyncio.run(main()) == "CancelledError: "
