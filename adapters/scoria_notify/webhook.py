@@ -7,8 +7,9 @@ refused, no body of an answer is read, and each post ends after its time.
 import asyncio
 import base64
 import hashlib
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,8 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from scoria_core import Event
-from scoria_core.errors import InvalidPayload
+from scoria_core.errors import InvalidPayload, safe_repr
+from scoria_core.events import EVENT_TYPES
 from scoria_notify.addresses import AddressRefused, PublicNetwork
 
 LEAST_SECRET = 24
@@ -34,6 +36,20 @@ class NotDelivered(Exception):
     """Why an event was not taken; without the URL, which may hold a secret."""
 
 
+def _event_types(types: Iterable[str]) -> frozenset[str]:
+    # The letters of a text are no types, and a type that does not exist never comes.
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        problem = f"is {type(types).__name__}; pass a list of types, such as approval.requested"
+        raise InvalidPayload("types", problem)
+    given = tuple(types)
+    for each in given:
+        if each not in EVENT_TYPES:
+            near = get_close_matches(each, EVENT_TYPES, n=1) if isinstance(each, str) else ()
+            say = f"did you mean {near[0]!r}?" if near else f"pass some of {', '.join(EVENT_TYPES)}"
+            raise InvalidPayload("types", f"has {safe_repr(each)}, which is no event type; {say}")
+    return frozenset(given)
+
+
 @attrs.frozen
 class Webhook:
     """A listener that posts each event to `url`; it was taken where the answer is 2xx.
@@ -45,7 +61,7 @@ class Webhook:
 
     url: str = attrs.field(repr=False)
     secret: str = attrs.field(repr=False)
-    types: Collection[str] = ()
+    types: frozenset[str] = attrs.field(default=(), converter=_event_types)
     source: str = "scoria"
     allow_inner: bool = False
     timeout: float = 10.0

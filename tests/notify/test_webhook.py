@@ -16,6 +16,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from scoria_core import Event
 from scoria_core.errors import InvalidPayload
+from scoria_core.events import EVENT_TYPES
 from scoria_notify import NotDelivered, Webhook
 from scoria_notify.addresses import is_public
 
@@ -258,6 +259,11 @@ def test_an_address_is_public_or_not(address: str, public: bool) -> None:
         ("https://example.org/", {"secret": "whsec_" + "!" * 40}, "secret"),
         ("https://example.org/", {"timeout": 0}, "timeout"),
         ("https://example.org/", {"timeout": 60}, "timeout"),
+        ("https://example.org/", {"types": "approval"}, "types"),
+        ("https://example.org/", {"types": 5}, "types"),
+        ("https://example.org/", {"types": None}, "types"),
+        ("https://example.org/", {"types": [None]}, "types"),
+        ("https://example.org/", {"types": [""]}, "types"),
     ],
 )
 def test_what_cannot_be_used_is_refused_at_once(
@@ -270,6 +276,15 @@ def test_what_cannot_be_used_is_refused_at_once(
     assert refused.value.path == name
     assert "SECRET" not in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+def test_a_type_that_no_event_has_is_refused_with_the_nearest() -> None:
+    """A typo would lose every event, and nobody would know."""
+    with pytest.raises(InvalidPayload, match="no event type; did you mean 'approval.requested'"):
+        Webhook("https://example.org/", SECRET, types=["approval.requestd"])
+    with pytest.raises(InvalidPayload, match=r"x1b'.*; pass some of run\.started"):
+        Webhook("https://example.org/", SECRET, types=["\x1b"])
+    assert Webhook("https://example.org/", SECRET, types=iter(EVENT_TYPES)).types == {*EVENT_TYPES}
 
 
 def test_neither_its_name_nor_its_text_tells_a_secret() -> None:
