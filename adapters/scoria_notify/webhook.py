@@ -23,6 +23,8 @@ from cloudevents.core.v1.event import CloudEvent
 from scoria_core import Event
 from scoria_core.errors import InvalidPayload, safe_repr
 from scoria_core.events import EVENT_TYPES
+from scoria_core.payloads import checked_name
+from scoria_core.validation import checked_seconds
 from scoria_notify.addresses import AddressRefused, PublicNetwork
 
 LEAST_SECRET = 24
@@ -69,7 +71,11 @@ class Webhook:
 
     def __attrs_post_init__(self) -> None:
         self._check_url()
-        if not 0 < self.timeout <= MAX_TIMEOUT:
+        checked_name(self.source, "source")
+        if not isinstance(self.allow_inner, bool):  # a text such as "no" would count as a yes
+            problem = f"is {type(self.allow_inner).__name__}; pass True or False"
+            raise InvalidPayload("allow_inner", problem)
+        if not 0 < checked_seconds(self.timeout, "timeout") <= MAX_TIMEOUT:
             raise InvalidPayload("timeout", f"must be above 0 and at most {MAX_TIMEOUT:g} seconds")
         object.__setattr__(self, "_signing", _signing(self.secret))
 
@@ -117,6 +123,9 @@ class Webhook:
             return int(answer.status)
 
     def _check_url(self) -> None:
+        if not isinstance(self.url, str):
+            problem = f"is {type(self.url).__name__}; pass a str such as https://HOST/PATH"
+            raise InvalidPayload("url", problem)
         try:
             parts = urlsplit(self.url)
             is_whole = bool(parts.hostname) and parts.port != 0
@@ -155,7 +164,10 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _signing(secret: str) -> standardwebhooks.Webhook:
+def _signing(secret: object) -> standardwebhooks.Webhook:
+    if not isinstance(secret, str):
+        problem = f"is {type(secret).__name__}; pass a str of whsec_ and base64"
+        raise InvalidPayload("secret", problem)
     prefix, _, key = secret.partition("_")
     try:
         whole = key.rstrip("=") + "=" * (-len(key.rstrip("=")) % 4)
