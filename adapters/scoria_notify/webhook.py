@@ -75,8 +75,8 @@ class Webhook:
         if not isinstance(self.allow_inner, bool):  # a text such as "no" would count as a yes
             problem = f"is {type(self.allow_inner).__name__}; pass True or False"
             raise InvalidPayload("allow_inner", problem)
-        if not 0 < checked_seconds(self.timeout, "timeout") <= MAX_TIMEOUT:
-            raise InvalidPayload("timeout", f"must be above 0 and at most {MAX_TIMEOUT:g} seconds")
+        if checked_seconds(self.timeout, "timeout", may_be_0=False) > MAX_TIMEOUT:
+            raise InvalidPayload("timeout", f"must be at most {MAX_TIMEOUT:g} seconds")
         object.__setattr__(self, "_signing", _signing(self.secret))
 
     @property

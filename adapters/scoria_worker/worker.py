@@ -72,8 +72,10 @@ class Worker:
     def __attrs_post_init__(self) -> None:
         checked_scoria(self.scoria)
         checked_threads(self.concurrency, "concurrency")
-        if not checked_seconds(self.poll, "poll"):
-            raise InvalidPayload("poll", "is 0; pass a number of seconds above 0")
+        checked_seconds(self.poll, "poll", may_be_0=False)
+        if not isinstance(self.stop, threading.Event):
+            problem = f"is {type(self.stop).__name__}; pass a threading.Event, or leave it out"
+            raise InvalidPayload("stop", problem)
 
     def run(self) -> int:
         """Work until `stop` is set, and return in how many runs a step was carried out.

@@ -310,8 +310,9 @@ def test_what_its_caller_carries_out_wakes_nobody(store: RunStore, identity: Ide
     [
         ({"concurrency": 0}, "concurrency is 0; pass an int from 1 to"),
         ({"concurrency": "4"}, "concurrency is '4'; pass an int from 1 to"),
-        ({"poll": 0}, "poll is 0; pass a number of seconds above 0"),
-        ({"poll": "1"}, "poll is '1'; pass a number of seconds"),
+        ({"poll": 0}, "poll is 0; pass a number of seconds, above 0"),
+        ({"poll": "1"}, "poll is '1'; pass a number of seconds, above 0"),
+        ({"stop": None}, "stop is NoneType; pass a threading.Event"),
         ({"scoria": None}, r"scoria is NoneType; pass what Scoria\.open returned"),
         ({"scoria": AsyncScoria(MemoryStore())}, r"of an AsyncScoria pass its \.sync"),
     ],
