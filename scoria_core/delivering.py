@@ -135,6 +135,7 @@ class Deliverer:
                 self._call(self.listeners[claimed.listener], event)
                 delivered = event.sequence
         except BaseException as error:
+            problem = type(error).__name__  # a try, even where Ctrl-C comes while it is read
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
@@ -197,6 +198,8 @@ def _died(claimed: Delivery) -> str | None:
 def _problem(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - a hostile __str__ must not hold up the others
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a hostile __str__ must not hold up the others
         text = type(error).__name__
     return visible_line(text, MAX_PROBLEM)

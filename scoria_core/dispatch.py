@@ -45,12 +45,10 @@ def checked_dispatch(value: object) -> Dispatch:
         raise InvalidPayload("dispatch", problem) from None
 
 
-def checked_threads(value: object) -> int:
-    """Return the number of threads, or raise `InvalidPayload` naming `threads`."""
+def checked_threads(value: object, name: str = "threads") -> int:
+    """Return a number of threads, or raise `InvalidPayload` naming the argument."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_THREADS:
-        raise InvalidPayload(
-            "threads", f"is {safe_repr(value)}; pass an int from 1 to {MAX_THREADS}"
-        )
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass an int from 1 to {MAX_THREADS}")
     return value
 
 

@@ -5,8 +5,21 @@ from datetime import datetime
 
 import attrs
 
+from scoria_core.lifecycles import MACHINES, event_type, triggers
 from scoria_core.model import Approval
 from scoria_core.run import Run
+
+
+def _type(subject: str, entry_type: str) -> str:
+    return f"{subject}.{entry_type.removeprefix(f'{subject}_')}"
+
+
+EVENT_TYPES = tuple(
+    _type(subject, event_type(subject, trigger))
+    for subject in MACHINES
+    for trigger in (None, *triggers(subject))
+)
+"""What the type of an event can be."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +62,7 @@ def events_after(run: Run, sequence: int) -> Iterator[Event]:
         approval = run.approvals.get(entry.subject_id) if entry.subject == "approval" else None
         event = Event(
             event_id=f"{run.run_id}/{entry.sequence}",
-            type=f"{entry.subject}.{entry.type.removeprefix(f'{entry.subject}_')}",
+            type=_type(entry.subject, entry.type),
             at=entry.at,
             run_id=run.run_id,
             sequence=entry.sequence,

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from scoria_core.errors import InvalidPayload
+
 T = TypeVar("T")
 
 
@@ -13,10 +15,14 @@ class PerProcess(Generic[T]):
 
     A server that forks its workers may import the host before it does (gunicorn with `--preload`):
     the store is then opened in each worker, by its first request. Threads that ask at once get the
-    same. What `make` raises goes to who asked, and the next who asks tries again.
+    same. What `make` raises goes to who asked, and the next who asks tries again. Raises
+    `InvalidPayload` where `make` cannot be called.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
+        if not callable(make):
+            problem = f"is {type(make).__name__}; pass what opens it: lambda: Scoria.open(URL)"
+            raise InvalidPayload("make", problem)
         self._make = make
         # What the parent made is kept: to drop it could close what the parent still uses.
         self._made: dict[int, T] = {}

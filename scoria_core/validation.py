@@ -360,11 +360,13 @@ def checked_positive(value: object, name: str) -> int:
     return value
 
 
-def checked_seconds(value: object, name: str) -> float:
+def checked_seconds(value: object, name: str, *, may_be_0: bool = True) -> float:
     """Return a number of seconds that a thread can wait, or raise `InvalidPayload`."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) <= threading.TIMEOUT_MAX:  # type: ignore[arg-type]
-        raise InvalidPayload(name, f"is {safe_repr(value)}; pass a number of seconds, 0 or more")
+    is_wait = number and 0 <= float(value) <= threading.TIMEOUT_MAX  # type: ignore[arg-type]
+    if not is_wait or (value == 0 and not may_be_0):
+        least = "0 or more" if may_be_0 else "above 0"
+        raise InvalidPayload(name, f"is {safe_repr(value)}; pass a number of seconds, {least}")
     return float(value)  # type: ignore[arg-type]
 
 

@@ -40,6 +40,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "tenant_id": "--tenant",
         "timeout": "--timeout",
         "tool_name": "--tool",
+        "types": "--type",
         "url": "--to",
         "worker_id": "--name",
     }

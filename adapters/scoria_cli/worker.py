@@ -22,7 +22,6 @@ from scoria_worker import Worker, stopping
 @click.option(
     "--handlers",
     "registry",
-    required=True,
     metavar="MODULE:NAME",
     help="A mapping of step kinds to handlers, or a callable that returns one.",
 )
@@ -76,7 +75,7 @@ from scoria_worker import Worker, stopping
 @click.option("--once", is_flag=True, help="Stop when nothing is due.")
 def worker(
     store: str,
-    registry: str,
+    registry: str | None,
     told: str | None,
     name: str | None,
     lease: float,
@@ -89,12 +88,17 @@ def worker(
 ) -> None:
     """Carry out queued steps, take over those of workers that have died, and tell listeners.
 
-    Start as many as you like on a store for several processes. SIGTERM lets the steps at work end,
+    Needs --handlers, --listeners or both. Start as many as you like on a store for several
+    processes. SIGTERM lets the steps at work end,
     or gives them back to the queue after --grace.
     """
+    if registry is None and told is None:
+        raise click.UsageError("Missing option '--handlers' or '--listeners': what is it to do?")
+    if registry is None and kinds is not None:
+        raise click.UsageError("Missing option '--handlers': --kinds are of these.")
     logging.getLogger().setLevel(logging.INFO)
     handlers = _of_kinds(_mapping(registry, "--handlers", "step kinds to handlers"), kinds)
-    listeners = _mapping(told, "--listeners", "names to listeners") if told else None
+    listeners = _mapping(told, "--listeners", "names to listeners")
     worker_id = name or f"{socket.gethostname()}:{os.getpid()}"
     with Scoria.open(
         store,
@@ -105,7 +109,8 @@ def worker(
         max_attempts=max_attempts,
     ) as scoria:
         process = Worker(scoria, poll=poll, concurrency=concurrency)
-        out_line(f"worker {worker_id}: {', '.join(handlers)}")
+        work = [*handlers, *(f"tells {listener}" for listener in listeners)]
+        out_line(f"worker {worker_id}: {', '.join(work)}")
         try:
             with stopping(process, grace):
                 _work(process, once=once)
@@ -132,7 +137,10 @@ def _of_kinds(handlers: Mapping[str, Any], kinds: str | None) -> Mapping[str, An
     return {kind: handlers[kind] for kind in named_kinds}
 
 
-def _mapping(name: str, option: str, of_what: str) -> Mapping[str, Any]:
+def _mapping(name: str | None, option: str, of_what: str) -> Mapping[str, Any]:
+    """Import the mapping that an option names; there is nothing in it where the option is not."""
+    if name is None:
+        return {}
     try:
         found = named(name)
         mapping: object = found() if callable(found) else found
@@ -141,7 +149,10 @@ def _mapping(name: str, option: str, of_what: str) -> Mapping[str, Any]:
             f"{name} could not be imported: {safe_repr(error, 200)}; name a mapping as module:name"
         )
         raise click.BadParameter(problem, param_hint=option) from error
-    if not isinstance(mapping, Mapping) or not mapping:
+    if not isinstance(mapping, Mapping):
         problem = f"{name} is no mapping of {of_what}; name one as module:name"
+        raise click.BadParameter(problem, param_hint=option)
+    if not mapping:
+        problem = f"{name} is empty: name a mapping of {of_what}, or leave the option out"
         raise click.BadParameter(problem, param_hint=option)
     return mapping

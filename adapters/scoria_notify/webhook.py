@@ -7,8 +7,9 @@ refused, no body of an answer is read, and each post ends after its time.
 import asyncio
 import base64
 import hashlib
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,10 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from scoria_core import Event
-from scoria_core.errors import InvalidPayload
+from scoria_core.errors import InvalidPayload, safe_repr
+from scoria_core.events import EVENT_TYPES
+from scoria_core.payloads import checked_name
+from scoria_core.validation import checked_seconds
 from scoria_notify.addresses import AddressRefused, PublicNetwork
 
 LEAST_SECRET = 24
@@ -34,6 +38,20 @@ class NotDelivered(Exception):
     """Why an event was not taken; without the URL, which may hold a secret."""
 
 
+def _event_types(types: Iterable[str]) -> frozenset[str]:
+    # The letters of a text are no types, and a type that does not exist never comes.
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        problem = f"is {type(types).__name__}; pass a list of types, such as approval.requested"
+        raise InvalidPayload("types", problem)
+    given = tuple(types)
+    for each in given:
+        if each not in EVENT_TYPES:
+            near = get_close_matches(each, EVENT_TYPES, n=1) if isinstance(each, str) else ()
+            say = f"did you mean {near[0]!r}?" if near else f"pass some of {', '.join(EVENT_TYPES)}"
+            raise InvalidPayload("types", f"has {safe_repr(each)}, which is no event type; {say}")
+    return frozenset(given)
+
+
 @attrs.frozen
 class Webhook:
     """A listener that posts each event to `url`; it was taken where the answer is 2xx.
@@ -45,7 +63,7 @@ class Webhook:
 
     url: str = attrs.field(repr=False)
     secret: str = attrs.field(repr=False)
-    types: Collection[str] = ()
+    types: frozenset[str] = attrs.field(default=(), converter=_event_types)
     source: str = "scoria"
     allow_inner: bool = False
     timeout: float = 10.0
@@ -53,8 +71,12 @@ class Webhook:
 
     def __attrs_post_init__(self) -> None:
         self._check_url()
-        if not 0 < self.timeout <= MAX_TIMEOUT:
-            raise InvalidPayload("timeout", f"must be above 0 and at most {MAX_TIMEOUT:g} seconds")
+        checked_name(self.source, "source")
+        if not isinstance(self.allow_inner, bool):  # a text such as "no" would count as a yes
+            problem = f"is {type(self.allow_inner).__name__}; pass True or False"
+            raise InvalidPayload("allow_inner", problem)
+        if checked_seconds(self.timeout, "timeout", may_be_0=False) > MAX_TIMEOUT:
+            raise InvalidPayload("timeout", f"must be at most {MAX_TIMEOUT:g} seconds")
         object.__setattr__(self, "_signing", _signing(self.secret))
 
     @property
@@ -101,6 +123,9 @@ class Webhook:
             return int(answer.status)
 
     def _check_url(self) -> None:
+        if not isinstance(self.url, str):
+            problem = f"is {type(self.url).__name__}; pass a str such as https://HOST/PATH"
+            raise InvalidPayload("url", problem)
         try:
             parts = urlsplit(self.url)
             is_whole = bool(parts.hostname) and parts.port != 0
@@ -139,7 +164,10 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _signing(secret: str) -> standardwebhooks.Webhook:
+def _signing(secret: object) -> standardwebhooks.Webhook:
+    if not isinstance(secret, str):
+        problem = f"is {type(secret).__name__}; pass a str of whsec_ and base64"
+        raise InvalidPayload("secret", problem)
     prefix, _, key = secret.partition("_")
     try:
         whole = key.rstrip("=") + "=" * (-len(key.rstrip("=")) % 4)

@@ -8,7 +8,8 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, MeterProv
 
 from scoria_core import Event
 from scoria_core.conflicts import CONFLICTS
-from scoria_otel.spans import Attributes, EndedSpans, Facade, RunSpan, opened
+from scoria_core.facades import Facade, opened
+from scoria_otel.spans import Attributes, EndedSpans, RunSpan, check_kind
 
 STEP_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
 DECISION_SECONDS = (10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
@@ -20,7 +21,7 @@ class RunMetrics:
 
     `scoria` is a facade that reads these runs, or a callable that returns it. No attribute of a
     metric is an id; `by_tenant` adds the tenant to what is measured. What is told again after a
-    crash is measured again. Raises `InvalidPayload` where `scoria` is something else.
+    crash is measured again. Raises `InvalidPayload` naming the argument that is something else.
     """
 
     scoria: Facade
@@ -34,6 +35,7 @@ class RunMetrics:
     _recoveries: Counter = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        check_kind(self.provider, MeterProvider, "provider")
         meter = self.provider.get_meter("scoria")
         self._steps = meter.create_histogram(
             "scoria.step.duration",

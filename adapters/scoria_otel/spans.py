@@ -5,7 +5,7 @@ Nothing of a payload is read: no argument, answer, note, reason, result or messa
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import attrs
@@ -16,16 +16,13 @@ from scoria_core import (
     Event,
     JournalEntry,
     RunDetail,
-    Scoria,
     Step,
 )
 from scoria_core.errors import InvalidPayload
+from scoria_core.facades import Facade, checked_facade, opened
 from scoria_core.visible import visible_line
 
 Attributes = Mapping[str, str | int]
-
-Facade = Scoria | Callable[[], Scoria]
-"""A facade, or a callable that returns it, such as a `PerProcess`."""
 
 MAX_TEXT = 200
 """How many characters of a name or an id are kept."""
@@ -111,16 +108,10 @@ def spans_of(detail: RunDetail) -> Iterator[RunSpan]:
             yield reading.end(entry)
 
 
-def opened(scoria: Facade) -> Scoria:
-    """Return the facade itself."""
-    return scoria if isinstance(scoria, Scoria) else scoria()
-
-
-def _checked(scoria: Facade) -> Facade:
-    if not isinstance(scoria, Scoria) and (isinstance(scoria, type) or not callable(scoria)):
-        problem = f"is {type(scoria).__name__}; pass a Scoria, or a callable that returns one"
-        raise InvalidPayload("scoria", problem)
-    return scoria
+def check_kind(value: object, kind: type, name: str) -> None:
+    """Raise `InvalidPayload` naming the argument that is of another kind."""
+    if not isinstance(value, kind):
+        raise InvalidPayload(name, f"is {type(value).__name__}; pass a {kind.__name__}")
 
 
 @attrs.define
@@ -130,7 +121,7 @@ class EndedSpans:
     A run is read once for all that is told of it in a row.
     """
 
-    scoria: Facade = attrs.field(converter=_checked)
+    scoria: Facade = attrs.field(converter=checked_facade)
     _latest: tuple[str, int, Mapping[int, RunSpan]] = attrs.field(init=False, default=("", 0, {}))
 
     def by(self, event: Event) -> RunSpan | None:

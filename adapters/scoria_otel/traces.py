@@ -16,8 +16,16 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
 from scoria_core import Event, Handler, Handlers, RunSummary, Step
+from scoria_core.facades import Facade
 from scoria_core.handlers import is_async, resolve
-from scoria_otel.spans import EndedSpans, Facade, RunSpan, run_span_id, step_span_id, trace_id_of
+from scoria_otel.spans import (
+    EndedSpans,
+    RunSpan,
+    check_kind,
+    run_span_id,
+    step_span_id,
+    trace_id_of,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,7 +49,7 @@ class RunTraces:
     `scoria` is a facade that reads these runs, or a callable that returns it, such as a
     `PerProcess`. `sampler` is asked without a parent, wherever a span of a run is made, and must go
     by the id of the trace alone, as `TraceIdRatioBased` does. `exporter` has to end within 30
-    seconds. Raises `InvalidPayload` where `scoria` is something else.
+    seconds. Raises `InvalidPayload` naming the argument that is something else.
     """
 
     scoria: Facade
@@ -51,6 +59,11 @@ class RunTraces:
     _ended: EndedSpans = attrs.field(
         init=False, default=attrs.Factory(lambda self: EndedSpans(self.scoria), takes_self=True)
     )
+
+    def __attrs_post_init__(self) -> None:
+        check_kind(self.exporter, SpanExporter, "exporter")
+        check_kind(self.sampler, Sampler, "sampler")
+        check_kind(self.resource, Resource, "resource")
 
     def __call__(self, event: Event) -> None:
         """Export the span that ended with an event. Raises `NotExported`."""

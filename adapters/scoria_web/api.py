@@ -9,6 +9,7 @@ from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import InvalidPayload
+from scoria_core.facades import Facade
 from scoria_core.model import RunSummary
 from scoria_core.payloads import checked_name
 from scoria_web.app import _check_parts, bound
@@ -18,7 +19,7 @@ from scoria_web.masking import Mask, check_mask, secret_by_name
 from scoria_web.openapi import Description
 from scoria_web.problems import answered
 from scoria_web.reading import read_body, read_key, read_query
-from scoria_web.scope import Facade, ScopeOf, granted, opened
+from scoria_web.scope import ScopeOf, granted, opened_now
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -67,7 +68,7 @@ class _Api:
             told["body"] = read_body(takes["body"], request)
         if "idempotency_key" in takes:
             told["idempotency_key"] = read_key(request)
-        view = opened(self.scoria).for_tenant(scope.tenant_id)
+        view = opened_now(self.scoria).for_tenant(scope.tenant_id)
         caller = Caller(scope, view, self.kinds, self.mask)
         answer = call.function(caller, **told)
         if call.method == "GET":

@@ -30,6 +30,7 @@ from scoria_core.errors import (
     StoreUnavailable,
     safe_repr,
 )
+from scoria_core.facades import Facade, checked_facade
 from scoria_core.logs import about, logger_of
 from scoria_core.scoria import Scoria
 from scoria_core.visible import visible_line
@@ -54,7 +55,7 @@ from scoria_web.masking import (
 )
 from scoria_web.problems import answered
 from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
-from scoria_web.scope import Facade, Scope, ScopeOf, granted, opened
+from scoria_web.scope import Scope, ScopeOf, granted, opened_now
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -217,7 +218,7 @@ class _EvidenceApp:
         if wants_json(request):
             return answered(lambda: self._document(request, urls))
         scope, endpoint, values = self._asked(request, urls)
-        view = opened(self.scoria).for_tenant(scope.tenant_id)
+        view = opened_now(self.scoria).for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope) and endpoint == "run"
         template, page = _PAGES[endpoint](view, request.args, **values)
         sight = Sight(self.mask, MARKS, shows_masked)
@@ -253,7 +254,7 @@ class _EvidenceApp:
 
     def _document(self, request: Request, urls: MapAdapter) -> Response:
         scope, endpoint, values = self._asked(request, urls)
-        view = opened(self.scoria).for_tenant(scope.tenant_id)
+        view = opened_now(self.scoria).for_tenant(scope.tenant_id)
         document = _DOCUMENTS[endpoint](view, request.args, **values)
         return as_asked(document, request, self.mask)
 
@@ -341,10 +342,8 @@ def checked_mount(value: object, name: str) -> str | None:
     return quote(value.rstrip("/"))
 
 
-def _check_parts(scoria: object, scope: object) -> None:
-    if not isinstance(scoria, Scoria) and (isinstance(scoria, type) or not callable(scoria)):
-        problem = f"is {type(scoria).__name__}; pass what Scoria.open returned"
-        raise InvalidPayload("scoria", problem)
+def _check_parts(scoria: Facade, scope: object) -> None:
+    checked_facade(scoria)
     if not callable(scope):
         problem = f"is {type(scope).__name__}; pass a callable that takes the WSGI environ"
         raise InvalidPayload("scope", problem)

@@ -11,6 +11,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import ApprovalNotPending, DecisionRefused, InvalidPayload
+from scoria_core.facades import Facade
 from scoria_core.lifecycles import ApprovalStatus
 from scoria_core.model import Approval, RunDetail, Step
 from scoria_core.payloads import MAX_BYTES
@@ -38,7 +39,7 @@ from scoria_web.masking import (
     masks_all,
     secret_by_name,
 )
-from scoria_web.scope import Facade, Scope, ScopeOf, opened
+from scoria_web.scope import Scope, ScopeOf, opened_now
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -186,7 +187,7 @@ class _DecisionApp(_EvidenceApp):
             return self._problem(_FORBIDDEN, urls)
         endpoint, values = urls.match(method="GET")
         named = self._named(values)
-        view = opened(self.scoria).for_tenant(scope.tenant_id)
+        view = opened_now(self.scoria).for_tenant(scope.tenant_id)
         shows_masked = _shows_masked(request, scope)
         page = self._request(view, scope, **named)
         page = attrs.evolve(page, is_json=request.args.get("as") == "json")

@@ -17,13 +17,14 @@ from werkzeug.wrappers import Request, Response
 
 from scoria_core.errors import InvalidPayload
 from scoria_core.events import Event
+from scoria_core.facades import Facade
 from scoria_core.identity import checked_id
 from scoria_core.lifecycles import ApprovalStatus
 from scoria_core.scoria import Scoria
 from scoria_web.app import Refused, _check_parts, _Problem
 from scoria_web.decisions import DecisionPage, _DecisionApp, checked_secret
 from scoria_web.masking import Mask, check_mask, secret_by_name
-from scoria_web.scope import Facade, Scope
+from scoria_web.scope import Scope
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -9,6 +9,7 @@ import attrs
 from werkzeug.exceptions import Forbidden
 
 from scoria_core.errors import InvalidIdentity, StoreUnavailable
+from scoria_core.facades import Facade, opened
 from scoria_core.identity import checked_id
 from scoria_core.scoria import Scoria
 
@@ -83,10 +84,6 @@ ScopeOf = Callable[[dict[str, Any]], Scope | None]
 """The host's own look at a request's environ: the scope it grants, or None for no entry."""
 
 
-Facade = Scoria | Callable[[], Scoria]
-"""The runs of a host: the facade, or what returns it in the process that serves."""
-
-
 class ScopeFailed(Exception):
     """The host's scope raised an error, or returned something that is no `Scope`."""
 
@@ -95,19 +92,14 @@ class FacadeFailed(Exception):
     """What a host passed for its facade raised an error, or returned something else."""
 
 
-def opened(scoria: Facade) -> Scoria:
-    """Return the facade, which the host may open only now."""
-    if not callable(scoria):
-        return scoria
+def opened_now(scoria: Facade) -> Scoria:
+    """Return the facade; raises `StoreUnavailable`, or `FacadeFailed` for a fault of the host."""
     try:
-        facade = scoria()
+        return opened(scoria)
     except StoreUnavailable:
         raise
     except Exception as error:
-        raise FacadeFailed("what returns the facade raised") from error
-    if not isinstance(facade, Scoria):
-        raise FacadeFailed(f"what returns the facade returned {type(facade).__name__}, no Scoria")
-    return facade
+        raise FacadeFailed("what returns the facade did not return one") from error
 
 
 def granted(scope_of: ScopeOf, environ: dict[str, Any]) -> Scope | None:

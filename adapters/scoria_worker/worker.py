@@ -15,11 +15,13 @@ from types import FrameType
 import attrs
 
 from scoria_core import Scoria
-from scoria_core.dispatch import Threads
-from scoria_core.errors import ScoriaError, StoreUnavailable
+from scoria_core.dispatch import Threads, checked_threads
+from scoria_core.errors import InvalidPayload, ScoriaError, StoreUnavailable
 from scoria_core.event_loop import end_process_loop
+from scoria_core.facades import checked_scoria
 from scoria_core.heartbeat import HEARTBEAT
 from scoria_core.logs import about, logger_of
+from scoria_core.validation import checked_seconds
 from scoria_core.waking import watch_pending
 
 logger = logger_of("scoria.worker")
@@ -47,7 +49,8 @@ class Worker:
     nothing is due: a store that declares `waking` ends that wait as soon as a step is queued. What
     becomes due by the time that passes, such as a step after its delay, waits for the next look.
     A single one is carried out in the thread that calls, where a signal can break off its
-    handler; several in threads of their own. Async handlers share the loop of the process.
+    handler; several in threads of their own. Async handlers share the loop of the process. Raises
+    `InvalidPayload` naming the argument that is something else.
     """
 
     scoria: Scoria
@@ -65,6 +68,14 @@ class Worker:
     _threads: Threads = attrs.field(
         init=False, default=attrs.Factory(lambda self: Threads(self.concurrency), takes_self=True)
     )
+
+    def __attrs_post_init__(self) -> None:
+        checked_scoria(self.scoria)
+        checked_threads(self.concurrency, "concurrency")
+        checked_seconds(self.poll, "poll", may_be_0=False)
+        if not isinstance(self.stop, threading.Event):
+            problem = f"is {type(self.stop).__name__}; pass a threading.Event, or leave it out"
+            raise InvalidPayload("stop", problem)
 
     def run(self) -> int:
         """Work until `stop` is set, and return in how many runs a step was carried out.

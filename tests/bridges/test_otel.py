@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry import trace
@@ -27,7 +27,7 @@ from scoria_core import (
     decisions,
 )
 from scoria_core.errors import InvalidPayload
-from scoria_core.ports import RunStore
+from scoria_core.ports import OutboxStore, RunStore
 from scoria_core.testing import SettableClock
 from scoria_otel import RunMetrics, RunTraces, context_of
 from tests.support.scripted import in_memory, needs, scripted
@@ -180,10 +180,44 @@ def test_what_cannot_read_runs_is_refused(
 ) -> None:
     """Before anything is told."""
     wrong: Any
-    for wrong in ("memory://", make_store(), Scoria):
+    asynchronous = AsyncScoria(make_store())
+    for wrong in ("memory://", make_store(), Scoria, asynchronous):
         for make in (RunMetrics, partial(RunTraces, exporter=told)):
-            with pytest.raises(InvalidPayload, match=r"scoria is .*; pass a Scoria"):
+            with pytest.raises(
+                InvalidPayload, match=r"scoria is .*; .*pass (what Scoria|its \.sync)"
+            ):
                 make(wrong)
+
+
+def test_what_opens_a_facade_that_is_awaited_is_told_what_to_pass(
+    make_store: Callable[[], RunStore], told: InMemorySpanExporter
+) -> None:
+    """It is told when a listener is, as the facade is opened only then."""
+    store = make_store()
+    asynchronous: Any = AsyncScoria(store)
+    traces = RunTraces(lambda: asynchronous, told)
+    with Scoria(store, listeners={"traces": traces}) as scoria:
+        begin(scoria)
+        assert scoria.deliver_events() == 0
+        (untold,) = cast(OutboxStore, store).list_deliveries("traces", limit=2)
+    assert untold.problem == (
+        "InvalidPayload: scoria returned AsyncScoria; of an AsyncScoria pass its .sync"
+    )
+
+
+def test_parts_that_export_nothing_are_refused(
+    make_scoria: Callable[..., Scoria], told: InMemorySpanExporter
+) -> None:
+    """At once, by the name of the argument."""
+    scoria, wrong = make_scoria(), cast(Any, None)
+    with pytest.raises(InvalidPayload, match="exporter is NoneType; pass a SpanExporter"):
+        RunTraces(scoria, wrong)
+    with pytest.raises(InvalidPayload, match="sampler is NoneType; pass a Sampler"):
+        RunTraces(scoria, told, sampler=wrong)
+    with pytest.raises(InvalidPayload, match="resource is NoneType; pass a Resource"):
+        RunTraces(scoria, told, resource=wrong)
+    with pytest.raises(InvalidPayload, match="provider is NoneType; pass a MeterProvider"):
+        RunMetrics(scoria, wrong)
 
 
 def nested(told: InMemorySpanExporter) -> Callable[[], None]:
@@ -242,7 +276,8 @@ def test_an_async_handler_is_within_its_step_too(
 ) -> None:
     """On the loop of the host, and on that of the process."""
     chat, store = nested(told), make_store()
-    traces = RunTraces(Scoria(store), told)
+    host: list[AsyncScoria] = []
+    traces = RunTraces(lambda: host[0].sync if host else Scoria(store), told)
 
     async def work(_: Any, __: Any) -> None:
         await asyncio.sleep(0)
@@ -255,6 +290,7 @@ def test_an_async_handler_is_within_its_step_too(
 
     async def start() -> None:
         scoria = AsyncScoria(store, **options)
+        host.append(scoria)
         step = StepSpec("work", "planner")
         await scoria.start_run(WHO, root_role_id="planner", initial_step=step)
         await scoria.deliver_events()

@@ -102,6 +102,11 @@ def test_what_happens_is_posted_from_the_first_start_on(
         (["--to", "http://host.example/"], "--to must begin with https://"),
         (["--to", "host.example"], "--to"),
         (["--to", "https://host.example/", "--timeout", "60"], "--timeout must be"),
+        (
+            ["--to", "https://host.example/", "--type", "approval.requestd"],
+            "--type has 'approval.requestd', which is no event type; did you mean",
+        ),
+        (["--to", "https://host.example/", "--type", ""], "--type has ''"),
         (["--again"], "Missing option '--name'"),
         (["--again", "--name", "nobody"], "there is no listener 'nobody'"),
     ],

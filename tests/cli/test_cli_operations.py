@@ -430,6 +430,42 @@ def test_a_registry_that_is_none_is_refused(url: str, tmp_path: Path, registry: 
     assert len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "Missing option '--handlers' or '--listeners'"),
+        (["--handlers", "hands:empty"], "hands:empty is empty: name a mapping of step kinds"),
+        (["--listeners", "hands:empty"], "hands:empty is empty: name a mapping of names"),
+        (["--listeners", "hands:registry", "--kinds", "work"], "Missing option '--handlers'"),
+    ],
+)
+def test_a_worker_with_nothing_to_do_is_refused(
+    url: str, tmp_path: Path, options: list[str], told: str
+) -> None:
+    """One line says which option there is to name."""
+    refused = scoria("worker", "--store", url, "--once", *options, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert told in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_worker_may_tell_listeners_alone(url: str, tmp_path: Path) -> None:
+    """It needs no handlers, and leaves the steps to others."""
+    (tmp_path / "host.py").write_text("listeners = {'mail': lambda event: print(event.type)}")
+    command = ["worker", "--store", url, "--listeners", "host:listeners", "--once"]
+    assert scoria(*command, cwd=tmp_path).returncode == 0
+    run_id = queued(url)
+    told = scoria(*command, "--name", "teller", cwd=tmp_path).stdout.splitlines()
+    assert told == [
+        "worker teller: tells mail",
+        "run.started",
+        "step.queued",
+        "worker teller stopped; worked in 0 runs",
+    ]
+    with Scoria.open(url) as host:
+        assert host.get_run_detail(run_id).steps[0].status == "queued"
+
+
 def test_what_was_approved_at_the_shell_goes_on_with_a_worker(url: str, tmp_path: Path) -> None:
     """`runs resume` queues the step that was decided on; `runs show` tells what is approved."""
     (tmp_path / "hands.py").write_text("registry = {'ask': lambda step, run: {'sent': True}}")

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,6 +216,30 @@ def test_a_listener_that_exits_is_told_again_and_given_up(
         worker.end()
         if dispatch == "queue":
             thread.join(20)
+
+
+@pytest.mark.parametrize("raised", [LookupError, SystemExit, KeyboardInterrupt])
+def test_an_error_that_cannot_be_read_is_a_try(
+    clock: SettableClock, raised: type[BaseException]
+) -> None:
+    """Its type alone is recorded, and it is told again only after a while."""
+
+    class UnreadableError(Exception):
+        def __str__(self) -> str:
+            raise raised
+
+    def fails(_: Event) -> None:
+        raise UnreadableError
+
+    store = MemoryStore()
+    with Scoria(store, clock=clock, listeners={"mail": fails}) as scoria:
+        start(scoria)
+        stops = pytest.raises(KeyboardInterrupt) if raised is KeyboardInterrupt else nullcontext()
+        with stops:  # Ctrl-C while it is read ends the host, as anywhere
+            scoria.deliver_events()
+        (failed,) = untold(store)
+        assert (failed.tries, failed.problem) == (1, "UnreadableError")
+        assert failed.next_try_at == clock.now() + timedelta(seconds=5)
 
 
 def untold(store: MemoryStore) -> Sequence[Delivery]:

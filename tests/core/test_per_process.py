@@ -6,10 +6,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scoria_core import PerProcess
+from scoria_core import AsyncScoria, PerProcess, Scoria
+from scoria_core.errors import InvalidPayload
+from scoria_memory import MemoryStore
 
 FORKS = """
 import os
@@ -59,6 +62,13 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(ask, range(4))) == {made[0]}
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("wrong", [5, None, Scoria(MemoryStore()), AsyncScoria(MemoryStore())])
+def test_what_cannot_be_called_is_refused_at_once(wrong: Any) -> None:
+    """A facade that is open would be shared by the processes, and is not what to pass."""
+    with pytest.raises(InvalidPayload, match=r"make is \w+; pass what opens it: lambda: "):
+        PerProcess(wrong)
 
 
 def test_who_asks_after_a_failure_tries_again() -> None:

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from scoria_core import Completed, Identity, RunSummary, Scoria, Step, StepSpec
-from scoria_core.errors import StoreUnavailable
+from scoria_core import AsyncScoria, Completed, Identity, RunSummary, Scoria, Step, StepSpec
+from scoria_core.errors import InvalidPayload, StoreUnavailable
 from scoria_core.ports import RunStore, WakingStore
+from scoria_memory import MemoryStore
 from scoria_worker import Worker
 from tests.support.scripted import WORK, approve, in_memory, needs, scripted
 
@@ -302,3 +303,21 @@ def test_what_its_caller_carries_out_wakes_nobody(store: RunStore, identity: Ide
         assert list(next(watch)) == []
         queue(Scoria(store, dispatch="queue"), identity, 1)
         assert len(next(watch)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"concurrency": 0}, "concurrency is 0; pass an int from 1 to"),
+        ({"concurrency": "4"}, "concurrency is '4'; pass an int from 1 to"),
+        ({"poll": 0}, "poll is 0; pass a number of seconds, above 0"),
+        ({"poll": "1"}, "poll is '1'; pass a number of seconds, above 0"),
+        ({"stop": None}, "stop is NoneType; pass a threading.Event"),
+        ({"scoria": None}, r"scoria is NoneType; pass what Scoria\.open returned"),
+        ({"scoria": AsyncScoria(MemoryStore())}, r"of an AsyncScoria pass its \.sync"),
+    ],
+)
+def test_what_a_worker_cannot_work_with_is_refused(options: dict[str, Any], told: str) -> None:
+    """When it is made: later it would hang, look without a pause or end with a traceback."""
+    with pytest.raises(InvalidPayload, match=told):
+        Worker(**{"scoria": Scoria(MemoryStore()), **options})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -16,6 +17,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from scoria_core import Event
 from scoria_core.errors import InvalidPayload
+from scoria_core.events import EVENT_TYPES
 from scoria_notify import NotDelivered, Webhook
 from scoria_notify.addresses import is_public
 
@@ -258,10 +260,27 @@ def test_an_address_is_public_or_not(address: str, public: bool) -> None:
         ("https://example.org/", {"secret": "whsec_" + "!" * 40}, "secret"),
         ("https://example.org/", {"timeout": 0}, "timeout"),
         ("https://example.org/", {"timeout": 60}, "timeout"),
+        (None, {}, "url"),
+        (1, {}, "url"),
+        (b"https://example.org/", {}, "url"),
+        ("https://example.org/", {"secret": None}, "secret"),
+        ("https://example.org/", {"secret": SECRET.encode()}, "secret"),
+        ("https://example.org/", {"source": None}, "source"),
+        ("https://example.org/", {"source": ""}, "source"),
+        ("http://example.org/", {"allow_inner": "no"}, "allow_inner"),
+        ("https://example.org/", {"timeout": None}, "timeout"),
+        ("https://example.org/", {"timeout": "5"}, "timeout"),
+        ("https://example.org/", {"timeout": True}, "timeout"),
+        ("https://example.org/", {"timeout": float("nan")}, "timeout"),
+        ("https://example.org/", {"types": "approval"}, "types"),
+        ("https://example.org/", {"types": 5}, "types"),
+        ("https://example.org/", {"types": None}, "types"),
+        ("https://example.org/", {"types": [None]}, "types"),
+        ("https://example.org/", {"types": [""]}, "types"),
     ],
 )
 def test_what_cannot_be_used_is_refused_at_once(
-    url: str, options: dict[str, object], name: str
+    url: Any, options: dict[str, object], name: str
 ) -> None:
     """By its name, and without telling a secret."""
     given: dict[str, object] = {"secret": SECRET, **options}
@@ -270,6 +289,15 @@ def test_what_cannot_be_used_is_refused_at_once(
     assert refused.value.path == name
     assert "SECRET" not in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+def test_a_type_that_no_event_has_is_refused_with_the_nearest() -> None:
+    """A typo would lose every event, and nobody would know."""
+    with pytest.raises(InvalidPayload, match=r"type; did you mean 'approval\.requested'"):
+        Webhook("https://example.org/", SECRET, types=["approval.requestd"])
+    with pytest.raises(InvalidPayload, match=r"x1b'.*; pass some of run\.started"):
+        Webhook("https://example.org/", SECRET, types=["\x1b"])
+    assert Webhook("https://example.org/", SECRET, types=iter(EVENT_TYPES)).types == {*EVENT_TYPES}
 
 
 def test_neither_its_name_nor_its_text_tells_a_secret() -> None:

@@ -10,7 +10,7 @@ import pytest
 from scoria_core import AsyncScoria, Scoria
 from scoria_core.errors import InvalidPayload, StoreUnavailable
 from scoria_memory import MemoryStore
-from scoria_web import Scope, api_app, decision_app, evidence_app
+from scoria_web import DecisionLinks, Scope, api_app, decision_app, evidence_app, link_app
 
 SECRET = "sixteen or more characters"  # noqa: S105 - of this test
 
@@ -25,6 +25,10 @@ def _decisions(scoria: Any) -> Any:
 
 def _api(scoria: Any) -> Any:
     return api_app(scoria, scope=lambda _: Scope("acme", "user-1"))
+
+
+def _links(scoria: Any) -> Any:
+    return link_app(scoria, links=DecisionLinks("https://host.invalid/links", SECRET))
 
 
 APPS: dict[Callable[[Any], Any], str] = {
@@ -71,9 +75,16 @@ def test_a_store_that_cannot_be_opened_is_unavailable(app_of: Callable[[Any], An
 
 
 @each_app
-@pytest.mark.parametrize("answer", [None, InvalidPayload("lease", "is 0")])
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (None, "scoria returned NoneType; pass what Scoria.open returned"),
+        (AsyncScoria(MemoryStore()), "of an AsyncScoria pass its .sync"),
+        (InvalidPayload("lease", "is 0"), "lease is 0"),
+    ],
+)
 def test_what_returns_no_facade_is_a_fault_of_the_host(
-    app_of: Callable[[Any], Any], answer: object, caplog: pytest.LogCaptureFixture
+    app_of: Callable[[Any], Any], answer: object, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever looks is told no more than that; the log says what came instead."""
 
@@ -84,12 +95,20 @@ def test_what_returns_no_facade_is_a_fault_of_the_host(
 
     with caplog.at_level(logging.ERROR, "scoria.web"):
         assert _asked(app_of, opened) == 500
-    assert "what returns the facade" in caplog.text
+    assert told in caplog.text
 
 
-@each_app
-@pytest.mark.parametrize("wrong", [Scoria, AsyncScoria(MemoryStore())])
-def test_what_can_return_none_is_refused_at_once(app_of: Callable[[Any], Any], wrong: Any) -> None:
+@pytest.mark.parametrize("app_of", [*APPS, _links])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (Scoria, r"scoria is type; pass what Scoria\.open returned"),
+        (AsyncScoria(MemoryStore()), r"scoria is AsyncScoria; of an AsyncScoria pass its \.sync"),
+    ],
+)
+def test_what_can_return_none_is_refused_at_once(
+    app_of: Callable[[Any], Any], wrong: Any, told: str
+) -> None:
     """A class, or the facade that is awaited, is found out when the app is made."""
-    with pytest.raises(InvalidPayload, match=r"pass what Scoria\.open returned"):
+    with pytest.raises(InvalidPayload, match=told):
         app_of(wrong)

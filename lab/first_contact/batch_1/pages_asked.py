@@ -21,7 +21,7 @@ from scoria_core.errors import RunNotFound
 from scoria_memory import MemoryStore
 from scoria_web import Scope, evidence_app
 from scoria_web.app import _FORBIDDEN, _NOT_FOUND, _EvidenceApp
-from scoria_web.scope import opened
+from scoria_web.scope import opened_now
 
 
 def method_overridden(scoria: Scoria, scope: Any) -> App:
@@ -120,7 +120,7 @@ class _SaysWhose(_EvidenceApp):
         if problem is _NOT_FOUND:
             run_id = urls.path_info.rpartition("/")[2]
             try:
-                opened(self.scoria).get_run(run_id)
+                opened_now(self.scoria).get_run(run_id)
             except RunNotFound:
                 pass
             else:
@@ -146,7 +146,7 @@ class _ReadsThenLooks(_EvidenceApp):
             scope = self._scope_of(request)
             if scope is not None:
                 run_id = request.path.removeprefix("/workflows/")
-                if opened(self.scoria).get_run(run_id).tenant_id != scope.tenant_id:
+                if opened_now(self.scoria).get_run(run_id).tenant_id != scope.tenant_id:
                     return self._problem(_NOT_FOUND, urls)
         return super()._page(request, urls)
 
@@ -229,7 +229,7 @@ class _SessionOfAll(_EvidenceApp):
     def _page(self, request: Any, urls: Any) -> Any:
         app: _EvidenceApp = self
         if request.path == "/" and request.args.get("session"):
-            everyone: Any = _AllTenants(opened(self.scoria))
+            everyone: Any = _AllTenants(opened_now(self.scoria))
             app = _EvidenceApp(everyone, self.scope, self.templates, **HOST)
         return _EvidenceApp._page(app, request, urls)
 
