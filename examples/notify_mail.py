@@ -1,24 +1,32 @@
 """Mails who is to decide: a link each, a reminder, and word when nobody did.
 
-    python examples/notify_mail.py sqlite:///runs.db smtp://localhost:1025 https://host.example/links
+    LINK_SECRET=... python examples/notify_mail.py STORE smtp://HOST:PORT BASE_URL
+
+STORE is the URL of the host's store, such as sqlite:///runs.db. BASE_URL is where the host serves
+its `link_app`, and LINK_SECRET the secret of that app's links, of 16 characters or more.
 
 Start as many as you like beside the host and its workers: each mail is sent once, and once more
 only where a process died while it sent it; then it has the same Message-ID.
 """
 
+import logging
 import os
 import smtplib
 import sys
-import threading
 from collections.abc import Mapping
 from email.message import EmailMessage
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from scoria_core import Event, Scoria
+from scoria_core import Event, Scoria, ScoriaError
 from scoria_web import DecisionLinks
-from scoria_worker import Worker
+from scoria_worker import Worker, stopping
+
+logger = logging.getLogger("notify_mail")
+
+GRACE = 10.0
+"""How many seconds a mail has to end after SIGTERM or Ctrl-C."""
 
 SUBJECTS: Mapping[str, str] = {
     "approval.requested": "Please decide",
@@ -27,22 +35,42 @@ SUBJECTS: Mapping[str, str] = {
 }
 
 
+def smtp_place(url: str) -> SplitResult:
+    """Return the parts of `smtp://HOST:PORT`; raises `ValueError` for any other URL."""
+    place = urlsplit(url)
+    is_whole = url == f"smtp://{place.netloc}" and "@" not in place.netloc
+    if not (is_whole and place.hostname and place.port):
+        raise ValueError("the mail server must be smtp://HOST:PORT, without a user or a path")
+    return place
+
+
 @attrs.frozen
 class Mailer:
     """A listener that mails everybody to whom a request is assigned, by ids that are addresses."""
 
-    server: str
+    server: SplitResult = attrs.field(converter=smtp_place)
     links: DecisionLinks
     sender: str = "runs@host.example"
 
     def __call__(self, event: Event) -> None:
-        """Send the mails of an event; one that cannot be sent is sent later, with the others."""
-        if event.type not in SUBJECTS:
+        """Send the mails of an event, one to each person.
+
+        An event is told as soon as one of them is reached. Who is refused is logged, and gets no
+        mail of this event: to tell it again would mail the others again. Raises the last refusal
+        if nobody was reached; then the event is told again later.
+        """
+        if event.type not in SUBJECTS or not event.assigned_to:
             return
-        place = urlsplit(self.server)
-        with smtplib.SMTP(place.hostname or "localhost", place.port or 25, timeout=10) as smtp:
+        refused: list[Exception] = []
+        with smtplib.SMTP(self.server.hostname or "", self.server.port or 0, timeout=10) as smtp:
             for address in event.assigned_to:
-                smtp.send_message(self.mail(event, address))
+                try:
+                    smtp.send_message(self.mail(event, address), to_addrs=[address])
+                except Exception as error:  # noqa: BLE001 - `email` raises many for no address
+                    logger.warning("%r got no mail of %s: %s", address, event.event_id, error)
+                    refused.append(error)
+        if len(refused) == len(event.assigned_to):
+            raise refused[-1]
 
     def mail(self, event: Event, address: str) -> EmailMessage:
         """Return the mail of an event to one person."""
@@ -62,13 +90,19 @@ class Mailer:
 
 def main(store: str, server: str, base_url: str) -> None:
     """Mail what happens in a store until it is stopped."""
-    mailer = Mailer(server, DecisionLinks(base_url, os.environ["LINK_SECRET"]))
-    stop = threading.Event()
+    mailer = Mailer(server, DecisionLinks(base_url, os.environ.get("LINK_SECRET", "")))
     with Scoria.open(store, listeners={"mail": mailer}) as scoria:
-        print("mailing", flush=True)  # noqa: T201 - this is a command
         # A worker without handlers carries out no step; it reminds, and notes what has expired.
-        Worker(scoria, stop=stop).run()
+        worker = Worker(scoria)
+        with stopping(worker, GRACE):
+            print("mailing", flush=True)  # noqa: T201 - this is a command
+            worker.run()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    try:
+        main(*sys.argv[1:])
+    except (ScoriaError, ValueError) as refusal:
+        sys.exit(f"notify_mail: {refusal}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import attrs
 import click
@@ -35,12 +36,27 @@ LISTED = 1_000
 _GRACE = timedelta(minutes=1)
 
 
+Problem = Literal[
+    "waiting",
+    "not_resumed",
+    "failed",
+    "queued",
+    "idle",
+    "lost",
+    "working",
+    "unreadable",
+    "given_up",
+    "untold",
+]
+"""What `--json` calls what is wrong."""
+
+
 @attrs.frozen
 class Finding:
     """A run that is stuck, or is not told: a code, what is wrong in words, and what to do."""
 
     run_id: str
-    problem: str
+    problem: Problem
     why: str
     next_move: str
 

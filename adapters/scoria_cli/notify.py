@@ -15,6 +15,7 @@ from scoria_core.delivering import checked_outbox
 from scoria_core.errors import safe_repr
 from scoria_core.ports import OutboxStore
 from scoria_notify import Webhook
+from scoria_notify.webhook import MAX_TIMEOUT
 from scoria_worker import Worker
 
 SECRET = "SCORIA_NOTIFY_SECRET"  # noqa: S105 - the name of the variable
@@ -42,7 +43,7 @@ PAGE = 1_000
     "--timeout",
     default=10.0,
     show_default=True,
-    type=Amount(),
+    type=Amount(most=MAX_TIMEOUT, is_above=True),
     help="Seconds that a post may take.",
 )
 @click.option(

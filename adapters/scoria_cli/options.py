@@ -63,10 +63,12 @@ session_option = click.option("--session", callback=text, help="Only this sessio
 
 
 class Amount(click.FloatRange):
-    """A finite number, `least` or more."""
+    """A finite number from `least` to `most`; above `least` if `is_above`."""
 
-    def __init__(self, least: float = 0.0) -> None:
-        super().__init__(least, MAX_AMOUNT)
+    def __init__(
+        self, least: float = 0.0, most: float = MAX_AMOUNT, *, is_above: bool = False
+    ) -> None:
+        super().__init__(least, most, min_open=is_above)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

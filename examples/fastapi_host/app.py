@@ -71,10 +71,12 @@ async def login(request: Request):
 @app.post("/login")
 async def sign_in(request: Request, username: Text, account: Text, decides: Text = ""):
     """Take any name: put the login that your app has here. What it keeps in the session counts."""
+    # The conversation is new with each login. A name that is no id is refused here, not later.
+    who = Identity(username, account, session_id=str(uuid4()))
     request.session.clear()
-    request.session["actor_id"] = username
-    request.session["tenant_id"] = account
-    request.session["session_id"] = str(uuid4())  # the conversation, new with each login
+    request.session["actor_id"] = who.actor_id
+    request.session["tenant_id"] = who.tenant_id
+    request.session["session_id"] = who.session_id
     request.session["decides"] = bool(decides)
     return RedirectResponse("/", 303)
 
@@ -93,7 +95,7 @@ async def ask_refund(
     who: Who,
     runs: Runs,
     order: Text,
-    amount: Annotated[float, Form(gt=0, lt=1e6)],
+    amount: Annotated[float, Form(ge=0.01, lt=1e6)],
     key: Text,
 ):
     """Start a run, which waits for a decision; the same form sent again starts no other."""

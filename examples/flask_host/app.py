@@ -29,10 +29,12 @@ def login():
     """Take any name: put the login that your app has here. What it keeps in the session counts."""
     if request.method == "GET":
         return render_template("login.html")
+    # The conversation is new with each login. A name that is no id is refused here, not later.
+    who = Identity(request.form["username"], request.form["account"], session_id=str(uuid4()))
     session.clear()
-    session["actor_id"] = request.form["username"]
-    session["tenant_id"] = request.form["account"]
-    session["session_id"] = str(uuid4())  # the conversation, new with each login
+    session["actor_id"] = who.actor_id
+    session["tenant_id"] = who.tenant_id
+    session["session_id"] = who.session_id
     session["decides"] = "decides" in request.form
     return redirect(url_for("home"))
 
@@ -61,8 +63,8 @@ def home():
 def ask_refund():
     """Start a run, which waits for a decision; the same form sent again starts no other."""
     amount = request.form.get("amount", type=float)
-    if amount is None or not 0 < amount < 1_000_000:
-        abort(400, "The amount is no number above zero. Go back and give one.")
+    if amount is None or not 0.01 <= amount < 1_000_000:
+        abort(400, "The amount is no number from 0.01 to 999,999.99. Go back and give one.")
     asked = {"order": request.form["order"], "cents": round(amount * 100)}
     run = runs().start_run(
         Identity.from_session(session),

@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from scoria_cli.doctor import Finding, Visit
+from scoria_cli.doctor import Finding, Problem, Visit
 from scoria_cli.times import length
 from scoria_core import Retry, Scoria, StepSpec
 from scoria_core.ports import StoredRun
 from scoria_memory import MemoryStore
+from tests.support import ROOT
 from tests.support.clocks import noon_clock
 from tests.support.commands import queued, scoria, waiting
 
@@ -572,3 +574,10 @@ def test_no_password_is_repeated(tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert "mysql://host/x" in refused.stderr
         assert "secret" not in refused.stderr
+
+
+def test_the_page_lists_the_problems_that_the_doctor_names() -> None:
+    """A program that reads `--json` can know them all."""
+    page = (ROOT / "docs" / "workers.md").read_text("utf-8")
+    (listed,) = re.findall(r"`doctor --json` .*?`problem` \((.*?)\)", page)
+    assert re.findall(r"`(\w+)`", listed) == list(get_args(Problem))

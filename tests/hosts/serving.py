@@ -19,9 +19,9 @@ STARTS = 60.0
 
 
 def line_of(example: str) -> str:
-    """Return the one line by which its README says that the host is run, once it is installed."""
+    """Return the line by which its README says that the host is run, once it is installed."""
     readme = (EXAMPLES / example / "README.md").read_text("utf-8")
-    [line] = re.findall(r"```sh\npip install 'scoria-kit\[hosts\]' && (.*)\n```", readme)
+    [line] = re.findall(r"```sh\n(.*SECRET_KEY=.*)\n```", readme)
     return str(line)
 
 

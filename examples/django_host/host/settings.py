@@ -3,15 +3,28 @@
 import os
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 SCORIA_STORE = os.environ["DATABASE_URL"]
-_database = conninfo_to_dict(SCORIA_STORE)
+_address, _, _query = SCORIA_STORE.partition("?")
+# `pooler=transaction` is for Scoria: PostgreSQL's own library knows no such parameter.
+_known = [each for each in _query.split("&") if each and each != "pooler=transaction"]
+try:
+    _database = conninfo_to_dict(f"{_address}?{'&'.join(_known)}")
+except ProgrammingError:  # it may repeat the password
+    _database = {}
+if "dbname" not in _database:
+    problem = "DATABASE_URL must be postgresql://USER@HOST/DATABASE, and name the database"
+    raise ImproperlyConfigured(problem)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": _database.pop("dbname"),
         "OPTIONS": _database,
+        # A cursor belongs to a session, and such a pooler hands that to another client.
+        "DISABLE_SERVER_SIDE_CURSORS": "pooler=transaction" in _query.split("&"),
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
