@@ -27,7 +27,7 @@ from scoria_conformance.verdict import Check, Status
 from scoria_conformance.verify import SUITES, environment, pytest_arguments
 from scoria_core.errors import ScoriaError, TransitionRefused
 
-PATIENCE = 300
+PATIENCE = 600
 """How many seconds the features may take with one mutant, unless an experiment says otherwise."""
 
 KILLERS = (AssertionError, TransitionRefused)

@@ -293,25 +293,25 @@ breaks.add(
 breaks.add(
     "forgets to escape",
     "PAGE-6",
-    "the attribute id",
+    "neither it nor what it links to",
     changed(lambda _, told: attrs.evolve(told, text=html.unescape(told.text))),
 )
 breaks.add(
     "escapes twice",
     "PAGE-6",
-    "otherwise than it was written",
+    "neither it nor what it links to",
     written(visible=lambda value: escape(str(escape(value)))),
 )
 breaks.add(
     "drops what looks like markup",
     "PAGE-6",
-    "otherwise than it was written",
+    "neither it nor what it links to",
     written(visible=striptags),
 )
 breaks.add(
     "drops what is not seen",
     "PAGE-6",
-    "otherwise than it was written",
+    "neither it nor what it links to",
     written(
         visible=lambda value: escape(
             "".join(c for c in str(value) if c in "\n\t" or c.isprintable())
