@@ -89,8 +89,7 @@ def worker(
     """Carry out queued steps, take over those of workers that have died, and tell listeners.
 
     Needs --handlers, --listeners or both. Start as many as you like on a store for several
-    processes. SIGTERM lets the steps at work end,
-    or gives them back to the queue after --grace.
+    processes. SIGTERM lets the steps at work end, or gives them back to the queue after --grace.
     """
     if registry is None and told is None:
         raise click.UsageError("Missing option '--handlers' or '--listeners': what is it to do?")

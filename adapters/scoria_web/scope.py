@@ -41,10 +41,8 @@ def _time_zone(name: object) -> tzinfo:
     try:
         return ZoneInfo(name)  # type: ignore[arg-type]  # else raises
     except (TypeError, ValueError, LookupError, OSError) as error:
-        problem, next_move = (
-            "is no time zone that this system knows",
-            ('pass a name such as "Europe/Berlin"; where there are none, install tzdata'),
-        )
+        problem = "is no time zone that this system knows"
+        next_move = 'pass a name such as "Europe/Berlin"; where there are none, install tzdata'
         raise InvalidIdentity("time_zone", problem, next_move) from error
 
 

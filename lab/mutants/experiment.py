@@ -28,7 +28,7 @@ from scoria_conformance.verify import SUITES, environment, pytest_arguments
 from scoria_core.errors import ScoriaError, TransitionRefused
 
 PATIENCE = 600
-"""How many seconds the features may take with one mutant, unless an experiment says otherwise."""
+"""How many seconds the features may take with one mutant."""
 
 KILLERS = (AssertionError, TransitionRefused)
 """What a scenario kills by; whatever else goes wrong in it tells nothing about the mutant."""
@@ -112,11 +112,10 @@ class Trial:
     mutant: Mutant
     process: ForkProcess
     answer: Connection
-    patience: float
     begun: float = attrs.field(factory=time.monotonic)
 
     @classmethod
-    def start(cls, mutant: Mutant, judge: Callable[[Mutant], Finding], patience: float) -> "Trial":
+    def start(cls, mutant: Mutant, judge: Callable[[Mutant], Finding]) -> "Trial":
         """Fork a process that sends what `judge` finds."""
         answer, sending = _FORK.Pipe(duplex=False)
 
@@ -127,18 +126,18 @@ class Trial:
         process = _FORK.Process(target=child)
         process.start()
         sending.close()
-        return cls(mutant, process, answer, patience)
+        return cls(mutant, process, answer)
 
     @property
     def deadline(self) -> float:
         """When it has no time left."""
-        return self.begun + self.patience
+        return self.begun + PATIENCE
 
     def end(self) -> Finding:
         """Return what was found; a process that crashed or hangs has found nothing."""
         if not self.answer.poll():
             self.stop()
-            finding = self._unknown(f"did not end within {self.patience:.0f} seconds")
+            finding = self._unknown(f"did not end within {PATIENCE} seconds")
         else:
             finding = self._received()
         self.process.join()
@@ -170,8 +169,7 @@ class Experiment:
     `begun` hears of it then, and `tell` of each finding as it comes in. `hand_written` leaves the
     generated scenarios out. A mutant runs up to its first kill; or, where `judged` is given,
     through every scenario that `meets` lets it, and `judged` says what became of it. It meets them
-    in the order of `rank`, or those of its clause first. `at_once` many are tried at a time, for
-    `patience` seconds each.
+    in the order of `rank`, or those of its clause first. `at_once` many are tried at a time.
     """
 
     mutants: Sequence[Mutant]
@@ -183,7 +181,6 @@ class Experiment:
     rank: Callable[[Mutant, pytest.Item], Any] = lambda mutant, item: (
         mutant.clause not in item.keywords
     )
-    patience: float = PATIENCE
     begun: Callable[[Finding], None] = lambda _: None
     canary: Finding = Finding(Unchanged(), Fate.UNKNOWN, reason="the features were not run")
     findings: list[Finding] = attrs.field(factory=list)
@@ -236,10 +233,10 @@ class Experiment:
             self._raised = call.excinfo.value
 
     def _try_all(self, judge: Callable[[Mutant], Finding]) -> None:
-        (self.canary,) = _tried([self.canary.mutant], judge, 1, self.patience)
+        (self.canary,) = _tried([self.canary.mutant], judge, 1)
         if self.canary.fate == Fate.SURVIVED:
             self.begun(self.canary)
-            for finding in _tried(self.mutants, judge, self.at_once, self.patience):
+            for finding in _tried(self.mutants, judge, self.at_once):
                 self.findings.append(finding)
                 self.tell(finding)
 
@@ -284,14 +281,13 @@ def _tried(
     mutants: Sequence[Mutant],
     judge: Callable[[Mutant], Finding],
     at_once: int,
-    patience: float,
 ) -> Iterator[Finding]:
     """Yield what becomes of each mutant, so many at a time."""
     waiting, trials = list(mutants), list[Trial]()
     try:
         while waiting or trials:
             while waiting and len(trials) < at_once:
-                trials.append(Trial.start(waiting.pop(0), judge, patience))
+                trials.append(Trial.start(waiting.pop(0), judge))
             for trial in _ended(trials):
                 trials.remove(trial)
                 yield trial.end()

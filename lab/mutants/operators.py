@@ -27,10 +27,6 @@ from lab.mutants.reach import Reach, run_with
 from lab.mutants.wrong import judged, until_enough
 from scoria_conformance.verdict import Status
 
-PATIENCE = 600
-"""How many seconds the features may take with one mutant; counting the lines takes longest."""
-
-
 UNREACHED = "no scenario runs it"
 """What is said of a mutant that met no scenario."""
 
@@ -127,7 +123,6 @@ def try_all(
             judged=first_failure,
             rank=ranking.rank,
             begun=begun,
-            patience=PATIENCE,
             canary=Finding(reach, Fate.UNKNOWN, reason="the features were not run"),
         )
         experiment.run(target, page, suite)
