@@ -41,7 +41,7 @@ def test_the_app_of_the_page_passes(pages: Path) -> None:
     """An app is served for its driver, and every scenario of a host holds."""
     assert pages.is_dir()
     verdict = verify("my_host:app", host="my_driver:Driver")
-    assert {check.status for check in verdict.checks} == {Status.PASSED}
+    assert [check for check in verdict.checks if check.status != Status.PASSED] == []
     assert len(verdict.checks) >= SCENARIOS
     assert verdict.exit_code == 0
 
@@ -59,7 +59,7 @@ def test_a_running_host_passes_by_the_same_driver(pages: Path) -> None:
         base_url = process.stdout.readline().strip()
         verdict = verify(base_url, host="my_driver:Driver", suite="host")
         process.communicate("\n", timeout=30)
-    assert {check.status for check in verdict.checks} == {Status.PASSED}
+    assert [check for check in verdict.checks if check.status != Status.PASSED] == []
     assert len(verdict.checks) >= SCENARIOS
 
 
