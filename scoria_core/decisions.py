@@ -24,11 +24,11 @@ from scoria_core.errors import (
 from scoria_core.journal import JournalEntry, seal
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import (
+    ENTRY_TYPES,
     ApprovalStatus,
     HandoffStatus,
     RunStatus,
     StepStatus,
-    event_type,
     initial,
     is_terminal,
     next_state,
@@ -110,9 +110,9 @@ class Change:
         data: dict[str, Any],
     ) -> None:
         unsealed = JournalEntry(
-            sequence=self.run.version + 1,
+            sequence=len(self.run.journal) + 1,
             at=self.at,
-            type=event_type(subject, trigger),
+            type=ENTRY_TYPES[subject, trigger],
             subject=subject,
             subject_id=subject_id,
             trigger=trigger,
@@ -173,7 +173,7 @@ def claim_next(change: Change, kinds: Collection[str], lease: Lease = _LEASE) ->
     next attempt.
     """
     run = change.run
-    step = next(run.queued_steps(), None)
+    step = run.first_queued_step()
     if step is None or step.kind not in kinds:
         return None
     if run.status != RunStatus.RUNNING or run.active_step() is not None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import attrs
 
-from scoria_core.lifecycles import MACHINES, event_type, triggers
+from scoria_core.lifecycles import ENTRY_TYPES, MACHINES, triggers
 from scoria_core.model import Approval
 from scoria_core.run import Run
 
@@ -15,7 +15,7 @@ def _type(subject: str, entry_type: str) -> str:
 
 
 EVENT_TYPES = tuple(
-    _type(subject, event_type(subject, trigger))
+    _type(subject, ENTRY_TYPES[subject, trigger])
     for subject in MACHINES
     for trigger in (None, *triggers(subject))
 )

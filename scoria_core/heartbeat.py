@@ -65,7 +65,8 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self._renewals: set[Renewal] = set()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._users: dict[object, Callable[[], object]] = {}
         self._stops = 0
@@ -79,14 +80,14 @@ class Heartbeat:
         """
         user = object()
         try:  # around all of it: an interrupt after add() still removes the user
-            with self._changed:
+            with self._lock:
                 self._users[user] = give_back
                 self._wake(time.monotonic() + lease.seconds / RENEWALS_PER_LEASE)
                 if self._stops:
                     self._changed.notify_all()
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._users.pop(user, None)
 
     @contextmanager
@@ -108,17 +109,17 @@ class Heartbeat:
         if time_limit is not None:
             renewal.limit_at = now + time_limit
         try:
-            with self._changed:
+            with self._lock:
                 self._renewals.add(renewal)
                 self._wake(renewal.wakes_at)
             yield renewal
         finally:
-            with self._changed:
+            with self._lock:
                 self._renewals.discard(renewal)
 
     def is_renewing(self, key: tuple[str, str, int]) -> bool:
         """Tell whether a handler of this process is running that attempt of a step."""
-        with self._changed:
+        with self._lock:
             return any(renewal.key == key for renewal in self._renewals)
 
     def is_running(self) -> bool:
@@ -134,7 +135,7 @@ class Heartbeat:
 
         The process must end at once: another may take the step.
         """
-        with self._changed:
+        with self._lock:
             claims = [*self._users.values()]
         for give_back in claims:
             give_back()
@@ -145,7 +146,7 @@ class Heartbeat:
 
     def stop_if_idle(self) -> None:
         """End the thread now if no step is being carried out."""
-        with self._changed:
+        with self._lock:
             thread = self._thread
             if thread is None or thread is threading.current_thread():
                 return
@@ -179,14 +180,14 @@ class Heartbeat:
                 self._attend_all()
         finally:
             # Whatever ended it: the next claim starts another thread, which renews what is left.
-            with self._changed:
+            with self._lock:
                 if self._thread is threading.current_thread():
                     self._thread = None
                     self._changed.notify_all()
 
     def _is_needed(self) -> bool:
         """Wait for something to do; return False when nobody needs the thread any more."""
-        with self._changed:
+        with self._lock:
             if not self._stops:
                 self._changed.wait(self._patience())
             if self._users or self._renewals:
@@ -196,12 +197,12 @@ class Heartbeat:
             return False
 
     def _attend_all(self) -> None:
-        with self._changed:
+        with self._lock:
             now = time.monotonic()
             due = [renewal for renewal in self._renewals if renewal.wakes_at <= now]
         for renewal in due:
             self._attend(renewal)
-        with self._changed:
+        with self._lock:
             self._wakes_at = min(
                 (renewal.wakes_at for renewal in self._renewals), default=now + _IDLE_SECONDS
             )
@@ -223,7 +224,7 @@ class Heartbeat:
             renewal.renew_at = time.monotonic() + renewal.every
             return
         renewal.stop()
-        with self._changed:
+        with self._lock:
             is_at_work = renewal in self._renewals
         if is_at_work:  # a handler that has returned meanwhile may have recorded its result
             logger.warning(

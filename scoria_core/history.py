@@ -134,7 +134,7 @@ def _step_claimed(run: "Run", entry: JournalEntry) -> str | None:
         return f"claims a step of a run that is {run.status}"
     if run.active_step() is not None:
         return "claims a step while another is active"
-    first = next(run.queued_steps(), None)
+    first = run.first_queued_step()
     if first is None or first.step_id != entry.subject_id:
         return "claims a step before its turn"
     if first.not_before is not None and entry.at < first.not_before:

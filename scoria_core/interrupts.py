@@ -7,14 +7,13 @@ traceback. Python handles Ctrl-C in C by default, without a frame; so while a ha
 handled in Python instead.
 """
 
+# Those of `signal` make an enum of each signal, and take ten times as long for every step.
+import _signal  # type: ignore[import-not-found]  # typeshed leaves it out
 import functools
 import inspect
 import signal
 import threading
 import traceback
-
-# That of `signal` makes an enum of each answer, and takes ten times as long for every step.
-from _signal import getsignal  # type: ignore[import-not-found]  # typeshed leaves it out
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -39,12 +38,12 @@ def interrupts_seen() -> Iterator[SignalHandlers]:
     if not _is_default():
         yield signal_handlers()
         return
-    signal.signal(signal.SIGINT, _interrupt)
+    _signal.signal(_SIGINT, _interrupt)
     try:
         yield signal_handlers()
     finally:
-        if signal.getsignal(signal.SIGINT) is _interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if _signal.getsignal(_SIGINT) is _interrupt:
+            _signal.signal(_SIGINT, signal.default_int_handler)
 
 
 def is_exiting() -> bool:
@@ -54,7 +53,7 @@ def is_exiting() -> bool:
 
 def _is_default() -> bool:
     is_main = threading.current_thread() is threading.main_thread()
-    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return is_main and _signal.getsignal(_SIGINT) is signal.default_int_handler
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
@@ -65,11 +64,12 @@ def signal_handlers() -> SignalHandlers:
     """Return the signal handlers that a handler which is entered now can be interrupted by."""
     if threading.current_thread() is not threading.main_thread():
         return frozenset()  # Python calls signal handlers in the main thread only
-    found = {_code_of(each) for each in filter(callable, map(getsignal, _SIGNALS))}
+    found = {_code_of(each) for each in filter(callable, map(_signal.getsignal, _SIGNALS))}
     # The frame of `_interrupt` counts also where its signal has been given to another since.
     return frozenset(code for code in found if code is not None) | {_interrupt.__code__}
 
 
+_SIGINT = int(signal.SIGINT)
 _SIGNALS = tuple(map(int, signal.valid_signals()))
 
 

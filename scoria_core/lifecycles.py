@@ -157,7 +157,7 @@ _MOVED = {
 }
 
 
-_EVENT_TYPES: Mapping[tuple[str, str | None], str] = MappingProxyType(
+ENTRY_TYPES: Mapping[tuple[str, str | None], str] = MappingProxyType(
     {(subject, None): f"{subject}_{past}" for subject, past in _CREATED.items()}
     | {
         (subject, trigger): f"{subject}_{_MOVED[trigger]}"
@@ -165,11 +165,7 @@ _EVENT_TYPES: Mapping[tuple[str, str | None], str] = MappingProxyType(
         for trigger in machine.events
     }
 )
-
-
-def event_type(subject: str, trigger: str | None) -> str:
-    """Return what the journal calls `trigger` of `subject`, or its creation where None."""
-    return _EVENT_TYPES[subject, trigger]
+"""What the journal calls a trigger of a subject, or its creation where there is None."""
 
 
 def states(subject: str) -> tuple[str, ...]:
@@ -184,7 +180,7 @@ def triggers(subject: str) -> tuple[str, ...]:
 
 def initial(subject: str) -> str:
     """Return the state in which a `subject` is created."""
-    return str(MACHINES[subject].initial)
+    return _INITIAL[subject]
 
 
 def transitions(subject: str) -> dict[tuple[str, str], str]:
@@ -198,6 +194,7 @@ def transitions(subject: str) -> dict[tuple[str, str], str]:
 
 
 # A look-up on a machine costs far more than one in a table that was read from it once.
+_INITIAL = MappingProxyType({subject: str(each.initial) for subject, each in MACHINES.items()})
 _TABLES = MappingProxyType({subject: transitions(subject) for subject in MACHINES})
 
 

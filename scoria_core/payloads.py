@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scoria_core.errors import InvalidPayload, safe_repr
@@ -33,9 +33,8 @@ _SORTED = json.JSONEncoder(
 )
 
 
-def plain_str(value: str) -> str:
-    """Return a plain `str`: for a `(str, Enum)` member, `str()` would not return its value."""
-    return str.__str__(value)
+plain_str: Callable[[str], str] = str.__str__
+"""Returns a plain `str`: for a `(str, Enum)` member, `str()` would not return its value."""
 
 
 def text_problem(value: str) -> str | None:
@@ -88,7 +87,7 @@ def checked_payload(value: object, path: str, max_bytes: int = MAX_BYTES) -> dic
     str, numbers that are not finite, bytes, tuples, sets, objects, cycles, or more than
     `max_bytes` as compact UTF-8.
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         next_move = object_way_out(value) or "pass a mapping (a JSON object)"
         raise InvalidPayload(path, f"is {type(value).__name__}; {next_move}")
     plain: dict[str, Any] = checked_json(value, path, max_bytes)
@@ -99,17 +98,20 @@ def checked_json(value: object, path: str, max_bytes: int = MAX_BYTES) -> Any:
     """Return a deep copy of any JSON value; errors as `checked_payload`."""
     copier = _Copier(path, max_bytes)
     plain = copier.copy(value, path, ())
-    if copier.most_bytes > max_bytes:
+    if MOST_BYTES * copier.least_bytes > max_bytes:
         _check_size(len(compact(plain).encode()), path, max_bytes)
     return plain
 
 
 def copied(value: Any) -> Any:
     """Return a deep copy of a JSON value, faster than `copy.deepcopy` does."""
-    kind = type(value)
-    if kind is dict:
-        return {key: copied(each) for key, each in value.items()}
-    return [copied(each) for each in value] if kind is list else value
+    if type(value) not in _CONTAINERS:
+        return value
+    copy = value.copy()
+    for key, each in copy.items() if type(copy) is dict else enumerate(copy):
+        if type(each) in _CONTAINERS:
+            copy[key] = copied(each)
+    return copy
 
 
 def compact(value: object) -> str:
@@ -162,6 +164,18 @@ def _check_size(size: int, path: str, max_bytes: int) -> None:
 
 _CONTAINERS = (dict, list)
 
+MOST_BYTES = 32
+"""An upper bound for the bytes of JSON for each byte that a value counts as.
+
+A float has the most for the one it counts as; a character of a text has up to six.
+"""
+
+_Where = str | tuple[Any, object]
+"""The path of a value: that of the payload, or where its container is, and its key or index there.
+
+A path is written only where there is something to say about its value.
+"""
+
 
 class _Copier:
     """Copies one payload, and stops once it must exceed the allowed size.
@@ -173,86 +187,86 @@ class _Copier:
     def __init__(self, root: str, max_bytes: int) -> None:
         self._root = root
         self._max_bytes = max_bytes
-        self._least_bytes = 0
+        self.least_bytes = 0
 
-    @property
-    def most_bytes(self) -> int:
-        """An upper bound for the size of the copy as JSON, in bytes.
-
-        A float has the most bytes for the one it was counted as; a character of a text has up to
-        six.
-        """
-        return 32 * self._least_bytes
-
-    def copy(self, value: object, path: str, parents: tuple[int, ...]) -> Any:
-        self._count(1)
+    def copy(self, value: object, where: _Where, parents: tuple[int, ...]) -> Any:
+        self.least_bytes += 1
+        if self.least_bytes > self._max_bytes:
+            _check_size(self.least_bytes, self._root, self._max_bytes)
         if type(value) in _CONTAINERS:
-            return self._copy_container(value, path, parents)  # type: ignore[arg-type]  # one of both
+            return self._copy_container(value, where, parents)  # type: ignore[arg-type]  # one of both
         if isinstance(value, str):
-            self._count(len(value))
-            return _plain_str(value, path)
+            is_plain = type(value) is str and value.isascii()
+            text: str = value if is_plain else _plain_str(value, where)
+            self.least_bytes += len(text)
+            return text
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            plain = _plain_int(value, path)
-            self._count(plain.bit_length() // 4)
-            return plain
+            number = _plain_int(value, where)
+            self.least_bytes += number.bit_length() // 4
+            return number
         if isinstance(value, float):
-            return _plain_float(value, path)
+            return _plain_float(value, where)
         if isinstance(value, Mapping | list):
-            return self._copy_container(value, path, parents)
+            return self._copy_container(value, where, parents)
         known = "JSON has objects, lists, str, finite numbers, true, false and null"
-        raise InvalidPayload(path, f"is {type(value).__name__}; {way_out(value) or known}")
-
-    def _count(self, least_bytes: int) -> None:
-        self._least_bytes += least_bytes
-        _check_size(self._least_bytes, self._root, self._max_bytes)
+        raise InvalidPayload(_path(where), f"is {type(value).__name__}; {way_out(value) or known}")
 
     def _copy_container(
-        self, value: Mapping[Any, Any] | list[Any], path: str, parents: tuple[int, ...]
+        self, value: Mapping[Any, Any] | list[Any], where: _Where, parents: tuple[int, ...]
     ) -> dict[str, Any] | list[Any]:
         if id(value) in parents:
-            raise InvalidPayload(
-                path, f"is a {type(value).__name__} inside itself; break the cycle"
-            )
+            problem = f"is a {type(value).__name__} inside itself; break the cycle"
+            raise InvalidPayload(_path(where), problem)
         if len(parents) >= MAX_DEPTH:
-            raise InvalidPayload(path, f"nests deeper than {MAX_DEPTH}; flatten it")
+            raise InvalidPayload(_path(where), f"nests deeper than {MAX_DEPTH}; flatten it")
         parents = (*parents, id(value))
         if isinstance(value, list):
-            return [self.copy(item, f"{path}[{i}]", parents) for i, item in enumerate(value)]
+            return [self.copy(item, (where, i), parents) for i, item in enumerate(value)]
         copied = {}
         for key, item in value.items():
-            plain = _plain_key(key, path)
-            self._count(len(plain))
-            copied[plain] = self.copy(item, child_path(path, key), parents)
+            plain = key if type(key) is str and key.isascii() else _plain_key(key, where)
+            self.least_bytes += len(plain)
+            copied[plain] = self.copy(item, (where, key), parents)
         if len(copied) != len(value):
-            raise InvalidPayload(path, "has two keys that are the same text; keep one of them")
+            problem = "has two keys that are the same text; keep one of them"
+            raise InvalidPayload(_path(where), problem)
         return copied
 
 
-def _plain_str(value: str, path: str) -> str:
+def _path(where: _Where) -> str:
+    if isinstance(where, str):
+        return where
+    container, key = where
+    path = _path(container)
+    return f"{path}[{key}]" if type(key) is int else child_path(path, key)
+
+
+def _plain_str(value: str, where: _Where) -> str:
     if problem := text_problem(value):
-        raise InvalidPayload(path, f"{problem}; replace it")
+        raise InvalidPayload(_path(where), f"{problem}; replace it")
     return plain_str(value)
 
 
-def _plain_int(value: int, path: str) -> int:
+def _plain_int(value: int, where: _Where) -> int:
     if value.bit_length() > MAX_INT_BITS:
-        raise InvalidPayload(path, "is an int of more than 4,200 digits; pass it as a str")
+        problem = "is an int of more than 4,200 digits; pass it as a str"
+        raise InvalidPayload(_path(where), problem)
     return int(value)
 
 
-def _plain_float(value: float, path: str) -> float:
+def _plain_float(value: float, where: _Where) -> float:
     if not math.isfinite(value):
-        raise InvalidPayload(
-            path, f"is the float {value}, which JSON cannot represent; use null or a str"
-        )
+        problem = f"is the float {value}, which JSON cannot represent; use null or a str"
+        raise InvalidPayload(_path(where), problem)
     return float(value)
 
 
-def _plain_key(key: object, path: str) -> str:
+def _plain_key(key: object, where: _Where) -> str:
     if not isinstance(key, str):
-        raise InvalidPayload(path, f"has the {type(key).__name__} key {safe_repr(key)}; use a str")
+        told = f"has the {type(key).__name__} key {safe_repr(key)}; use a str"
+        raise InvalidPayload(_path(where), told)
     if problem := text_problem(key):
-        raise InvalidPayload(path, f"has a key that {problem}; replace it")
+        raise InvalidPayload(_path(where), f"has a key that {problem}; replace it")
     return plain_str(key)

@@ -38,7 +38,8 @@ class Recent(Generic[T]):
 
         A value larger than `max_bytes` is not stored: its own key is returned.
         """
-        self.pop(key)
+        _, before = self._values.pop(key, (None, 0))
+        self.bytes -= before
         if size > self._max_bytes:
             return [key]
         self._values[key] = value, size

@@ -18,11 +18,11 @@ from scoria_core.identity import Identity
 from scoria_core.journal import JournalEntry, genesis, unseal
 from scoria_core.leases import Lease
 from scoria_core.lifecycles import (
+    ENTRY_TYPES,
     STATUSES,
     ApprovalStatus,
     RunStatus,
     StepStatus,
-    event_type,
     is_terminal,
     reached,
 )
@@ -76,7 +76,9 @@ class Run:
     """About how many bytes of memory the run takes."""
     since: datetime = attrs.field(init=False, default=_NEVER, eq=False)
     """When the run came to its status."""
-    _facts: RunFacts | None = None
+    facts: RunFacts = attrs.field(init=False, eq=False)
+    """What the run was started with; unset before its first entry."""
+    _tables: Mapping[str, dict[str, Any]] = attrs.field(init=False, eq=False)
     # Indexes, so that applying an entry is O(1): a long journal costs no more than a short one.
     _uncompleted: dict[str, None] = attrs.field(init=False, factory=dict, eq=False)
     _active: dict[str, None] = attrs.field(init=False, factory=dict, eq=False)
@@ -86,6 +88,7 @@ class Run:
     _expired_last: bool = attrs.field(init=False, default=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
+        self._tables = {"step": self.steps, "approval": self.approvals, "handoff": self.handoffs}
         for entry in self.journal:
             self._index(entry)
 
@@ -139,13 +142,6 @@ class Run:
             raise StoreCorrupt(self.run_id, entry.sequence, problem)
 
     @property
-    def facts(self) -> RunFacts:
-        """What the run was started with."""
-        if self._facts is None:
-            raise StoreCorrupt(self.run_id, 1, "does not start the run")
-        return self._facts
-
-    @property
     def version(self) -> int:
         """How many entries the journal has."""
         return len(self.journal)
@@ -164,16 +160,19 @@ class Run:
         """Return the state of a run, step, approval or handoff of this run."""
         if subject == "run" and subject_id == self.run_id:
             return self.status
-        status: str = self._table(subject)[subject_id].status
+        status: str = self._tables[subject][subject_id].status
         return status
 
     def uncompleted_steps(self) -> Iterator[Step]:
-        """Yield the steps that have not completed, in their order."""
-        return (self.steps[step_id] for step_id in self._uncompleted)
+        """Return an iterator of the steps that have not completed, in their order."""
+        return map(self.steps.__getitem__, self._uncompleted)
 
-    def queued_steps(self) -> Iterator[Step]:
-        """Yield the steps that wait to be claimed, in their order."""
-        return (step for step in self.uncompleted_steps() if step.status == StepStatus.QUEUED)
+    def first_queued_step(self) -> Step | None:
+        """Return the step that is to be claimed next, or None."""
+        for step in self.uncompleted_steps():
+            if step.status == StepStatus.QUEUED:
+                return step
+        return None
 
     def due_at(self, since: datetime) -> datetime | None:
         """Return when the run next has work, if nothing happens after `since`; None for never.
@@ -182,26 +181,26 @@ class Run:
         its lease ends. A step that waits for people is due when one of its requests expires, or is
         to be reminded of, and at once when the last of them has expired.
         """
-        step = self.active_step()
         if self.status == RunStatus.WAITING_FOR_APPROVAL:
             if pending := self.open_requests():
                 return min(filter(None, map(_due_at, pending)), default=None)
             return since if self._expired_last else None
         if self.status != RunStatus.RUNNING:
             return None
-        if step is not None:
+        if (step := self.active_step()) is not None:
             return since + (step.lease or Lease()).length
-        queued = next(self.queued_steps(), None)
+        queued = self.first_queued_step()
         return None if queued is None else queued.not_before or since
 
     def active_step(self) -> Step | None:
         """Return the one step that is running or waits for approval, or None."""
-        step_id = next(iter(self._active), None)
-        return None if step_id is None else self.steps[step_id]
+        for step_id in self._active:
+            return self.steps[step_id]
+        return None
 
     def requests_of(self, step_id: str) -> list[Approval]:
         """Return the requests that a step made last, in the order asked."""
-        return [*map(self.approvals.__getitem__, self._requests_of.get(step_id, ()))]
+        return list(map(self.approvals.__getitem__, self._requests_of.get(step_id, ())))
 
     def requests_without_yes(self, step_id: str) -> int:
         """Return how many requests a step has made since the last yes, or since it was retried."""
@@ -250,20 +249,21 @@ class Run:
 
     def summary(self, now: datetime) -> RunSummary:
         """Return a summary of the run as it is at `now`."""
-        identity = self.facts.identity
+        facts, journal = self.facts, self.journal
+        is_waiting = self.status == RunStatus.WAITING_FOR_APPROVAL
         return RunSummary(
             run_id=self.run_id,
-            session_id=identity.session_id,
-            tenant_id=identity.tenant_id,
-            actor_id=identity.actor_id,
-            root_role_id=self.facts.root_role_id,
+            session_id=facts.identity.session_id,
+            tenant_id=facts.identity.tenant_id,
+            actor_id=facts.identity.actor_id,
+            root_role_id=facts.root_role_id,
             status=self.status,
-            metadata=copied(self.facts.metadata),
-            pending_approvals=self._pending_approvals(now),
-            error=self._failure(),
-            created_at=self.journal[0].at,
-            updated_at=self.journal[-1].at,
-            version=self.version,
+            metadata=copied(facts.metadata),
+            pending_approvals=self._pending_approvals(now) if is_waiting else (),
+            error=self._failure() if self.status == RunStatus.FAILED else None,
+            created_at=journal[0].at,
+            updated_at=journal[-1].at,
+            version=len(journal),
         )
 
     def detail(
@@ -313,67 +313,51 @@ class Run:
         return evolve(step, lease_expires_at=due_at)
 
     def _failure(self) -> StepError | None:
-        if self.status != RunStatus.FAILED:
-            return None
         failed = (step for step in self.uncompleted_steps() if step.status == StepStatus.FAILED)
         return next((_copied_error(step.error) for step in failed), None)
 
     def _pending_approvals(self, now: datetime) -> tuple[Approval, ...]:
-        if self.status != RunStatus.WAITING_FOR_APPROVAL:
-            return ()
         is_pending = ApprovalStatus.PENDING
         asked = [
             each for each in self.open_requests() if self.as_of(each, now).status == is_pending
         ]
         return tuple(map(handed_out, asked))
 
-    def _table(self, subject: str) -> dict[str, Any]:
-        tables: dict[str, dict[str, Any]] = {
-            "step": self.steps,
-            "approval": self.approvals,
-            "handoff": self.handoffs,
-        }
-        return tables[subject]
-
     def _check(self, entry: JournalEntry) -> None:
-        if is_terminal("run", self.status) or entry.type != event_type(
-            entry.subject, entry.trigger
-        ):
+        if self.status in _ENDED or entry.type != ENTRY_TYPES[entry.subject, entry.trigger]:
             raise ValueError(entry.type)
         if entry.to_state != reached(entry.subject, entry.from_state, entry.trigger):
             raise ValueError(entry.to_state)
-        is_move = entry.trigger is not None
-        if is_move and entry.from_state != self.state(entry.subject, entry.subject_id):
-            raise ValueError(entry.from_state)
-        if entry.sequence != self.version + 1:
+        if entry.sequence != len(self.journal) + 1:
             raise ValueError(entry.sequence)
+        is_of_run = entry.subject == "run"
+        if is_of_run and entry.subject_id != self.run_id:
+            raise ValueError(entry.subject_id)
+        if (is_of_run and entry.trigger is None) is bool(self.journal):  # a run is started first
+            raise ValueError(entry.type)
 
     def _create(self, entry: JournalEntry) -> None:
         if entry.subject == "run":
-            self._start(entry)
-        else:
-            table = self._table(entry.subject)
-            if entry.subject_id in table or self._facts is None:
-                raise ValueError(entry.subject_id)
-            table[entry.subject_id] = _CREATE[entry.subject](self.run_id, entry)
-
-    def _start(self, entry: JournalEntry) -> None:
-        if self._facts is not None or entry.subject_id != self.run_id:
+            self.facts = converter.structure(entry.data, RunFacts)
+            return
+        table = self._tables[entry.subject]
+        if entry.subject_id in table:
             raise ValueError(entry.subject_id)
-        self._facts = converter.structure(entry.data, RunFacts)
+        table[entry.subject_id] = _CREATE[entry.subject](self.run_id, entry)
 
     def _move(self, entry: JournalEntry) -> None:
-        if self._facts is None:
-            raise ValueError(entry.trigger)
         if entry.subject == "run":
-            self.status = RunStatus(entry.to_state)
+            if entry.from_state != self.status:
+                raise ValueError(entry.from_state)
+            self.status = _RUN_STATUSES[entry.to_state]
             return
-        table = self._table(entry.subject)
-        record = table[entry.subject_id]
-        changes = _CHANGE[entry.subject](record, entry)
-        table[entry.subject_id] = evolve(
-            record, status=STATUSES[entry.subject][entry.to_state], **changes
-        )
+        table = self._tables[entry.subject]
+        moved = table[entry.subject_id]
+        if entry.from_state != moved.status:
+            raise ValueError(entry.from_state)
+        status = STATUSES[entry.subject][entry.to_state]
+        changes = _CHANGE[entry.subject](moved, entry)
+        table[entry.subject_id] = evolve(moved, status=status, **changes)
 
     def _index(self, entry: JournalEntry) -> None:
         """Keep what is looked up of what `entry` created or moved."""
@@ -538,6 +522,8 @@ def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
     return {}
 
 
+_RUN_STATUSES = {status.value: status for status in RunStatus}
+_ENDED = frozenset(status for status in RunStatus if is_terminal("run", status))
 _ACTIVE = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
 _YET_TO_RUN = (StepStatus.WAITING_FOR_APPROVAL, StepStatus.QUEUED, StepStatus.FAILED)
 _CREATE: Mapping[str, Callable[[str, JournalEntry], Step | Approval | DelegatedHandoff]] = {

@@ -244,7 +244,7 @@ class Scheduler:
     def _until_next_look(self, run: Run, handlers: Mapping[str, Handler]) -> float | None:
         """Return after how many seconds a thread should look at the run again; None for never."""
         active = run.active_step()
-        step = next(run.queued_steps(), None) if active is None else active
+        step = run.first_queued_step() if active is None else active
         due_at = run.due_at(run.journal[-1].at)
         if due_at is None or step is None or step.kind not in handlers:
             return None
@@ -260,7 +260,7 @@ def _warn_of_other_kinds(run: Run, given: Handlers | None, handlers: Mapping[str
 
     It is no error: the step waits, and another process may have its handler. But it may be a typo.
     """
-    step = next(run.queued_steps(), None)
+    step = run.first_queued_step()
     if not given or step is None or step.kind in handlers or run.active_step() is not None:
         return
     close = get_close_matches(step.kind, handlers, n=1)

@@ -165,12 +165,13 @@ class Scoria:
         if clock is not None:
             steady = SteadyClock(checked_port(clock, Clock, "clock"))
             steady.now()  # a clock that cannot be used is refused now, not by a later call
+        self._runs = RunRepository(
+            checked_port(store, RunStore, "store"),
+            steady,
+            checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
+        )
         self._scheduler = Scheduler(
-            RunRepository(
-                checked_port(store, RunStore, "store"),
-                steady,
-                checked_port(Uuid7Source() if ids is None else ids, IdSource, "ids"),
-            ),
+            self._runs,
             self._validator,
             resolved,
             checked_lease(lease, worker_id),
@@ -260,8 +261,8 @@ class Scoria:
             next_move = "make the view from the facade that sees all tenants"
             raise InvalidIdentity("tenant_id", "is not the tenant of this view", next_move)
         view = copy.copy(self)
-        runs = attrs.evolve(self._runs, tenant_id=narrowed)
-        view._scheduler = attrs.evolve(self._scheduler, runs=runs)
+        view._runs = attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = attrs.evolve(self._scheduler, runs=view._runs)
         return view
 
     def _by(self, carry_out: CarryOut) -> Self:
@@ -642,10 +643,6 @@ class Scoria:
         """Take up what earlier processes left in the store."""
         self.recover()
         self._scheduler.carry_on_what_was_left()
-
-    @property
-    def _runs(self) -> RunRepository:
-        return self._scheduler.runs
 
     def _start(
         self,

@@ -2,10 +2,10 @@
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -24,9 +24,10 @@ from scoria_core.ports import (
 )
 from scoria_core.stores import store_name
 
-_Name = TypeVar("_Name")
 _Listing = tuple[str | None, Fact | None, str | None]
 _Place = tuple[datetime, str]
+_InList = tuple[dict[Any, list[Any]], object, str | _Place]
+"""The lists that a run stands in one of, the name of that list, and the place of the run in it."""
 _run_id = attrgetter("key.run_id")
 
 
@@ -78,7 +79,7 @@ class MemoryStore:
             self._journals[key.run_id] = list(records)
             self._put(StoredRun(key, _in_utc(row), len(records)))
             for name in _listings_of_key(key):
-                _put_in(self._listings, name, key.run_id)
+                insort(self._listings.setdefault(name, []), key.run_id)
             self._outbox.stored(key.run_id, 0, len(records), row.since)
             self._wake(key, row)
             return key.run_id
@@ -259,6 +260,8 @@ class MemoryStore:
 
     def _wake(self, key: RunKey, row: IndexRow) -> None:
         """Let who watches know of a run, if it is due."""
+        if not self._watches:
+            return
         watches = [each for each in self._watches if each.tenant_id in (None, key.tenant_id)]
         if watches and row.due_at is not None and row.due_at <= datetime.now(UTC):
             for each in watches:
@@ -277,30 +280,30 @@ class MemoryStore:
     def _remove(self, run: StoredRun) -> None:
         key = run.key
         self._take_out(run)
+        _take_from((self._listings, name, key.run_id) for name in _listings_of_key(key))
         del self._runs[key.run_id], self._journals[key.run_id]
         self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
-        for name in _listings_of_key(key):
-            _take_from(self._listings, name, key.run_id)
 
     def _put(self, run: StoredRun) -> None:
         """Let a run stand where its row says."""
-        row, run_id = run.row, run.key.run_id
-        self._runs[run_id] = run
-        for tenant_id in (None, run.key.tenant_id):
-            _put_in(self._listings, (tenant_id, Fact.STATUS, row.status), run_id)
-            if row.due_at is not None:
-                _put_in(self._queues, tenant_id, (row.due_at, run_id))
-            for label in _labels(row):
-                _put_in(self._labelled, (tenant_id, label), (row.since, run_id))
+        self._runs[run.key.run_id] = run
+        for lists, name, place in self._stands_in(run):
+            insort(lists.setdefault(name, []), place)
 
     def _take_out(self, run: StoredRun) -> None:
-        row, run_id = run.row, run.key.run_id
+        _take_from(self._stands_in(run))
+
+    def _stands_in(self, run: StoredRun) -> list[_InList]:
+        """Return where a run stands by its row."""
+        row, run_id, places = run.row, run.key.run_id, list[_InList]()
         for tenant_id in (None, run.key.tenant_id):
-            _take_from(self._listings, (tenant_id, Fact.STATUS, row.status), run_id)
+            places.append((self._listings, (tenant_id, Fact.STATUS, row.status), run_id))
             if row.due_at is not None:
-                _take_from(self._queues, tenant_id, (row.due_at, run_id))
-            for label in _labels(row):
-                _take_from(self._labelled, (tenant_id, label), (row.since, run_id))
+                places.append((self._queues, tenant_id, (row.due_at, run_id)))
+            # What has labels is found by each of them, and by having any.
+            for label in (None, *row.labels) if row.labels else ():
+                places.append((self._labelled, (tenant_id, label), (row.since, run_id)))
+        return places
 
 
 def _listings_of_key(key: RunKey) -> list[_Listing]:
@@ -317,20 +320,12 @@ def _fact(where: Where | None) -> tuple[Fact | None, str | None]:
     return (None, None) if where is None else (where.fact, where.value)
 
 
-def _labels(row: IndexRow) -> tuple[str | None, ...]:
-    """Return what a run is found by that has labels: each of them, and that it has any."""
-    return (None, *row.labels) if row.labels else ()
-
-
-def _put_in(lists: dict[_Name, list[Any]], name: _Name, value: object) -> None:
-    insort(lists.setdefault(name, []), value)
-
-
-def _take_from(lists: dict[_Name, list[Any]], name: _Name, value: object) -> None:
-    found = lists[name]
-    del found[bisect_left(found, value)]
-    if not found:
-        del lists[name]
+def _take_from(places: Iterable[_InList]) -> None:
+    for lists, name, place in places:
+        found = lists[name]
+        del found[bisect_left(found, place)]
+        if not found:
+            del lists[name]
 
 
 def _is_due(run: StoredRun, by: datetime | None) -> bool:
@@ -339,6 +334,8 @@ def _is_due(run: StoredRun, by: datetime | None) -> bool:
 
 def _in_utc(row: IndexRow) -> IndexRow:
     # Python calls a time that a zone has twice unequal to any time of another zone.
+    if row.since.tzinfo is UTC and (row.due_at is None or row.due_at.tzinfo is UTC):
+        return row
     due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
     return IndexRow(row.status, row.since.astimezone(UTC), due_at, row.labels, row.has_ended)
 

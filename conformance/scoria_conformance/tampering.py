@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from scoria_conformance.stored_runs import index_row, run_key
-from scoria_core.lifecycles import event_type, transitions
+from scoria_core.lifecycles import ENTRY_TYPES, transitions
 from scoria_core.ports import Record, RunStore, StoredRun
 
 Path = tuple[str | int, ...]
@@ -107,7 +107,7 @@ def forged_moves(
         for (state, trigger), reached in transitions(entry["subject"]).items():
             if state != entry["from_state"] or trigger == entry["trigger"]:
                 continue
-            move = {"type": event_type(entry["subject"], trigger), "trigger": trigger}
+            move = {"type": ENTRY_TYPES[entry["subject"], trigger], "trigger": trigger}
             forged = {**entry, **move, "to_state": reached, "data": data_of[move["type"]]}
             changed = [*entries[:place], forged, *entries[place + 1 :]]
             yield Forgery(f"entry {place + 1} as {move['type']}", sealed(run_id, changed))
@@ -128,11 +128,11 @@ def forged_detours(
                         **entry,
                         "subject": last["subject"],
                         "subject_id": subject_id,
-                        "type": event_type(last["subject"], trigger),
+                        "type": ENTRY_TYPES[last["subject"], trigger],
                         "trigger": trigger,
                         "from_state": from_state,
                         "to_state": to_state,
-                        "data": data_of[event_type(last["subject"], trigger)],
+                        "data": data_of[ENTRY_TYPES[last["subject"], trigger]],
                     }
                     for from_state, trigger, to_state in (there, back)
                 ]

@@ -2,7 +2,7 @@
 Feature: A store keeps what listeners have yet to be told
   What a store promises that declares `outbox`, put to it directly.
 
-  @STORE-46 @STORE-47 @STORE-48 @STORE-49 @outbox
+  @STORE-46 @STORE-47 @STORE-48 @STORE-49 @outbox @seconds-180
   Scenario: Whatever is asked of it, an outbox keeps what the reference keeps
     When listeners, writes, claims and what came of them are put to the store and to a reference
     Then after each call both kept the same for each listener, and answered the same

@@ -9,7 +9,7 @@ Feature: A store keeps records and interprets none of them
     Given a store with nothing in it
     Then any sequence of calls, by one caller, is answered as the reference answers
 
-  @STORE-23 @STORE-24 @STORE-25 @STORE-36 @STORE-44 @prunable
+  @STORE-23 @STORE-24 @STORE-25 @STORE-36 @STORE-44 @prunable @seconds-180
   Scenario: Any sequence of calls is answered as the reference answers, with runs pruned in between
     Given a store with nothing in it
     Then any sequence of calls, with runs pruned in between, is answered as the reference answers

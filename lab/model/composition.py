@@ -386,15 +386,17 @@ def clashes(moment: Moment, callers: Iterable[Phase]) -> tuple[Breach, ...]:
 
 
 def _copied(run: Run) -> Run:
-    return Run(
+    copy = Run(
         run.run_id,
         journal=list(run.journal),
         status=run.status,
         steps=dict(run.steps),
         approvals=dict(run.approvals),
         handoffs=dict(run.handoffs),
-        facts=run._facts,
     )
+    if run.journal:
+        copy.facts = run.facts
+    return copy
 
 
 def _ids_after(run: Run) -> Callable[[], str]:

@@ -30,7 +30,7 @@ class Bug:
 
 
 def _claims_beside_another(change: Change, kinds: Any) -> Step | None:
-    step = next(change.run.queued_steps(), None)
+    step = change.run.first_queued_step()
     if step is None or step.kind not in kinds or change.run.status != RunStatus.RUNNING:
         return None
     decisions._move_step(change, step.step_id, "claim")
@@ -70,7 +70,7 @@ def _moves_to_another_actor(run: Run, entry: JournalEntry) -> None:
     _moved(run, entry)
     if entry.subject == "approval" and entry.actor_id is not None:
         taken = Identity(entry.actor_id, run.tenant_id, run.facts.identity.session_id)
-        run._facts = attrs.evolve(run.facts, identity=taken)
+        run.facts = attrs.evolve(run.facts, identity=taken)
 
 
 _added = Change._add

@@ -40,7 +40,7 @@ from scoria_core import (
 from scoria_core.errors import StoreCorrupt
 from scoria_core.evidence import verified
 from scoria_core.journal import _sha256, genesis, seal, unseal
-from scoria_core.lifecycles import MACHINES, event_type, triggers
+from scoria_core.lifecycles import ENTRY_TYPES, MACHINES, triggers
 from scoria_core.payloads import digest
 from scoria_core.ports import Record
 from scoria_core.run import Run
@@ -394,7 +394,7 @@ def test_the_facade_refuses_a_tampered_run(
 # --- the invariants, under random commands -----------------------------------------------------
 
 EVENTS = {
-    event_type(subject, trigger) for subject in MACHINES for trigger in (None, *triggers(subject))
+    ENTRY_TYPES[subject, trigger] for subject in MACHINES for trigger in (None, *triggers(subject))
 }
 """What the journal calls every creation and every transition of every lifecycle."""
 

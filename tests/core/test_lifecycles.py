@@ -175,7 +175,7 @@ def test_an_unknown_trigger_or_state_is_refused(subject: str) -> None:
 def test_every_event_has_a_name_of_its_own() -> None:
     """Creation and every trigger of every subject are told apart by their names in the journal."""
     named = [
-        (subject, lifecycles.event_type(subject, trigger))
+        (subject, lifecycles.ENTRY_TYPES[subject, trigger])
         for subject in lifecycles.MACHINES
         for trigger in (None, *lifecycles.triggers(subject))
     ]

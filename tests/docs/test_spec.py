@@ -13,7 +13,7 @@ from scoria_conformance.steps.examples import published
 from scoria_core import Handlers, NeedsApproval, Scoria, StepSpec, errors
 from scoria_core.decisions import MAX_HANDOFFS_DEEP
 from scoria_core.handlers import MAX_CAUSE, MAX_MESSAGE
-from scoria_core.lifecycles import MACHINES, event_type, initial, transitions
+from scoria_core.lifecycles import ENTRY_TYPES, MACHINES, initial, transitions
 from scoria_core.outcomes import MAX_FOLLOWING, MAX_TOGETHER
 from scoria_core.payloads import MAX_BYTES, MAX_DEPTH, MAX_NAME, digest
 from scoria_core.projection import UNSAFE_BEGINNINGS, UNSAFE_ENDINGS, UNSAFE_NAMES
@@ -62,11 +62,11 @@ def test_the_events_are_those_of_the_journal() -> None:
     for subject in MACHINES:
         article = "an" if subject == "approval" else "a"
         created = told.pop(f"(creates {article} {subject})")
-        assert event_type(subject, None) == f"{subject}_{created}"
+        assert ENTRY_TYPES[subject, None] == f"{subject}_{created}"
     moves = {(subject, trigger) for subject in MACHINES for _, trigger in transitions(subject)}
     assert {trigger for _, trigger in moves} == set(told)
     for subject, trigger in moves:
-        assert event_type(subject, trigger) == f"{subject}_{told[trigger]}"
+        assert ENTRY_TYPES[subject, trigger] == f"{subject}_{told[trigger]}"
 
 
 def test_the_errors_are_those_of_the_code() -> None:
@@ -176,7 +176,7 @@ def test_the_data_of_every_entry_has_the_keys_of_the_page() -> None:
         (subject, trigger) for subject in MACHINES for _, trigger in transitions(subject)
     }
     moves |= {(subject, None) for subject in MACHINES}
-    assert seen.keys() == {event_type(subject, trigger) for subject, trigger in moves}
+    assert seen.keys() == {ENTRY_TYPES[subject, trigger] for subject, trigger in moves}
     for name, found in seen.items():
         keys = told.get(name, [])
         always = {key for key in keys if not key.endswith("?")}

@@ -272,8 +272,8 @@ def views_of_views() -> None:
     def for_tenant(self: Any, tenant_id: object) -> Any:
         view = scoria.copy.copy(self)
         narrowed = identity.checked_id(tenant_id, "tenant_id")
-        runs = scoria.attrs.evolve(self._runs, tenant_id=narrowed)
-        view._scheduler = scoria.attrs.evolve(self._scheduler, runs=runs)
+        view._runs = scoria.attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = scoria.attrs.evolve(self._scheduler, runs=view._runs)
         return view
 
     Scoria.for_tenant = for_tenant

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from scoria_core.group_commit import GroupCommit
 from scoria_core.ports import Fact, IndexRow, Record, RunKey, StoredRun, Where
 from scoria_duckdb import DuckDBStore
 from scoria_memory import MemoryStore
-from scoria_memory.store import _fact, _put_in
+from scoria_memory.store import _fact
 from scoria_sqlite import PrunableSQLiteStore
 from scoria_sqlite.store import BESIDE, WRITE, _number
 
@@ -204,7 +205,8 @@ class ListedAfterPruning(MemoryStore):
     def _remove(self, run: StoredRun) -> None:
         super()._remove(run)
         self._pruned[run.key.run_id] = run
-        _put_in(self._listings, (None, Fact.SESSION, run.key.session_id), run.key.run_id)
+        of_session = (None, Fact.SESSION, run.key.session_id)
+        insort(self._listings.setdefault(of_session, []), run.key.run_id)
 
     def _answer(self, run_ids: Iterator[str], with_records: bool) -> list[StoredRun]:
         return [

@@ -16,7 +16,7 @@ from scoria_core import scoria as facades
 from scoria_core.decisions import Change
 from scoria_core.errors import InvalidPayload
 from scoria_core.identity import checked_id
-from scoria_core.lifecycles import RunStatus
+from scoria_core.lifecycles import RunStatus, StepStatus
 from scoria_core.model import Approval, Step
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run, RunFacts
@@ -175,8 +175,8 @@ def wide_views() -> None:
     def for_tenant(self: Scoria, tenant_id: object) -> Scoria:
         wide = plain(self, self._runs.tenant_id) if self._runs.tenant_id else self
         if self._runs.tenant_id:
-            runs = attrs.evolve(self._runs, tenant_id=None)
-            wide._scheduler = attrs.evolve(self._scheduler, runs=runs)
+            wide._runs = attrs.evolve(self._runs, tenant_id=None)
+            wide._scheduler = attrs.evolve(self._scheduler, runs=wide._runs)
         return plain(wide, checked_id(tenant_id, "tenant_id"))
 
     Scoria.for_tenant = for_tenant  # type: ignore[method-assign]
@@ -198,9 +198,9 @@ def overtaking() -> None:
 
     def claim_next(change: Change, kinds: Collection[str], *more: Any) -> Step | None:
         run = change.run
-        steps = [step for step in run.queued_steps() if step.kind in kinds]
-        first = next(run.queued_steps(), None)
-        if not steps or steps[0] is first or run.status != RunStatus.RUNNING:
+        queued = [step for step in run.uncompleted_steps() if step.status == StepStatus.QUEUED]
+        steps = [step for step in queued if step.kind in kinds]
+        if not steps or steps[0] is queued[0] or run.status != RunStatus.RUNNING:
             return plain(change, kinds, *more)
         if run.active_step() is not None:
             return None

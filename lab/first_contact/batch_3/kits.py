@@ -231,8 +231,8 @@ def tenants_alike() -> None:
         if mine is None or mine.casefold() != narrowed.casefold():
             return true_for_tenant(self, tenant_id)
         view = copy.copy(self)
-        runs = attrs.evolve(self._runs, tenant_id=narrowed)
-        view._scheduler = attrs.evolve(self._scheduler, runs=runs)
+        view._runs = attrs.evolve(self._runs, tenant_id=narrowed)
+        view._scheduler = attrs.evolve(self._scheduler, runs=view._runs)
         return view
 
     Scoria.for_tenant = for_tenant  # type: ignore[assignment,method-assign]

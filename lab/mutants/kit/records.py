@@ -285,7 +285,8 @@ breaks.add(
 
 def _as_the_host(right, view, *given):
     host = copy(view)
-    host._scheduler = evolve(view._scheduler, runs=evolve(view._runs, tenant_id=None))
+    host._runs = evolve(view._runs, tenant_id=None)
+    host._scheduler = evolve(view._scheduler, runs=host._runs)
     return right(host, *given)
 
 

@@ -115,7 +115,7 @@ def a_lease_is_taken_though_it_was_renewed(right, self, change, version):
 @breaks("STEP-19", "A change of the run does not end the lease")
 @instead_of(run.Run.due_at)
 def a_step_that_is_queued_ends_the_lease_of_the_one_at_work(right, self, since):
-    is_ended = _is_at_work(self) and any(self.queued_steps())
+    is_ended = _is_at_work(self) and self.first_queued_step() is not None
     return since if is_ended else right(self, since)
 
 
@@ -152,7 +152,7 @@ def a_step_is_tried_again_at_once(right, claimed):
 @breaks("STEP-21", "is tried again, later each time")
 @instead_of(decisions.claim_next)
 def a_step_is_claimed_before_it_may_be_tried_again(right, change, *given):
-    for step in list(change.run.queued_steps()):
+    if (step := change.run.first_queued_step()) is not None:
         change.run.steps[step.step_id] = evolve(step, not_before=None)
     return right(change, *given)
 
