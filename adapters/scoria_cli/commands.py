@@ -12,36 +12,41 @@ from scoria_core.errors import ScoriaError, safe_repr
 from scoria_core.logs import logger_of
 
 COMMANDS = {
-    "demo": "scoria_cli.demo:demo",
-    "diagram": "scoria_cli.diagram:diagram",
-    "doctor": "scoria_cli.doctor:doctor",
-    "evidence": "scoria_cli.evidence:evidence",
-    "inbox": "scoria_cli.inbox:inbox",
-    "migrate": "scoria_cli.migrate:migrate",
-    "notify": "scoria_cli.notify:notify",
-    "runs": "scoria_cli.runs:runs",
-    "serve": "scoria_cli.serve:serve",
-    "verify": "scoria_cli.verify:verify",
-    "worker": "scoria_cli.worker:worker",
+    "demo": "Walk the guide's checklist through the demo host, and serve it.",
+    "diagram": "Write the lifecycle of a run, step, approval or handoff.",
+    "doctor": "Say which runs are stuck, and why.",
+    "evidence": "Check and read the evidence that a store keeps.",
+    "inbox": "List the requests that wait for a person, longest waiting first.",
+    "migrate": "Bring the schema of a PostgreSQL store forward.",
+    "notify": "Post what happens in a store to a URL, as signed CloudEvents.",
+    "runs": "List runs, show one, and decide on it.",
+    "serve": "Serve the evidence page of one tenant, without a login.",
+    "verify": "Put a store or a host through the guide's checks.",
+    "worker": "Carry out queued steps, and take over those of dead workers.",
 }
+"""What each command does; it is the function of its name, in the module of its name."""
 
 logger = logger_of("scoria.cli")
 
 
 class Commands(click.Group):
-    """Imports a command when it is called: `diagram` needs no web framework."""
+    """Imports a command when it is called: `diagram` needs no web framework, and help nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return sorted(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command, or say which extra brings what it needs."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
         try:
-            command: click.Command = getattr(import_module(module), name)
+            command: click.Command = getattr(import_module(f"scoria_cli.{cmd_name}"), cmd_name)
         except ModuleNotFoundError as error:
             raise click.UsageError(missing(error.name, cmd_name)) from error
         return command

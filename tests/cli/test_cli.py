@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scoria_cli.commands import COMMANDS
 from scoria_core import NeedsApproval, Scoria, StepSpec
 from scoria_demo import connect
 from tests.support.commands import scoria
@@ -71,6 +72,30 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: P
     assert told.startswith("scoria: ")
     assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+IMPORTED = """import sys
+from scoria_cli.commands import COMMANDS, run
+run(["--help"])
+print(sorted(name for name in COMMANDS if f"scoria_cli.{name}" in sys.modules))
+"""
+
+
+def test_help_imports_no_command() -> None:
+    """So it is there at once, and without the extras of the commands that are not used."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name}  " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_a_command_that_is_there(name: str, tmp_path: Path) -> None:
+    """What is listed without an import can be called."""
+    done = scoria(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: scoria {name} ")
 
 
 def test_demo_walks_the_checklist(tmp_path: Path) -> None:

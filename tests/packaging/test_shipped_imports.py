@@ -12,7 +12,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scoria_cli.commands import COMMANDS
 from scoria_cli.moves import COMMAND_EXTRAS
 from tests.support import ROOT
 
@@ -50,7 +49,7 @@ EXTRA_OF: dict[str, str] = {
     "scoria_features": "conformance",
     "scoria_conformance": "conformance",
     "scoria_demo": "demo",
-    **{COMMANDS[name].partition(":")[0]: f"cli,{each}" for name, each in COMMAND_EXTRAS.items()},
+    **{f"scoria_cli.{name}": f"cli,{each}" for name, each in COMMAND_EXTRAS.items()},
 }
 """What a user installs for a package, or a command of it; nothing where the kit is enough."""
 
