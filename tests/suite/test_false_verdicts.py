@@ -421,9 +421,12 @@ def test_a_folder_of_that_name_is_not_taken_for_ours(package: bool, tmp_path: Pa
     if package:
         (theirs / "__init__.py").touch()
         (theirs / "clauses.json").write_text('{"version": "9", "clauses": []}')
-    ran = verified("memory://", "--suite", "page", "--json", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    suite = "runtime-to-handoff"
+    ran = verified("memory://", "--suite", suite, "--json", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     said = json.loads(ran.stdout)
-    assert {check["id"] for check in said["checks"]} == {case.id for case in chosen("page")}
+    assert {check["id"] for check in said["checks"]} == {
+        case.id for case in chosen("runtime_to_handoff")
+    }
     assert said["specification"] == scoria_conformance.specification().version
     assert ran.returncode == 0, ran.stderr
 
