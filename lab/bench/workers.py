@@ -6,11 +6,12 @@ one condition before it goes on to the next, and each round begins with another 
 """
 
 import os
+import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -92,6 +93,23 @@ class Crew:
             time.sleep(0.002)
         return found
 
+    def meet(self, put: Callable[[int], None]) -> int:
+        """Queue steps until each of the workers has entered one; return how many these were."""
+        ends, queued = time.monotonic() + PATIENCE, 0
+        while len(found := self.notes()) < len(self.processes) or not all(found):
+            if time.monotonic() > ends:
+                raise click.ClickException(f"a worker of {self.candidate} entered no step in time")
+            put(STEPS + queued)
+            queued += 1
+            time.sleep(0.05)
+        self.until(queued)
+        return queued
+
+    def tell(self, signal_: signal.Signals) -> None:
+        """Send a signal to each of the workers."""
+        for each in self.processes:
+            each.send_signal(signal_)
+
     def dismiss(self) -> list[str]:
         """Stop the workers, and return what each said."""
         for each in self.processes:
@@ -124,18 +142,20 @@ def _queue(candidate: str) -> Any:
 
 
 def pace(candidate: str, server: str, workers: int) -> Found:
-    """Measure steps a second, from the moment that the last of the workers has entered one."""
+    """Measure steps a second, with workers that are at work when the first of them is entered."""
     with _crew(candidate, server) as crew:
+        crew.hire(workers)
         with _queue(candidate).filling(crew.url) as put:
+            met = crew.meet(put)
+            crew.tell(signal.SIGSTOP)
             for number in range(STEPS):
                 put(number)
         settle(crew.url)
-        crew.hire(workers)
-        found = crew.until(STEPS)
+        crew.tell(signal.SIGCONT)
+        found = crew.until(met + STEPS)
         said = crew.dismiss()
-    begins = max(notes[0][1] for notes in found if notes)
-    after = [at for notes in found for _, at in notes if at > begins]
-    values = {"steps/s": len(after) / (max(after) - begins)}
+    entered = sorted(at for notes in found for number, at in notes if number < STEPS)
+    values = {"steps": float(met + STEPS), "steps/s": STEPS / (entered[-1] - entered[0])}
     if candidate == OURS:
         looks, writes, conflicts = map(
             sum, zip(*(map(int, each.split()) for each in said), strict=True)

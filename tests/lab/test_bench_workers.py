@@ -15,7 +15,8 @@ def test_our_workers_do_what_is_measured(
     monkeypatch.setattr(workers, "SINGLES", 3)
     shared = pace(OURS, postgres_url, 2).values
     assert shared["steps/s"] > 0
-    assert shared["writes"] - shared["conflicts"] == 2 * 60
+    assert shared["steps"] >= 60
+    assert shared["writes"] - shared["conflicts"] == 2 * shared["steps"]
     waited = latency(OURS, postgres_url, 1).values
     assert 0 < waited["median"] <= waited["p99"]
 
