@@ -26,8 +26,8 @@ from scoria_core.stores import store_name
 
 _Listing = tuple[str | None, Fact | None, str | None]
 _Place = tuple[datetime, str]
-_InList = tuple[dict[Any, list[Any]], object, str | _Place]
-"""The lists that a run stands in one of, the name of that list, and the place of the run in it."""
+_Standing = tuple[dict[Any, list[Any]], object, str | _Place]
+"""Where a run stands: the lists of one kind, the name of its list among them, its place there."""
 _run_id = attrgetter("key.run_id")
 
 
@@ -293,9 +293,9 @@ class MemoryStore:
     def _take_out(self, run: StoredRun) -> None:
         _take_from(self._stands_in(run))
 
-    def _stands_in(self, run: StoredRun) -> list[_InList]:
+    def _stands_in(self, run: StoredRun) -> list[_Standing]:
         """Return where a run stands by its row."""
-        row, run_id, places = run.row, run.key.run_id, list[_InList]()
+        row, run_id, places = run.row, run.key.run_id, list[_Standing]()
         for tenant_id in (None, run.key.tenant_id):
             places.append((self._listings, (tenant_id, Fact.STATUS, row.status), run_id))
             if row.due_at is not None:
@@ -320,7 +320,7 @@ def _fact(where: Where | None) -> tuple[Fact | None, str | None]:
     return (None, None) if where is None else (where.fact, where.value)
 
 
-def _take_from(places: Iterable[_InList]) -> None:
+def _take_from(places: Iterable[_Standing]) -> None:
     for lists, name, place in places:
         found = lists[name]
         del found[bisect_left(found, place)]
