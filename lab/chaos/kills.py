@@ -59,7 +59,7 @@ class Stage:
     problems: list[str] = attrs.field(factory=list)
 
     def act(self) -> None:
-        """Kill, restart and start anew until the time is over."""
+        """Kill, restart and start anew for the time, and until a step was taken from the dead."""
         chance = random.Random(self.play.seed)  # noqa: S311 - it only has to repeat
         over = threading.Event()
         restarting = threading.Thread(target=self._restart_until, args=[over])
@@ -67,13 +67,21 @@ class Stage:
         began = time.monotonic()
         for number in range(1, int(self.play.seconds / self.play.kill_every) + 1):
             time.sleep(max(0.0, began + number * self.play.kill_every - time.monotonic()))
-            victim = chance.choice([each for each in self.members if each.is_alive()])
-            victim.kill()
-            self.kills += 1
-            victim.start()
-            self._revive()
+            self._kill(chance)
         over.set()
         restarting.join()
+        # On a busy machine all of them may have died between two steps.
+        ends = time.monotonic() + PATIENCE
+        while not moves.taken(self.server.url) and time.monotonic() < ends:
+            time.sleep(self.play.kill_every)
+            self._kill(chance)
+
+    def _kill(self, chance: random.Random) -> None:
+        victim = chance.choice([each for each in self.members if each.is_alive()])
+        victim.kill()
+        self.kills += 1
+        victim.start()
+        self._revive()
 
     def drain(self) -> None:
         """Let the hosts see every run to its end, and then tell the workers to stop."""
