@@ -119,7 +119,7 @@ def test_the_suite_runs_in_the_tests_of_an_author(tmp_path: Path) -> None:
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "--strict-markers", "--strict-config"),
-            *("-p", "no:cacheprovider", "-m", "store", "-n", "2"),
+            *("-p", "no:cacheprovider", "-m", "runtime_to_handoff and not host", "-n", "2"),
         ],
         capture_output=True,
         text=True,
