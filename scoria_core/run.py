@@ -108,7 +108,9 @@ class Run:
         for entry, record in zip(entries, records, strict=True):
             self._check_history(entry)
             self.apply(entry, record)
-        if self.journal and (change := unfinished(self)) is not None:
+        if not self.journal:
+            raise StoreCorrupt(self.run_id, 1, "does not start the run")
+        if (change := unfinished(self)) is not None:
             problem = f"is missing: the journal breaks off in {change}"
             raise StoreCorrupt(self.run_id, self.version + 1, problem)
 
