@@ -89,7 +89,8 @@ class StoredRun:
         moment = situation.moment
         try:
             found = self.store.read([RUN_ID])
-            run = Run.replay(RUN_ID, [record for each in found for record in each.records])
+            records = [record for each in found for record in each.records]
+            run = Run.replay(RUN_ID, records) if records else Run(RUN_ID)
         except ScoriaError as error:
             yield f"the store cannot tell the run: {error}"
             return
