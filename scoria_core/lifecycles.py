@@ -165,7 +165,7 @@ ENTRY_TYPES: Mapping[tuple[str, str | None], str] = MappingProxyType(
         for trigger in machine.events
     }
 )
-"""What the journal calls a trigger of a subject, or its creation where there is None."""
+"""The type of an entry, by its subject and trigger; the entry of a creation has no trigger."""
 
 
 def states(subject: str) -> tuple[str, ...]:

@@ -332,10 +332,11 @@ class Run:
             raise ValueError(entry.to_state)
         if entry.sequence != len(self.journal) + 1:
             raise ValueError(entry.sequence)
-        is_of_run = entry.subject == "run"
-        if is_of_run and entry.subject_id != self.run_id:
+        if entry.subject == "run" and entry.subject_id != self.run_id:
             raise ValueError(entry.subject_id)
-        if (is_of_run and entry.trigger is None) is bool(self.journal):  # a run is started first
+        starts_the_run = entry.subject == "run" and entry.trigger is None
+        is_first = not self.journal
+        if starts_the_run != is_first:
             raise ValueError(entry.type)
 
     def _create(self, entry: JournalEntry) -> None:
@@ -351,7 +352,7 @@ class Run:
         if entry.subject == "run":
             if entry.from_state != self.status:
                 raise ValueError(entry.from_state)
-            self.status = _RUN_STATUSES[entry.to_state]
+            self.status = RunStatus(entry.to_state)
             return
         table = self._tables[entry.subject]
         moved = table[entry.subject_id]
@@ -524,7 +525,6 @@ def _handoff_changes(_: DelegatedHandoff, __: JournalEntry) -> dict[str, Any]:
     return {}
 
 
-_RUN_STATUSES = {status.value: status for status in RunStatus}
 _ENDED = frozenset(status for status in RunStatus if is_terminal("run", status))
 _ACTIVE = (StepStatus.RUNNING, StepStatus.WAITING_FOR_APPROVAL)
 _YET_TO_RUN = (StepStatus.WAITING_FOR_APPROVAL, StepStatus.QUEUED, StepStatus.FAILED)

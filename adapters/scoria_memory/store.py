@@ -334,8 +334,6 @@ def _is_due(run: StoredRun, by: datetime | None) -> bool:
 
 def _in_utc(row: IndexRow) -> IndexRow:
     # Python calls a time that a zone has twice unequal to any time of another zone.
-    if row.since.tzinfo is UTC and (row.due_at is None or row.due_at.tzinfo is UTC):
-        return row
     due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
     return IndexRow(row.status, row.since.astimezone(UTC), due_at, row.labels, row.has_ended)
 

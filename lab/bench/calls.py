@@ -19,7 +19,7 @@ WORKS = 50
 ROOT = Path(__file__).parents[2]
 
 
-def counted(works: int = WORKS) -> dict[str, float]:
+def counted() -> dict[str, float]:
     """Return how many Python calls one W makes, by the file of the function; most first."""
     candidate = ScoriaRuns(Scoria(MemoryStore()))
     for _ in range(WORKS):  # what is done once only is done by then
@@ -33,12 +33,12 @@ def counted(works: int = WORKS) -> dict[str, float]:
     before = sys.getprofile()
     sys.setprofile(seen)
     try:
-        for _ in range(works):
+        for _ in range(WORKS):
             work(candidate)
     finally:
         sys.setprofile(before)
         candidate.close()
-    return {_place(file): count / works for file, count in calls.most_common()}
+    return {_place(file): count / WORKS for file, count in calls.most_common()}
 
 
 def _place(file: str) -> str:

@@ -142,7 +142,7 @@ def _queue(candidate: str) -> Any:
 
 
 def pace(candidate: str, server: str, workers: int) -> Found:
-    """Measure steps a second, with workers that are at work when the first of them is entered."""
+    """Measure steps a second, by workers that were all at work before they are queued."""
     with _crew(candidate, server) as crew:
         crew.hire(workers)
         with _queue(candidate).filling(crew.url) as put:
