@@ -8,7 +8,7 @@ elsewhere.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -67,13 +67,12 @@ def unseal(
     records: Iterable[Record],
     version: int = 0,
     previous_digest: str | None = None,
-) -> list[JournalEntry]:
-    """Return the entries that `records` hold, in order.
+) -> Iterator[JournalEntry]:
+    """Yield the entries that `records` hold, in order.
 
     They follow the entry of that `version` and digest, or begin the journal. Raises `StoreCorrupt`
-    naming the first entry that is missing, changed or unreadable.
+    at the first entry that is missing, changed or unreadable.
     """
-    entries: list[JournalEntry] = []
     previous = genesis(run_id) if previous_digest is None else previous_digest
     for number, record in enumerate(records, start=version + 1):
         if type(record.sequence) is not int or record.sequence != number:
@@ -83,9 +82,8 @@ def unseal(
             raise StoreCorrupt(run_id, number, "is no text")
         if record.digest != _sha256(previous, record.body):
             raise StoreCorrupt(run_id, number, "does not match its digest: it was changed")
-        entries.append(_read(run_id, record))
+        yield _read(run_id, record)
         previous = record.digest
-    return entries
 
 
 def tenant_of(records: Sequence[Record]) -> str | None:

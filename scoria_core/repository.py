@@ -104,7 +104,8 @@ class RunRepository:
         cached = self.cache.check_out(run_id)
         if cached is None or not cached.is_prefix_of(records):
             return Run.replay(run_id, records)
-        cached.catch_up(records[cached.version :])
+        if len(records) > cached.version:
+            cached.catch_up(records[cached.version :])
         return cached
 
     def inspect(self, run_id: str) -> RunDetail:
@@ -162,7 +163,7 @@ class RunRepository:
             if refused is not None and refused[0] == version != refused[1]:
                 problem = f"is the last that was read, and the store says version {refused[1]}"
                 raise StoreCorrupt(run_id, version, problem)
-            decided = decide(change)
+            decided = self._decided(change, decide)
             try:
                 self._append(change, version)
             except VersionConflict as error:
@@ -182,11 +183,14 @@ class RunRepository:
         The cached run may be out of date, so a refusal, or nothing to do, is never decided on it.
         """
         cached = self.cache.check_out(run_id)
-        if cached is None or self.tenant_id not in (None, cached.tenant_id):
+        if cached is None:
+            return None
+        if self.tenant_id not in (None, cached.tenant_id):
+            self.cache.put_back(cached)
             return None
         change, version = self._change(cached, actor_id), cached.version
         try:
-            decided = decide(change)
+            decided = self._decided(change, decide)
             self._append(change, version)
         except VersionConflict as error:
             if change.only_if_due and error.actual == version:
@@ -194,7 +198,21 @@ class RunRepository:
             return None
         except ScoriaError:
             return None
-        return (change.run, decided) if change.records else None
+        if not change.records:
+            self.cache.put_back(cached)
+            return None
+        return change.run, decided
+
+    def _decided(self, change: Change, decide: Callable[[Change], T]) -> T:
+        """Let `decide` change a run; one that it refuses to change goes back into the cache."""
+        try:
+            return decide(change)
+        except StoreCorrupt:  # an entry was not applied to its end
+            raise
+        except BaseException:
+            if not change.records:
+                self.cache.put_back(change.run)
+            raise
 
     def page(
         self, ask: Callable[[bool], Sequence[StoredRun]]

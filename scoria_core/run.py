@@ -105,7 +105,7 @@ class Run:
     def catch_up(self, records: Sequence[Record]) -> None:
         """Apply the records that follow those the run already has; raises as `replay` does."""
         entries = unseal(self.run_id, records, self.version, self.head_digest)
-        for entry, record in zip(entries, records, strict=True):
+        for entry, record in zip(entries, records, strict=True):  # none is read after a wrong one
             self._check_history(entry)
             self.apply(entry, record)
         if not self.journal:

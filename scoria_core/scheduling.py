@@ -120,7 +120,10 @@ class Scheduler:
         handlers = self._with(given)
         run = yield from self._work(run_id, handlers)
         if given:
-            _warn_of_other_kinds(run or self.runs.load(run_id), given, handlers)
+            left = run or self.runs.load(run_id)
+            _warn_of_other_kinds(left, given, handlers)
+            if run is None:
+                self.runs.cache.put_back(left)
         return run
 
     def work_on_all(self, limit: int, given: Handlers | None) -> Work[list[Run]]:
@@ -203,6 +206,7 @@ class Scheduler:
                 # Its handler is alive: the lease was renewed.
                 return None
             if step is None and not recovered:
+                self.runs.cache.put_back(run)
                 return None
             return (yield from execution.carry_out(run, step))
 
@@ -227,7 +231,9 @@ class Scheduler:
             return
         try:
             worked = carried_out(self._work(run_id, handlers, ends_at_exit=True))
-            wait = self._until_next_look(worked or self.runs.load(run_id), handlers)
+            run = worked or self.runs.load(run_id)
+            wait = self._until_next_look(run, handlers)
+            self.runs.cache.put_back(run)
         except StoreUnavailable:
             told = "run %s waits %.0f s for its store"
             logger.warning(told, run_id, PAUSE, exc_info=True, extra=about(run_id=run_id))

@@ -7,6 +7,7 @@ row in `RULES`.
 import inspect
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import attrs
@@ -120,8 +121,12 @@ class Outcome:
         """The same, a page as its words, without how long ago things were: that always changes."""
         if not isinstance(self.said, Evidence):
             return self
-        words = _LENGTH.sub("", seen(self.said.text).text)
-        return Outcome(self.how, attrs.evolve(self.said, text=words))
+        return Outcome(self.how, attrs.evolve(self.said, text=_timeless(self.said.text)))
+
+
+@lru_cache(maxsize=100)  # most pages have not changed since they were looked at last
+def _timeless(page: str) -> str:
+    return _LENGTH.sub("", seen(page).text)
 
 
 _LENGTH = re.compile(r"(\bless than )?\b\d+ (ms|s|sec|min|h|d|seconds?|minutes?|hours?|days?)\b")

@@ -39,13 +39,13 @@ class Forgery:
     records: Sequence[Record]
 
 
-@attrs.frozen
+@attrs.define
 class StoreWithJournal:
     """A store in which one run has these records; the rest is the store's own."""
 
     store: RunStore
     run_id: str
-    records: Sequence[Record]
+    records: Sequence[Record] = ()
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
         """Return the runs, and the one with these records."""
@@ -92,7 +92,7 @@ def forgeries(run_id: str, records: Sequence[Record]) -> Iterator[Forgery]:
             changes[f"nothing after entry {number}"] = [*before, entry]
             changes[f"entry {number} after the next"] = [*before, after[0], entry, *after[1:]]
         for name, changed in changes.items():
-            yield Forgery(name, sealed(run_id, changed))
+            yield Forgery(name, sealed(run_id, changed, kept=records[:place]))
 
 
 def forged_moves(
@@ -110,7 +110,8 @@ def forged_moves(
             move = {"type": ENTRY_TYPES[entry["subject"], trigger], "trigger": trigger}
             forged = {**entry, **move, "to_state": reached, "data": data_of[move["type"]]}
             changed = [*entries[:place], forged, *entries[place + 1 :]]
-            yield Forgery(f"entry {place + 1} as {move['type']}", sealed(run_id, changed))
+            records_then = sealed(run_id, changed, kept=records[:place])
+            yield Forgery(f"entry {place + 1} as {move['type']}", records_then)
 
 
 def forged_detours(
@@ -138,7 +139,7 @@ def forged_detours(
                 ]
                 name = f"{moves[0]['type']} and {moves[1]['type']} after entry {place}"
                 changed = [*entries[:place], *moves, *entries[place:]]
-                yield Forgery(name, sealed(run_id, changed))
+                yield Forgery(name, sealed(run_id, changed, kept=records[:place]))
 
 
 def _detours(subject: str, state: str) -> Iterator[tuple[tuple[str, str, str], ...]]:
@@ -157,23 +158,36 @@ def forged_values(
     known = _values_by_key(entries)
     for number in numbers:
         before, entry, after = entries[: number - 1], entries[number - 1], entries[number:]
+        kept = records[: number - 1]
         for path in paths(entry):
             for new in _instead(_at(entry, path), known[str(path[-1])]):
                 changed = with_value(entry, path, new)
                 where = ".".join(map(str, path))
                 what = "nothing" if new is _ABSENT else json.dumps(new, ensure_ascii=False)
+                forged, renumber = [*before, changed, *after], path != ("sequence",)
                 yield Forgery(
                     f"entry {number}, {where}: {what}",
-                    sealed(run_id, [*before, changed, *after], renumber=path != ("sequence",)),
+                    sealed(run_id, forged, kept=kept, renumber=renumber),
                 )
         added = {**entry, "data": {**entry["data"], "more": 1}}
-        yield Forgery(f"entry {number}, data.more: 1", sealed(run_id, [*before, added, *after]))
+        forged = [*before, added, *after]
+        yield Forgery(f"entry {number}, data.more: 1", sealed(run_id, forged, kept=kept))
 
 
-def sealed(run_id: str, entries: Sequence[Entry], *, renumber: bool = True) -> list[Record]:
-    """Return the records of these entries, chained as spec/forms.md says."""
-    digest, records = _sha256("scoria journal 1", run_id), []
-    for number, entry in enumerate(entries, start=1):
+def sealed(
+    run_id: str,
+    entries: Sequence[Entry],
+    *,
+    kept: Sequence[Record] = (),
+    renumber: bool = True,
+) -> list[Record]:
+    """Return the records of these entries, chained as spec/forms.md says.
+
+    `kept` are the records of the first of them, which are as they were.
+    """
+    digest = kept[-1].digest if kept else _sha256("scoria journal 1", run_id)
+    records = list(kept)
+    for number, entry in enumerate(entries[len(kept) :], start=len(kept) + 1):
         fields = {**entry, "sequence": number} if renumber else entry
         body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         digest = _sha256(digest, body)

@@ -20,11 +20,23 @@ from scoria_conformance.setting import Adapter
 from scoria_conformance.world import StoreFactory
 from scoria_core.errors import StoreUnavailable, safe_repr
 from scoria_core.importing import named
+from scoria_core.ports import RunStore
 from scoria_core.stores import checked_url, known_schemes, open_store, scratch_url, store_name
 
 _NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 _NEXT_MOVE = "name it as module:name, importable from here"
+
+
+@attrs.frozen
+class ScratchStore:
+    """Opens an empty store of the kind that a URL names, in a directory."""
+
+    url: str
+
+    def __call__(self, directory: Path) -> RunStore:
+        """Open it."""
+        return open_store(scratch_url(self.url, directory))
 
 
 @attrs.frozen
@@ -129,4 +141,4 @@ class Target:
         if "://" not in self.text:
             factory: StoreFactory = self.named()
             return factory
-        return lambda directory: open_store(scratch_url(self.text, directory))
+        return ScratchStore(self.text)

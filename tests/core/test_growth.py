@@ -3,10 +3,13 @@
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
-from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, Step, StepSpec
+import pytest
+
+from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, ScoriaError, Step, StepSpec
 from scoria_core.handlers import Handlers
 from scoria_core.repository import MAX_CACHE_BYTES
 from scoria_memory import MemoryStore
@@ -80,6 +83,30 @@ def test_a_request_is_decided_in_a_long_run_as_in_a_short_one() -> None:
 
     short, long = spent(scoria, run.run_id, decide)
     assert long <= short * 1.02
+
+
+def test_what_is_refused_costs_in_a_long_run_as_in_a_short_one() -> None:
+    """Whoever is refused, and a worker that finds nothing to do, makes nobody replay the run."""
+    store = MemoryStore()
+    scoria = Scoria(store)
+    run_id = started(scoria, {}).run_id
+    refused = [
+        lambda: scoria.approve(run_id, approval_id="none", decided_by="reviewer-7"),
+        lambda: scoria.resume_run(run_id),
+        lambda: scoria.for_tenant("tenant-2").cancel_run(run_id),
+    ]
+
+    def lines() -> list[int]:
+        costs = [lines_of(partial(pytest.raises, ScoriaError, call)) for call in refused]
+        return [*costs, lines_of(lambda: scoria.run_pending(run_id, handlers={"other": ask}))]
+
+    made = []
+    for entries in (SHORT, LONG):
+        while scoria.get_run(run_id).version < entries:
+            scoria.add_step(run_id, NOTE, handlers={})
+        made.append(lines())
+    for short, long in zip(*made, strict=True):
+        assert long <= short * 1.02
 
 
 def test_a_store_in_memory_forgets_what_no_run_is_found_by() -> None:

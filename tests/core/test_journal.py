@@ -128,7 +128,7 @@ def test_an_untouched_journal_is_replayed(journal: tuple[str, list[Record]]) -> 
 def test_each_digest_builds_on_the_one_before(journal: tuple[str, list[Record]]) -> None:
     """The same entry sealed on another digest, or in another run, has another digest."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     previous = genesis(run_id)
     for entry, record in zip(entries, records, strict=True):
         assert seal(entry, previous) == (entry, record)
@@ -296,7 +296,7 @@ def test_a_forged_entry_is_refused(
 ) -> None:
     """An entry that no lifecycle allows is refused at its place, however well it is sealed."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     number = place_of(entries, event)
     entries[number - 1] = attrs.evolve(entries[number - 1], **forged)
     assert noticed_at(run_id, resealed(run_id, entries)) == number
@@ -329,14 +329,14 @@ def test_a_sealed_text_with_another_number_is_refused(
     body = records[1].body.replace('"sequence":2', '"sequence":99', 1)
     forged = Record(2, _sha256(records[0].digest, body), body)
     with pytest.raises(StoreCorrupt, match="says it is entry 99") as corrupt:
-        unseal(run_id, [records[0], forged])
+        list(unseal(run_id, [records[0], forged]))
     assert corrupt.value.sequence == 2
 
 
 def test_a_run_cannot_start_twice(journal: tuple[str, list[Record]]) -> None:
     """The facts of a run never change: a second start is refused."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     forged = numbered([entries[0], *entries])
     assert noticed_at(run_id, resealed(run_id, forged)) == 2
 
@@ -344,7 +344,7 @@ def test_a_run_cannot_start_twice(journal: tuple[str, list[Record]]) -> None:
 def test_a_journal_cannot_begin_later(journal: tuple[str, list[Record]]) -> None:
     """A journal that does not begin with the start of its run is refused at its first entry."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     assert noticed_at(run_id, resealed(run_id, numbered(entries[1:]))) == 1
     completed = numbered([entries[-1]])
     assert noticed_at(run_id, resealed(run_id, completed)) == 1
@@ -353,7 +353,7 @@ def test_a_journal_cannot_begin_later(journal: tuple[str, list[Record]]) -> None
 def test_nothing_follows_the_end_of_a_run(journal: tuple[str, list[Record]]) -> None:
     """A completed run takes no further step."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     queued = attrs.evolve(entries[place_of(entries, "step_queued") - 1], subject_id="one-more")
     forged = numbered([*entries, queued])
     assert noticed_at(run_id, resealed(run_id, forged)) == len(records) + 1
@@ -362,7 +362,7 @@ def test_nothing_follows_the_end_of_a_run(journal: tuple[str, list[Record]]) -> 
 def test_a_step_is_made_once(journal: tuple[str, list[Record]]) -> None:
     """A second creation of one step is refused."""
     run_id, records = journal
-    entries = unseal(run_id, records)
+    entries = list(unseal(run_id, records))
     number = place_of(entries, "step_queued")
     forged = numbered([*entries[:number], entries[number - 1], *entries[number:]])
     assert noticed_at(run_id, resealed(run_id, forged)) == number + 1

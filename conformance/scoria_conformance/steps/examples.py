@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from pytest_bdd import given, then, when
@@ -52,18 +52,24 @@ def records_of(example: Mapping[str, Any]) -> list[Record]:
     return [Record(**each) for each in example["records"]]
 
 
-@attrs.frozen
+@attrs.define
 class Reader:
     """A host that reads the journals of an example over a store, at the time of its detail."""
 
     store: RunStore
     example: Mapping[str, Any]
+    _journal: StoreWithJournal = attrs.field(init=False)
+    _scoria: Scoria = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._journal = StoreWithJournal(self.store, self.example["run_id"])
+        clock = SettableClock(datetime.fromisoformat(self.example["read_at"]))
+        self._scoria = Scoria(cast("RunStore", self._journal), clock=clock)
 
     def detail(self, records: Sequence[Record]) -> RunDetail:
         """Return the run that these records tell of. Raises `StoreCorrupt` where they cannot."""
-        store: Any = StoreWithJournal(self.store, self.example["run_id"], records)
-        clock = SettableClock(datetime.fromisoformat(self.example["read_at"]))
-        return Scoria(store, clock=clock).get_run_detail(self.example["run_id"])
+        self._journal.records = records
+        return self._scoria.get_run_detail(self.example["run_id"])
 
     def accepts(self, records: Sequence[Record]) -> bool:
         """Tell whether the journal is read; `StoreCorrupt` is the one way to refuse it."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import pytest
 from pytest_bdd import given, parsers, then
 
 from scoria_conformance.cases import Cases
@@ -14,10 +15,14 @@ from scoria_conformance.markers import UNSEEN, UNSEEN_OF_TEXT, Mark, Marks
 from scoria_conformance.markup import words
 from scoria_conformance.page_requests import Request, Site, links_of
 from scoria_conformance.steps.runs import approve, start
-from scoria_conformance.world import TENANT, World, asks
+from scoria_conformance.world import TENANT, StoreFactory, World, asks
 from scoria_core import Approval, RunDetail
 from scoria_core.errors import safe_repr
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
+
+OPENED = pytest.StashKey[tuple[tuple[object, ...], Gallery]]()
+"""Where the configuration keeps the gallery that was opened last, and of what it is: to open it
+takes far longer than to look at it."""
 
 CUT = "…"
 """What follows the beginning of a text where a page links to all of it."""
@@ -37,9 +42,16 @@ DELEGATED = (
     target_fixture="pages",
 )
 def _runs_of_two_tenants_in_every_state_that_a_page(
-    world: World, scoria_page: PageFactory
+    request: pytest.FixtureRequest,
+    world: World,
+    scoria_store_factory: StoreFactory,
+    scoria_page: PageFactory,
 ) -> Gallery:
-    return gallery(world, scoria_page)
+    tested = (scoria_store_factory, scoria_page, world.make_facade)
+    opened = request.config.stash.get(OPENED, None)
+    if opened is None or opened[0] != tested:
+        opened = request.config.stash[OPENED] = tested, gallery(world, scoria_page)
+    return opened[1]
 
 
 @then("the page of each run begins with it, its status and what it waits for")
