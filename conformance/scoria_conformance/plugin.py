@@ -5,6 +5,7 @@ passes `--scoria-target`.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from scoria_conformance.observed import Ledger
 from scoria_conformance.observed_host import ObservedHost
 from scoria_conformance.relay import RelayedHost, relayed
 from scoria_conformance.setting import SEED
+from scoria_conformance.steps import STEPS
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
 
@@ -30,48 +32,10 @@ pytest.register_assert_rewrite(
     "scoria_conformance.crash_process",
     "scoria_conformance.concurrency",
     "scoria_conformance.load_process",
+    *STEPS,
 )
 
-# In the order in which they import each other: pytest rewrites asserts as it imports.
-pytest_plugins = [
-    "scoria_conformance.observing",
-    "scoria_conformance.isolation",
-    "scoria_conformance.steps.runs",
-    "scoria_conformance.steps.identities",
-    "scoria_conformance.steps.calls_on_runs",
-    "scoria_conformance.steps.refusals",
-    "scoria_conformance.steps.payloads",
-    "scoria_conformance.steps.reads",
-    "scoria_conformance.steps.journals",
-    "scoria_conformance.steps.examples",
-    "scoria_conformance.steps.approvals",
-    "scoria_conformance.steps.decisions",
-    "scoria_conformance.steps.handlers",
-    "scoria_conformance.steps.handoffs",
-    "scoria_conformance.steps.hosts",
-    "scoria_conformance.steps.forged_requests",
-    "scoria_conformance.steps.pages",
-    "scoria_conformance.steps.page_requests",
-    "scoria_conformance.steps.decision_forms",
-    "scoria_conformance.steps.links",
-    "scoria_conformance.steps.store",
-    "scoria_conformance.steps.listings",
-    "scoria_conformance.steps.recovery",
-    "scoria_conformance.steps.inbox",
-    "scoria_conformance.steps.pruning",
-    "scoria_conformance.steps.outbox",
-    "scoria_conformance.steps.outbox_kills",
-    "scoria_conformance.steps.waking",
-    "scoria_conformance.steps.events",
-    "scoria_conformance.steps.concurrency",
-    "scoria_conformance.steps.interleavings",
-    "scoria_conformance.steps.interrupted_calls",
-    "scoria_conformance.steps.kills",
-    "scoria_conformance.steps.growth",
-    "scoria_conformance.steps.content",
-    "scoria_conformance.steps.reference",
-    "scoria_conformance.steps.transitions",
-]
+pytest_plugins = ["scoria_conformance.observing", "scoria_conformance.isolation"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -106,6 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{tag}: {meaning}")
     for clause in specification().clauses:
         config.addinivalue_line("markers", f"{clause.id}: {clause.text}")
+    for name in STEPS:  # not by `pytest_plugins`, which reads every installed package for each name
+        config.pluginmanager.register(import_module(name), name)
 
 
 def _refuse_without_asserts(config: pytest.Config) -> None:

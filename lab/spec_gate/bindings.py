@@ -9,7 +9,7 @@ import attrs
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from lab.spec_gate.scenarios import Line, Scenario
-from scoria_conformance.plugin import pytest_plugins
+from scoria_conformance.steps import STEPS
 
 
 @attrs.frozen(eq=False)
@@ -29,10 +29,10 @@ class Steps:
 @cache
 def bound_steps() -> Steps:
     """Return every step that the suite binds."""
-    for module in pytest_plugins:
+    for module in STEPS:
         import_module(module)
     registered = step_function_context_registry.values()
-    return Steps(tuple(each for each in registered if each.step_func.__module__ in pytest_plugins))
+    return Steps(tuple(each for each in registered if each.step_func.__module__ in STEPS))
 
 
 def binding_problems(scenarios: Iterable[Scenario], steps: Steps) -> Iterator[str]:

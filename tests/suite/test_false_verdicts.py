@@ -18,7 +18,7 @@ from scoria_conformance import Check, Status, Verdict, verify
 from scoria_conformance.catalogue import LIMITED, NEEDS, Case, catalogue, chosen
 from scoria_conformance.clauses import FEATURES
 from scoria_conformance.outcomes import outcome, part
-from scoria_conformance.plugin import pytest_plugins
+from scoria_conformance.steps import STEPS
 
 VERIFY: ModuleType = sys.modules["scoria_conformance.verify"]
 
@@ -456,7 +456,7 @@ EFFECTS = re.compile(r"(^|\.)_?(wait|poll|pop|prune|create|append|recover|start|
 
 def test_no_assert_of_the_suite_does_anything() -> None:
     """What is left out under -O changes nothing but what is told."""
-    for name in ["scoria_conformance.arrangements", *pytest_plugins]:
+    for name in ["scoria_conformance.arrangements", *STEPS]:
         path = Path(str(import_module(name).__file__))
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Assert):

@@ -9,7 +9,7 @@ import pytest
 from _pytest.fixtures import FixtureFunctionDefinition
 
 from scoria_conformance.isolation import FIXTURES
-from scoria_conformance.plugin import pytest_plugins as suite_modules
+from scoria_conformance.steps import STEPS as STEP_MODULES
 
 pytestmark = pytest.mark.slow
 
@@ -155,7 +155,7 @@ def test_every_fixture_of_the_suite_is_guarded_or_offered() -> None:
     }
     defined = {
         name
-        for module in ["scoria_conformance.plugin", *suite_modules]
+        for module in ["scoria_conformance.plugin", *STEP_MODULES]
         for name, value in vars(import_module(module)).items()
         if isinstance(value, FixtureFunctionDefinition) and not name.startswith("pytestbdd_")
     }

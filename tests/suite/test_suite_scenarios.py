@@ -57,8 +57,8 @@ WRONG = {
         f"{TOLD_CALLERS} (16 runs)",
         f"{TOLD_PROCESSES} (one run)",
         f"{TOLD_PROCESSES} (3 runs)",
-        f"{TOLD_DECIDERS} (one run)",
-        f"{TOLD_DECIDERS} (16 runs)",
+        f"{TOLD_DECIDERS} (one run, 12)",
+        f"{TOLD_DECIDERS} (16 runs, 30)",
     },
     "a_lock_outlives_its_process": {
         "Of processes that are killed at their writes none takes the others with it"
