@@ -47,7 +47,7 @@ JSON = json.JSONEncoder(ensure_ascii=False).encode
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 Write = Callable[[sqlite3.Connection], Any]
 Records = Sequence[Record]
-READ, WRITE, BESIDE = "BEGIN", "BEGIN IMMEDIATE", ("-wal", "-shm")
+READ, WRITE, BESIDE = "", "BEGIN IMMEDIATE", ("-wal", "-shm")
 LOCKS, OPEN = {READ: Lock(), WRITE: Lock()}, dict[tuple["SQLiteStore", str], sqlite3.Connection]()
 
 
@@ -66,8 +66,9 @@ class SQLiteStore:
         run = {**_columns(key), **_columns(row), "expected": 0, "version": len(records)}
 
         def write(connection: sqlite3.Connection) -> Any:
-            for (run_id,) in connection.execute(OWNER, run):
-                return str(run_id)
+            if key.idempotency_key is not None:
+                for (run_id,) in connection.execute(OWNER, run):
+                    return str(run_id)
             return _written(connection, CREATE, run, records, row)
 
         return self._writes.store(write)
@@ -166,7 +167,8 @@ class SQLiteStore:
         try:
             with LOCKS[begin]:
                 with self._connected(begin) as connection:  # commits, or rolls back
-                    connection.execute(begin)
+                    if begin:  # a read is one statement, which needs no transaction
+                        connection.execute(begin)
                     yield connection
                 self._file.check_identity()
         except sqlite3.OperationalError as error:
