@@ -8,6 +8,7 @@ a report) passes it through this module.
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 
 # Controls, format and bidi characters, all spaces but the ordinary one, separators of lines and
 # paragraphs, fillers, variation selectors, tags, halves of surrogate pairs and noncharacters.
@@ -30,8 +31,8 @@ _PICTURED = (
 # A set that lists characters beyond U+FFFF is tried range by range for every character, which takes
 # forty times as long: they are all found first, and looked at once more.
 _MEANT = f"(?<![{_PICTURED}]\ufe0f)(?<=[\x00-\uffff{_UNSEEN_BEYOND}])"
-_IN_BLOCK = re.compile(f"([{_UNSEEN}\ufe0f\U00010000-\U0010ffff]{_MEANT})")
-_IN_LINE = re.compile(f"([{_UNSEEN}\t\n\ufe0f\U00010000-\U0010ffff]{_MEANT})")
+_IN_BLOCK = f"([{_UNSEEN}\ufe0f\U00010000-\U0010ffff]{_MEANT})"
+_IN_LINE = f"([{_UNSEEN}\t\n\ufe0f\U00010000-\U0010ffff]{_MEANT})"
 
 
 def visible_line(text: object, limit: int | None = None) -> str:
@@ -67,8 +68,12 @@ def escaped(character: str) -> str:
     return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
-def _split(pattern: re.Pattern[str], text: object) -> Iterator[tuple[str, bool]]:
+_compiled = cache(re.compile)
+"""Compiled when the first text is shown: it is a twentieth of what importing the kit takes."""
+
+
+def _split(pattern: str, text: object) -> Iterator[tuple[str, bool]]:
     # The pattern has one group, so every second piece is a character that it matched.
-    for number, piece in enumerate(pattern.split(str(text))):
+    for number, piece in enumerate(_compiled(pattern).split(str(text))):
         if piece:
             yield piece, number % 2 == 1
