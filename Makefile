@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/ready
 
-.PHONY: demo test test-slow check format diagrams openapi spec mutate-lifecycles mutants model bench growth mutation-score chaos partition queue
+.PHONY: demo test test-slow check format diagrams openapi spec mutate-lifecycles mutants model bench bench-quick growth mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -57,6 +57,10 @@ model: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m lab.bench --report lab/bench
+
+# A minute: what W costs beside raw stores, and beside the last release.
+bench-quick: $(READY)
+	$(BIN)/python -m lab.bench.quick
 
 # What single calls cost as stores grow, into lab/bench/GROWTH.md.
 growth: $(READY)

@@ -1,12 +1,14 @@
 """RESULTS.md, its plot, and the findings themselves, to keep."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
 import cattrs
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lab.bench import history
 from lab.bench.aims import Met, met
 from lab.bench.catalogue import BY_NAME, Entry
 from lab.bench.figures import Figures, Spread
@@ -59,10 +61,15 @@ def table(findings: Findings) -> str:
 
 
 def write(findings: Findings, directory: Path) -> None:
-    """Write RESULTS.md, results.svg and results.json into a directory."""
+    """Write RESULTS.md, results.svg and results.json into a directory, and a line of the history.
+
+    The plot of the history is drawn anew.
+    """
     from lab.bench.plot import draw
 
     directory.mkdir(parents=True, exist_ok=True)
+    now = history.line(findings, datetime.now(UTC).date().isoformat())
+    history.draw(history.keep(now, directory / "history.jsonl"), directory / "history.svg")
     (directory / "RESULTS.md").write_text(table(findings), encoding="utf-8")
     draw(Figures(findings), directory / "results.svg")
     kept = json.dumps(cattrs.unstructure(findings), indent=1)

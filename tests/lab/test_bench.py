@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
+from lab.bench import history, quick
 from lab.bench.aims import FINISHED_ALREADY, met
 from lab.bench.candidates.raw import RawRuns
 from lab.bench.candidates.raw_memory import MemoryJournal
@@ -300,7 +301,7 @@ def findings() -> Findings:
         rates=(*rated("scoria-sqlite", 200, 100, 400), *rated("raw-sqlite", 1000, 1000, 1000)),
         costs=(Cost("scoria-sqlite", 5, 49.5, 5_837.2), Cost("raw-sqlite", 5, 17, None)),
         skipped={"dbos-sqlite": "it is not installed"},
-        machine={"processor": "of a test"},
+        machine={"processor": "of a test", "scoria-kit": "1.0"},
     )
 
 
@@ -357,6 +358,47 @@ def test_the_bench_keeps_table_plot_and_findings(tmp_path: Path) -> None:
     assert (tmp_path / "results.svg").read_text().count("raw memory") == 1
     kept = json.loads((tmp_path / "results.json").read_text())
     assert len(kept["rates"]) == 2 * 2 * 2 * 2
+    (line,) = history.read(tmp_path / "history.jsonl")
+    assert line.version == kept["machine"]["scoria-kit"]
+    assert (tmp_path / "history.svg").read_text().count("beside raw memory") == 2
+
+
+def test_a_line_of_the_history_has_counts_and_ratios_and_no_times(findings: Findings) -> None:
+    """What two machines measure can be set beside each other."""
+    line = history.line(findings, "2026-01-05")
+    assert (line.version, line.on) == ("1.0", "2026-01-05")
+    calls, *others = line.figures.items()
+    assert calls[0] == "Python calls of a W in memory"
+    assert others == [
+        ("commits of a W, Scoria on SQLite", 5),
+        ("statements of a W, Scoria on SQLite", 49.5),
+        ("Scoria on SQLite beside raw SQLite, flows: 1", 0.2),
+    ]
+
+
+def test_a_release_has_one_line_in_the_history(tmp_path: Path) -> None:
+    """The latest measurement of it; what is measured now stands beside the latest release."""
+    file = tmp_path / "history.jsonl"
+    assert history.read(file) == []
+    for version, calls in (("1.0", 9.0), ("1.0", 8.0), ("1.1", 1_234.5)):
+        history.keep(history.Line(version, "2026-01-05", {"calls": calls}), file)
+    lines = history.read(file)
+    assert [(each.version, each.figures["calls"]) for each in lines] == [
+        ("1.0", 8),
+        ("1.1", 1234.5),
+    ]
+    now = history.Line("1.2", "2026-01-06", {"calls": 7.0, "new": 1.0})
+    told = [each.split() for each in history.compared(now, lines)]
+    assert told == [["now", "1.1"], ["calls", "7", "1,234.5"], ["new", "1", "-"]]
+
+
+def test_a_minute_of_the_bench_tells_each_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts and ratios of a pair, from processes that did W."""
+    names = ("scoria-sqlite", "raw-sqlite")
+    quick.main(Plan(names, flows=(1,), finished=(0,), rounds=1, count=3, counted=2))
+    said = capsys.readouterr().out
+    assert "statements of a W, Scoria on SQLite" in said
+    assert "Scoria on SQLite beside raw SQLite, flows: 1" in said
 
 
 @pytest.mark.parametrize("flows", ["many", "1,,2", ""])
