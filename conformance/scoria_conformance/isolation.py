@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import attrs
 import pytest
 from pytest_bdd.steps import step_function_context_registry
 
@@ -23,6 +24,26 @@ FIXTURES = (
 _Found = dict[tuple[str, str], list[Any]]
 _FOUND = pytest.StashKey[_Found]()
 """Where the configuration keeps which functions are the steps that scenarios of the suite name."""
+
+_VISIBLE = pytest.StashKey[dict[str, Any]]()
+"""Where it keeps the fixtures of each name: the suite's own are seen from everywhere."""
+
+
+@attrs.frozen
+class _Remembered:
+    """The fixture manager of pytest, asked once for each name, and not once for each step."""
+
+    manager: Any
+    visible: dict[str, Any]
+
+    def getfixturedefs(self, name: str, node: Any) -> Any:
+        if name not in self.visible:
+            self.visible[name] = self.manager.getfixturedefs(name, node)
+        return self.visible[name]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.manager, name)
+
 
 LOOKING: Any = import_module("pytest_bdd.scenario")  # the package has a function of that name
 
@@ -66,12 +87,13 @@ def own_steps(config: pytest.Config) -> Iterator[None]:
         for marker, step in registry.items()
         if not step.step_func.__module__.startswith(_STEPS)
     }
-    found = config.stash.setdefault(_FOUND, {})
+    found, visible = config.stash.setdefault(_FOUND, {}), config.stash.setdefault(_VISIBLE, {})
 
-    def remembered(step: Any, **where: Any) -> list[Any]:
+    def remembered(step: Any, fixturemanager: Any, node: Any) -> list[Any]:
         named = (step.type, step.name)
         if named not in found:
-            found[named] = list(look_up(step=step, **where))
+            known = _Remembered(fixturemanager, visible)
+            found[named] = list(look_up(step=step, fixturemanager=known, node=node))
         return found[named]
 
     for marker in foreign:

@@ -34,6 +34,9 @@ from scoria_core.conflicts import CONFLICTS
 
 NAMES = ("scoria-postgresql", "raw-postgresql")
 PREFIX = "scoria_bench_processes"
+PATIENCE = 60
+"""How many seconds processes wait for each other to begin."""
+
 HERE = Path(__file__).parent
 
 
@@ -52,8 +55,11 @@ def host(name: str, place: Place, seconds: float, together: Barrier) -> tuple[fl
     candidate: Candidate = import_module(BY_NAME[name].module).open_candidate(place)
     try:
         work(candidate)
-        together.wait()
+        together.wait(PATIENCE)
         works, took = Flows(candidate, place.flows, seconds).run()
+    except BaseException:
+        together.abort()
+        raise
     finally:
         candidate.close()
     return works / took, CONFLICTS.count

@@ -30,6 +30,7 @@ def serving() -> Iterator[str]:
     counting = {
         "shared_preload_libraries": "pg_stat_statements",
         "pg_stat_statements.track": "none",
+        "max_connections": "200",  # of several processes each flow has one
     }
     with serving_one_of_our_own(**counting) as server:
         yield server.url
