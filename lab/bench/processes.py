@@ -13,7 +13,7 @@ from multiprocessing.managers import SyncManager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
 import attrs
 import click
@@ -84,10 +84,15 @@ def measured(
 
 
 def _together(manager: SyncManager, name: str, place: Place, count: int, seconds: float) -> Found:
+    import_module(BY_NAME[name].module).open_candidate(place).close()  # the tables are made once
     together = manager.Barrier(count)
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         hosts = [pool.submit(host, name, place, seconds, together) for _ in range(count)]
-        said = [each.result() for each in hosts]
+        errors = [error for each in hosts if (error := each.exception())]
+    # Who only waited for one that failed says nothing of what went wrong.
+    for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
+        raise error
+    said = [each.result() for each in hosts]
     return Found(name, count, sum(rate for rate, _ in said), sum(each for _, each in said))
 
 
