@@ -207,10 +207,9 @@ class RunRepository:
         """Let `decide` change a run; one that it refuses to change goes back into the cache."""
         try:
             return decide(change)
-        except StoreCorrupt:  # an entry was not applied to its end
-            raise
-        except BaseException:
-            if not change.records:
+        except ScoriaError as refused:
+            # After any other error, or damage, an entry may be applied in part.
+            if not change.records and not isinstance(refused, StoreCorrupt):
                 self.cache.put_back(change.run)
             raise
 

@@ -9,9 +9,19 @@ from typing import Any
 
 import pytest
 
-from scoria_core import Identity, NeedsApproval, RunSummary, Scoria, ScoriaError, Step, StepSpec
+from scoria_core import (
+    Identity,
+    JournalEntry,
+    NeedsApproval,
+    RunSummary,
+    Scoria,
+    ScoriaError,
+    Step,
+    StepSpec,
+)
 from scoria_core.handlers import Handlers
 from scoria_core.repository import MAX_CACHE_BYTES
+from scoria_core.run import Run
 from scoria_memory import MemoryStore
 
 NOTE = StepSpec("note", "executor")
@@ -107,6 +117,24 @@ def test_what_is_refused_costs_in_a_long_run_as_in_a_short_one() -> None:
         made.append(lines())
     for short, long in zip(*made, strict=True):
         assert long <= short * 1.02
+
+
+def test_a_run_that_was_left_half_changed_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may come within an entry: what is in memory then is of no use to the next call."""
+    scoria = Scoria(MemoryStore())
+    run_id = started(scoria, {"note": ask}).run_id
+    index = Run._index
+
+    def interrupted(_: Run, __: JournalEntry) -> None:
+        monkeypatch.setattr(Run, "_index", index)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_index", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scoria.cancel_run(run_id)
+    assert scoria.get_run(run_id).pending_approval is not None
+    assert scoria.get_run_detail(run_id) == Scoria(scoria._runs.store).get_run_detail(run_id)
+    assert scoria.cancel_run(run_id).status == "cancelled"
 
 
 def test_a_store_in_memory_forgets_what_no_run_is_found_by() -> None:
