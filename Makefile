@@ -58,7 +58,7 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m lab.bench --report lab/bench
 
-# A minute: what W costs beside raw stores, and beside the last release.
+# A minute: what W costs beside raw stores, and beside the last line of the history.
 bench-quick: $(READY)
 	$(BIN)/python -m lab.bench.quick
 

@@ -110,8 +110,8 @@ def forged_moves(
             move = {"type": ENTRY_TYPES[entry["subject"], trigger], "trigger": trigger}
             forged = {**entry, **move, "to_state": reached, "data": data_of[move["type"]]}
             changed = [*entries[:place], forged, *entries[place + 1 :]]
-            records_then = sealed(run_id, changed, kept=records[:place])
-            yield Forgery(f"entry {place + 1} as {move['type']}", records_then)
+            name = f"entry {place + 1} as {move['type']}"
+            yield Forgery(name, sealed(run_id, changed, kept=records[:place]))
 
 
 def forged_detours(

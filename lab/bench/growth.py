@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 import attrs
 import click
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.bench.__main__ import numbers
 from lab.bench.candidates.scoria import FillableRuns, open_candidate
 from lab.bench.copies import RUNS_A_SESSION, finished, session_of, waiting
 from lab.bench.finished import in_parts
+from lab.bench.markdown import rendered
 from lab.bench.place import Kind, Place
 from lab.bench.rounds import server
 from scoria_core import StepSpec
@@ -226,11 +226,8 @@ def grown(kind: Kind, sizes: Sequence[int], root: Path, url: str) -> Iterator[Gr
 
 def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> str:
     """Return the findings as Markdown."""
-    environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
-        loader=PackageLoader("lab.bench"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    template = environment.get_template("GROWTH.md")
-    return template.render(found=found, long=long, times=TIMES, waiting=WAITING, page=A_PAGE)
+    told = {"times": TIMES, "waiting": WAITING, "page": A_PAGE}
+    return rendered("GROWTH.md", found=found, long=long, **told)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What W cost, release by release: a line for each measurement in history.jsonl shows a loss.
+"""What W cost whenever all of the bench was run, so that a loss is seen: history.jsonl.
 
 Counts and ratios are kept, and no times: those of two machines tell nothing of each other.
 """

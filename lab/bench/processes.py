@@ -18,13 +18,13 @@ from threading import Barrier, BrokenBarrierError
 import attrs
 import click
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from lab.bench.__main__ import numbers
 from lab.bench.catalogue import BY_NAME
 from lab.bench.flows import Flows
 from lab.bench.machine import processor
+from lab.bench.markdown import rendered
 from lab.bench.place import Kind, Place
 from lab.bench.plot import STYLE
 from lab.bench.server import database, drop, serving
@@ -121,12 +121,8 @@ def rows_of(found: Sequence[Found]) -> list[Row]:
 
 def report(rows: Sequence[Row], **told: object) -> str:
     """Return the rows as Markdown; `told` is what else the template says."""
-    environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
-        loader=PackageLoader("lab.bench"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
     on = datetime.now(UTC).date()
-    template = environment.get_template("PROCESSES.md")
-    return template.render(rows=rows, on=on, processor=processor(), **told)
+    return rendered("PROCESSES.md", rows=rows, on=on, processor=processor(), **told)
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:

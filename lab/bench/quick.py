@@ -1,6 +1,6 @@
-"""`python -m lab.bench.quick`: in a minute, what W costs beside raw stores and the last release.
+"""`python -m lab.bench.quick`: what W costs now, beside the last line of the history.
 
-For information: the figures of one minute are rough, and no test waits for any of them.
+For information: it takes half a minute, its figures are rough, and no test waits for any of them.
 """
 
 import sys
@@ -25,7 +25,7 @@ HISTORY = Path(__file__).with_name("history.jsonl")
 
 
 def main(plan: Plan = PLAN) -> None:
-    """Measure, and print each figure beside that of the last release."""
+    """Measure, and print each figure beside that of the last line of the history."""
     try:
         findings = bench(plan, lambda _: None)
     except TrialFailedError as failed:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import attrs
 import cattrs
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lab.bench import history
 from lab.bench.aims import Met, met
 from lab.bench.catalogue import BY_NAME, Entry
 from lab.bench.figures import Figures, Spread
+from lab.bench.markdown import rendered
 from lab.bench.plan import Findings
 
 NOTHING = "—"
@@ -46,11 +46,9 @@ class _Aim:
 
 def table(findings: Findings) -> str:
     """Return the results as Markdown."""
-    environment = Environment(  # noqa: S701 - Markdown, of our own words and numbers
-        loader=PackageLoader("lab.bench"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
     rows = _rows(Figures(findings))
-    return environment.get_template("RESULTS.md").render(
+    return rendered(
+        "RESULTS.md",
         plan=findings.plan,
         rows=rows,
         skipped={BY_NAME[name].label: why for name, why in findings.skipped.items()},
