@@ -1,13 +1,13 @@
-"""How often this process was not the first to change a run: no journal has that."""
+"""Counts the version conflicts of this process, which no journal records."""
 
 import os
 import threading
 
 
 class Conflicts:
-    """How many appends of this process a store refused, as another caller's came first.
+    """How many appends of this process a store refused because another caller's came first.
 
-    Each was decided again on the run as it then was.
+    After each, the change was decided again on the run as it then was.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ CONFLICTS = Conflicts()
 
 
 def _after_fork() -> None:
-    # Another thread of the parent may have held the lock; and the child has had none.
+    # Another thread of the parent may hold the lock; and the child starts from 0.
     CONFLICTS.__init__()  # type: ignore[misc]
 
 

@@ -1,7 +1,7 @@
-"""Tells listeners of what is stored, at least once, and in the order of each run.
+"""Delivers events to listeners, at least once, and in order within each run.
 
-The store says what a listener has yet to be told. To claim that is to move its next try past the
-time that telling may take: if the process dies, it comes back by itself.
+The store keeps what a listener has yet to receive. A claim moves the next try of a delivery past
+the time that the claim may last: if the process dies, the delivery becomes due again by itself.
 """
 
 import threading
@@ -27,33 +27,33 @@ from scoria_core.visible import visible_line
 logger = logger_of("scoria.events")
 
 Listener = Callable[[Event], object | Awaitable[object]]
-"""A function, or an `async def`, that is told of an event; it was told once it has returned."""
+"""A function, or an `async def`, that receives an event; it has received it once it returns."""
 
 Listeners = Mapping[str, Listener]
-"""Listeners by their names; the store remembers by the name what each was told."""
+"""Listeners by name; the store keeps by this name what each has received."""
 
 LEASE = timedelta(seconds=60)
-"""For how long a claim lasts; no event is told in its second half."""
+"""How long a claim lasts; no event is delivered in its second half."""
 
 MAX_TRIES = 20
 FIRST_WAIT, MAX_WAIT = timedelta(seconds=5), timedelta(hours=1)
-"""How long after the first failed try comes the next: twice as long each time, up to an hour."""
+"""How long to wait after the first failed try; the wait doubles each time, up to `MAX_WAIT`."""
 
 POLL = 1.0
-"""How many seconds a thread waits when a listener was told all."""
+"""How many seconds a thread waits when its listener has received everything."""
 
 GRACE = 10.0
-"""How many seconds a closing facade waits for the listeners that are being told."""
+"""How many seconds a closing facade waits for listeners that are being called."""
 
 A_ROUND = 1_000
-"""Of how many runs a listener is told before its thread looks whether to stop."""
+"""The most runs that a thread delivers before it pauses for `POLL` seconds."""
 
 MAX_PROBLEM = 300
-"""How many characters are kept of why a try failed."""
+"""How many characters of the reason why a try failed are kept."""
 
 
 def checked_listeners(listeners: object) -> Listeners:
-    """Return listeners by their names; raises `InvalidPayload` naming `listeners`."""
+    """Return the listeners by name, or raise `InvalidPayload` naming `listeners`."""
     if listeners is None:
         return MappingProxyType({})
     if not isinstance(listeners, Mapping):
@@ -71,7 +71,7 @@ def checked_listeners(listeners: object) -> Listeners:
 
 
 def checked_outbox(store: RunStore) -> OutboxStore:
-    """Return the store if it can tell listeners; else raise `InvalidPayload`."""
+    """Return the store if it has an outbox; else raise `InvalidPayload`."""
     if Capability.OUTBOX not in store.capabilities:
         problem = f"need a store that declares outbox, and {type(store).__name__} does not"
         raise InvalidPayload("listeners", f"{problem}; use one that does, such as SQLite")
@@ -80,7 +80,7 @@ def checked_outbox(store: RunStore) -> OutboxStore:
 
 @attrs.frozen
 class Deliverer:
-    """Tells the listeners of one facade; any number of processes may do so at once."""
+    """Delivers to the listeners of one facade; several processes may do so at once."""
 
     runs: RunRepository
     listeners: Listeners
@@ -89,14 +89,14 @@ class Deliverer:
     loop: HandlersLoop
 
     def add_all(self) -> None:
-        """Let each listener be told of what is stored from now on, if it is new."""
+        """Add each listener that is new to the store: it receives what is stored from now on."""
         for name in self.listeners:
             self._store.add_listener(name)
 
     def deliver(self, name: str, limit: int) -> int:
-        """Tell a listener of at most `limit` runs, and return of how many events it was told.
+        """Deliver the events of at most `limit` runs, and return how many the listener received.
 
-        An exception of the listener is logged and recorded.
+        If the listener raises, the error is logged and recorded, and the event is tried again.
         """
         told = 0
         for _ in range(limit):
@@ -110,7 +110,7 @@ class Deliverer:
         return told
 
     def keep_on(self, name: str) -> None:
-        """Have a thread tell a listener, from now until `stopping` is set."""
+        """Have a thread deliver to a listener until `stopping` is set."""
         self.threads.submit(lambda: self._round(name))
 
     def _round(self, name: str) -> None:
@@ -121,7 +121,7 @@ class Deliverer:
         except StoreUnavailable:
             told = "listener %s waits for its store"
             logger.warning(told, visible_line(name), exc_info=True, extra=about(listener=name))
-        except BaseException:  # a listener may exit, and is told again
+        except BaseException:  # a listener may raise SystemExit; its event is tried again
             told = "listener %s was not told"
             logger.exception(told, visible_line(name), extra=about(listener=name))
         self.threads.submit(lambda: self._round(name), POLL)
@@ -135,14 +135,15 @@ class Deliverer:
                 self._call(self.listeners[claimed.listener], event)
                 delivered = event.sequence
         except BaseException as error:
-            problem = type(error).__name__  # a try, even where Ctrl-C comes while it is read
+            # Set first: if Ctrl-C interrupts the next line, this still counts as a failed try.
+            problem = type(error).__name__
             problem = _problem(error)
             told = "listener %s was not told of entry %s of run %s"
             name = visible_line(claimed.listener)
             facts = (name, delivered + 1, claimed.run_id)
             extra = about(run_id=claimed.run_id, listener=claimed.listener)
             logger.warning(told, *facts, exc_info=True, extra=extra)
-            # No task of the caller was cancelled: this thread waits in none.
+            # A CancelledError is the listener's own: no task of the caller runs in this thread.
             if not isinstance(error, Exception | BrokenOff | CancelledError):
                 raise
         finally:
@@ -175,10 +176,10 @@ class Deliverer:
 
 
 def settled(claimed: Delivery, delivered: int, problem: str | None, now: datetime) -> Delivery:
-    """Return how a delivery stands after it was told up to entry `delivered`.
+    """Return the delivery after the listener has received the entries up to `delivered`.
 
-    `problem` says why no further; it is tried again later each time, and given up after
-    `MAX_TRIES` tries of one entry.
+    `problem` says why the next one failed, or is None. Each further try of one entry waits longer;
+    after `MAX_TRIES` of them the delivery is given up.
     """
     if problem is None:
         return attrs.evolve(claimed, delivered=delivered, tries=0, next_try_at=now, problem=None)
@@ -191,7 +192,7 @@ def settled(claimed: Delivery, delivered: int, problem: str | None, now: datetim
 
 
 def _died(claimed: Delivery) -> str | None:
-    """Say that telling it ended its process so often that it is not tried again."""
+    """Return a problem if the process died in each of the allowed tries, or None."""
     return None if claimed.tries <= MAX_TRIES else "its process ended in each try"
 
 

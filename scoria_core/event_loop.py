@@ -1,7 +1,7 @@
 """The event loops on which async handlers run.
 
-What handlers share, such as a client, a lock or a task, belongs to one event loop. So a process has
-one for all of its facades, on a thread of its own; under `AsyncScoria` it is the loop of the host.
+What handlers share, such as an HTTP client or a lock, belongs to one event loop. So a process has
+one loop for all of its facades, on a thread of its own; with `AsyncScoria` it is the host's loop.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ import attrs
 CANCEL_GRACE = 5.0
 """How many seconds a coroutine has to end after it was cancelled.
 
-After that it counts as a handler that cannot be broken off.
+After that it counts as a handler that cannot be interrupted.
 """
 
 _LOOK_EVERY = 1.0
-"""How many seconds a thread waits for a coroutine until it looks whether the loop still runs."""
+"""How many seconds a thread waits for a coroutine before it checks that the loop still runs."""
 
 
 class BrokenOff(BaseException):
@@ -41,13 +41,13 @@ def is_in_a_loop() -> bool:
 
 
 def is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether this thread runs the loop, and would wait for it for ever."""
+    """Tell whether this thread runs the loop, so that waiting for the loop would never end."""
     return is_in_a_loop() and asyncio.get_running_loop() is loop
 
 
 @attrs.define(eq=False)
 class Awaited:
-    """An awaitable that is a task of its own, and what came of it; then `ended` is set."""
+    """An awaitable that runs as a task, and its outcome; `ended` is set when it has one."""
 
     awaitable: Awaitable[object]
     ended: threading.Event = attrs.field(factory=threading.Event)
@@ -57,12 +57,12 @@ class Awaited:
     _is_cancelled: bool = False
 
     def begin(self) -> asyncio.Task[None]:
-        """Begin it on the running loop; the task never raises."""
+        """Start the task on the running loop; the task itself never raises."""
         self._task = asyncio.get_running_loop().create_task(self._run())
         return self._task
 
     def cancel(self) -> None:
-        """Cancel it, in the thread of its loop; if it has not begun, it never does."""
+        """Cancel the task, in the thread of its loop; if it has not started, it never does."""
         self._is_cancelled = True
         if self._task is not None:
             self._task.cancel()
@@ -92,8 +92,8 @@ class Awaited:
 def awaited_on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[object]) -> object:
     """Await it on the loop of another thread, and return or raise what it does.
 
-    If the caller is interrupted, it is cancelled and has a moment to end. Raises `BrokenOff` if
-    somebody else cancels it, or the loop ends.
+    If the caller is interrupted, the awaitable is cancelled and has `CANCEL_GRACE` seconds to end.
+    Raises `BrokenOff` if somebody else cancels it, or if the loop ends.
     """
     awaited = Awaited(awaitable)
     try:
@@ -110,7 +110,7 @@ def awaited_on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[object]) ->
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> bool:
-    """Have a loop call something; return False if it is closed."""
+    """Schedule a call on a loop; return False if the loop is closed."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(what)
         return True
@@ -118,7 +118,7 @@ def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> bool:
 
 
 def leave(awaitable: Awaitable[object]) -> None:
-    """Let go of what nobody will await."""
+    """Close a coroutine that nobody will await."""
     if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) == "CORO_CREATED":
         awaitable.close()  # or Python warns that nobody has awaited it
 
@@ -131,12 +131,12 @@ class HandlersLoop(Protocol):
         ...
 
     def close(self, timeout: float) -> None:
-        """End it if nobody else needs it, waiting for at most `timeout` seconds."""
+        """End the loop if no other facade uses it, waiting for at most `timeout` seconds."""
         ...
 
 
 class _Thread:
-    """A thread that runs an event loop until it is told to end."""
+    """A thread that runs an event loop until `end` is called."""
 
     def __init__(self) -> None:
         begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -150,7 +150,7 @@ class _Thread:
         return self._thread.is_alive() and self.loop.is_running()
 
     def end(self, timeout: float) -> None:
-        """End it: tasks that are left are cancelled, and asynchronous generators are closed."""
+        """End the loop: its tasks are cancelled, and its asynchronous generators are closed."""
         _tell(self.loop, self._ended.set)
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -194,7 +194,7 @@ class ProcessLoop:
 
 
 def end_process_loop() -> None:
-    """End the loop of this process, whoever uses it: handlers at work are broken off."""
+    """End the loop of this process, also while facades use it: running handlers are cancelled."""
     with ProcessLoop._lock:
         thread, ProcessLoop._thread = ProcessLoop._thread, None
     if thread is not None:

@@ -1,4 +1,4 @@
-"""What listeners are told of a run: an event for each entry of its journal, without payloads."""
+"""Events for listeners: one for each entry of a journal, without its payloads."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,20 +19,20 @@ EVENT_TYPES = tuple(
     for subject in MACHINES
     for trigger in (None, *triggers(subject))
 )
-"""What the type of an event can be."""
+"""Every type that an event can have."""
 
 
 @attrs.frozen(kw_only=True)
 class Event:
     """Something that happened in a run, as its journal says.
 
-    `event_id` is `RUN_ID/SEQUENCE`: the same however often it is told. `type` is its subject and
-    what happened, such as `approval.requested`, `step.completed` or `run.cancelled`; `subject_id`
-    is the id of that approval, step, handoff or run, and `status` the one it has since then.
-    `actor_id` is who did it, or None for the host or time itself.
+    `event_id` is `RUN_ID/SEQUENCE`, the same in every delivery of the event. `type` is the subject
+    and what happened, such as `approval.requested`, `step.completed` or `run.cancelled`;
+    `subject_id` is the id of that approval, step, handoff or run, and `status` its new status.
+    `actor_id` is who did it, or None for the host, or if a time was reached.
 
-    The rest is of an approval, and None or empty for any other subject. Arguments, answers, notes
-    and results are never in an event.
+    The other fields describe an approval; for any other subject they are None or empty. Arguments,
+    answers, notes and results are never in an event.
     """
 
     event_id: str
@@ -56,7 +56,7 @@ class Event:
 
 
 def events_after(run: Run, sequence: int) -> Iterator[Event]:
-    """Yield the events of a run after the entry of that sequence, in their order."""
+    """Yield the events of a run after the entry with this sequence, in order."""
     identity = run.facts.identity
     for entry in run.journal[sequence:]:
         approval = run.approvals.get(entry.subject_id) if entry.subject == "approval" else None
@@ -77,7 +77,7 @@ def events_after(run: Run, sequence: int) -> Iterator[Event]:
 
 
 def _of_request(event: Event, approval: Approval) -> Event:
-    """Return the event with what was asked for; none of this changes after the asking."""
+    """Return the event with the facts of the request; none of them changes once it was made."""
     return attrs.evolve(
         event,
         step_id=approval.step_id,

@@ -1,4 +1,4 @@
-"""Compares what a store finds a run by with what the journal of the run says.
+"""Compares the columns that a store finds a run by with the journal of the run.
 
 The digests of a journal cover only its entries. A store also keeps the columns that it lists,
 queues and finds runs by. If one of these is changed, a run is hidden, or started twice under one
@@ -83,12 +83,12 @@ def _is_at_work(run: Run) -> bool:
 
 
 def _unlisted(store: RunStore, run: Run) -> Iterator[str]:
-    """Yield each thing that the run should be listed by, and is not."""
+    """Yield each filter that should list the run, and does not."""
     key, row = key_of(run), row_of(run, run.journal[-1].at)
     values = {**attrs.asdict(key), **attrs.asdict(row)}
     filters = [None, *(Where(fact, values[fact]) for fact in Fact)]
     for tenant_id, where in product((None, key.tenant_id), filters):
-        # Nothing that stands between a run_id and the same with a tilde is the id of another run.
+        # No other run id sorts between a run_id and the same with a tilde at its end.
         listed = store.list_runs(
             tenant_id=tenant_id, where=where, limit=1, before=f"{run.run_id}~", with_records=False
         )
@@ -97,7 +97,7 @@ def _unlisted(store: RunStore, run: Run) -> Iterator[str]:
             yield " and ".join([*names, *([] if where is None else [where.fact])]) or "its run_id"
     labels: tuple[str | None, ...] = (None, *row.labels) if row.labels else ()
     for tenant_id, label in product((None, key.tenant_id), labels):
-        for end, is_there in (("", True), ("~", False)):  # from its place on, and from behind it
+        for end, is_there in (("", True), ("~", False)):  # from its place, and from just after it
             labelled = store.list_labelled(
                 tenant_id=tenant_id,
                 label=label,

@@ -18,7 +18,7 @@ import attrs
 from scoria_core.uninterruptible import uninterruptible
 
 PATIENCE = 0.5
-"""For how long others are waited for, as a share of the last commit."""
+"""How long to wait for other writers, as a share of the time of the last commit."""
 
 W = TypeVar("W")
 R = TypeVar("R")

@@ -54,9 +54,9 @@ class Raised:
 
 @attrs.define(eq=False)
 class HandlerCall:
-    """A handler that is to be called for a step; what comes of it is put into `outcome`.
+    """A call of the handler of a step; `outcome` is set when it has answered or raised.
 
-    It stays None where the step is to be released: the handler was broken off.
+    `outcome` stays None if the handler was interrupted: then the step is released.
     """
 
     handler: Handler
@@ -72,17 +72,17 @@ class HandlerCall:
     _known: SignalHandlers = frozenset()
 
     def make(self) -> None:
-        """Call the handler in this thread; raise again only what a signal handler raised (a stop).
+        """Call the handler in this thread. Raises only what a signal handler raised (a stop).
 
-        A coroutine is awaited on the loop of the facade, while this thread waits.
+        A coroutine is awaited on the loop of the facade, and this thread waits for it.
         """
         with self._entering(), interrupts_seen() as known:
             self._take(self._answer, known)
 
     async def make_async(self) -> None:
-        """Await an async handler on the running loop, as a task; `take` says what came of it.
+        """Await an async handler on the running loop, as a task; then call `take`.
 
-        If the caller is cancelled, so is the handler, and it has a moment to end.
+        If the caller is cancelled, so is the handler, which then has `CANCEL_GRACE` seconds to end.
         """
         self._known = signal_handlers()
         self.renewal.extend_limit(event_loop.CANCEL_GRACE)
@@ -97,7 +97,7 @@ class HandlerCall:
             raise
 
     def take(self) -> None:
-        """Take what came of a handler that was awaited; raises as `make` does."""
+        """Set the outcome of a handler that was awaited; raises as `make` does."""
         awaited, self._awaited = self._awaited, None
         if awaited is not None and awaited.ended.is_set():
             self._take(awaited.result, self._known)
@@ -110,7 +110,8 @@ class HandlerCall:
         except BaseException as error:
             if is_stop(error, known):
                 raise
-            if not self.is_exiting():  # what it uses may be gone already: that is no failure of it
+            # While the interpreter exits, modules it uses may be gone: the step did not fail.
+            if not self.is_exiting():
                 self.outcome = self._raised(error, known)
         else:
             self._answers(answer, known)
@@ -125,7 +126,7 @@ class HandlerCall:
         answer = self.handler(self.step, self.run)
         if not inspect.isawaitable(answer):
             return answer
-        if is_in_a_loop():  # it is no `async def`, or it would have been refused before
+        if is_in_a_loop():  # a plain function that returns a coroutine: not known before the call
             event_loop.leave(answer)
             raise AsyncHandlerRefused(self.step.kind)
         self.renewal.extend_limit(event_loop.CANCEL_GRACE)
@@ -142,7 +143,7 @@ class HandlerCall:
         except BaseException as error:
             if is_stop(error, known):
                 raise
-            # It has done its work, and would answer the same again.
+            # The handler has done its work, and a retry would give the same invalid answer.
             self.outcome = attrs.evolve(self._raised(error, known), is_final=True)
 
     def _raised(self, error: BaseException, known: SignalHandlers) -> Raised:

@@ -1,7 +1,7 @@
 """Makes calls of the sync facade from the event loop of a host, without blocking it.
 
-A call is done in parts. Each part runs in a thread, and so does a plain handler; an async handler
-is awaited on the loop. So no thread waits for a handler that waits.
+A call is made in parts, each in a thread; between them its handlers are called. A plain handler
+runs in a thread too; an async handler is awaited on the loop, and no thread waits for it.
 """
 
 import asyncio
@@ -22,14 +22,15 @@ from scoria_core.handlers import is_async
 T = TypeVar("T")
 
 PARTS_AT_ONCE = 4
-"""How many parts of calls are done at once.
+"""How many parts of calls run at once.
 
-They compete with the loop for the interpreter: more threads answer no sooner, and keep it waiting.
+They compete with the loop for the interpreter lock: more threads would answer no sooner, and delay
+the loop.
 """
 
 
 class Unfinished(BaseException):
-    """A call has come to where handlers may be called; `work` is what is left of it."""
+    """Raised by a call when it may have to call handlers; `work` is the rest of the call."""
 
     def __init__(self, work: Work[Any]) -> None:
         super().__init__()
@@ -37,12 +38,12 @@ class Unfinished(BaseException):
 
 
 def handed_over(work: Work[T]) -> Never:
-    """Leave the work to whoever has made the call."""
+    """Raise `Unfinished`, which hands the work to whoever made the call."""
     raise Unfinished(work)
 
 
 class HostLoop:
-    """The loop on which a host calls, and the threads that do for it what would block it."""
+    """The event loop of a host, and the threads for what would block it."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,20 +53,20 @@ class HostLoop:
         self._under_way: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
 
     def running(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that has called last."""
+        """Return the loop that made the latest call."""
         if self._loop is None:
             raise RuntimeError("there is no loop yet: await a call of the AsyncScoria first")
         return self._loop
 
     def close(self, timeout: float) -> None:
-        """Wait until what has been begun is stored, for at most `timeout` seconds."""
+        """Wait, for at most `timeout` seconds, until the parts that have begun are done."""
         self._threads.shutdown(timeout)
 
     async def done(self, call: Callable[[], T], plain: Threads) -> T:
         """Return what a call of the sync facade returns; `plain` are threads for plain handlers.
 
-        If it is cancelled, this first waits until the part under way is done and what was claimed
-        is given back; a second time it does not wait.
+        If this is cancelled, it first waits until the present part is done and the claim is
+        released. If it is cancelled again, it does not wait.
         """
         self._loop = asyncio.get_running_loop()
         ended = self._loop.create_future()
@@ -77,13 +78,13 @@ class HostLoop:
             ended.set_result(None)
 
     async def cancelled_ended(self, timeout: float) -> None:
-        """Wait until the calls that are being cancelled have given back what they claimed."""
+        """Wait until the calls that are being cancelled have released their claims."""
         cancelled = [ended for ended, task in self._under_way.items() if task and task.cancelling()]
         if cancelled:
             await asyncio.wait(cancelled, timeout=timeout)
 
     async def done_alone(self, call: Callable[[], T]) -> T:
-        """Return what a call returns that calls no handler and may last: no other waits for it."""
+        """Return what a long call without handlers returns; it has a thread of its own."""
         self._loop = asyncio.get_running_loop()
         return await in_a_thread(call)
 
@@ -105,7 +106,7 @@ async def in_a_thread(call: Callable[[], T]) -> T:
 
 @attrs.define(eq=False)
 class _InParts(Generic[T]):
-    """A call that is done in parts; `work` is what is left of it once it has begun."""
+    """A call that is made in parts; `_work` is the rest of it, once it has begun."""
 
     call: Callable[[], T]
     threads: Threads
@@ -119,7 +120,7 @@ class _InParts(Generic[T]):
     _given_up: BaseException | None = None
 
     async def done(self) -> T:
-        """Do it, and return its answer."""
+        """Make the call, and return its answer."""
         try:
             while not self._answers:
                 await self._in_thread(self.threads, self._advance)
@@ -185,10 +186,10 @@ class _InParts(Generic[T]):
             raise
 
     def _clean_up(self) -> None:
-        """Record what its handler has answered, or give back what was claimed."""
+        """Record what its handler has answered, or release the claim."""
         if self._work is None or self._given_up is None:
             return
-        with suppress(BaseException):  # it goes on with what it was given up for
+        with suppress(BaseException):  # the error that it was given up for is raised instead
             if self._handler_call is not None:
                 self._handler_call.take()
             interrupt(self._work, self._given_up)
@@ -209,6 +210,6 @@ def _future(threads: Threads, call: Callable[[], None]) -> "asyncio.Future[None]
         next_move = "open it again; nothing of this call was stored"
         raise StoreUnavailable("AsyncScoria", "is closed", next_move)
     waited = asyncio.wrap_future(future)
-    # Who is cancelled twice hears no more of it, and that is no fault to be printed.
+    # Reads the exception also if nobody awaits this any more: asyncio would log it as never read.
     waited.add_done_callback(lambda done: done.cancelled() or done.exception())
     return waited

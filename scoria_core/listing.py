@@ -1,7 +1,7 @@
 """Pages of runs, and of the requests that wait for people.
 
-A store lists runs by one fact, or by one label. Where more is asked for, the rest is looked for in
-the index rows of up to `MAX_LOOKED_AT` runs; where that ends, the page says where to go on.
+A store lists runs by one fact, or by one label. If the caller filters by more, the other filters
+are applied to the index rows of up to `MAX_LOOKED_AT` runs; the page then says where to continue.
 """
 
 import base64
@@ -30,18 +30,18 @@ logger = logger_of("scoria")
 T = TypeVar("T")
 
 MAX_LOOKED_AT = 1_000
-"""How many runs one call looks at, at most, for a page or a count."""
+"""The most runs that one call examines for a page or a count."""
 
 SKEW = timedelta(hours=1)
-"""How far the clocks of those who start runs may be apart: ids ascend with the time of each."""
+"""How far apart the clocks of hosts may be: a run id begins with the time of the host's clock."""
 
 
 @attrs.frozen
 class Page(Sequence[T]):
-    """Some of what a listing has, in order; `next` is where the next page begins, or None.
+    """One page of a listing, in order; `next` is where the next page begins, or None.
 
-    A page that has a `next` may be shorter than it was asked to be, or empty: what was looked at
-    for it ends there.
+    A page with a `next` may have fewer items than its limit, or none: a call examines a bounded
+    number of runs.
     """
 
     items: tuple[T, ...]
@@ -60,7 +60,7 @@ class Page(Sequence[T]):
 
 @attrs.frozen
 class Count:
-    """How many there are; where it is not exact, at least so many."""
+    """A number of items; if it is not exact, there are at least so many."""
 
     number: int
     is_exact: bool = True
@@ -77,7 +77,7 @@ class Count:
 
 @attrs.frozen
 class RunFilter:
-    """Which runs are asked for; None does not filter."""
+    """A filter of runs; a None does not filter."""
 
     session_id: str | None = None
     actor_id: str | None = None
@@ -87,7 +87,7 @@ class RunFilter:
 
     @property
     def where(self) -> Where | None:
-        """What the store lists by: of the facts asked for, the one that the fewest runs have."""
+        """The fact that the store lists by: of those given, the one that the fewest runs share."""
         order = [Fact.SESSION, Fact.ACTOR, Fact.ROLE, Fact.STATUS]
         if self.status is not None and not is_terminal("run", self.status):
             order = [Fact.SESSION, Fact.STATUS, Fact.ACTOR, Fact.ROLE]
@@ -96,13 +96,13 @@ class RunFilter:
 
     @property
     def is_single(self) -> bool:
-        """Whether nothing is asked for beyond what the store lists by."""
+        """Whether the store alone can apply this filter."""
         return sum(value is not None for value in attrs.astuple(self)) <= 1 and (
             self.created_after is None
         )
 
     def fits(self, stored: StoredRun) -> bool:
-        """Tell whether the run is asked for."""
+        """Tell whether the index row matches."""
         key, row = stored.key, stored.row
         return (
             self.session_id in (None, key.session_id)
@@ -113,13 +113,13 @@ class RunFilter:
         )
 
     def may_fit_before(self, stored: StoredRun) -> bool:
-        """Tell whether a run may be asked for that is older than this one."""
+        """Tell whether an older run than this one may match."""
         return self.created_after is None or stored.key.created_at + SKEW > self.created_after
 
     def is_told_by(
         self, listed: RunSummary | DamagedRun | None
     ) -> TypeGuard[RunSummary | DamagedRun]:
-        """Tell whether the journal of the run says that it is asked for, if it can be read."""
+        """Tell whether the journal of the run matches too; a damaged run is always listed."""
         if isinstance(listed, RunSummary):
             return self.status in (None, listed.status)
         return listed is not None
@@ -127,7 +127,7 @@ class RunFilter:
 
 @attrs.frozen
 class ApprovalFilter:
-    """Which requests are asked for; None does not filter."""
+    """A filter of requests; a None does not filter."""
 
     session_id: str | None = None
     assigned_to: str | None = None
@@ -136,7 +136,7 @@ class ApprovalFilter:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of a run that has such a request; the store lists by the first of them."""
+        """The labels that a run with such a request has; the store lists by the first of them."""
         kinds = {
             "approval": self.approval_id,
             "session": self.session_id,
@@ -146,11 +146,11 @@ class ApprovalFilter:
         return tuple(label(kind, value) for kind, value in kinds.items() if value is not None)
 
     def may_fit(self, row: IndexRow) -> bool:
-        """Tell whether the run may have such a request."""
+        """Tell whether the run may have a matching request."""
         return set(self.labels) <= set(row.labels)
 
     def fits(self, approval: Approval) -> bool:
-        """Tell whether a request of such a run is asked for."""
+        """Tell whether a request of such a run matches."""
         return (
             self.approval_id in (None, approval.approval_id)
             and self.tool_name in (None, approval.tool_name)
@@ -215,14 +215,14 @@ def _moment(value: object, name: str) -> datetime:
 
 @attrs.frozen
 class _Place:
-    """A place in the inbox: after that request of the run, or after all of it."""
+    """A place in the inbox: after one request of a run, or after all of its requests."""
 
     since: datetime
     run_id: str
     approval_id: str | None = None
 
     def cursor(self) -> str:
-        """Return the place as a text that stands in a URL as it is."""
+        """Return the place as a text that needs no escaping in a URL."""
         told = [self.since.isoformat(), self.run_id, self.approval_id]
         return base64.urlsafe_b64encode(compact(told).encode()).decode().rstrip("=")
 
@@ -249,7 +249,7 @@ class _Place:
 def run_page(
     runs: RunRepository, asked: RunFilter, limit: int, before: str | None
 ) -> Page[RunSummary | DamagedRun]:
-    """Return a page of the visible runs that are asked for, newest first."""
+    """Return a page of the visible runs that match, newest first."""
 
     def listed(with_records: bool, most: int = limit + 1) -> Sequence[StoredRun]:
         return runs.store.list_runs(
@@ -261,7 +261,7 @@ def run_page(
         )
 
     if asked.is_single:
-        found = runs.page(listed)  # one more, which tells whether there is a next page
+        found = runs.page(listed)  # one more than the limit: is there a next page?
         last = found[limit - 1][0].key.run_id if len(found) > limit else None
     else:
         looked_at = listed(False, MAX_LOOKED_AT)
@@ -287,7 +287,8 @@ def approval_page(
 ) -> Page[ListedApproval]:
     """Return a page of the visible requests that a person can decide now, longest waiting first."""
     place = None if after is None else _Place.of(after)
-    # Of the first, all may have been on the page before; one more tells whether there is a next.
+    # All requests of the first run may have been on the page before; and one more than the limit
+    # tells whether there is a next page.
     most = limit + 2
     end: StoredRun | None = None
     if len(asked.labels) <= 1:
@@ -299,7 +300,7 @@ def approval_page(
         fitting = [each for each in looked_at if asked.may_fit(each.row)]
         since = {each.key.run_id: each.row.since for each in fitting}
         found = runs.page(_reading(runs, fitting[:most]))
-        # One that has asked anew meanwhile waits at another place.
+        # A run that has made new requests meanwhile has another place in the order.
         found = [each for each in found if each[0].row.since == since[each[0].key.run_id]]
         if len(fitting) > most:
             end = fitting[most - 1]
@@ -328,7 +329,7 @@ def count_approvals(runs: RunRepository, asked: ApprovalFilter) -> Count:
     now = runs.now()
     labelled = _labelled(runs, asked, MAX_LOOKED_AT + 1, None, with_records=False)
     fitting = [each for each in labelled if asked.may_fit(each.row)]
-    # Where several were asked for together, or one may have expired, the journal tells.
+    # If a run has several requests, or one may have expired, only the journal tells how many wait.
     unsure = [each for each in fitting if not _waits_for_one(each.row, now)]
     number = len(fitting) - len(unsure)
     for _, run in runs.page(_reading(runs, unsure)):
@@ -367,7 +368,7 @@ def _labelled(
 def _reading(
     runs: RunRepository, found: Sequence[StoredRun]
 ) -> Callable[[bool], Sequence[StoredRun]]:
-    """Return what reads these runs, for `RunRepository.page`."""
+    """Return a function that reads these runs, for `RunRepository.page`."""
     run_ids = [each.key.run_id for each in found]
     return lambda full: runs.store.read(run_ids) if full and run_ids else found
 
@@ -393,7 +394,7 @@ def _waits_for_one(row: IndexRow, now: datetime) -> bool:
 def _waiting(
     runs: RunRepository, asked: ApprovalFilter, run: Run | DamagedRun | None, now: datetime
 ) -> list[ListedApproval]:
-    """Return the requests of a run that are asked for, in the order in which it asked."""
+    """Return the matching requests of a run, in the order in which it made them."""
     summary = _summary(runs, run, now)
     if isinstance(summary, DamagedRun):
         _log(summary)

@@ -1,10 +1,10 @@
-"""Hides secrets in what is shown of a run: a mark stands where the value was.
+"""Hides secrets in what is shown of a run: a mark replaces each hidden value.
 
-What a mask is asked about is a path: the name of a payload (`arguments`, `answer`, `input`,
+A mask is a function of a path: the name of a payload (`arguments`, `answer`, `input`,
 `projected_context`, `result`, `kept`, `details` of an error, `handoff_input`, `metadata`), then
-the keys and the positions in lists that lead to the value. Ids, statuses and digests are never
-masked, and neither is free text such as a reason, a note or the message of an error. What is
-stored stays as it is: digests are those of the true values.
+the keys and list positions that lead to the value. Ids, statuses and digests are never masked, and
+neither is free text such as a reason, a note or the message of an error. Stored values do not
+change: digests are those of the true values.
 """
 
 import re
@@ -21,7 +21,7 @@ from scoria_core.projection import snake_case
 
 Path = tuple[str | int, ...]
 Mask = Callable[[Path], bool]
-"""Whether what is at a path is hidden, with all that is below it."""
+"""Whether the value at a path is hidden, with everything below it."""
 
 T = TypeVar("T")
 
@@ -30,13 +30,13 @@ PAYLOADS: Mapping[str, str] = {
     **{name: name for name in ("kept", "details", "handoff_input", "metadata")},
     "proposed_arguments": "arguments",
 }
-"""The fields that are payloads, and what a path to their values begins with."""
+"""The fields that are payloads, and the first part of a path into each."""
 
 SCHEMAS: Mapping[str, str] = {"may_edit": "arguments", "answer_schema": "answer"}
-"""The fields that are schemas, and what a path to the values that they describe begins with."""
+"""The fields that are schemas, and the first part of a path to the values they describe."""
 
 FACTS = ("data", "identity", "error")
-"""The fields that are objects of fields, in an entry of the journal and below it."""
+"""The fields of a journal entry that contain fields themselves."""
 
 _RECORDS = (
     *("summary", "steps", "approvals", "pending_approvals", "delegated_handoffs", "journal", "run"),
@@ -70,10 +70,10 @@ _ABSENT = object()
 def secret_by_name(path: Path) -> bool:
     """Tell whether the last key of a path is the name of a secret, in any usual spelling.
 
-    A secret is named by its words: `client_secret`, `accessToken`, `X-Api-Key`, `dbPassword2`,
-    `card number`. A name that says how many, how long, of which type or whether is none:
-    `token_count`, `maxTokens`, `password_expires_at`, `has_password`. Nor is the plural `tokens`,
-    unless beside a word such as `access`.
+    The words of the name decide: `client_secret`, `accessToken`, `X-Api-Key`, `dbPassword2` and
+    `card number` are secrets. A number, a length, a type or a yes-or-no question about a secret is
+    not: `token_count`, `maxTokens`, `password_expires_at`, `has_password`. Nor is the plural
+    `tokens`, unless it follows a word such as `access`.
     """
     last = path[-1]
     if isinstance(last, int):
@@ -94,23 +94,23 @@ def _is_secret(name: str) -> bool:
     )
 
 
-# Only short names are kept: a long one is as long as whoever wrote the payload likes.
+# Only short names are cached: a long one could fill the memory, as its author likes.
 _is_known_secret = lru_cache(maxsize=4096)(_is_secret)
 
 
 @attrs.frozen
 class Marks:
-    """What stands for a hidden value, and for one that was edited before it was approved."""
+    """The texts that replace a hidden value, and a hidden value that was edited by an approver."""
 
     hidden: str = "••••••"
     edited: str = "•••••• (edited)"
 
 
 def masked(value: T, mask: Mask, marks: Marks = Marks()) -> T:
-    """Return a value of `scoria_core.model`, or a tuple of them, with marks for what is hidden.
+    """Return a value of `scoria_core.model`, or a tuple of them, with its secrets hidden.
 
-    It is the same object where nothing is hidden. A payload of which all is hidden is an object
-    with one mark. What `mask` raises passes through.
+    Returns the same object if nothing is hidden. A payload that is hidden as a whole becomes an
+    object with one mark. An exception of `mask` passes through.
     """
     shown: T = _Masking(mask, marks).record(value)
     return shown
@@ -124,7 +124,7 @@ class _Masking:
     def record(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return _same_or(value, tuple(map(self.record, value)))
-        if isinstance(value, Identity):  # it checks metadata, and a mark may be no Unicode text
+        if isinstance(value, Identity):  # its constructor checks metadata; a mark may not pass
             metadata = self.fact("metadata", value.metadata)
             return value if metadata is value.metadata else value.with_metadata(metadata)
         changed = {}
@@ -139,7 +139,7 @@ class _Masking:
         return attrs.evolve(value, **changed) if changed else value
 
     def fact(self, name: str, value: Any) -> Any:
-        """Return a field of a record, or of the data of an entry, as it is shown."""
+        """Return a field of a record, or of the data of an entry, with its secrets hidden."""
         if value is None:
             return None
         if name in PAYLOADS:
@@ -155,14 +155,14 @@ class _Masking:
         return _same_or(facts, {name: self.fact(name, each) for name, each in facts.items()})
 
     def payload(self, name: str, value: Any, before: Any) -> Any:
-        """Return a payload as it is shown; what is hidden and not as `before` is "edited"."""
+        """Return a payload with its secrets hidden; one not as `before` is marked edited."""
         path = (name,)
         if not self.mask(path):
             return self._below(path, value, before)
         mark = self._mark(value, before)
         return {mark: mark} if isinstance(value, Mapping) else mark
 
-    # One frame a level: a payload may nest as deep as a fifth of what Python allows.
+    # One frame for each level: a payload may nest to a fifth of the depth that Python allows.
     def _below(self, path: Path, value: Any, before: Any) -> Any:
         shown: Any
         then: Any
@@ -191,14 +191,14 @@ class _Masking:
         return value
 
     def _hidden_values(self, path: Path, value: Mapping[str, Any]) -> Sequence[str]:
-        """Return the keys of the values in {"name": "Authorization", "value": "…"}."""
+        """Return the keys of hidden values in objects such as {"name": "Token", "value": "…"}."""
         named = [key for key in value if key.casefold() in _NAMED]
         names = named and [each for key, each in value.items() if key.casefold() in _NAMING]
         is_hidden = any(self.mask((*path, name)) for name in names if isinstance(name, str))
         return named if is_hidden else ()
 
     def schema(self, path: Path, schema: Any, *, is_hidden: bool) -> Any:
-        """Return a schema without the values that it names where they are hidden."""
+        """Return a schema without its defaults, constants and examples of hidden values."""
         if isinstance(schema, list):
             shown = [self.schema(path, each, is_hidden=is_hidden) for each in schema]
             return _same_or(schema, shown)
@@ -233,7 +233,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _same_or(old: Any, new: Any) -> Any:
-    """Return `old` where `new` has the same objects at the same places, and else `new`."""
+    """Return `old` if `new` has the same objects in the same places, else `new`."""
     if len(old) != len(new):
         return new
     if isinstance(old, Mapping):
@@ -245,5 +245,5 @@ def _same_or(old: Any, new: Any) -> Any:
 
 @cache
 def _fields(kind: Hashable) -> tuple[str, ...]:
-    """Return the fields of a class that hold payloads, alone or below."""
+    """Return the fields of a class that are payloads or contain some."""
     return tuple(name for name in _HOLDING if hasattr(kind, name))

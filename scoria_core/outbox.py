@@ -1,7 +1,4 @@
-"""What listeners have yet to be told, in memory: for stores that one process owns.
-
-It is not thread-safe.
-"""
+"""Deliveries in memory, for stores that one process owns. The caller holds a lock."""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
@@ -22,14 +19,14 @@ class _Listener:
     queue: list[_Place] = attrs.field(factory=list)
 
     def put(self, delivery: Delivery) -> None:
-        """Let a delivery stand so, and no other of its run."""
+        """Add a delivery, in place of any other of its run."""
         self.take(delivery.run_id)
         self.deliveries[delivery.run_id] = delivery
         if delivery.next_try_at is not None:
             insort(self.queue, (delivery.next_try_at, delivery.run_id))
 
     def take(self, run_id: str) -> None:
-        """Forget the delivery of a run, if there is one."""
+        """Remove the delivery of a run, if there is one."""
         delivery = self.deliveries.pop(run_id, None)
         if delivery is not None and delivery.next_try_at is not None:
             del self.queue[bisect_left(self.queue, (delivery.next_try_at, run_id))]
@@ -46,7 +43,7 @@ class Outbox:
         self.listeners.setdefault(listener, _Listener())
 
     def stored(self, run_id: str, before: int, version: int, since: datetime) -> None:
-        """Let every listener be told of what took a run from one version to another."""
+        """Record that every listener has yet to receive the entries from `before` to `version`."""
         for name, listener in self.listeners.items():
             known = listener.deliveries.get(run_id)
             if known is None:
@@ -54,15 +51,15 @@ class Outbox:
             listener.put(attrs.evolve(known, version=version))
 
     def put(self, delivery: Delivery) -> None:
-        """Let a delivery of a known listener stand so."""
+        """Replace a delivery of a known listener."""
         self.listeners[delivery.listener].put(delivery)
 
     def get(self, name: str, run_id: str) -> Delivery | None:
-        """Return the delivery of a run, or None if the listener was told all of it."""
+        """Return the delivery of a run, or None if the listener has received all of it."""
         return self.listeners.get(name, _Listener()).deliveries.get(run_id)
 
     def forget(self, run_id: str) -> None:
-        """Let nobody be told of a run any more."""
+        """Remove every delivery of a run."""
         for listener in self.listeners.values():
             listener.take(run_id)
 
@@ -74,7 +71,7 @@ class Outbox:
         return listener.deliveries[listener.queue[0][1]]
 
     def claim(self, name: str, now: datetime, until: datetime) -> Delivery | None:
-        """Claim the delivery that is due first."""
+        """Claim the delivery that is due first, or return None."""
         found = self.due(name, now)
         if found is None:
             return None
@@ -94,7 +91,7 @@ class Outbox:
         return True
 
     def list(self, name: str, limit: int, *, given_up: bool) -> Sequence[Delivery]:
-        """Return deliveries of a listener, by run id."""
+        """Return deliveries of a listener, ordered by run id."""
         listener = self.listeners.get(name, _Listener())
         found = [
             listener.deliveries[run_id]

@@ -1,4 +1,4 @@
-"""What each process of a host makes for itself: a store is opened after a fork, and not before."""
+"""Makes an object once in each process, so that a store is opened after a fork and not before."""
 
 import os
 import threading
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """Calls `make` in each process that asks, the first time it does, and returns what it made.
+    """A callable that calls `make` once in each process, and returns what it made there.
 
-    A server that forks its workers may import the host before it does (gunicorn with `--preload`):
-    the store is then opened in each worker, by its first request. Threads that ask at once get the
-    same. What `make` raises goes to who asked, and the next who asks tries again. Raises
-    `InvalidPayload` where `make` cannot be called.
+    A server that forks its workers may import the host before the fork (gunicorn with `--preload`):
+    the store is then opened in each worker, by its first request. All threads of a process get the
+    same object. If `make` raises, the caller gets the exception, and the next call tries again.
+    Raises `InvalidPayload` if `make` is not callable.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -24,14 +24,14 @@ class PerProcess(Generic[T]):
             problem = f"is {type(make).__name__}; pass what opens it: lambda: Scoria.open(URL)"
             raise InvalidPayload("make", problem)
         self._make = make
-        # What the parent made is kept: to drop it could close what the parent still uses.
+        # What the parent made is kept: dropping it could close a connection that the parent uses.
         self._made: dict[int, T] = {}
         self._locks: dict[int, threading.Lock] = {}
 
     def __call__(self) -> T:
         """Return what this process made."""
         process = os.getpid()
-        # A lock of the process itself: one that was forked may be held by a thread that is gone.
+        # A lock for each process: one from before the fork may be held by a thread of the parent.
         with self._locks.setdefault(process, threading.Lock()):
             if process not in self._made:
                 self._made[process] = self._make()

@@ -17,10 +17,10 @@ PortT = TypeVar("PortT")
 
 
 class Capability(StrEnum):
-    """What a store promises beyond the port; what it declares, the suite puts to the test."""
+    """What a store can do beyond the port. The suite tests each capability that is declared."""
 
     DURABLE = "durable"
-    """An acknowledged write is there after the process is killed and the store reopened."""
+    """An acknowledged write survives a kill of the process: the reopened store has it."""
 
     MULTI_PROCESS = "multi_process"
     """Several processes may have the store open at once."""
@@ -29,15 +29,15 @@ class Capability(StrEnum):
     """Runs that have ended can be removed: the store is a `PrunableStore`."""
 
     OUTBOX = "outbox"
-    """Listeners can be told of what is stored: the store is an `OutboxStore`."""
+    """It keeps which events each listener has yet to receive: the store is an `OutboxStore`."""
 
     WAKING = "waking"
-    """Who waits for work is woken when there is some: the store is a `WakingStore`."""
+    """A caller that waits for work is woken when there is some: the store is a `WakingStore`."""
 
 
 @attrs.frozen
 class RunKey:
-    """What never changes of a run, and a store finds it by."""
+    """The facts of a run that never change; a store finds the run by them."""
 
     run_id: str
     tenant_id: str
@@ -50,11 +50,11 @@ class RunKey:
 
 @attrs.frozen
 class IndexRow:
-    """Where a run stands, as each write says anew: words and times that a store only compares.
+    """The present state of a run, replaced by each write: words and times that a store compares.
 
-    The run has had its `status` `since` that time. `due_at` says when it next has work to do, or
-    None for never. `labels` are what else it is found by now, each once. Where it `has_ended`,
-    nothing will follow.
+    The run has had its `status` since the time `since`. `due_at` is when it next has work to do, or
+    None for never. `labels` are further words that it is found by now, each once. If it
+    `has_ended`, no more records will follow.
     """
 
     status: str
@@ -65,7 +65,7 @@ class IndexRow:
 
 
 class Fact(StrEnum):
-    """What runs can be listed by, one at a time."""
+    """A fact that runs can be listed by, one at a time."""
 
     SESSION = "session_id"
     ACTOR = "actor_id"
@@ -75,7 +75,7 @@ class Fact(StrEnum):
 
 @attrs.frozen
 class Where:
-    """The runs of which a fact has this value."""
+    """A filter: the runs whose `fact` has this `value`."""
 
     fact: Fact
     value: str
@@ -83,9 +83,9 @@ class Where:
 
 @attrs.frozen
 class Record:
-    """One journal entry as it is stored: its number, its digest and its text.
+    """One journal entry as it is stored: its sequence number, its digest and its text (`body`).
 
-    The digest covers the text and the digest before it. A store keeps all three as they are.
+    The digest covers the text and the digest of the entry before. A store changes none of them.
     """
 
     sequence: int
@@ -95,10 +95,10 @@ class Record:
 
 @attrs.frozen
 class StoredRun:
-    """A run as a store has it: how it is found, where it stands, and its records in order.
+    """A run as a store has it: its key, its index row, and its records in order.
 
-    `version` is the sequence of the last record, as the store keeps it beside them. `records` are
-    empty where they were not asked for.
+    `version` is the sequence of the last record; the store keeps it beside the records. `records`
+    is empty if the caller did not ask for them.
     """
 
     key: RunKey
@@ -110,35 +110,35 @@ class StoredRun:
 class RunStore(Protocol):
     """An append-only store of runs, each a sequence of records numbered 1, 2, 3 and on.
 
-    Ordering: the records of a run come in the order of their sequence; runs come newest first,
-    which is descending `run_id` (run ids are UUIDv7 strings), where nothing else is said. Ids and
-    words are compared by their code points.
+    Ordering: the records of a run come in the order of their sequence. Runs come newest first
+    unless the method says otherwise: by descending `run_id` (run ids are UUIDv7 strings). Ids and
+    words are compared by code point.
     Atomicity: `create` and `append` store their records and the index row, or nothing. They return
-    after both are as lasting as the declared capabilities say. A read sees a run at one moment: its
-    records, version and row belong together.
-    Concurrency: every method may be called from several threads at once. Of several callers
-    that append at one version exactly one succeeds. What a call returned or stored is seen by
-    every call that starts after it returned.
+    once both are as durable as the declared capabilities promise. A read sees a run at one moment:
+    its records, version and row belong together.
+    Concurrency: every method may be called from several threads at once. If several callers
+    append at the same version, exactly one succeeds. Every call that starts after another has
+    returned sees what that one returned or stored.
     Errors: every method may raise `StoreUnavailable` and `StoreCorrupt`; after `close`, all but
     `close` raise `StoreUnavailable`. Ids, words and bodies are opaque Unicode text without NUL.
-    Answers: a sequence is a `list` or a `tuple`, and what is in it of the very type that is said
-    here: a subclass may be equal to what it is not. Times are aware, in UTC, and exact to the
-    microsecond.
+    Answers: a sequence is a `list` or a `tuple`. Its items have exactly the type that is named
+    here, not a subclass, which could define equality differently. Times are aware, in UTC, and
+    exact to the microsecond.
 
-    The latest write decides what the index row of a run is. How it is kept is the store's choice.
-    A tenant of None does not filter.
+    The index row of a run is that of the latest write. How it is kept is the store's choice.
+    `tenant_id=None` does not filter.
     """
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Return what this store promises beyond the port."""
+        """Return what this store can do beyond the port."""
         ...
 
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run with its first records and its row, and return its `run_id`.
 
-        Where the tenant has a run with the same `idempotency_key` (not None), store nothing and
-        return the `run_id` of that run. Raises `VersionConflict` where the `run_id` exists.
+        If the tenant already has a run with the same `idempotency_key` (not None), store nothing
+        and return the `run_id` of that run. Raises `VersionConflict` if the `run_id` exists.
         """
         ...
 
@@ -153,19 +153,19 @@ class RunStore(Protocol):
     ) -> None:
         """Append `records` to the run whose last record has the sequence `expected_version`.
 
-        `row` is its index row from now on. Raises `VersionConflict`, and stores nothing, where the
+        `row` is its index row from now on. Raises `VersionConflict`, and stores nothing, if the
         last record has another sequence; an unknown run is at version 0 and cannot be appended to.
-        Where `due_by` is given, so it does where the run is not due by then. Without records only
-        the row's `due_at` has moved; a store that one process owns may forget that when it is
-        closed.
+        With `due_by`, it also raises `VersionConflict` if the run is not due by then. An append
+        without records changes only the row's `due_at`; a store that one process owns may forget
+        that change when it is closed.
         """
         ...
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return these runs with their records, in the order asked; unknown ones are left out.
+        """Return these runs with their records, in the order of `run_ids`; unknown ids are skipped.
 
-        One that is asked for twice is returned twice. One that the store knows and has no records
-        of is returned without any.
+        A run that is named twice is returned twice. A run that the store knows, but has no records
+        of, is returned with none.
         """
         ...
 
@@ -178,9 +178,9 @@ class RunStore(Protocol):
         before: str | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return at most `limit` runs of which `where` holds, newest first.
+        """Return at most `limit` runs that match `where`, newest first.
 
-        `before` is a run id: only older runs than that are returned.
+        `before` is a run id: only runs older than that one are returned.
         """
         ...
 
@@ -193,9 +193,9 @@ class RunStore(Protocol):
         start: tuple[datetime, str] | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return at most `limit` runs whose row has the label; where it is None, any label at all.
+        """Return at most `limit` runs whose row has the label; with None, those with any label.
 
-        Ordered by `since`, then `run_id`. `start` is such a pair: no run before it is returned.
+        Ordered by `since`, then `run_id`. `start` is such a pair: runs before it are skipped.
         """
         ...
 
@@ -209,43 +209,43 @@ class RunStore(Protocol):
     ) -> Sequence[str]:
         """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
 
-        Ordered by `due_at`, then `run_id`. `fair` lets the tenants take turns: first comes the run
-        longest due of each, then the second of each, and so on; within a turn the order is the
-        same.
+        Ordered by `due_at`, then `run_id`. With `fair` the tenants take turns: first the longest
+        due run of each tenant, then the second of each, and so on; each turn has the same order.
         """
         ...
 
     def count_runs(
         self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
     ) -> Mapping[str, int]:
-        """Return how many runs have each of these statuses, also none, but at most `limit`."""
+        """Return how many runs have each of these statuses: from 0 to `limit`."""
         ...
 
     def close(self) -> None:
-        """Give back what the store holds; closing again does nothing."""
+        """Release the resources of the store; closing it again does nothing."""
         ...
 
 
 class PrunableStore(RunStore, Protocol):
-    """A store that can let go of runs. One that does declares `prunable`; none has to."""
+    """A store that can remove runs that have ended; it declares the capability `prunable`."""
 
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
         """Remove each run whose last record has the sequence that `versions` gives for its id.
 
-        Returns the ids of the runs that were removed. A run at another version, or unknown, is left
-        as it is. Each run is removed whole or not at all, however the process ends, and not where
-        an append came first. What was removed is as if it had never been: it reads as empty, no
-        listing names it, an append to it is `VersionConflict`, and its idempotency key is free.
+        Returns the ids of the runs that were removed. A run at another version, such as one that
+        was appended to meanwhile, is left as it is; so is an unknown one. Each run is removed as a
+        whole or not at all, however the process ends. Afterwards it is as if it had never existed:
+        `read` does not return it, no listing names it, an append to it is `VersionConflict`, and
+        its idempotency key is free.
         """
         ...
 
 
 @attrs.frozen
 class Delivery:
-    """What a listener has yet to be told of a run: the records after `delivered`, up to `version`.
+    """What a listener has yet to receive of a run: the records after `delivered`, up to `version`.
 
-    It was claimed `tries` times since `delivered` moved last, and can be claimed again from
-    `next_try_at` on; with None it was given up. `problem` says why the last try failed.
+    `tries` counts the claims since `delivered` last changed. It can be claimed again from
+    `next_try_at` on; None means that it was given up. `problem` says why the last try failed.
     """
 
     listener: str
@@ -258,21 +258,21 @@ class Delivery:
 
 
 class OutboxStore(RunStore, Protocol):
-    """A store that keeps what listeners have yet to be told. One that does declares `outbox`.
+    """A store that keeps what listeners have yet to receive; it declares the capability `outbox`.
 
-    The commit that stores records also stores that each listener of that time is to be told of
-    them. There is a `Delivery` for a listener and a run exactly while there is something to tell.
+    The commit that stores records also stores a `Delivery` of them for each present listener. A
+    listener has a `Delivery` of a run exactly while there are records that it has not received.
     """
 
     def add_listener(self, listener: str) -> None:
-        """Let this listener be told of each record that is stored from now on.
+        """Add a listener, which is to receive every record that is stored from now on.
 
-        Where it was added already, do nothing.
+        If it was added already, do nothing.
         """
         ...
 
     def remove_listener(self, listener: str) -> None:
-        """Forget this listener and its deliveries; one that is unknown does nothing."""
+        """Remove this listener and its deliveries; do nothing if it is unknown."""
         ...
 
     def list_listeners(self) -> Sequence[str]:
@@ -282,9 +282,9 @@ class OutboxStore(RunStore, Protocol):
     def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
         """Claim the delivery whose `next_try_at` is the earliest and not after `now`, or None.
 
-        Ties by `run_id`. A new delivery can be claimed from the `since` of its row on. It is
-        returned as it is from now on: with one more try, and `until` as its `next_try_at`. Of
-        several callers at once, one gets it. As lasting as an append.
+        Ties are ordered by `run_id`. A new delivery can be claimed from the `since` of its row on.
+        The claim adds one to `tries` and sets `next_try_at` to `until`; the delivery is returned
+        with these. Of several callers at once, one gets it. A claim is as durable as an append.
         """
         ...
 
@@ -292,37 +292,38 @@ class OutboxStore(RunStore, Protocol):
         """Record how far a claimed delivery came, and when it can be claimed next.
 
         Takes `delivered`, `tries`, `next_try_at` and `problem` from `settled`, and removes the
-        delivery where nothing is left to tell. Returns False, and changes nothing, where it is gone
-        or was claimed or settled by another caller meanwhile. An append meanwhile is no obstacle.
+        delivery if the listener has received everything. Returns False, and changes nothing, if the
+        delivery is gone, or was claimed or settled by another caller meanwhile. An append meanwhile
+        does not matter.
         """
         ...
 
     def list_deliveries(
         self, listener: str, *, limit: int, given_up: bool = False
     ) -> Sequence[Delivery]:
-        """Return at most `limit` deliveries of a listener, by `run_id`.
+        """Return at most `limit` deliveries of a listener, ordered by `run_id`.
 
-        `given_up` asks for those alone that cannot be claimed any more.
+        With `given_up`, only those that were given up: their `next_try_at` is None.
         """
         ...
 
 
 class WakingStore(RunStore, Protocol):
-    """A store that wakes who waits for work. One that does declares `waking`; none has to."""
+    """A store that wakes callers that wait for work; it declares the capability `waking`."""
 
     def watch_due(
         self, *, tenant_id: str | None, pause: float
     ) -> Generator[Sequence[str], None, None]:
-        """Yield the ids of runs as they become due, for as long as the caller asks for more.
+        """Yield the ids of runs as they become due, until the caller closes the iterator.
 
-        A write of records makes its run due where the `due_at` of its row is not after the present
-        time. It is yielded once it is stored, whoever stored it: if the store is `multi_process`,
-        also another process.
+        A write of records makes its run due if the `due_at` of its row is not in the future. The id
+        is yielded once the write is stored, also if another process of a `multi_process` store
+        wrote it.
         The first answer comes at once and is empty: from then on nothing is missed, also while the
-        caller does something else. A later answer has each run once; it is empty if `pause` seconds
-        went by. By the time that it is read, a run may no longer be due.
-        Raises `StoreUnavailable` where the store can watch no more, and within `pause` seconds
-        after it was closed. Whoever asks no more closes the iterator.
+        caller does something else. A later answer names each run once; it is empty if nothing
+        became due for `pause` seconds. A run may no longer be due when the caller reads it.
+        Raises `StoreUnavailable` if the store cannot watch any longer, and within `pause` seconds
+        after the store was closed.
         """
         ...
 
@@ -341,15 +342,16 @@ class Schemas(Protocol):
     def problem_of(self, schema: Mapping[str, object]) -> str | None:
         """Say what is wrong with a schema, in one line, or return None.
 
-        Wrong is also one that refers to another document, or cannot be judged in bounded time.
+        A schema that refers to another document, or that cannot be checked in bounded time, is
+        wrong as well.
         """
         ...
 
     def mismatch(self, schema: Mapping[str, object], value: object) -> tuple[str, str] | None:
-        """Return where `value` does not fit a schema that has no problem, and why; None if it does.
+        """Return the path at which `value` does not match the schema, and why; None if it matches.
 
-        Where is a path such as `.lines[2].amount`, empty for the whole of it. Ends in bounded time,
-        whatever the schema: what takes longer does not fit.
+        The path is such as `.lines[2].amount`, or empty for the whole value. The schema is one that
+        `problem_of` accepts. Ends in bounded time: a check that takes longer is a mismatch.
         """
         ...
 
@@ -358,12 +360,12 @@ class IdSource(Protocol):
     """New ids: UUIDv7 strings, each greater than the one before within a process."""
 
     def new_id(self) -> str:
-        """Return an id that was never returned before."""
+        """Return a new id."""
         ...
 
 
 def checked_port(value: PortT, port: type, name: str) -> PortT:
-    """Return `value` if it has all that `port` asks for; else raise `InvalidPayload`."""
+    """Return `value` if it has every member of `port`; else raise `InvalidPayload`."""
     kind = type(value).__name__
     if isinstance(value, type):
         raise InvalidPayload(name, f"is the class {value.__name__}; pass an instance of it")

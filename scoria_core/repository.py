@@ -44,7 +44,7 @@ MAX_CONFLICTS = 100
 """How often a change is tried; each conflict means that another caller's append succeeded."""
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024
-"""How much memory the runs take that are kept, all together."""
+"""How much memory all cached runs together may take, in bytes."""
 
 
 class RunCache:
@@ -99,7 +99,7 @@ class RunRepository:
         raise RunNotFound(run_id, is_session=self._is_session(run_id))
 
     def replayed(self, stored: StoredRun) -> Run:
-        """Return the run that these records tell; reuse the cached one as far as both agree."""
+        """Return the run that these records describe; reuse the cached one as far as both agree."""
         run_id, records = stored.key.run_id, stored.records
         cached = self.cache.check_out(run_id)
         if cached is None or not cached.is_prefix_of(records):

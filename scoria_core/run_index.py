@@ -1,7 +1,7 @@
-"""The index row of a run: what a store finds it by, beside what never changes.
+"""The key and the index row of a run: what a store finds it by.
 
-The journal stays the only truth. The row says again, in words and times that can be compared, where
-the journal leaves the run, so that no journal has to be read to find it.
+The journal is the only truth. The row repeats the present state of the run in words and times that
+a store can compare, so that no journal has to be read to find a run.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from scoria_core.run import Run
 
 
 def key_of(run: Run) -> RunKey:
-    """Return what never changes of a run that has begun."""
+    """Return the facts of a run that never change."""
     identity = run.facts.identity
     return RunKey(
         run_id=run.run_id,
@@ -28,11 +28,11 @@ def key_of(run: Run) -> RunKey:
 
 
 def row_of(run: Run, at: datetime) -> IndexRow:
-    """Return where a run stands at `at`, the time of its last write.
+    """Return the index row of a run at `at`, the time of its last write.
 
-    It has labels while a request is pending: `session:…`, and of each pending request
-    `approval:…`, `tool:…` and `assigned:…` for each one it is assigned to. Its `since` is then the
-    time of the asking.
+    It has labels while a request is pending: `session:…`, and for each pending request
+    `approval:…`, `tool:…`, and `assigned:…` for each assignee. Its `since` is then the time of the
+    request.
     """
     pending = run.open_requests() if run.status == RunStatus.WAITING_FOR_APPROVAL else ()
     return IndexRow(
@@ -53,5 +53,5 @@ def _labels(session_id: str, pending: Iterable[Approval]) -> tuple[str, ...]:
 
 
 def label(kind: str, value: str) -> str:
-    """Return the label that says so."""
+    """Return the label of this kind and value."""
     return f"{kind}:{value}"

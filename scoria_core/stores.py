@@ -15,13 +15,13 @@ GROUP = "scoria.stores"
 """The entry-point group; each entry is a scheme and a callable that takes the whole URL."""
 
 ALIASES = MappingProxyType({"postgres": "postgresql"})
-"""Schemes that others write, and what they are called here."""
+"""Other common names of a scheme, and its name here."""
 
 EXTRAS = MappingProxyType({"postgresql": "postgres"})
-"""The extra that brings what a store needs, where it is not called as the scheme."""
+"""The extra that a store needs, if its name is not the scheme."""
 
 SCRATCH = "scoria.scratch"
-"""The entry-point group of what makes an empty store: a callable of a URL and a directory."""
+"""The entry-point group of callables that make an empty store from a URL and a directory."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = r"(?:\[[^\[\]@/?#\s]*\]|[^\[\]@/?#:,\s]*)(?::\d*)?"

@@ -41,7 +41,7 @@ def visible_line(text: object, limit: int | None = None) -> str:
     A character that is invisible, or that moves or hides its neighbours, becomes its JSON escape.
     So do tabs and line feeds.
     """
-    # Every character gives at least one, so no more of a long text than this is looked at.
+    # Each character becomes at least one, so the first `limit` characters are enough.
     begin = text if limit is None else str(text)[: limit + 1]
     line = "".join(
         piece if not unseen else escaped(piece) for piece, unseen in _split(_IN_LINE, begin)
@@ -69,7 +69,7 @@ def escaped(character: str) -> str:
 
 
 _compiled = cache(re.compile)
-"""Compiled when the first text is shown: it is a twentieth of what importing the kit takes."""
+"""Compiles a pattern when it is first needed: that takes a twentieth of the time of an import."""
 
 
 def _split(pattern: str, text: object) -> Iterator[tuple[str, bool]]:
