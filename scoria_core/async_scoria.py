@@ -27,12 +27,14 @@ T = TypeVar("T")
 class AsyncScoria:
     """Durable runs over one store, for a host with an event loop.
 
-    It is `Scoria`, with the same options, results and errors: what asks the store is awaited, and
-    blocks nothing. An `async def` handler runs on the loop that awaits the call, as a task of its
-    own; a plain one in one of `threads` threads. An `async def` listener runs on that loop as well.
+    It has the methods, options, results and errors of `Scoria`; methods that use the store are
+    awaited, and do not block the loop. An `async def` handler runs on the loop that awaits the
+    call, as a task; a plain one in one of `threads` threads. An `async def` listener runs on that
+    loop as well.
 
-    A call that is cancelled finishes what is being stored, and releases the step whose handler it
-    cancels, before the cancellation goes on. A plain handler cannot be cancelled: it is waited for.
+    A call that is cancelled first finishes what is being stored and releases the step whose handler
+    it cancels; then the cancellation goes on. A plain handler cannot be cancelled: the call waits
+    for it.
     """
 
     def __init__(self, store: RunStore, **options: Unpack[ScoriaOptions]) -> None:
@@ -47,14 +49,13 @@ class AsyncScoria:
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
-        """Open the store that `url` names; `options` are those of the class.
+        """Open the store at `url`, and a facade over it; `options` are those of the class.
 
-        `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
-        of any installed store. Steps that a dead process left running are queued again, as
-        `recover` does. With `dispatch="thread"` its threads carry on what is queued, and what a
-        dead process leaves, for the kinds that have one of its `handlers`. Raises
-        `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError` for an option that the
-        class does not have, before anything is opened.
+        A URL is `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or has
+        the scheme of another installed store. Steps that a dead process left running are queued
+        again, as by `recover`. With `dispatch="thread"`, threads carry out the queued steps of the
+        kinds in `handlers`. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; and
+        `TypeError` for an option that the class does not have, before anything is opened.
         """
         check_options(options)
         opened: list[RunStore] = []
@@ -71,16 +72,17 @@ class AsyncScoria:
     async def close(self, timeout: float | None = None) -> None:
         """Close the store, after the threads of this facade have finished.
 
-        After `timeout` seconds it is closed anyway: what has not begun stays queued, and a step
-        that is still running is logged and left to its lease. A view made by `for_tenant` closes
-        nothing. Raises `CloseRefused` if a handler calls it, whose own answer is not stored yet.
+        After `timeout` seconds the store is closed anyway: steps that have not begun stay queued,
+        and a step that is still running is logged and recovered when its lease expires. A view made
+        by `for_tenant` closes nothing. Raises `CloseRefused` if a handler calls it: the answer of
+        that handler is not stored yet.
         """
         # A server that stops cancels its requests, and ends its lifespan in the same moment.
         await self._loop.cancelled_ended(CANCEL_GRACE if timeout is None else timeout)
         await in_a_thread(lambda: self.sync.close(timeout))
 
     def stop(self) -> None:
-        """Claim nothing more: running steps end, queued ones stay queued for another process."""
+        """Claim no more steps: running ones end, queued ones stay queued for another process."""
         self._scoria.stop()
 
     async def __aenter__(self) -> Self:
@@ -112,9 +114,9 @@ class AsyncScoria:
         session_id: object,
         metadata: Mapping[str, Any] | None = None,
     ) -> Identity:
-        """Normalize who acts, for which tenant, in which session.
+        """Return the identity that a run is started with: who acts, which tenant, which session.
 
-        Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
+        Raises `InvalidIdentity` naming the id that is missing, blank or of a wrong type.
         """
         return self._scoria.identity(
             actor_id=actor_id, tenant_id=tenant_id, session_id=session_id, metadata=metadata
@@ -130,12 +132,12 @@ class AsyncScoria:
         handlers: Handlers | None = None,
         idempotency_key: str | None = None,
     ) -> RunSummary:
-        """Start a run, carry out its first step where there is a handler, and return the run.
+        """Start a run, carry out its first step if it has a handler, and return the run.
 
-        A run with an `initial_step` completes when its last step has. One without is driven by its
-        host: it waits for `add_step`, and ends only with `complete_run`, `cancel_run` or a step
-        that fails. A repeated `idempotency_key` of the tenant returns the run it started; with
-        other arguments it is `IdempotencyConflict`.
+        A run with an `initial_step` completes when its last step has completed. One without is
+        driven by its host: it waits for `add_step`, and ends only by `complete_run`, `cancel_run`
+        or a failed step. If the tenant used the `idempotency_key` before, that run is returned and
+        nothing is started; with other arguments this raises `IdempotencyConflict`.
         """
         return await self._done(
             lambda: self._scoria.start_run(
@@ -165,9 +167,9 @@ class AsyncScoria:
     ) -> RunSummary:
         """Start a run in which the root role hands a narrow slice of work to another role.
 
-        All of the roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
-        `scoped_context`) are required: `InvalidHandoff` names the one that is missing.
-        `UnsafeProjectedContext` names the path of a key that carries runtime state or a secret.
+        Both roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
+        `scoped_context`) are required. Raises `InvalidHandoff` naming the one that is missing, and
+        `UnsafeProjectedContext` naming the path of a key with runtime state or a secret.
         """
         return await self._done(
             lambda: self._scoria.start_handoff_run(
@@ -186,7 +188,7 @@ class AsyncScoria:
         )
 
     async def get_run(self, run_id: str | UUID) -> RunSummary:
-        """Return a summary of the run; `RunNotFound` if no run with this id is visible."""
+        """Return a summary of the run. Raises `RunNotFound` if no run with this id is visible."""
         return await self._done(lambda: self._scoria.get_run(run_id))
 
     async def get_run_detail(self, run_id: str | UUID) -> RunDetail:
@@ -196,14 +198,14 @@ class AsyncScoria:
     async def inspect_run(self, run_id: str | UUID) -> RunDetail:
         """Return what `get_run_detail` does, for a page or a tool that only shows it.
 
-        Where the journal of a run is damaged, what comes before is returned, and `damage` says
-        what is wrong. The payloads are shared with the kit: nobody may change them. Raises
-        `StoreCorrupt` where nothing of the run can be shown.
+        If the journal is damaged, the part before the damage is returned, and `damage` says what is
+        wrong; raises `StoreCorrupt` if there is no such part. The payloads are those of the cached
+        run, not copies: do not change them.
         """
         return await self._done(lambda: self._scoria.inspect_run(run_id))
 
     def now(self) -> datetime:
-        """Return the time in UTC that this facade goes by."""
+        """Return the present time in UTC, by the clock of this facade."""
         return self._scoria.now()
 
     async def list_runs(
@@ -217,11 +219,11 @@ class AsyncScoria:
         limit: int = 50,
         before: str | UUID | None = None,
     ) -> Page[RunSummary]:
-        """Return the visible runs that are asked for, newest first, at most `limit` (1 to 1,000).
+        """Return a page of the visible runs that match, newest first: at most `limit` (1 to 1,000).
 
-        For the next page, pass the `next` of a page as `before`; it is None with the last. Where
-        more than one thing is asked for, or `created_after`, each page looks at no more than 1,000
-        runs, and may be short or empty. A run with a damaged journal is logged and left out.
+        For the next page, pass the `next` of this one as `before`; on the last page it is None.
+        With more than one filter, or with `created_after`, a page examines at most 1,000 runs, so
+        it may have fewer than `limit`, or none. A damaged run is logged and left out.
         """
         return await self._done(
             lambda: self._scoria.list_runs(
@@ -254,10 +256,7 @@ class AsyncScoria:
         limit: int = 50,
         before: str | UUID | None = None,
     ) -> Page[RunSummary | DamagedRun]:
-        """Return what `list_runs` does, and damaged runs in their places.
-
-        This is for operators of a store.
-        """
+        """Return what `list_runs` does, with damaged runs in their places: for operators."""
         return await self._done(
             lambda: self._scoria.list_runs_with_damaged(
                 session_id=session_id,
@@ -287,12 +286,12 @@ class AsyncScoria:
     ) -> Page[ListedApproval]:
         """Return the requests that a person can decide now, longest waiting first.
 
-        At most `limit` (1 to 1,000), each with the summary of its run; ties by `run_id`, then in
-        the order asked. For the next page, pass the `next` of a page as `after`; it is None with
-        the last. A request whose time has passed is not among them, and nothing that was decided:
-        `status` can only be "pending", as past decisions are in the journals and their export.
-        Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
-        be short or empty. A run with a damaged journal is logged and left out.
+        At most `limit` (1 to 1,000), each with the summary of its run. Ties are ordered by
+        `run_id`, then as the step made the requests. For the next page, pass the `next` of this one
+        as `after`; on the last page it is None. Expired and decided requests are not listed:
+        `status` can only be "pending"; past decisions are in the journals and their export. With
+        more than one filter a page examines at most 1,000 runs, so it may have fewer than `limit`,
+        or none. A run with a damaged journal is logged and left out.
         """
         return await self._done(
             lambda: self._scoria.list_approvals(
@@ -338,17 +337,18 @@ class AsyncScoria:
         arguments_digest: str | None = None,
         resume: bool = False,
     ) -> RunSummary:
-        """Say yes to a request that a run waits for; `decided_by` is who does.
+        """Approve a request that a run waits for; `decided_by` is the id of the approver.
 
-        `arguments` are what is approved where the request `may_edit`; without them, what was
-        proposed. `answer` is required where it has an `answer_schema`. `arguments_digest` is that
-        of the proposal that was seen: another is refused. Where several people are needed, it is
-        approved with the last yes.
+        `arguments` replace the proposed ones, if the request `may_edit`. `answer` is required if it
+        has an `answer_schema`. `arguments_digest` is the digest of the proposal that the approver
+        saw; if the request has another, the decision is refused. A request that needs several
+        approvers is approved with the last yes.
 
-        The run goes on with `resume_run`; with `resume`, the decision that leaves no request
-        pending queues its step for a worker, a thread or `run_pending`. `ApprovalNotPending` where
-        the approval is unknown, decided or expired; `DecisionRefused` for who may not decide it;
-        `InvalidPayload` for an edit or an answer that is not allowed.
+        Then `resume_run` continues the run. With `resume`, the decision that leaves no request
+        pending queues the step itself, for a worker, a thread or `run_pending`. Raises
+        `ApprovalNotPending` if the request is unknown, decided or expired, `DecisionRefused` if
+        this approver may not decide it, and `InvalidPayload` for an edit or an answer that is not
+        allowed.
         """
         return await self._done(
             lambda: self._scoria.approve(
@@ -373,10 +373,10 @@ class AsyncScoria:
         arguments_digest: str | None = None,
         resume: bool = False,
     ) -> RunSummary:
-        """Say no to a request that a run waits for; errors as `approve`.
+        """Reject a request that a run waits for; raises as `approve` does.
 
-        It cancels the run, unless the request says `on_reject="resume"`: then its step sees the no
-        and the note, once the run is resumed.
+        This cancels the run, unless the request has `on_reject="resume"`: then the step sees the
+        rejection and the note when the run is resumed.
         """
         return await self._done(
             lambda: self._scoria.reject(
@@ -398,8 +398,9 @@ class AsyncScoria:
     ) -> RunSummary:
         """Run the paused step again, with the decision in `step.approval`.
 
-        `ApprovalPending` while nobody has decided; `RunNotResumable` where the run does not wait.
-        An approval that expired authorises nothing: the step sees it `expired` and may ask anew.
+        Raises `ApprovalPending` while a request is undecided, and `RunNotResumable` if the run does
+        not wait. An expired approval authorises nothing: the step sees it as `expired`, and may ask
+        again.
         """
         return await self._done(
             lambda: self._scoria.resume_run(run_id, handlers=handlers, actor_id=actor_id)
@@ -412,7 +413,7 @@ class AsyncScoria:
         handlers: Handlers | None = None,
         actor_id: object = None,
     ) -> RunSummary:
-        """Run the failed step of a failed run again; `TransitionRefused` for any other run."""
+        """Run the failed step of a failed run again. Raises `TransitionRefused` for other runs."""
         return await self._done(
             lambda: self._scoria.retry_run(run_id, handlers=handlers, actor_id=actor_id)
         )
@@ -425,22 +426,22 @@ class AsyncScoria:
         handlers: Handlers | None = None,
         actor_id: object = None,
     ) -> RunSummary:
-        """Queue a step after those the run has, and carry it out if its turn has come.
+        """Add a step to a run, after those it has, and carry it out if its turn has come.
 
-        `TransitionRefused` where the run has failed or ended.
+        Raises `TransitionRefused` if the run has failed or ended.
         """
         return await self._done(
             lambda: self._scoria.add_step(run_id, step, handlers=handlers, actor_id=actor_id)
         )
 
     async def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
-        """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
+        """Complete a run that has no step left. Raises `TransitionRefused` for any other run."""
         return await self._done(lambda: self._scoria.complete_run(run_id, actor_id=actor_id))
 
     async def cancel_run(
         self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
     ) -> RunSummary:
-        """End a run that has not ended; if a handler is running, its answer is not recorded."""
+        """Cancel a run that has not ended. If a handler is running, its answer is not recorded."""
         return await self._done(
             lambda: self._scoria.cancel_run(run_id, reason=reason, actor_id=actor_id)
         )
@@ -454,10 +455,10 @@ class AsyncScoria:
     ) -> list[RunSummary]:
         """Carry out what is due in one run, or in all visible runs.
 
-        Due are queued steps, steps whose process died and whose lease has ended, and steps whose
-        request for approval has expired: these run again and see it `expired`. Looks at no more
-        than `limit` runs, and returns those in which a step was carried out or recovered. A run
-        with a damaged journal is logged and skipped, if it is one of several.
+        These are due: queued steps; steps whose process died, when the lease has expired; and steps
+        whose request has expired, which run again and see it as `expired`. Examines at most `limit`
+        runs, and returns those in which a step was carried out or recovered. If it is not named by
+        `run_id`, a run with a damaged journal is logged and skipped.
         """
         return await self._done(
             lambda: self._scoria.run_pending(run_id, handlers=handlers, limit=limit)
@@ -466,32 +467,32 @@ class AsyncScoria:
     async def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
 
-        Tenants take turns: first the run that is longest due of each, then the second of each, and
+        Tenants take turns: first the longest due run of each tenant, then the second of each, and
         so on.
         """
         return await self._done(lambda: self._scoria.list_pending(limit=limit))
 
     @property
     def listeners(self) -> Listeners:
-        """The listeners of this facade, by their names."""
+        """The listeners of this facade, by name."""
         return self._scoria.listeners
 
     async def deliver_events(self, listener: str | None = None, *, limit: int = MAX_PAGE) -> int:
-        """Tell a listener, or all of them in turn, what they have yet to be told.
+        """Deliver events to one listener, or to each in turn, and return how many were delivered.
 
-        Each is told of no more than `limit` runs; what it raises is logged, and it is told again
-        later. Returns of how many events they were told. Any number of processes may call this.
+        Each listener receives the events of at most `limit` runs. If a listener raises, its error
+        is logged, and the event is delivered again later. Several processes may call this at once.
         """
         return await self._loop.done_alone(
             lambda: self._scoria.deliver_events(listener, limit=limit)
         )
 
     async def recover(self) -> int:
-        """Recover the steps that a dead process left running, and return how many these were.
+        """Recover the steps that a dead process left running, and return their number.
 
-        They are queued again, or fail after `max_attempts`. This is for a store that one process
-        owns, and `open` does it. If several processes share the store, this does nothing:
-        `run_pending` and workers recover each step when its lease has ended.
+        They are queued again, or fail after `max_attempts`. `open` calls this; it is for a store
+        that one process owns. If several processes share the store, this does nothing:
+        `run_pending` and workers recover each step when its lease has expired.
         """
         return await self._done(lambda: self._scoria.recover())
 

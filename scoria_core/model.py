@@ -41,12 +41,12 @@ class Endorsement:
 
 @attrs.frozen
 class Approval:
-    """A request to a person, and what became of it.
+    """A request to a person, and its decision.
 
-    `arguments` are what is approved, and before that what is proposed; `arguments_digest` is the
-    SHA-256 over them. `proposed_arguments` and `proposed_digest` stay what the handler asked for.
-    `endorsements` are the yeses before the last one needed. The other fields are those of the
-    `NeedsApproval` that asked; `remind_after` is in seconds.
+    `arguments` are the approved arguments, or the proposed ones until it is approved;
+    `arguments_digest` is their SHA-256. `proposed_arguments` and `proposed_digest` are always those
+    that the handler asked for. `endorsements` are the yeses before the last one that was needed.
+    The other fields are those of the `NeedsApproval`; `remind_after` is in seconds.
     """
 
     approval_id: str
@@ -81,14 +81,14 @@ class Approval:
 class Step:
     """One piece of work of a run.
 
-    `attempt` is 1 and grows each time the step is retried or released. `approvals` are the requests
-    that the step made last, in the order asked, and `approval` is the only one of them: None where
-    it asked for several, or for none. `kept` is what the step left with them. `projected_context`
-    is None but for a delegated step. `error` is why the step failed, or why its last attempt did
-    where it declared a `retry`. `time_limit` is in seconds. `claimed_at`, `lease` and
-    `worker_id` are those of the claim while the step runs. Until `lease_expires_at` nobody else
-    takes it over; `get_run_detail` returns that as it was last renewed. `not_before` is when the
-    step may be tried again.
+    `attempt` starts at 1 and grows each time the step is retried or released. `approvals` are the
+    requests that the step made last, in order. `approval` is the only one of them, or None if there
+    are several or none. `kept` is what the step kept with these requests. `projected_context` is
+    None unless the step was delegated. `error` is why the step failed; or, if it declared a
+    `retry`, why its last attempt did. `time_limit` is in seconds. `claimed_at`, `lease` and
+    `worker_id` are those of the claim while the step runs. Until `lease_expires_at` no other
+    process takes it over; `get_run_detail` returns the time of the last renewal. `not_before` is
+    when the step may be tried again.
     """
 
     step_id: str
@@ -117,17 +117,17 @@ class Step:
 
     @property
     def approval(self) -> Approval | None:
-        """The request that the step made last, where it was one."""
+        """The only request that the step made last; None if it made several or none."""
         return self.approvals[0] if len(self.approvals) == 1 else None
 
     @property
     def worker_id(self) -> str | None:
-        """The name of the process that is at work on the step, if it has one."""
+        """The name of the process that carries out the step, if it has one."""
         return None if self.lease is None else self.lease.worker_id
 
     @property
     def idempotency_key(self) -> str:
-        """The same for all attempts of this step, and of no other: for side effects of the host."""
+        """A key for the services that a handler calls: unique to the step, in all its attempts."""
         return self.step_id
 
 
@@ -150,10 +150,10 @@ class DelegatedHandoff:
 
 @attrs.frozen
 class RunSummary:
-    """Where one run stands.
+    """The present state of one run.
 
-    `pending_approvals` are what a person can decide now, in the order asked; `pending_approval` is
-    the first of them, or None. `error` says why a failed run failed.
+    `pending_approvals` are the requests that a person can decide now, in order; `pending_approval`
+    is the first of them, or None. `error` says why a failed run failed.
     """
 
     run_id: str
@@ -195,8 +195,8 @@ class DamagedRun:
 class RunDetail:
     """Everything about one run, as evidence.
 
-    `damage` is None, but in what `inspect_run` returns of a run whose journal does not check out:
-    the journal ends before the damage, and all else is as of the last whole change before it.
+    `damage` is None, except in what `inspect_run` returns of a run with a damaged journal: then the
+    journal ends before the damage, and everything else is as of the last whole change before it.
     """
 
     summary: RunSummary

@@ -72,15 +72,15 @@ T = TypeVar("T")
 
 
 MayDecide = Callable[[Approval, RunSummary, str, str], bool]
-"""Tells whether somebody may decide: the request as it would be decided, its run, the id of who
-decides, and "approve" or "reject"."""
+"""Tells whether a decision is allowed: given the request as it would be decided, its run, the id of
+the approver, and "approve" or "reject"."""
 
 
 class CarryOut(Protocol):
-    """Does the last part of a call, in which handlers may be called."""
+    """Does the last part of a call, which may call handlers."""
 
     def __call__(self, work: Work[T]) -> T:
-        """Do the work, and return what it returns."""
+        """Do the work, and return its result."""
         ...
 
 
@@ -105,28 +105,29 @@ class ScoriaOptions(TypedDict, total=False):
 class Scoria:
     """Durable runs over one store.
 
-    `handlers` serve every call; those given to a call come before them. `max_payload_bytes`
-    limits each payload, as compact UTF-8 (an identity's metadata never has more than the default).
-    `unsafe_context_names` adds to the names that a projected context may not carry.
+    `handlers` serve every call; those passed to a call come first. `max_payload_bytes` limits each
+    payload, as compact UTF-8 (an identity's metadata never has more than the default).
+    `unsafe_context_names` adds to the names that a projected context may not contain.
 
-    `dispatch` says who carries out steps: "inline" the caller, before its call returns; "thread"
-    threads of this process, after it; "queue" whoever calls `run_pending`, such as a worker.
-    `lease` is how many seconds a claim lasts unless its process renews it. A step whose process
-    died is tried `max_attempts` times in all, and then fails. `worker_id` names this process in
-    the journal. `threads` is how many threads "thread" has.
+    `dispatch` says who carries out steps: with "inline" the caller, before its call returns; with
+    "thread" threads of this process, afterwards; with "queue" a worker, or any other caller of
+    `run_pending`. `threads` is the number of threads for "thread". `lease` is how many seconds a
+    claim lasts unless its process renews it. If its process dies, a step is tried `max_attempts`
+    times in all, and then fails. `worker_id` is the name of this process in the journal.
 
-    `may_decide` is asked before each decision on a request, with the arguments that would be
-    approved; it may be called more than once for one decision, and what it raises passes through.
-    `schemas` checks what a person edits or answers; by default the extra `schema` does.
+    `may_decide` is called before each decision on a request, with the arguments that would be
+    approved, maybe more than once; an exception that it raises passes through. `schemas` checks
+    what a person edits or answers; by default the extra `schema` does.
 
-    `listeners` are functions, by a name that stays, that are told of each event that is stored
-    from the first time on that a facade has this name: at least once, in the order of its run. Who
-    tells them is a worker, whoever calls `deliver_events`, or with "thread" a thread of each. An
-    `async def` runs where async handlers do. One that raises is told again, later each time.
+    `listeners` maps names to functions that receive events: at least once, and in order within each
+    run. A listener receives what is stored from the first time on that a facade has its name, so
+    keep the name. Events are delivered by a worker, by `deliver_events`, or with "thread" by a
+    thread for each listener. An `async def` listener runs where async handlers do. If a listener
+    raises, the event is delivered again, after a longer wait each time.
 
     Every method raises a `ScoriaError` for input it refuses, before anything is written, and
-    `StoreUnavailable` or `StoreCorrupt` for a store that cannot answer. What is returned is
-    frozen, and changing what it contains changes nothing that is stored.
+    `StoreUnavailable` or `StoreCorrupt` if the store cannot answer. Results are frozen; changing a
+    payload in one changes nothing that is stored.
     """
 
     def __init__(
@@ -196,14 +197,13 @@ class Scoria:
 
     @classmethod
     def open(cls, url: str, **options: Unpack[ScoriaOptions]) -> Self:
-        """Open the store that `url` names; `options` are those of the class.
+        """Open the store at `url`, and a facade over it; `options` are those of the class.
 
-        `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or the scheme
-        of any installed store. Steps that a dead process left running are queued again, as
-        `recover` does. With `dispatch="thread"` its threads carry on what is queued, and what a
-        dead process leaves, for the kinds that have one of its `handlers`. Raises
-        `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; `TypeError` for an option that the
-        class does not have, before anything is opened.
+        A URL is `memory://`, `duckdb:///PATH` (relative; a fourth slash makes it absolute), or has
+        the scheme of another installed store. Steps that a dead process left running are queued
+        again, as by `recover`. With `dispatch="thread"`, threads carry out the queued steps of the
+        kinds in `handlers`. Raises `StoreUnavailable`, `StoreCorrupt` or `SchemaTooNew`; and
+        `TypeError` for an option that the class does not have, before anything is opened.
         """
         check_options(options)
         store = open_store(url)
@@ -218,9 +218,10 @@ class Scoria:
     def close(self, timeout: float | None = None) -> None:
         """Close the store, after the threads of this facade have finished.
 
-        After `timeout` seconds it is closed anyway: what has not begun stays queued, and a step
-        that is still running is logged and left to its lease. A view made by `for_tenant` closes
-        nothing. Raises `CloseRefused` if a handler calls it, whose own answer is not stored yet.
+        After `timeout` seconds the store is closed anyway: steps that have not begun stay queued,
+        and a step that is still running is logged and recovered when its lease expires. A view made
+        by `for_tenant` closes nothing. Raises `CloseRefused` if a handler calls it: the answer of
+        that handler is not stored yet.
         """
         if self._runs.tenant_id is not None:
             return
@@ -237,7 +238,7 @@ class Scoria:
         self._runs.store.close()
 
     def stop(self) -> None:
-        """Claim nothing more: running steps end, queued ones stay queued for another process."""
+        """Claim no more steps: running ones end, queued ones stay queued for another process."""
         self._scheduler.stopping.set()
 
     def __enter__(self) -> Self:
@@ -266,7 +267,7 @@ class Scoria:
         return view
 
     def _by(self, carry_out: CarryOut) -> Self:
-        """Return the same facade with its work carried out so. For `AsyncScoria`."""
+        """Return the same facade with another way to carry out work. For `AsyncScoria`."""
         other = copy.copy(self)
         other._carry_out = carry_out
         return other
@@ -279,9 +280,9 @@ class Scoria:
         session_id: object,
         metadata: Mapping[str, Any] | None = None,
     ) -> Identity:
-        """Normalize who acts, for which tenant, in which session.
+        """Return the identity that a run is started with: who acts, which tenant, which session.
 
-        Raises `InvalidIdentity` naming the id that is missing, blank or of another type.
+        Raises `InvalidIdentity` naming the id that is missing, blank or of a wrong type.
         """
         return Identity(actor_id, tenant_id, session_id, metadata)
 
@@ -295,12 +296,12 @@ class Scoria:
         handlers: Handlers | None = None,
         idempotency_key: str | None = None,
     ) -> RunSummary:
-        """Start a run, carry out its first step where there is a handler, and return the run.
+        """Start a run, carry out its first step if it has a handler, and return the run.
 
-        A run with an `initial_step` completes when its last step has. One without is driven by its
-        host: it waits for `add_step`, and ends only with `complete_run`, `cancel_run` or a step
-        that fails. A repeated `idempotency_key` of the tenant returns the run it started; with
-        other arguments it is `IdempotencyConflict`.
+        A run with an `initial_step` completes when its last step has completed. One without is
+        driven by its host: it waits for `add_step`, and ends only by `complete_run`, `cancel_run`
+        or a failed step. If the tenant used the `idempotency_key` before, that run is returned and
+        nothing is started; with other arguments this raises `IdempotencyConflict`.
         """
         steps = [] if initial_step is None else [self._validator.spec(initial_step, "initial_step")]
 
@@ -336,9 +337,9 @@ class Scoria:
     ) -> RunSummary:
         """Start a run in which the root role hands a narrow slice of work to another role.
 
-        All of the roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
-        `scoped_context`) are required: `InvalidHandoff` names the one that is missing.
-        `UnsafeProjectedContext` names the path of a key that carries runtime state or a secret.
+        Both roles, `delegated_kind`, `handoff_input` and `projected_context` (or its alias
+        `scoped_context`) are required. Raises `InvalidHandoff` naming the one that is missing, and
+        `UnsafeProjectedContext` naming the path of a key with runtime state or a secret.
         """
         role = handoff_name(root_role_id, "root_role_id")
         handoff = self._validator.handoff(
@@ -364,7 +365,7 @@ class Scoria:
         )
 
     def get_run(self, run_id: str | UUID) -> RunSummary:
-        """Return a summary of the run; `RunNotFound` if no run with this id is visible."""
+        """Return a summary of the run. Raises `RunNotFound` if no run with this id is visible."""
         return self._summary(self._runs.load(checked_run_id(run_id)))
 
     def get_run_detail(self, run_id: str | UUID) -> RunDetail:
@@ -375,14 +376,14 @@ class Scoria:
     def inspect_run(self, run_id: str | UUID) -> RunDetail:
         """Return what `get_run_detail` does, for a page or a tool that only shows it.
 
-        Where the journal of a run is damaged, what comes before is returned, and `damage` says
-        what is wrong. The payloads are shared with the kit: nobody may change them. Raises
-        `StoreCorrupt` where nothing of the run can be shown.
+        If the journal is damaged, the part before the damage is returned, and `damage` says what is
+        wrong; raises `StoreCorrupt` if there is no such part. The payloads are those of the cached
+        run, not copies: do not change them.
         """
         return self._runs.inspect(checked_run_id(run_id))
 
     def now(self) -> datetime:
-        """Return the time in UTC that this facade goes by."""
+        """Return the present time in UTC, by the clock of this facade."""
         return self._runs.now()
 
     def list_runs(
@@ -396,11 +397,11 @@ class Scoria:
         limit: int = 50,
         before: str | UUID | None = None,
     ) -> Page[RunSummary]:
-        """Return the visible runs that are asked for, newest first, at most `limit` (1 to 1,000).
+        """Return a page of the visible runs that match, newest first: at most `limit` (1 to 1,000).
 
-        For the next page, pass the `next` of a page as `before`; it is None with the last. Where
-        more than one thing is asked for, or `created_after`, each page looks at no more than 1,000
-        runs, and may be short or empty. A run with a damaged journal is logged and left out.
+        For the next page, pass the `next` of this one as `before`; on the last page it is None.
+        With more than one filter, or with `created_after`, a page examines at most 1,000 runs, so
+        it may have fewer than `limit`, or none. A damaged run is logged and left out.
         """
         asked = run_filter(session_id, status, root_role_id, actor_id, created_after)
         return readable(run_page(self._runs, asked, checked_limit(limit), _checked_before(before)))
@@ -424,10 +425,7 @@ class Scoria:
         limit: int = 50,
         before: str | UUID | None = None,
     ) -> Page[RunSummary | DamagedRun]:
-        """Return what `list_runs` does, and damaged runs in their places.
-
-        This is for operators of a store.
-        """
+        """Return what `list_runs` does, with damaged runs in their places: for operators."""
         asked = run_filter(session_id, status, root_role_id, actor_id, created_after)
         return run_page(self._runs, asked, checked_limit(limit), _checked_before(before))
 
@@ -448,12 +446,12 @@ class Scoria:
     ) -> Page[ListedApproval]:
         """Return the requests that a person can decide now, longest waiting first.
 
-        At most `limit` (1 to 1,000), each with the summary of its run; ties by `run_id`, then in
-        the order asked. For the next page, pass the `next` of a page as `after`; it is None with
-        the last. A request whose time has passed is not among them, and nothing that was decided:
-        `status` can only be "pending", as past decisions are in the journals and their export.
-        Where more than one thing is asked for, each page looks at no more than 1,000 runs, and may
-        be short or empty. A run with a damaged journal is logged and left out.
+        At most `limit` (1 to 1,000), each with the summary of its run. Ties are ordered by
+        `run_id`, then as the step made the requests. For the next page, pass the `next` of this one
+        as `after`; on the last page it is None. Expired and decided requests are not listed:
+        `status` can only be "pending"; past decisions are in the journals and their export. With
+        more than one filter a page examines at most 1,000 runs, so it may have fewer than `limit`,
+        or none. A run with a damaged journal is logged and left out.
         """
         asked = approval_filter(status, session_id, assigned_to, tool_name, approval_id)
         return approval_page(self._runs, asked, checked_limit(limit), after)
@@ -483,17 +481,18 @@ class Scoria:
         arguments_digest: str | None = None,
         resume: bool = False,
     ) -> RunSummary:
-        """Say yes to a request that a run waits for; `decided_by` is who does.
+        """Approve a request that a run waits for; `decided_by` is the id of the approver.
 
-        `arguments` are what is approved where the request `may_edit`; without them, what was
-        proposed. `answer` is required where it has an `answer_schema`. `arguments_digest` is that
-        of the proposal that was seen: another is refused. Where several people are needed, it is
-        approved with the last yes.
+        `arguments` replace the proposed ones, if the request `may_edit`. `answer` is required if it
+        has an `answer_schema`. `arguments_digest` is the digest of the proposal that the approver
+        saw; if the request has another, the decision is refused. A request that needs several
+        approvers is approved with the last yes.
 
-        The run goes on with `resume_run`; with `resume`, the decision that leaves no request
-        pending queues its step for a worker, a thread or `run_pending`. `ApprovalNotPending` where
-        the approval is unknown, decided or expired; `DecisionRefused` for who may not decide it;
-        `InvalidPayload` for an edit or an answer that is not allowed.
+        Then `resume_run` continues the run. With `resume`, the decision that leaves no request
+        pending queues the step itself, for a worker, a thread or `run_pending`. Raises
+        `ApprovalNotPending` if the request is unknown, decided or expired, `DecisionRefused` if
+        this approver may not decide it, and `InvalidPayload` for an edit or an answer that is not
+        allowed.
         """
         decision = self._validator.decision(
             "approve",
@@ -516,10 +515,10 @@ class Scoria:
         arguments_digest: str | None = None,
         resume: bool = False,
     ) -> RunSummary:
-        """Say no to a request that a run waits for; errors as `approve`.
+        """Reject a request that a run waits for; raises as `approve` does.
 
-        It cancels the run, unless the request says `on_reject="resume"`: then its step sees the no
-        and the note, once the run is resumed.
+        This cancels the run, unless the request has `on_reject="resume"`: then the step sees the
+        rejection and the note when the run is resumed.
         """
         decision = self._validator.decision(
             "reject", approval_id, note, arguments_digest=arguments_digest, resume=resume
@@ -535,8 +534,9 @@ class Scoria:
     ) -> RunSummary:
         """Run the paused step again, with the decision in `step.approval`.
 
-        `ApprovalPending` while nobody has decided; `RunNotResumable` where the run does not wait.
-        An approval that expired authorises nothing: the step sees it `expired` and may ask anew.
+        Raises `ApprovalPending` while a request is undecided, and `RunNotResumable` if the run does
+        not wait. An expired approval authorises nothing: the step sees it as `expired`, and may ask
+        again.
         """
         return self._change(run_id, decisions.resume, actor_id, handlers)
 
@@ -547,7 +547,7 @@ class Scoria:
         handlers: Handlers | None = None,
         actor_id: object = None,
     ) -> RunSummary:
-        """Run the failed step of a failed run again; `TransitionRefused` for any other run."""
+        """Run the failed step of a failed run again. Raises `TransitionRefused` for other runs."""
         return self._change(run_id, decisions.retry, actor_id, handlers)
 
     def add_step(
@@ -558,9 +558,9 @@ class Scoria:
         handlers: Handlers | None = None,
         actor_id: object = None,
     ) -> RunSummary:
-        """Queue a step after those the run has, and carry it out if its turn has come.
+        """Add a step to a run, after those it has, and carry it out if its turn has come.
 
-        `TransitionRefused` where the run has failed or ended.
+        Raises `TransitionRefused` if the run has failed or ended.
         """
         spec = self._validator.spec(step, "step")
         return self._change(
@@ -568,7 +568,7 @@ class Scoria:
         )
 
     def complete_run(self, run_id: str | UUID, *, actor_id: object = None) -> RunSummary:
-        """Complete a run that has no step left to run; `TransitionRefused` otherwise."""
+        """Complete a run that has no step left. Raises `TransitionRefused` for any other run."""
         run, _ = self._runs.change(
             checked_run_id(run_id), decisions.complete_run, checked_actor(actor_id)
         )
@@ -577,7 +577,7 @@ class Scoria:
     def cancel_run(
         self, run_id: str | UUID, *, reason: str | None = None, actor_id: object = None
     ) -> RunSummary:
-        """End a run that has not ended; if a handler is running, its answer is not recorded."""
+        """Cancel a run that has not ended. If a handler is running, its answer is not recorded."""
         text = self._validator.optional_text(reason, "reason")
         run, _ = self._runs.change(
             checked_run_id(run_id),
@@ -595,10 +595,10 @@ class Scoria:
     ) -> list[RunSummary]:
         """Carry out what is due in one run, or in all visible runs.
 
-        Due are queued steps, steps whose process died and whose lease has ended, and steps whose
-        request for approval has expired: these run again and see it `expired`. Looks at no more
-        than `limit` runs, and returns those in which a step was carried out or recovered. A run
-        with a damaged journal is logged and skipped, if it is one of several.
+        These are due: queued steps; steps whose process died, when the lease has expired; and steps
+        whose request has expired, which run again and see it as `expired`. Examines at most `limit`
+        runs, and returns those in which a step was carried out or recovered. If it is not named by
+        `run_id`, a run with a damaged journal is logged and skipped.
         """
         most = checked_limit(limit)
         named = None if run_id is None else checked_run_id(run_id)
@@ -607,21 +607,21 @@ class Scoria:
     def list_pending(self, *, limit: int = MAX_PAGE) -> list[str]:
         """Return the ids of at most `limit` runs in which something is due.
 
-        Tenants take turns: first the run that is longest due of each, then the second of each, and
+        Tenants take turns: first the longest due run of each tenant, then the second of each, and
         so on.
         """
         return self._runs.due(checked_limit(limit), fair=True)
 
     @property
     def listeners(self) -> Listeners:
-        """The listeners of this facade, by their names."""
+        """The listeners of this facade, by name."""
         return self._deliverer.listeners
 
     def deliver_events(self, listener: str | None = None, *, limit: int = MAX_PAGE) -> int:
-        """Tell a listener, or all of them in turn, what they have yet to be told.
+        """Deliver events to one listener, or to each in turn, and return how many were delivered.
 
-        Each is told of no more than `limit` runs; what it raises is logged, and it is told again
-        later. Returns of how many events they were told. Any number of processes may call this.
+        Each listener receives the events of at most `limit` runs. If a listener raises, its error
+        is logged, and the event is delivered again later. Several processes may call this at once.
         """
         most = checked_limit(limit)
         if not (listener is None or (isinstance(listener, str) and listener in self.listeners)):
@@ -631,16 +631,16 @@ class Scoria:
         return sum(self._deliverer.deliver(name, most) for name in names)
 
     def recover(self) -> int:
-        """Recover the steps that a dead process left running, and return how many these were.
+        """Recover the steps that a dead process left running, and return their number.
 
-        They are queued again, or fail after `max_attempts`. This is for a store that one process
-        owns, and `open` does it. If several processes share the store, this does nothing:
-        `run_pending` and workers recover each step when its lease has ended.
+        They are queued again, or fail after `max_attempts`. `open` calls this; it is for a store
+        that one process owns. If several processes share the store, this does nothing:
+        `run_pending` and workers recover each step when its lease has expired.
         """
         return self._scheduler.recover()
 
     def _take_up(self) -> None:
-        """Take up what earlier processes left in the store."""
+        """Carry on what earlier processes left in the store."""
         self.recover()
         self._scheduler.carry_on_what_was_left()
 
@@ -728,7 +728,8 @@ class Scoria:
         def decide(change: Change) -> None:
             nonlocal is_refused
             approval = decisions.as_decided(change, decision)
-            # A refusal is looked at once more on what is stored; the host's own is its last word.
+            # A refusal is decided again on the stored run, but not one of the host's policy: a
+            # policy that answers otherwise the second time must not turn a no into a yes.
             is_refused = is_refused or not self._host_allows(change, decision, approval)
             if is_refused:
                 raise DecisionRefused(approval.approval_id, actor_id, "host")
@@ -782,7 +783,7 @@ def check_options(options: Mapping[str, object]) -> None:
 
 
 def _with_digest(facts: RunFacts, arguments: Mapping[str, Any]) -> RunFacts:
-    """Add the digest that tells a repeated start from another; needed only if there is a key."""
+    """Add the digest by which a repeated start is recognised; only needed with a key."""
     if facts.idempotency_key is None:
         return facts
     arguments = converter.unstructure({**arguments, "facts": facts})
