@@ -149,7 +149,7 @@ class Threads:
             except BaseException:
                 logger.exception("a thread could not carry out its work")
             finally:
-                del work
+                del work  # what the call refers to must not live until the next one comes
                 with changed:
                     self._at_work = max(self._at_work - 1, 0)
                     changed.notify_all()
@@ -163,6 +163,7 @@ class Threads:
                 return heapq.heappop(self._left)
             if self._finished:
                 return None
+            # An idle thread counts as one for the next call, so that `submit` starts no other.
             self._idle += 1
             self._changed.wait(None if wait is None else min(wait, threading.TIMEOUT_MAX))
             self._idle -= 1

@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 
 def _closed_gate() -> threading.Lock:
+    # A lock wakes exactly one thread, without the Python code of an Event or a Condition.
     gate = threading.Lock()
     gate.acquire()
     return gate
@@ -36,6 +37,7 @@ class _Waiting(Generic[W, R]):
 
     write: W
     gate: threading.Lock
+    # What its caller raises if it stops waiting before there is an outcome.
     outcome: R | BaseException = attrs.field(factory=InterruptedError)
     leads: bool = False
 
@@ -98,6 +100,7 @@ class GroupCommit(Generic[W, R]):
         with self._arriving:
             if len(self._waiting) < self._expected:
                 self._gathering = own
+        # Whoever completes the group opens this gate; otherwise the patience ends the wait.
         if self._gathering is own:
             own.gate.acquire(timeout=self._patience)
         with self._arriving:
@@ -117,6 +120,7 @@ class GroupCommit(Generic[W, R]):
                 self._waiting.remove(own)
             if not own.leads:
                 return
+            # Passed on under the lock: a write that arrives now finds the lead taken or free.
             self._is_led = bool(self._waiting)
             if self._is_led:
                 self._waiting[0].leads = True

@@ -150,6 +150,7 @@ class Heartbeat:
             thread = self._thread
             if thread is None or thread is threading.current_thread():
                 return
+            # While this is set the thread does not sleep, so that it soon sees that it is idle.
             self._stops += 1
             self._changed.notify_all()
             while self._thread is thread and not self._users:
@@ -166,6 +167,7 @@ class Heartbeat:
                 self._wakes_at = wakes_at
                 self._changed.notify_all()
             return
+        # The caller holds the lock, so the new thread waits in `_is_needed` until this returns.
         thread = threading.Thread(target=self._beat, name="scoria-heartbeat", daemon=True)
         self._wakes_at = wakes_at
         try:
@@ -200,6 +202,7 @@ class Heartbeat:
         with self._lock:
             now = time.monotonic()
             due = [renewal for renewal in self._renewals if renewal.wakes_at <= now]
+        # Not under the lock: a slow store must not keep steps from starting and ending.
         for renewal in due:
             self._attend(renewal)
         with self._lock:

@@ -145,6 +145,8 @@ class _InParts(Generic[T]):
         part.result()
 
     async def _give_up(self, error: BaseException) -> None:
+        # Under the lock, so that exactly one of two cleans up: the part, if it is at work, and
+        # otherwise this. A part that has not begun then does nothing.
         with self._lock:
             self._given_up, part = error, self._part
             is_at_work = self._is_at_work

@@ -127,6 +127,7 @@ class RunRepository:
 
         If a run with this idempotency key exists, return that run instead, and store nothing.
         """
+        # Decided before it is known whether the key is taken: that spares new runs a read.
         identity = facts.identity
         change = self._change(Run(run_id), identity.actor_id)
         decided = decide(change)
@@ -242,7 +243,7 @@ class RunRepository:
         for _ in range(MAX_CONFLICTS):
             run = self.load(run_id)
             held, version, row = is_held(run), run.version, row_of(run, self.now())
-            self.cache.put_back(run)
+            self.cache.put_back(run)  # a renewal has no records, so the cached run stays right
             if not held:
                 return False
             with suppress(VersionConflict):

@@ -194,6 +194,7 @@ class Scheduler:
         execution = self._execution(handlers, ends_at_exit=ends_at_exit)
 
         def decide(change: Change) -> tuple[bool, Step | None]:
+            # Only if due: a lease that was renewed meanwhile means that its process is alive.
             recovered = change.only_if_due = decisions.recover_overdue(change, self.max_attempts)
             decisions.settle_overdue(change)
             decisions.resume_expired(change, handlers)
