@@ -31,7 +31,7 @@ OF_THE_TENANT = frozenset({OWNER, COLLEAGUE, NEWCOMER, REVIEWER})
 OF_ANOTHER = frozenset({STRANGER, NAMESAKE, JUDGE})
 SIGNED_IN = OF_THE_TENANT | OF_ANOTHER
 ACTED_ON = f"{OWNER}, in question"
-"""The run that an act is tried on."""
+"""The label of the run that an act is tried on."""
 
 PEOPLE = (OWNER, COLLEAGUE, NEWCOMER, REVIEWER, STRANGER, NAMESAKE, JUDGE, VISITOR)
 
@@ -46,7 +46,7 @@ ACTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
         JUDGE: ("emil-of-the-case", OTHER_TENANT),
     }
 )
-"""As whom, and in which tenant, they sign in. One tenant begins as the other does."""
+"""The actor id and the tenant that each signs in with. One tenant id is a prefix of the other."""
 
 
 @attrs.frozen
@@ -76,7 +76,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "resume": Rule(frozenset({OWNER}), OF_THE_TENANT),  # HOST-4, HOST-8
     }
 )
-"""Each act of a `HostSession`, on a run of the tenant or on none."""
+"""The rule for each act of a `HostSession`, on a run of the tenant or without a run."""
 
 
 def acts() -> Mapping[str, tuple[str, ...]]:
@@ -99,18 +99,18 @@ STAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"approve": (WAITING,), "resume": (APPROVED,)}
     | dict.fromkeys(("read", "evidence"), (WAITING, APPROVED, COMPLETED))
 )
-"""How a run may stand where an act on it can be done."""
+"""The states of a run in which each act on it can be done."""
 
 
 @attrs.frozen
 class Outcome:
-    """What came of an act: done, refused, or what the driver raised; and what it returned."""
+    """The outcome of an act: done, refused or what the driver raised; and what it returned."""
 
     how: str
     said: object = None
 
     def about(self, run_id: str, other: str) -> "Outcome":
-        """Return the same outcome, told about another run."""
+        """Return the same outcome, with another run id in its texts."""
         said = self.said
         if isinstance(said, Evidence):
             said = attrs.evolve(said, text=said.text.replace(run_id, other))
@@ -118,19 +118,19 @@ class Outcome:
 
     @property
     def timeless(self) -> "Outcome":
-        """The same, a page as its words, without how long ago things were: that always changes."""
+        """The same, a page as its text without lengths of time: those change with every look."""
         if not isinstance(self.said, Evidence):
             return self
         return Outcome(self.how, attrs.evolve(self.said, text=_timeless(self.said.text)))
 
 
-@lru_cache(maxsize=100)  # most pages have not changed since they were looked at last
+@lru_cache(maxsize=100)  # most pages have not changed since the last look
 def _timeless(page: str) -> str:
     return _LENGTH.sub("", seen(page).text)
 
 
 _LENGTH = re.compile(r"(\bless than )?\b\d+ (ms|s|sec|min|h|d|seconds?|minutes?|hours?|days?)\b")
-"""A length of time, as a page may say how long ago something was."""
+"""A length of time, as in "3 minutes ago"."""
 
 
 def do(session: HostSession, act: str, run_id: str = "", text: str = "") -> Outcome:
@@ -157,7 +157,7 @@ class Visits:
 
     @classmethod
     def begin(cls, host: Host) -> "Visits":
-        """Have all but the visitor sign in, and all but them and the newcomer start a turn."""
+        """Sign in everybody but the visitor, and start a turn for each of them but the newcomer."""
         visits = cls(host)
         for who, (actor_id, tenant_id) in ACTORS.items():
             is_reviewer = who in (REVIEWER, JUDGE)
@@ -170,14 +170,15 @@ class Visits:
         return visits
 
     def another_run(self, stage: str = WAITING) -> str:
-        """Start a turn of the owner, between two that stand as it does, and return its run."""
+        """Start a turn of the owner, between two others in the same state, and return its run."""
         for label in (f"{OWNER}, before", ACTED_ON, f"{OWNER}, latest"):
             self.turns[label] = turn = self.sessions[OWNER].start_turn("another prompt")
             if stage != WAITING:
                 self.sessions[REVIEWER].approve(turn.run_id)
             if stage == COMPLETED:
                 self.sessions[OWNER].resume(turn.run_id)
-            # What this changed of others' counts against the act that comes next.
+            # Only this run and the owner's stored id are seen anew: if the call changed anything of
+            # others, the check of the next act reports it.
             self.before = {**self.before, **self._seen_of(label)}
         return self.turns[ACTED_ON].run_id
 
@@ -186,7 +187,7 @@ class Visits:
         self.before = self.seen()
 
     def seen(self) -> Mapping[str, object]:
-        """Return what everybody sees of their run and what the host has stored for them."""
+        """Return what everybody sees of their run, and the run id stored for them."""
         seen: dict[str, object] = {}
         for label in self.turns:
             seen.update(self._seen_of(label))
@@ -196,13 +197,14 @@ class Visits:
         who, turn = label.partition(", ")[0], self.turns[label]
         session = self.sessions[who]
         stored = {f"what is stored for {who}": do(session, "stored_run_id")}
-        if who in (REVIEWER, JUDGE):  # whose runs have no more to lose than those of the users
+        # Their own runs need no look: a change of others' runs would show in those of the users.
+        if who in (REVIEWER, JUDGE):
             return stored
         looks = tuple(do(session, act, turn.run_id).timeless for act in ("read", "evidence"))
         return {turn.run_id: looks, **stored}
 
     def changed(self) -> list[str]:
-        """Return what has changed since the last look, and remember it as it is now."""
+        """Return the names of what has changed since the last look, and look again."""
         before, self.before = self.before, self.seen()
         return [self._name(each) for each in self.before if self.before[each] != before.get(each)]
 

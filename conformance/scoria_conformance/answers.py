@@ -14,7 +14,7 @@ from scoria_conformance.world import Answer, asks, completed
 from scoria_core import Completed, DoNotRetry, Failed, HandOff, RunSummary, Step
 
 PICKED = {"brief": "look at it"}
-"""What a handler hands on."""
+"""The input that a handler hands off."""
 
 HANDED_OVER: Mapping[str, Any] = MappingProxyType(
     {
@@ -34,7 +34,7 @@ def hands_off(**changes: Any) -> Answer:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """Have the process end at SIGTERM, as that of a host does."""
+    """Have SIGTERM end this process, as a host does."""
 
     def end(*_: object) -> None:
         raise SystemExit("told to end")
@@ -47,13 +47,13 @@ def ending() -> Iterator[None]:
 
 
 def stopped(*_: object) -> None:
-    """Be at work when the process is told to end."""
+    """Send SIGTERM to this process while the handler is running."""
     signal.raise_signal(signal.SIGTERM)
     time.sleep(10)
 
 
 async def stopped_later(*_: object) -> None:
-    """Be awaited when the process is told to end."""
+    """Send SIGTERM to this process while the handler is awaited."""
     signal.raise_signal(signal.SIGTERM)
     await asyncio.sleep(10)
 

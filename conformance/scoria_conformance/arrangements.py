@@ -17,7 +17,7 @@ from scoria_core.repository import RunRepository
 from scoria_core.system import Uuid7Source
 
 PATIENCE = 30
-"""How many seconds a thread is waited for; one that takes longer hangs."""
+"""How many seconds to wait for a thread; one that takes longer hangs."""
 
 
 @attrs.define
@@ -37,7 +37,7 @@ class Arrangement:
     def reach(self, subject: str, state: str, people: int = 1) -> None:
         """Bring the first such subject of a new run to `state`, and keep it there.
 
-        Its request for approval needs a yes of so many `people`.
+        A request for approval of the run needs the yes of so many `people`.
         """
         self.subject, self.world.people = subject, people
         if (subject, state) in WHILE_HANDLED:
@@ -48,7 +48,7 @@ class Arrangement:
         self.check(state)
 
     def leave(self) -> None:
-        """Let a held handler return, and wait until the call that it is part of returns."""
+        """Let a held handler return, and wait until the call that runs it returns."""
         self._go.set()
         if self._worker is not None:
             self._worker.join(PATIENCE)
@@ -76,8 +76,8 @@ class Arrangement:
     def move(self, trigger: str) -> None:
         """Move the subject in a copy of the stored run, without storing it.
 
-        A single move, without those of the other subjects that belong to it, is no history that a
-        store may return.
+        A single move is not a valid history: moves of the subjects that belong to it are missing,
+        so it could not be stored.
         """
         run = RunRepository(self.world.store, self.world.clock, Uuid7Source()).load(
             self.world.run_id
@@ -114,7 +114,7 @@ class Arrangement:
         try:
             begin(self.world, self._wait)
         except TransitionRefused as refusal:
-            # A handoff moved by itself no longer mirrors its step, which cannot end then.
+            # A handoff that was moved alone no longer mirrors its step, so the step cannot end.
             self._refusal = refusal
         finally:
             self._entered.set()
@@ -229,4 +229,4 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("approval", "approve"): {"note": None, "arguments_digest": digest(ARGUMENTS)},
     ("approval", "reject"): {"note": None, "arguments_digest": digest(ARGUMENTS)},
 }
-"""What an entry must say besides its states."""
+"""The further fields that the entry of a move must have."""

@@ -1,20 +1,20 @@
-"""Whose fault it is that a scenario raised: what is under test, or the suite.
+"""Decides who caused a scenario to raise: the target under test, or the suite.
 
-The rules, first one that fits:
+The first rule that fits applies:
 
-1. `Unmet` is the suite's own word for a need of the run that is not met, and a mark the adopter's:
-   it could not run. Every other skip, expected failure or exit came out of what is under test, and
-   fails. (A scenario that does not apply is left before its first step, and is not judged.)
-2. A step that is not defined, a fixture that is not there, a coroutine step or a scenario that
-   asserts nothing is the suite's, where the suite says so: a harness error.
-3. While what is under test is opened, a store that says it is not available leaves nothing to
-   test: it could not run. `verify` opens the store once before, so whatever else a factory raises
-   here is a store that opens only sometimes: failed.
-4. What asserts, every error that the kit raises on purpose, and a host that refuses speak of what
-   is under test.
-5. Any other error belongs to the code it came out of, the standard library aside. Out of the
-   suite's own code it is a harness error, unless it is what Python says of a value that cannot be
-   worked with (`TypeError`, `KeyError`, ...): that value was an answer of what is under test.
+1. `Unmet` means that the suite lacks something that the scenario needs, and a mark is set by the
+   adopter: could not run. Every other skip, expected failure or exit came from the target: failed.
+   (A scenario that does not apply is left before its first step, and is not judged.)
+2. A step that is not defined, a missing fixture, a coroutine step or a scenario that asserts
+   nothing is a defect of the suite, if the suite's code raised it: harness error.
+3. If the store says that it is not available while the target is opened, there is nothing to test:
+   could not run. `verify` opens the store once before, so anything else that a factory raises here
+   comes from a store that opens only sometimes: failed.
+4. A failed assertion, an error that the kit raises on purpose, and a refusal by a host are about
+   the target: failed.
+5. Any other error belongs to the code that raised it, apart from the standard library. If that is
+   the suite's own code, it is a harness error, unless Python says that a value cannot be used
+   (`TypeError`, `KeyError`, ...): then the value was an answer of the target, and the check failed.
 """
 
 import sys
@@ -30,17 +30,17 @@ from scoria_conformance.verdict import Status
 from scoria_core.errors import ScoriaError, StoreUnavailable
 
 SUITE = ("scoria_conformance", "pytest_bdd", "_pytest", "pluggy")
-"""The code of the suite."""
+"""The top-level packages whose code counts as the suite's."""
 
 UNUSABLE = (TypeError, AttributeError, LookupError, ValueError)
-"""What Python raises where an answer cannot be worked with."""
+"""The errors that Python raises if an answer cannot be used."""
 
 
 _SPEAKING = (AssertionError, ScoriaError, HostRefused, pytest.fail.Exception, unittest.SkipTest)
 
 
 class Told(AssertionError):
-    """A failure that carries the shortest sequence of calls that leads to it, and its clauses."""
+    """A failure that carries the shortest known calls that lead to it, and its clauses."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Told(AssertionError):
 
 
 class SuiteBroken(Exception):
-    """A scenario of the suite is broken itself, and can tell nothing."""
+    """A scenario of the suite is itself broken, so its result says nothing about the target."""
 
 
 class Unmet(pytest.skip.Exception):  # type: ignore[misc,name-defined]
@@ -100,7 +100,7 @@ def _first(raised: BaseException) -> BaseException:
 
 
 def _origin(raised: BaseException) -> str:
-    """Return the module that raised it, or that called the standard library there."""
+    """Return the module that raised it, or that called the standard library which raised it."""
     frames = [frame for frame, _ in traceback.walk_tb(raised.__traceback__)]
     modules = [_module(frame) for frame in reversed(frames)]
     return next((module for module in modules if not _is_standard(module)), "")
@@ -111,7 +111,7 @@ def _module(frame: FrameType) -> str:
 
 
 def _is_standard(module: str) -> bool:
-    # What attrs and other generators of code compile has no module.
+    # Code that attrs and other generators compile has no module.
     return not module or module.partition(".")[0] in sys.stdlib_module_names
 
 

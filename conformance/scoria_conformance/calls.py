@@ -46,7 +46,7 @@ class Calls:
         row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
-        """Append to a run, or put it off, or take it over."""
+        """Append to a run; this may also postpone it or take it over."""
 
         def append() -> str:
             self.store.append(run_id, records, expected_version=version, row=row, due_by=due_by)
@@ -72,7 +72,7 @@ class Calls:
         )
 
     def list_labelled(self, label: str | None = None) -> None:
-        """List the runs under a label, or under any."""
+        """List the runs that have this label, or any label."""
         tenant_id = self.tenant_id
         self._ask(
             ("list_labelled", label),
@@ -96,7 +96,7 @@ class Calls:
         self._ask(("count_runs", statuses), count)
 
     def look(self, run_id: str, *statuses: str) -> None:
-        """Ask everything that can be asked about a run."""
+        """Make every read that can show this run."""
         self.read(run_id)
         self.list_runs()
         self.list_labelled()
@@ -108,7 +108,7 @@ class Calls:
 
 
 def seen(runs: Sequence[StoredRun]) -> tuple[Hashable, ...]:
-    """Return all that is told of runs, but for what never changes of them."""
+    """Return what a store says about runs, except for facts that never change."""
     return tuple(
         (run.key.run_id, run.key.idempotency_key, run.row, run.version, run.records) for run in runs
     )

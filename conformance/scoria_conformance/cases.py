@@ -8,7 +8,7 @@ from scoria_conformance.attribution import SuiteBroken
 from scoria_core.errors import safe_repr
 
 TOLD = 12
-"""How many cases that do not hold are told of in full."""
+"""How many different failures are reported in full."""
 
 VALUE = 160
 """How many characters of an expected or a seen value are shown."""
@@ -22,7 +22,7 @@ class Cases:
     broken: list[str] = attrs.field(factory=list)
 
     def equal(self, case: str, expected: object, seen: object) -> bool:
-        """Compare what a case should come to with what it came to; tell whether it holds."""
+        """Compare the expected with the seen value of a case; tell whether they are equal."""
         problem = f"expected {safe_repr(expected, VALUE)}, saw {safe_repr(seen, VALUE)}"
         return self.holds(case, "" if seen == expected else problem)
 
@@ -53,7 +53,7 @@ class Cases:
             raise AssertionError(self._said())
 
     def _said(self) -> str:
-        # One cause breaks many cases alike; they are told once.
+        # One cause often breaks many cases in the same way: report each message once.
         different = list(dict.fromkeys(self.broken))
         lines = [f"{len(self.broken)} of {self.tried} cases do not hold:", *different[:TOLD]]
         if len(different) > TOLD:

@@ -32,13 +32,13 @@ NEEDS = {
     **{each.value: f"applies to a store that declares {each.value}" for each in Capability},
     SERVED: "applies to a host that is served, and not to the one in the process of the suite",
 }
-"""What a scenario needs of what is under test, by the tag that says so."""
+"""The needs of a scenario, by the tags that declare them."""
 
 LIMIT = 60.0
-"""How many seconds a scenario may take that says nothing else."""
+"""How many seconds a scenario may take unless a tag says otherwise."""
 
 LIMITED = re.compile(r"seconds-([1-9][0-9]*)")
-"""The tag of a scenario that may take so many seconds."""
+"""The tag that sets how many seconds a scenario may take."""
 
 
 @attrs.frozen
@@ -94,7 +94,7 @@ def _case(template: Any, row: Mapping[str, str], tags: Iterable[str]) -> Case:
 @cache
 def catalogue() -> Mapping[str, Case]:
     """Return every case of the suite by its id, in the order of the features."""
-    # Only who runs or judges the suite needs what reads it.
+    # Imported here: only a process that runs or judges the suite needs pytest-bdd.
     from pytest_bdd.feature import get_features
 
     found = [

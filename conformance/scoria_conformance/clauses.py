@@ -18,21 +18,21 @@ def _folder() -> Path:
 
 
 FEATURES = _folder()
-"""The folder of the features. It is not imported: what stands first in the path may be another."""
+"""The folder of the features. It is not imported: `sys.path` may find another one first."""
 
 VERSION = "1.0-draft"
 """The version of the specification: until it is published, a clause may still change."""
 
 CLAUSE_ID = re.compile(r"[A-Z]+-[1-9][0-9]*")
-"""How a clause is called, in the text and as the tag of a scenario."""
+"""The id of a clause, in the text and as the tag of a scenario."""
 
 
 @attrs.frozen
 class Clause:
     """One promise. `level` is MUST, SHOULD or MAY.
 
-    `governs` names what keeps it: `run.resume` for a transition, else a module or what is in one.
-    `untestable` says why no scenario can test it, or is None.
+    `governs` names the code that keeps it: `run.resume` for a transition, else a module or a name
+    in one. `untestable` says why no scenario can test it, or is None.
     """
 
     id: str
@@ -57,12 +57,12 @@ class ClauseSet:
         return converter.structure(json.loads(text), cls)
 
     def to_json(self) -> str:
-        """Return the set as JSON text, one way to say it."""
+        """Return the set as JSON text; equal sets give equal text."""
         return json.dumps(converter.unstructure(self), indent=1, ensure_ascii=False) + "\n"
 
     @property
     def by_id(self) -> dict[str, Clause]:
-        """The clauses by what they are called."""
+        """The clauses by id."""
         return {clause.id: clause for clause in self.clauses}
 
 

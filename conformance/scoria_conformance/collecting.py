@@ -21,27 +21,27 @@ from scoria_conformance.verdict import Check, Status, Verdict
 from scoria_core.conversion import converter
 
 CHECKS = pytest.StashKey[dict[str, Check]]()
-"""Where the configuration keeps what became of each scenario, by its node id."""
+"""Where the configuration keeps the check of each scenario, by its node id."""
 
 ADAPTER = pytest.StashKey[Adapter]()
-"""Where the configuration keeps what is under test, once a scenario has opened it."""
+"""Where the configuration keeps the target under test, once a scenario has opened it."""
 
 LEDGER = pytest.StashKey[Ledger | None]()
 """Where the configuration keeps the calls of the scenario that runs."""
 
 COLLECTOR = pytest.StashKey["Collector"]()
-"""Where the configuration keeps what keeps the checks."""
+"""Where the configuration keeps the plugin that collects the checks."""
 
 COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-"""How a session ends that was not interrupted."""
+"""The exit codes of a session that was not interrupted."""
 
 
 @attrs.define(eq=False)
 class Collector:
     """A plugin that collects the checks of one session.
 
-    `collected` are the tests that must report, each with the id of its scenario, or "" if it is
-    none of the suite's.
+    `collected` are the tests that must report, each with the id of its scenario, or "" if it is not
+    a scenario of the suite.
     """
 
     config: pytest.Config
@@ -70,6 +70,7 @@ class Collector:
     def pytest_sessionstart(self) -> None:
         """Lock the folder of the report, and remove the report of an earlier session."""
         directory = self.config.getoption("--scoria-report-dir")
+        # A worker of pytest-xdist leaves the report to the process that started it.
         if directory and not hasattr(self.config, "workerinput"):
             try:
                 self._folder = Folder.taken(Path(directory))
@@ -113,10 +114,10 @@ class Collector:
             self.say("adapter", converter.unstructure(adapter))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the report, or hand over what a worker had to report.
+        """Write the report, or pass on which tests a worker had to report.
 
-        If pytest saw no failure and the report has no pass, the exit code is that of the report: to
-        pytest a skip is green.
+        If pytest saw no failure, the exit code is that of the report, unless only a part of the
+        suite ran: to pytest, a session of skips is a success.
         """
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[_COLLECTED] = self.collected
@@ -178,7 +179,7 @@ _COLLECTED = "scoria_collected"
 def put(report: pytest.TestReport, check: Check, config: pytest.Config) -> None:
     """Attach a check, and what is under test, to its report, for the process that collects them."""
     carried = {"scoria_check": check, "scoria_adapter": config.stash[ADAPTER]}
-    # As text: what pytest-xdist sends is no more than that.
+    # As text: pytest-xdist transfers only plain values.
     vars(report).update({name: converter.dumps(value) for name, value in carried.items()})
 
 

@@ -22,7 +22,7 @@ from scoria_conformance.world import PATIENCE, World
 from scoria_core.ports import RunStore
 
 GIVING_WAY = 0.1
-"""At how many of the points in a store's code a thread lets another go on."""
+"""The share of the points in a store's code at which a thread lets another thread run."""
 
 
 class Barrier(Protocol):
@@ -41,7 +41,7 @@ class Broke:
 
 
 Work = Callable[[RunStore, int, Barrier], Any]
-"""What each of several callers does with the store; it is told which of them it is."""
+"""The work of each of several callers, which gets the store, its own number and a barrier."""
 
 
 def threads(world: World, count: int, work: Work) -> list[Any]:
@@ -51,6 +51,7 @@ def threads(world: World, count: int, work: Work) -> list[Any]:
     watched = packages(world.store)
 
     def part(number: int) -> Any:
+        # Seeded by the number of the caller, so that each run draws the same choices.
         chance = Random(number)  # noqa: S311 - it picks points, and keeps no secret
         try:
             with Trail(watched, lambda _: _give_way(chance)).followed():
@@ -62,7 +63,7 @@ def threads(world: World, count: int, work: Work) -> list[Any]:
     with _switching_often(), ThreadPoolExecutor(count) as pool:
         said = [pool.submit(part, number) for number in range(count)]
     errors = [error for each in said if (error := each.exception())]
-    # Who only waited for one that failed says nothing of what went wrong.
+    # A caller whose barrier broke only waited for one that failed: report the cause first.
     for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
         raise error
     return [each.result() for each in said]
@@ -73,8 +74,10 @@ def processes(world: World, count: int, work: Work) -> list[Any]:
     barrier = forking().Barrier(count, timeout=PATIENCE)
 
     def part(number: int) -> Callable[[RunStore, Connection], None]:
+        # Forked children inherit this closure, so it need not be picklable.
         return lambda store, says: says.send(work(store, number, barrier))
 
+    # The store is closed first, so that no child inherits an open connection.
     world.close()
     begun = [begin_process(world, part(number)) for number in range(count)]
     said = [heard(hears) for _, hears in begun]
@@ -87,7 +90,7 @@ def processes(world: World, count: int, work: Work) -> list[Any]:
 def begin_process(
     world: World, work: Callable[[RunStore, Connection], None]
 ) -> tuple[ForkProcess, Connection]:
-    """Start a process that opens the store and works; return it, and a connection to hear it."""
+    """Start a process that opens the store and works; return it, and where its messages arrive."""
     context = forking()
     hears, says = context.Pipe(duplex=False)
 
@@ -102,7 +105,8 @@ def begin_process(
 
     process = context.Process(target=child, daemon=True)
     with warnings.catch_warnings():
-        # The child touches nothing that a thread of this process may hold.
+        # Python warns because a thread may hold a lock during the fork; the child uses none of
+        # them.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     says.close()
@@ -135,12 +139,13 @@ def forking() -> ForkContext:
 def _give_way(chance: Random) -> None:
     """Let another thread run, at some of the points."""
     if chance.random() < GIVING_WAY:
+        # Releases the interpreter lock, so that another thread can take it.
         time.sleep(0)
 
 
 @contextmanager
 def _switching_often() -> Iterator[None]:
-    """Switch threads so often that a step which is not atomic is seen half done."""
+    """Switch threads so often that a half-done step becomes visible if it is not atomic."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

@@ -1,4 +1,4 @@
-"""A process that carries a run through and is killed at one of its writes."""
+"""A process that drives a run to its end, and is killed at one of its writes."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ class Fate:
     unknown: Write | None
     exit_code: int | None
     error: str = ""
-    """What it raised, where it broke off by itself."""
+    """The error that it raised, if it failed by itself."""
 
     @property
     def was_killed(self) -> bool:
@@ -138,7 +138,7 @@ class Doomed:
 
 
 ACKNOWLEDGED = "acknowledged"
-"""What a process says once a write that it told of has returned."""
+"""The message of a process after a write that it announced has returned."""
 
 
 def _deadly(records: Sequence[Record]) -> list[Record]:
@@ -153,9 +153,9 @@ def _die() -> None:
 
 
 def fates(world: World, deaths: Sequence[Death | None], turn: str) -> list[Fate]:
-    """Run processes that carry a run through each, and die at their writes; return their fates.
+    """Run processes, each of which drives a run until it is killed; return their fates.
 
-    `turn` tells these runs from those of other turns. The store is closed meanwhile.
+    `turn` distinguishes these runs from those of other turns. The store is closed meanwhile.
     """
     barrier = forking().Barrier(len(deaths), timeout=PATIENCE)
     world.close()

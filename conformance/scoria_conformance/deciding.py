@@ -1,8 +1,8 @@
-"""What must become of requests for approval: a reference, and stories that are told to it too.
+"""A reference for requests for approval, and random stories that the kit is compared on.
 
-A story is one run: its handler asks, people decide, time passes, the host goes on. The reference
-says after each call what a reader must see. It rests on spec/approvals.md and on nothing of the
-kit but the values that handlers answer with.
+A story is one run: its handler asks, people decide, time passes, the host goes on. After each call
+the reference says what a reader must see. It follows spec/approvals.md, and uses nothing of the kit
+except the values that handlers answer with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ LIMIT = {"properties": {"amount": {"type": "integer", "maximum": 10}}}
 CHOICE = {"properties": {"choice": {"enum": ["keep", "drop"]}}, "required": ["choice"]}
 
 SMALL = 4_000
-"""How many bytes a payload may have in a host that limits them."""
+"""The limit of bytes for a payload in a host that sets a small one."""
 
 EDITS: Mapping[str, Any] = {
     "none": None,
@@ -56,7 +56,7 @@ NOTES: Mapping[str, str | None] = {"none": None, "short": "so be it", "long": "w
 
 @attrs.frozen
 class Request:
-    """What a handler asks with."""
+    """A request, as a handler makes it."""
 
     may_edit: Any = False
     answer_schema: Any = None
@@ -76,7 +76,7 @@ class Request:
 
 @attrs.frozen
 class Ask:
-    """The handler asks for these; what the last of them keeps is kept."""
+    """The handler makes these requests; at most one of them has a value to keep."""
 
     requests: tuple[Request, ...]
 
@@ -88,9 +88,9 @@ class Break:
 
 @attrs.frozen
 class Decide:
-    """Somebody decides on the request of that number: of those that are pending, or of all.
+    """Somebody decides on a request by its number among the pending ones, or among all of them.
 
-    Where none is pending, the host has the run go on instead.
+    If none is pending, the host lets the run go on instead.
     """
 
     number: int
@@ -105,7 +105,7 @@ class Decide:
     by_view: bool = False
 
     def others(self) -> "Iterator[Decide]":
-        """Yield the decisions that differ from this one in one thing."""
+        """Yield variants of this decision, mostly with one field changed."""
         yield from (attrs.evolve(self, who=each) for each in PEOPLE)
         yield from (attrs.evolve(self, edit=each) for each in EDITS)
         yield from (attrs.evolve(self, answer=each) for each in ANSWERS)
@@ -125,16 +125,16 @@ class Wait:
 
 @attrs.frozen
 class GoOn:
-    """The host has the run go on: `resume_run`, `retry_run`, `run_pending`, or what fits."""
+    """The host lets the run go on: `resume_run`, `retry_run`, `run_pending`, or what fits."""
 
     call: str
 
 
 @attrs.frozen
 class Agree:
-    """Whoever may decides all that is pending, but for the last `leaves` of them.
+    """People who are allowed to decide do so on all pending requests but the last `leaves`.
 
-    They say no, if `trigger` says so, where that does not end the run.
+    They reject if `trigger` says so and a rejection does not end the run; otherwise they approve.
     """
 
     trigger: str = "approve"
@@ -148,16 +148,16 @@ Call = Decide | Agree | Wait | GoOn
 
 @attrs.frozen
 class Story:
-    """A run, and what is done to it."""
+    """A run, and the calls that are made on it."""
 
     turns: Sequence[Ask | Break]
     calls: Sequence[Call]
     max_requests: int = 10
     barred: frozenset[tuple[str, str]] = frozenset()
-    """Who may not say this, as the host has it: no at all, or yes to other arguments."""
+    """The decisions that the host bars: an actor may not reject, or approve edited arguments."""
     is_small: bool = False
     is_queued: bool = False
-    """The host has dispatch="queue": its workers carry out what is queued."""
+    """The host has dispatch="queue": its workers run what is queued."""
 
 
 def _often(usual: Any, times: int, *others: Any) -> made_up.SearchStrategy[Any]:
@@ -186,7 +186,7 @@ _BY_SEVERAL = made_up.builds(
 
 
 def _one_keeps(requests: list[Request]) -> tuple[Request, ...]:
-    """Leave what is kept to the last request that keeps something."""
+    """Remove the value to keep from every request but the last that has one."""
     keeping = [number for number, each in enumerate(requests) if each.keep is not None]
     return tuple(
         attrs.evolve(each, keep=each.keep if number in keeping[-1:] else None)
@@ -257,14 +257,14 @@ class Asked:
     reminded_at: datetime | None = None
 
     def is_overdue(self, now: datetime) -> bool:
-        """Tell whether its time has passed."""
+        """Tell whether it has expired by its time."""
         within = self.request.expires_in
         return within is not None and self.requested_at + timedelta(seconds=within) <= now
 
 
 @attrs.define
 class Reference:
-    """What must be true of the one run of a story."""
+    """The expected state of the one run of a story."""
 
     story: Story
     now: datetime
@@ -319,15 +319,15 @@ class Reference:
         return [each for each in self.latest if self.status_of(each) == "pending"]
 
     def _expire(self) -> None:
-        """Record what has expired, as the next change of the run does."""
+        """Record which requests have expired, as the next change of the run does."""
         for each in self.latest:
             if each.status == "pending" and self.status_of(each) == "expired":
                 each.status, self._expired_last = "expired", True
 
-    # What a call must be refused with: any one of the reasons that there are.
+    # The reasons to refuse a call: the kit must give one of them.
 
     def refusals_of(self, call: Decide) -> list[str]:
-        """Return the reasons to refuse a decision; none means that it is made."""
+        """Return the reasons to refuse a decision; if there are none, it must succeed."""
         is_yes = call.trigger == "approve"
         is_too_large = is_yes and self.story.is_small and call.edit == "large"
         reasons = ["InvalidPayload arguments"] if is_too_large else []
@@ -347,7 +347,7 @@ class Reference:
         return [*self.earlier, *self.latest]
 
     def number_of(self, call: Decide) -> int | None:
-        """Return the number, of all that were made, of the request that a decision names."""
+        """Return the index, among all requests, of the one that a decision names, or None."""
         among = [
             n
             for n, each in enumerate(self._made)
@@ -358,7 +358,7 @@ class Reference:
         return among[call.number % len(among)] if among else None
 
     def answer_of(self, call: Decide) -> Any:
-        """Return the answer that a yes carries."""
+        """Return the answer that is given with an approval."""
         number = self.number_of(call)
         if call.answer != "as asked" or number is None:
             return ANSWERS[call.answer]
@@ -371,7 +371,10 @@ class Reference:
         return bool(self._pending)
 
     def agreed(self, call: Agree) -> Iterator[Decide]:
-        """Yield the decisions by which those who may agree to what is pending."""
+        """Yield decisions by people who may decide, until only `leaves` requests are pending.
+
+        The reference must record each one before the next is asked for.
+        """
         while len(self._pending) > call.leaves:
             request = self._pending[0].request
             trigger = call.trigger if request.on_reject == "resume" else "approve"
@@ -383,7 +386,7 @@ class Reference:
             yield made
 
     def call_of(self, call: GoOn) -> str:
-        """Return the call that has the run go on."""
+        """Return the name of the call that lets the run go on."""
         fits = {"waiting_for_approval": "resume_run", "failed": "retry_run"}
         return fits.get(self.run, "run_pending") if call.call == "what fits" else call.call
 
@@ -398,7 +401,7 @@ class Reference:
             yield "DecisionRefused voted"
 
     def refusals_of_going_on(self, call: GoOn) -> list[str]:
-        """Return the reasons to refuse that the run goes on."""
+        """Return the reasons to refuse the call that lets the run go on."""
         made = self.call_of(call)
         if made == "run_pending":
             return []
@@ -408,7 +411,7 @@ class Reference:
             return ["RunNotResumable"]
         return ["ApprovalPending"] if self._pending else []
 
-    # What becomes of a call that is not refused.
+    # The effects of a call that is not refused.
 
     def decide(self, call: Decide) -> None:
         """Record a decision."""
@@ -435,7 +438,7 @@ class Reference:
             self._queue()
 
     def go_on(self, call: GoOn) -> None:
-        """Have the run go on."""
+        """Let the run go on."""
         made = self.call_of(call)
         if made == "run_pending":
             self._work()
@@ -452,7 +455,7 @@ class Reference:
         self.run, self.step = "running", "queued"
 
     def _work(self) -> None:
-        """Do what a worker does: settle what is overdue, and carry out what is queued."""
+        """Do what a worker does: expire or remind what is due, and run a step that is queued."""
         if self.run == "waiting_for_approval":
             self._expire()
             for each in self._pending:
@@ -493,10 +496,10 @@ def _is_edit(call: Decide) -> bool:
 
 
 def _unfit(call: Decide, request: Request) -> Iterator[str]:
-    """Yield the reasons to refuse what a yes says beside it."""
+    """Yield the reasons to refuse the edit or the answer of an approval."""
     if _is_edit(call) and request.may_edit is False:
         yield "InvalidPayload arguments"
-    # To JSON Schema 1.0 is an integer, and true is none.
+    # JSON Schema takes 1.0 for an integer, but not true.
     if request.may_edit == LIMIT and call.edit in ("beyond the limit", "of another type"):
         yield "InvalidPayload arguments.amount"
     if call.answer == "as asked":
@@ -509,7 +512,7 @@ def _unfit(call: Decide, request: Request) -> Iterator[str]:
 
 @attrs.define
 class Telling:
-    """A story told to the kit over the store of a world, beside the reference."""
+    """Plays a story on the kit over the store of a world, and on the reference."""
 
     world: World
     story: Story
@@ -532,7 +535,7 @@ class Telling:
         )
 
     def tell(self) -> None:
-        """Tell it call by call; raise AssertionError where the kit and the reference differ."""
+        """Play it call by call; raise AssertionError if the kit and the reference differ."""
         self._start()
         for call in self._calls():
             self.told.append(str(call))
@@ -605,7 +608,7 @@ class Telling:
             follow(call)
 
     def _try_in_vain(self, call: Decide) -> None:
-        """Before a decision that is made, try each like it that must be refused."""
+        """Before a decision that succeeds, try each similar one that must be refused."""
         for other in call.others():
             if reasons := self.reference.refusals_of(other):
                 self.told.append(f"{other}, in vain")
@@ -692,7 +695,7 @@ def _told(approval: Any) -> tuple[Any, ...]:
 
 
 def _spoil(*values: object) -> None:
-    """Change what was handed out, as somebody careless does; it changes nothing that is stored."""
+    """Change values that were handed out, as careless code does; the stored run must not change."""
     for value in values:
         if isinstance(value, dict):
             value["spoiled"] = True

@@ -43,22 +43,22 @@ from scoria_core.errors import StoreUnavailable, VersionConflict, safe_repr
 from scoria_core.ports import Fact, IndexRow, Record, StoredRun, Where
 
 LENGTH, TAIL = 40, 5
-"""How many events a script has, and how many calls come when the store is closed."""
+"""How many calls a script has while the store is open, and how many after it is closed."""
 
 ELSEWHERE = "XYZ-05:45XYS,M3.5.0,M10.5.0/3"
-"""A time zone where no process runs: with quarters of an hour, and an hour that comes twice."""
+"""A time zone that no machine uses: its offset has quarters of an hour, and an hour repeats."""
 
 SHRINKING = 20
-"""For how many seconds a script that fails is made shorter."""
+"""How many seconds to spend on a shorter script that still fails."""
 
 PAGE = "store.md"
-"""The page of the specification that a store is held to."""
+"""The page of the specification that the differential test belongs to."""
 
 LOST = "nothing"
-"""What is raised by a handle that cannot be asked any more."""
+"""The error in the answer of a handle whose process no longer answers."""
 
 SAID, APART = 300, 1_200
-"""How many characters are shown of what an error says, and of a value."""
+"""How many characters are shown of the text of an error, and of a value."""
 
 
 @attrs.frozen
@@ -99,7 +99,7 @@ def _plain(method: str, returned: Any) -> Any:
 
 @attrs.frozen
 class Setup:
-    """Who drives a store, and what happens to it in between."""
+    """How many handles drive a store, and what may happen to it in between."""
 
     handles: int = 1
     is_alone: bool = False
@@ -107,7 +107,7 @@ class Setup:
     reopens: bool = False
     prunes: bool = False
     forgets: bool = True
-    """What was put off without a record may be forgotten when the last handle is closed."""
+    """A postponement without a record may be forgotten when the last handle is closed."""
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -125,7 +125,7 @@ class Setup:
 
 @attrs.frozen
 class Script:
-    """A sequence of calls in one theme, and the calls that follow when the store is closed."""
+    """A sequence of calls in one theme, and the calls that follow after the store is closed."""
 
     theme: Theme
     events: tuple[Event, ...]
@@ -153,7 +153,7 @@ class Script:
         return (*self.events, *self.tail)
 
     def replaced(self, start: int, count: int, *others: Event) -> "Script":
-        """Return it with some of its calls replaced by others."""
+        """Return a copy with `count` calls from `start` on replaced by others."""
         events, tail, end = self.events, self.tail, len(self.events)
         if start < end:
             events = (*events[:start], *others, *events[start + count :])
@@ -163,16 +163,16 @@ class Script:
 
 
 class Handle(Protocol):
-    """A store under test as one caller has it."""
+    """One caller's handle on the store under test."""
 
     name: str
 
     def open(self, directory: Path) -> Answer:
-        """Open the store in this directory; answer with nothing where that went well."""
+        """Open the store in this directory; the answer is empty if that worked."""
         ...
 
     def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
-        """Make a call, and return what came of it."""
+        """Make a call, and return its answer."""
         ...
 
 
@@ -193,7 +193,11 @@ class Here:
         return answered("close", opened)
 
     def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
-        """Make a call; afterwards empty every list that was passed or returned."""
+        """Make a call, and then empty every list and dictionary that was passed or returned.
+
+        A store that keeps one of them instead of a copy then answers differently from the
+        reference.
+        """
         handed = {
             name: copy(value) if isinstance(value, list | dict) else value
             for name, value in arguments.items()
@@ -219,11 +223,11 @@ class There:
     name: str = "elsewhere"
 
     def open(self, directory: Path) -> Answer:
-        """Have it opened."""
+        """Have the other process open the store."""
         return self._asked("open", {"directory": directory})
 
     def ask(self, method: str, arguments: Mapping[str, Any]) -> Answer:
-        """Have a call made."""
+        """Have the other process make a call."""
         return self._asked(method, arguments)
 
     def _asked(self, method: str, arguments: Mapping[str, Any]) -> Answer:
@@ -234,7 +238,7 @@ class There:
                 return answer
         except (EOFError, OSError):
             return Answer(raised=LOST, said="its process has ended")
-        self.connection.close()  # what it answers later would be taken for another answer
+        self.connection.close()  # a late answer would be taken for that of the next call
         return Answer(raised=LOST, said=f"no answer within {PATIENCE} seconds")
 
 
@@ -245,7 +249,8 @@ def another_process(factory: StoreFactory) -> Iterator[There]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(factory, ours, theirs), daemon=True)
     with warnings.catch_warnings():
-        # The child touches nothing that a thread of this process may hold.
+        # Python warns because a thread may hold a lock during the fork; the child uses none of
+        # them.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     theirs.close()
@@ -254,6 +259,7 @@ def another_process(factory: StoreFactory) -> Iterator[There]:
     finally:
         ours.close()
         process.join(PATIENCE)
+        # It may hang in a call, and not see that its connection was closed.
         process.kill()
         process.join()
 
@@ -269,7 +275,7 @@ def _serve(factory: StoreFactory, theirs: Connection, ours: Connection) -> None:
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """Be in the time zone `ELSEWHERE` for a while."""
+    """Switch this process to the time zone `ELSEWHERE` for a while."""
     before = os.environ.get("TZ")
     os.environ["TZ"] = ELSEWHERE
     time.tzset()
@@ -284,14 +290,14 @@ def elsewhere() -> Iterator[None]:
 
 @attrs.frozen
 class Made:
-    """A call that was made of a handle."""
+    """A call that was made through a handle."""
 
     handle: str
     method: str
     arguments: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """Return it as it is written in Python."""
+        """Return the call as Python source."""
         if self.method == OPEN:
             return f"{self.handle} = open()"
         given = ", ".join(f"{name}={told(value)}" for name, value in self.arguments.items())
@@ -308,7 +314,7 @@ class Difference(Exception):
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """The clauses that govern the method that was answered otherwise."""
+        """The clauses that govern the method whose answer differs."""
         is_closed = self.expected.raised == StoreUnavailable.__name__
         return clauses_of("close" if is_closed else self.calls[-1].method)
 
@@ -341,9 +347,10 @@ class Driver:
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def search(self, seed: int, count: int) -> Difference | None:
-        """Play so many drawn scripts, after a crowd of each theme.
+        """Play a crowd of each theme and then so many drawn scripts.
 
-        Return the difference that the shortest leads to, if any.
+        Return the difference of the first script that fails, after the script was shortened; or
+        None.
         """
         for script in self._scripts(seed, count):
             if (found := self.found(script)) is not None:
@@ -357,9 +364,10 @@ class Driver:
             yield Script.drawn(random, self.setup, THEMES[number % len(THEMES)])
 
     def _smallest(self, script: Script, found: Difference) -> Difference:
-        """Shrink a script to as few and as plain calls as still show the difference.
+        """Shrink a script to the fewest and plainest calls that still show the difference.
 
-        It takes no longer than `SHRINKING`: a store may be slow, and the verdict stands.
+        It stops after `SHRINKING` seconds: a store may be slow, and shrinking does not change the
+        verdict.
         """
         ends = time.monotonic() + SHRINKING
 
@@ -438,7 +446,7 @@ class _Played:
             self.event(attrs.evolve(event, handle=last))
 
     def end(self) -> None:
-        """Close what is open, whatever comes of it: all has been said."""
+        """Close what is open; answers no longer matter, since all were compared."""
         for number in self.begun:
             self.handles[number].ask("close", {})
 
@@ -454,12 +462,12 @@ class _Played:
                 self._ask_where_they_stood(event.handle, before)
 
     def _follows_an_end(self, method: str, given: Mapping[str, Any]) -> bool:
-        """Tell whether a store would take what no caller may ask of it."""
+        """Tell whether the call appends to a run that has ended, which no caller may do."""
         run = self.runs.get(given.get("run_id", "")) if method == "append" else None
         return run is not None and run.row.has_ended and run.version == given["expected_version"]
 
     def _ask_where_they_stood(self, number: int, before: Mapping[str, StoredRun]) -> None:
-        """Ask for what a write has changed, where it was listed until then and where it is now."""
+        """Compare every listing and count that should have lost or gained a run by a write."""
         for run_id, was in before.items():
             now = self.runs[run_id].told() if run_id in self.runs else was
             if now == was and run_id in self.runs:
@@ -482,7 +490,7 @@ class _Played:
             self._forget(number)
 
     def _forget(self, number: int) -> None:
-        """Take over what the store has forgotten, where it may have."""
+        """Let the reference forget a postponement, if the store has forgotten it and may."""
         for run_id, run in self.runs.items():
             last = attrs.evolve(run.row, due_at=run.due_at_of_last_record)
             if run.row != last:
@@ -491,7 +499,7 @@ class _Played:
                     run.row = last
 
     def call(self, number: int, method: str, arguments: Mapping[str, Any]) -> None:
-        """Make a call of both, and compare the answers."""
+        """Make the call on the handle and on the reference, and compare the answers."""
         self.calls.append(Made(self.handles[number].name, method, arguments))
         reference = self.references[number]
         expected = answered(method, lambda: getattr(reference, method)(**arguments))
@@ -502,7 +510,7 @@ class _Played:
             raise Difference(tuple(self.calls), expected, seen)
 
     def ask_everything(self, number: int) -> None:
-        """Ask a handle all there is to ask; what is answered right is not told."""
+        """Make every possible read on a handle; reads with a right answer are not reported."""
         for method, arguments in self._all_there_is():
             self._ask_quietly(number, method, arguments)
 
@@ -520,7 +528,7 @@ class _Played:
                 yield method, arguments
 
     def _given(self, event: Event) -> dict[str, Any]:
-        """Return the arguments of a call now that it is known what they depend on."""
+        """Return the arguments of a call, with those filled in that depend on the state."""
         given = {name: each for name, each in event.arguments.items() if each != LEFT_OUT}
         version = 0
         if "expected_version" in given:
@@ -529,7 +537,7 @@ class _Played:
         if "records" in given:
             given["records"] = given["records"].after(version)
             run = self.runs.get(given.get("run_id", ""))
-            if run is not None and not given["records"]:  # of its row due_at alone may move
+            if run is not None and not given["records"]:  # without records, only due_at may change
                 given["row"] = attrs.evolve(run.row, due_at=given["row"].due_at)
         if "versions" in given:
             pruned = given["versions"].items()
@@ -541,7 +549,7 @@ class _Played:
 
 
 def _listings(*rows: IndexRow) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every listing and count that has a run which stands so."""
+    """Yield every listing and count that includes a run with one of these rows."""
     statuses = list(dict.fromkeys(row.status for row in rows))
     labels = dict.fromkeys(label for row in rows for label in row.labels)
     yield "count_runs", {"statuses": statuses}
@@ -559,12 +567,12 @@ _QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\]|\\.){300,})\1""")
 
 
 def told(value: Any) -> str:
-    """Return `value` as Python source, shortened where it is long or repeats itself."""
+    """Return `value` as Python source, shortened if it is long or repeats a character."""
     return _clipped(_QUOTED.sub(_shortened, repr(value)), 0)
 
 
 def told_apart(expected: Answer, seen: Answer) -> tuple[str, str]:
-    """Return what was expected and what was seen, long ones from where they begin to differ."""
+    """Return the expected and the seen answer as text; long ones start near their difference."""
     texts = [repr(each.returned) if not each.raised else str(each) for each in (expected, seen)]
     if max(map(len, texts)) <= APART:
         return texts[0], texts[1]
@@ -579,7 +587,7 @@ def _shortened(found: re.Match[str]) -> str:
 
 
 def _clipped(text: str, start: int) -> str:
-    """Return a part of a text, and how much of it there is."""
+    """Return the part of a text from `start` on, cut to `APART`, with its full length."""
     part = _ALIKE.sub(lambda found: f"{{{found[1]} * {len(found[0])}}}", text[start:])
     dots = "... " if start else ""
     rest = f"... ({len(text)} characters)" if len(part) > APART else ""

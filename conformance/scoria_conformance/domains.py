@@ -1,7 +1,7 @@
 """Values for every parameter of the port: legal, but chosen to expose mistakes.
 
-Calls are made from the signatures of the port. Each parameter gets its values here, by its name; a
-parameter without values is an error, so that none can be forgotten.
+Calls are made from the signatures of the port. Each parameter finds its values here by its name; a
+parameter without values is an error, so that a new one cannot be forgotten.
 """
 
 import inspect
@@ -30,14 +30,14 @@ class Theme:
 
     @classmethod
     def of(cls, name: str, *ids: str, sessions: tuple[str, ...] = ()) -> "Theme":
-        """Return the theme of ids that look alike, or of tenants that run over into `sessions`."""
+        """Return a theme of similar ids; `sessions` make tenant and session similar when joined."""
         within = sessions or ids
         run_ids = (numbered(4), ids[1], numbered(2), ids[0], numbered(3), ids[-1], numbered(1))
         return cls(name, ids, within, within, run_ids)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What statuses, actors and roles are called."""
+        """The values of statuses, actors and roles."""
         return self.tenants
 
     @property
@@ -46,7 +46,7 @@ class Theme:
         return (*self.tenants, *(f"assigned:{each}" for each in self.tenants))
 
     def values_of(self, fact: Fact) -> tuple[str, ...]:
-        """Return the values that this fact of a run has."""
+        """Return the possible values of this fact."""
         return self.sessions if fact == Fact.SESSION else self.words
 
 
@@ -63,7 +63,7 @@ THEMES = (
     Theme.of("quotes", "o'k", "o''k", "o\\'k", 'o"k', "o\\k", "--", "$1"),
     Theme.of("planes", "\uffee", "\U0001f30b", "\ue000", "z", "\U0001f30b\u200d\U0001f30b"),
 )
-"""In case, Unicode, blanks, wildcards, lengths, separators, kinds, quotes, and beyond the BMP."""
+"""Case, Unicode form, blanks, wildcards, length, separators, type, quotes, and Unicode plane."""
 
 INSTANTS = (
     *(NOON + timedelta(microseconds=number) for number in (0, 1, -1, 999_999, 1_000_000)),
@@ -73,12 +73,15 @@ INSTANTS = (
     NOON - timedelta(days=36_525, microseconds=1),
     datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 )
-"""A microsecond apart, on both sides of a second, at one time of two clocks, a hundred years ahead
-and ago, and just before the time that computers count from."""
+"""Times that a store may confuse or cut.
+
+A microsecond apart, on both sides of a second, one local time twice in `differential.ELSEWHERE`, a
+hundred years ahead and ago, and just before the Unix epoch.
+"""
 
 
 class TurnedBack(tzinfo):
-    """A clock that is set back: each time comes twice, an hour apart."""
+    """A zone whose clock is set back: each local time occurs twice, an hour apart."""
 
     def utcoffset(self, at: datetime | None, /) -> timedelta:
         """Return the offset of the first time, or of the second."""
@@ -101,7 +104,7 @@ TWICE = tuple(datetime(2026, 1, 5, 14, tzinfo=TurnedBack(), fold=fold) for fold 
 ABROAD = tuple(at.astimezone(zone) for at, zone in zip(INSTANTS, cycle(ZONES), strict=False))
 TIMES = (*INSTANTS, *TWICE, *ABROAD)
 OFTEN = INSTANTS[:3] * 3
-"""Drawn so often that some are equal."""
+"""Times that are drawn so often that some are equal."""
 
 SHORT = (
     "{}",
@@ -117,21 +120,21 @@ SHORT = (
 
 ALL_SHORT = "".join(SHORT)
 LONG_TEXTS = tuple(ALL_SHORT * (size // len(ALL_SHORT) + 1) for size in (5_000, 70_000, 800_000))
-"""All of these, repeated until a store may keep them otherwise, or not at all."""
+"""All of these, repeated to sizes at which a store may change how it keeps them, or fail."""
 
 LIMITS = (1_000, 1, 2, 3, 0, 2**31 - 1, 2**63 - 1)
 
 
 @attrs.frozen
 class Version:
-    """A version, relative to the one that a run is at; never below 0."""
+    """A version relative to the current version of a run; never below 0."""
 
     away: int = 0
 
 
 @attrs.frozen
 class Batch:
-    """Records, by the digest and body of each; they are numbered once the version is known."""
+    """Digests and bodies of records, which are numbered once the version is known."""
 
     texts: tuple[tuple[str, str], ...]
 
@@ -142,23 +145,23 @@ class Batch:
 
 @attrs.frozen
 class Values:
-    """The values of a parameter, the plainest first, and how to draw one."""
+    """The values of a parameter: the plainest, and a function that draws one."""
 
     plainest: Any
     draw: Callable[[Random], Any]
 
     @classmethod
     def of(cls, *values: Any) -> "Values":
-        """Return these values, each as likely as the others."""
+        """Return these values, each drawn equally often."""
         return cls(values[0], lambda random: random.choice(values))
 
     def plainer(self, value: Any) -> Iterator[Any]:
-        """Yield what is plainer than `value`."""
+        """Yield values that are plainer than `value`."""
         if value != self.plainest:
             yield self.plainest
             if isinstance(value, Batch) and len(value.texts) > 1:
                 yield from (Batch((each,)) for each in value.texts)
-            elif isinstance(value, tuple) and len(self.plainest) == 2:  # a pair stays one
+            elif isinstance(value, tuple) and len(self.plainest) == 2:  # a pair keeps its length
                 yield from ((self.plainest[0], value[1]), (value[0], self.plainest[1]))
             elif isinstance(value, list | tuple):
                 yield from (type(value)((each,)) for each in value if len(value) > 1)
@@ -193,14 +196,14 @@ def _rows(theme: Theme) -> Values:
 
     def drawn(random: Random) -> IndexRow:
         row: IndexRow = rows.draw(random)
-        # What has ended has no work to do.
+        # A run that has ended has no work to do.
         return attrs.evolve(row, due_at=None) if row.has_ended else row
 
     return Values(rows.plainest, drawn)
 
 
 def _some(values: Sequence[Any], *counts: int, of: type[Any] = list) -> Values:
-    """Return some of the values, each once: as many as one of the counts says."""
+    """Return collections of distinct values; how many is drawn from `counts`."""
 
     def drawn(random: Random) -> Any:
         return of(random.sample(values, random.choice(counts)))
@@ -209,7 +212,7 @@ def _some(values: Sequence[Any], *counts: int, of: type[Any] = list) -> Values:
 
 
 def _asked(theme: Theme) -> Values:
-    """Return ids to read: of runs and of none, and some of them again."""
+    """Return lists of ids to read: known and unknown ones, some of them repeated."""
     run_ids = (*theme.run_ids * 2, *_unknown(theme))
 
     def drawn(random: Random) -> list[str]:
@@ -219,7 +222,7 @@ def _asked(theme: Theme) -> Values:
 
 
 def _places(theme: Theme) -> Values:
-    """Return where a page begins, whether there is a run or not."""
+    """Return places where a page can begin, with the id of a known or an unknown run."""
     times, run_ids = (*OFTEN, *TIMES), (*theme.run_ids, *_unknown(theme))
     return Values(
         (NOON, theme.run_ids[0]), lambda random: (random.choice(times), random.choice(run_ids))
@@ -280,7 +283,7 @@ VALUES: Mapping[str, Callable[[Theme], Values]] = {
     "fair": lambda _: Values.of(False, True),
     "versions": _pruned,
 }
-"""The values of each parameter by its name, or by that of its method or class as well."""
+"""The values of each parameter, by its name, or by its method or class and its name."""
 
 EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
     "run_ids": lambda theme: (
@@ -300,14 +303,15 @@ EVERY: Mapping[str, Callable[[Theme], tuple[Any, ...]]] = {
     "until": lambda _: (INSTANTS[0], INSTANTS[2], INSTANTS[7]),
     "fair": lambda _: (False, True),
 }
-"""What to ask by each parameter of a method that only asks, to be told all there is.
+"""The values with which a read is made in every combination, to see everything a store holds.
 
-As with `VALUES`, the name of the method may stand before it."""
+As in `VALUES`, the name of the method may stand before that of the parameter.
+"""
 
 
 @cache
 def methods() -> Mapping[str, inspect.Signature]:
-    """Return the methods of the port, each with what it takes, as they are declared."""
+    """Return the methods of the port with their signatures."""
     declared = {**vars(RunStore), **vars(PrunableStore)}
     return {
         name: _without_self(inspect.signature(method))
@@ -323,7 +327,7 @@ def _without_self(signature: inspect.Signature) -> inspect.Signature:
 
 @cache
 def given(method: str, theme: Theme) -> Mapping[str, Values]:
-    """Return what each parameter of a method may be given; what has a default may be left out."""
+    """Return the values of each parameter of a method; one with a default may be left out."""
     return {
         name: _left_out_or(_values(method, name)(theme), parameter)
         for name, parameter in methods()[method].parameters.items()
@@ -341,7 +345,7 @@ LEFT_OUT = "left out"
 
 
 def _values(owner: str, name: str) -> Callable[[Theme], Values]:
-    """Return what a parameter may be given; `LookupError` where nobody has thought of it."""
+    """Return the values of a parameter; raise `LookupError` if it has none."""
     found = VALUES.get(f"{owner}.{name}") or VALUES.get(name)
     if found is None:
         raise LookupError(f"{name} of {owner} has no values in {__name__}.VALUES")
@@ -350,7 +354,7 @@ def _values(owner: str, name: str) -> Callable[[Theme], Values]:
 
 @attrs.frozen
 class Event:
-    """A call of one of the handles; its arguments may depend on the state when its turn comes."""
+    """A call through one of the handles; some arguments are relative to the state at that time."""
 
     handle: int
     method: str
@@ -363,7 +367,7 @@ class Event:
 
 
 OPEN = "open"
-"""What the driver does itself, and no method of the port: to open a store that was closed."""
+"""An event of the driver that is not a method of the port: it opens a store that was closed."""
 
 WEIGHTS: Mapping[str, int] = {
     "create": 6,
@@ -373,16 +377,16 @@ WEIGHTS: Mapping[str, int] = {
     "list_due": 2,
     "prune": 3,
 }
-"""How often a method is called, where it is not once in so often."""
+"""How much more often than others a method is called; the usual weight is 1."""
 
 AGAIN = 0.2
-"""How likely a call that stores is one that was made before."""
+"""How likely a write repeats an earlier one."""
 
 
 def events(
     random: Random, theme: Theme, names: Sequence[str], handles: int, count: int
 ) -> tuple[Event, ...]:
-    """Draw calls of these methods, or `OPEN`; what one handle did, another is asked of at once."""
+    """Draw calls of these methods, or `OPEN`; after each write, another handle makes a read."""
     weights = [WEIGHTS.get(name, 1) for name in names]
     asking = [name for name in names if is_asking(name)]
     drawn: list[Event] = []
@@ -401,7 +405,7 @@ def events(
 
 
 def _as_before(event: Event) -> Mapping[str, Any]:
-    """Return what a call was given, for it to be made again as if its answer had been lost."""
+    """Return the arguments that repeat a call, as a caller does whose answer was lost."""
     if event.method != "append":
         return event.arguments
     stored = len(event.arguments["records"].texts)
@@ -409,10 +413,10 @@ def _as_before(event: Event) -> Mapping[str, Any]:
 
 
 def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
-    """Return a call of `create` for each tenant with each key of a theme, and the theme of those.
+    """Return a call of `create` for each tenant with each key, and the theme with those runs.
 
-    What is drawn seldom has the two that a store takes for one another; here are all of them, and
-    so are the ids of the runs.
+    Random calls seldom include the one pair of ids that a store confuses; these include every pair,
+    also among the ids of the runs.
     """
     pairs = list(product(range(len(theme.tenants)), range(len(theme.keys))))
     others = (numbered(100 + number) for number in range(len(pairs) - len(theme.tenants)))
@@ -444,7 +448,7 @@ def crowd(theme: Theme, handles: int) -> tuple[Theme, tuple[Event, ...]]:
 
 
 def is_asking(method: str) -> bool:
-    """Tell whether a method only reads, and can be called with all combinations of values."""
+    """Tell whether a method only reads, so that all combinations of values can be tried."""
     names = () if method == OPEN else tuple(methods()[method].parameters)
     return bool(names) and set(names) <= EVERY.keys()
 
@@ -456,7 +460,7 @@ def _drawn(random: Random, theme: Theme, method: str) -> Mapping[str, Any]:
 
 
 def plainest(theme: Theme, left_out: Collection[str]) -> list[Event]:
-    """Return a call of each method but those left out, with the plainest values there are."""
+    """Return one call of each method that is not left out, with the plainest values."""
     return [
         Event(0, name, {each: values.plainest for each, values in given(name, theme).items()})
         for name in methods()
@@ -465,7 +469,7 @@ def plainest(theme: Theme, left_out: Collection[str]) -> list[Event]:
 
 
 def every_call(method: str, theme: Theme) -> list[Mapping[str, Any]]:
-    """Return the arguments of each call that asks all there is to ask by this method."""
+    """Return the arguments of the calls that together read everything through this method."""
     if not is_asking(method):
         return []
     names = tuple(methods()[method].parameters)

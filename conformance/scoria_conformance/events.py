@@ -27,17 +27,18 @@ class Events:
     def say(self, event: str, data: object) -> None:
         """Add a line."""
         if os.getpid() != self._speaker:
-            os._exit(1)  # it would run every scenario a second time
+            # A child that the target forked would run every scenario a second time.
+            os._exit(1)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([event, data]) + "\n")
 
 
 @attrs.define
 class Transcript:
-    """The events of one process of a suite so far; `running` is its current scenario.
+    """The events that one process of a suite has written; `running` is its current scenario.
 
     `collected` are the digests of the scenarios it has to run. `unavailable` is why the target did
-    not open; `garbled` says that somebody else wrote to the file.
+    not open; `garbled` means that another program wrote to the file.
     """
 
     collected: dict[str, str] = attrs.field(factory=dict)
@@ -57,7 +58,9 @@ class Transcript:
                 file.seek(self._read)
                 whole = file.read().rpartition(b"\n")
         except OSError:
-            return  # it has said nothing yet, or somebody took it away: what is missing is missed
+            # Nothing was written yet, or the file was removed: then the missing checks are
+            # reported.
+            return
         self._read += len(whole[0]) + len(whole[1])
         for line in whole[0].splitlines():
             try:
@@ -84,7 +87,7 @@ class Transcript:
                 self.ended = True
 
     def _note(self, data: Mapping[str, Any]) -> None:
-        """Keep the worst that is said of a scenario."""
+        """Keep the worst check of a scenario that was reported."""
         for case, told in data.items():
             check = converter.structure(told, Check)
             before = self.checks.get(case)

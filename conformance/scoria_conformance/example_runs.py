@@ -1,8 +1,8 @@
-"""The example runs of the specification: made anew with a clock and ids that count.
+"""The example runs of the specification, made anew with a clock and ids that count up.
 
 Each is published in `scoria_features/examples/NAME.json`: the records of its journal, byte for
-byte, what each handler was given and the run in detail. A kit that differs in any of them is not
-this kit.
+byte, the input of each handler, and the run in detail. A kit that differs in any of them does not
+conform.
 """
 
 import json
@@ -42,7 +42,7 @@ Handler = Callable[[Step, RunSummary], Any]
 
 
 class CountingClock:
-    """A clock that is a second later at each look."""
+    """A clock that advances by a second each time it is read."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -113,7 +113,7 @@ def _answers(result: dict[str, Any] | None) -> Handler:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C interrupt, also where a shell has it ignored for what runs in the background."""
+    """Let SIGINT interrupt, even if the shell ignores it for background processes."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt):
@@ -131,7 +131,7 @@ class ExampleRuns:
         self._given: list[Any] = []
 
     def made(self) -> dict[str, dict[str, Any]]:
-        """Make every run; return each as it is published, by its name, as plain JSON values."""
+        """Make every run; return each in its published form, by name, as plain JSON values."""
         return {name.replace("_", "-"): self._example(make) for name, make in self._all()}
 
     def _all(self) -> Iterator[tuple[str, Callable[[], RunSummary]]]:
@@ -162,7 +162,7 @@ class ExampleRuns:
         )
 
     def _noting(self, handler: Handler) -> Handler:
-        """Record what a handler is given, at the time of the call."""
+        """Record the arguments of a handler, at the time of the call."""
 
         def noting(step: Step, run: RunSummary) -> object:
             self._given.append({"step": as_json(step), "run": as_json(run)})
@@ -352,5 +352,5 @@ class ExampleRuns:
 
 
 def as_json(value: object) -> Any:
-    """Return what the kit returned as plain JSON values."""
+    """Return a value that the kit returned as plain JSON values."""
     return json.loads(converter.dumps(value))

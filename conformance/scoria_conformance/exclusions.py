@@ -17,10 +17,10 @@ from scoria_conformance.verdict import Check, Status
 from scoria_core.errors import ScoriaError, safe_repr
 
 FURTHEST = timedelta(days=90)
-"""How far ahead an exclusion may last: by then somebody has looked at it again."""
+"""How far ahead an exclusion may end, so that it is reviewed by then."""
 
 FIELDS = ("scenario", "reason", "until")
-"""What an exclusion says, no more and no less."""
+"""The fields of an exclusion: all are required, and no others are allowed."""
 
 _HEAD = re.compile(r"^\s*\[\[\s*exclude\s*\]\]", re.MULTILINE)
 
@@ -40,7 +40,7 @@ class ExclusionsRefused(ScoriaError):
 
 @attrs.frozen
 class Exclusion:
-    """One scenario that is excluded through the day `until`; `place` is where that is written."""
+    """A scenario that is excluded through the day `until`; `place` is where that is written."""
 
     scenario: str
     reason: str
@@ -54,7 +54,7 @@ class Exclusion:
 
 @attrs.frozen
 class Exclusions:
-    """What is excluded, as it stands `today`."""
+    """The exclusions of a file, and the day on which they are applied."""
 
     entries: Sequence[Exclusion]
     today: date
@@ -73,7 +73,7 @@ class Exclusions:
         raise ExclusionsRefused((line,))
 
     def refuse_unknown(self, names: Collection[str]) -> None:
-        """Raise `ExclusionsRefused` where an entry names no scenario and no row of one."""
+        """Raise `ExclusionsRefused` if an entry names neither a scenario nor a row of one."""
         lines = [
             f"{each.place}: no scenario is called {safe_repr(each.scenario)}; "
             "copy the name from the report, with its example in brackets for one row"
@@ -84,7 +84,7 @@ class Exclusions:
             raise ExclusionsRefused(tuple(lines))
 
     def applied(self, checks: Sequence[Check]) -> tuple[Check, ...]:
-        """Return the checks with those that are excluded marked so, stale ones as failed."""
+        """Return the checks, excluded ones marked so, and stale exclusions as failures."""
         return tuple(self._applied(check) for check in checks)
 
     def _applied(self, check: Check) -> Check:
@@ -134,7 +134,7 @@ def _places(path: str, text: str, count: int) -> Iterator[str]:
 
 
 def _wrong(entry: object, today: date) -> str:
-    """Return what is wrong with an entry and what to do, or nothing."""
+    """Return the problem of an entry and its remedy, or ""."""
     if not isinstance(entry, dict):
         return "an entry is no table; write each under [[exclude]]"
     for name in ("scenario", "reason"):

@@ -1,8 +1,8 @@
-"""Which failure to look at first, and common causes of it.
+"""Decides which failure to look at first, and names common causes of it.
 
-Most failures of a broken store are consequences: what a host asks depends on what the store
-promises. The first to look at is the one of the lowest layer that needed the fewest sequential
-calls. Scenarios with concurrency come last; among them, the one that is first in its feature.
+Most failures of a broken store are consequences: what a host does depends on what the store
+promises. The first to look at is in the lowest layer, and needed the fewest sequential calls.
+Scenarios with concurrency come last; among them, the one that is first in its feature.
 """
 
 import re
@@ -15,7 +15,7 @@ LAYERS = ("store", "lifecycles", "adoption", "runtime_to_handoff", "host", "page
 """The suites, each resting on those before it."""
 
 CROWDED = "endurance: "
-"""How the scenarios are named in which much happens at once, or by chance: they explain least."""
+"""How the ids of scenarios with concurrency or chance begin: these explain least."""
 
 CAUSES: Mapping[str, str] = MappingProxyType(
     {
@@ -59,13 +59,13 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "TENANT-4": "the key is unique over all tenants",
     }
 )
-"""What commonly breaks a clause."""
+"""The common causes of a broken clause."""
 
 _OF_ITS_RUN = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]+|[0-9]+")
 
 
 def first(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks, the worst first, and among those the most explanatory first."""
+    """Return the checks, the worst first; among equals, the one that explains most comes first."""
     return tuple(sorted(checks, key=lambda check: (-check.status.badness, *_depth(check))))
 
 
@@ -76,7 +76,7 @@ def alike(check: Check, checks: Iterable[Check]) -> int:
 
 
 def causes(check: Check) -> tuple[str, ...]:
-    """Return what commonly breaks the clauses of `check`."""
+    """Return the common causes for the clauses of `check`."""
     return tuple(CAUSES[clause] for clause in check.blamed or check.clauses if clause in CAUSES)
 
 

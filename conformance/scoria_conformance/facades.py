@@ -14,7 +14,7 @@ _LOOP = ProcessLoop()
 
 
 class AwaitedScoria(Scoria):
-    """`Scoria` as its steps know it, each call of which is one of `AsyncScoria`, awaited.
+    """`Scoria` as steps know it, which awaits each call on an `AsyncScoria`.
 
     The calls of several threads are awaited at once, on one loop.
     """
@@ -23,7 +23,7 @@ class AwaitedScoria(Scoria):
         self._facade = AsyncScoria(store, **options)
 
     def for_tenant(self, tenant_id: object) -> Self:
-        """Return the same, with only one tenant's runs visible."""
+        """Return a facade to which only the runs of one tenant are visible."""
         view = object.__new__(type(self))
         view._facade = self._facade.for_tenant(tenant_id)
         return view
@@ -53,4 +53,4 @@ for _name in vars(AsyncScoria):
 FACADES: Mapping[str, Callable[..., Scoria]] = MappingProxyType(
     {"sync": Scoria, "async": AwaitedScoria}
 )
-"""What makes a facade of a store and the options of `Scoria`, by how it is called."""
+"""Functions that make a facade from a store and the options of `Scoria`, by name."""

@@ -10,12 +10,12 @@ from scoria_conformance.page_requests import Answer, Request, Scope, Site, links
 Fields = tuple[tuple[str, str], ...]
 
 UNSENT = frozenset({"button", "checkbox", "file", "image", "radio", "reset", "submit"})
-"""Types of inputs that a browser does not send unless somebody does something with them."""
+"""Types of inputs that a browser sends only after an action of the user."""
 
 
 @attrs.define
 class Form:
-    """A form; `hidden` are the fields that nobody fills in, and `buttons` what each one sends."""
+    """A form; `hidden` names the fields that no user fills in; `buttons` are names and values."""
 
     action: str
     method: str
@@ -82,7 +82,7 @@ def forms_of(page: str) -> list[Form]:
 
 @attrs.frozen
 class Sheet:
-    """A form by which a request is decided, as somebody opened it."""
+    """A form that decides a request, as a user has opened it."""
 
     address: Request
     fields: Fields
@@ -90,7 +90,7 @@ class Sheet:
     buttons: Fields
 
     def pressed(self, decision: str, **changed: str | None) -> Request:
-        """Return what is sent with the button of a decision, some fields changed or left out."""
+        """Return the request that a button sends, with some fields changed or left out (None)."""
         fields = {**dict(self.fields), **changed}
         sent = [(name, value) for name, value in fields.items() if value is not None]
         sent += [button for button in self.buttons if button[1] == decision]
@@ -98,7 +98,7 @@ class Sheet:
 
 
 def sheets(site: Site, scope: Scope, run_id: str) -> list[Sheet]:
-    """Open the page of a run and what it leads to; return the forms that decide."""
+    """Open the page of a run and the pages it links to; return the forms that decide."""
     pages = [Request(f"/workflows/{run_id}")]
     first = site.ask(scope, pages[0])
     pages += dict.fromkeys(

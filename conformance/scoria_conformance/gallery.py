@@ -35,13 +35,13 @@ from scoria_core.ports import Record
 
 Answering = Callable[[Step, RunSummary], Any]
 Forger = Callable[[str], Record]
-"""Makes, after the digest of the entry before it, one of a type that the kit does not write."""
+"""Makes an entry of a type that the kit does not write, to follow the entry with that digest."""
 
 SESSIONS = 2
-"""How many sessions the runs of a tenant are turns of."""
+"""How many sessions the runs of a tenant belong to."""
 
 LONG = 30_000
-"""How long each text is that a run of the second tenant holds: more than a page likes to show."""
+"""The length of each text of the second tenant: more than a page would show at once."""
 
 MOST_PAGES = 100
 """How many pages are opened by following links."""
@@ -51,8 +51,8 @@ MOST_PAGES = 100
 class Page:
     """A page as it was opened: of a run, with its detail at that time, or a list of runs.
 
-    `linked` is what the pages say that it links to, of the same run. `sound` are the texts that a
-    damaged journal holds before its damage.
+    `linked` is the text of the pages about the same run that it links to. `sound` are the letters
+    of the marks that a damaged journal holds before its damage.
     """
 
     request: Request
@@ -66,7 +66,7 @@ class Page:
 
     @property
     def name(self) -> str:
-        """What it is called when something is wrong with it."""
+        """The name of the page in the message of a failure."""
         return f"the page of {self.label}" if self.label else f"the page at {self.request}"
 
 
@@ -92,9 +92,9 @@ class Gallery:
         return {field: str(found[0]) for field, text in texts if (found := self.marks.within(text))}
 
     def written_in(self, page: Page) -> list[tuple[str, Mark]]:
-        """Return what others wrote in the run of a page, with the field that it stands in.
+        """Return the marked texts in the run of a page, each with the field that holds it.
 
-        What a step keeps is left out: a page need not show it, and not unless it is asked.
+        The texts that a step keeps are left out: a page need not show them, or only on request.
         """
         steps = () if page.detail is None else page.detail.steps
         kept = {text for step in steps for _, text in texts_of(step.kept, "Step.kept")}
@@ -153,7 +153,7 @@ class _Stage:
 
     @property
     def scoria(self) -> Scoria:
-        """The facade that runs are brought to their state with."""
+        """The facade that the runs are started and changed through."""
         return self.world.scoria
 
     @property
@@ -168,7 +168,7 @@ class _Stage:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What a run is started with besides."""
+        """The further arguments that start a run."""
         key = self.pen.name("idempotency_key")
         return {"metadata": self.pen.payload("metadata"), "idempotency_key": key}
 
@@ -178,7 +178,7 @@ class _Stage:
         return StepSpec(*named, self.pen.payload("input"), retry)
 
     def start(self, answer: Answering, retry: Retry | None = None) -> None:
-        """Start a run of one step that a handler answers."""
+        """Start a run of one step, whose handler answers with `answer`."""
         spec = self.spec(retry)
         root = self.pen.name("root_role_id")
         self.run_id = self.scoria.start_run(
@@ -190,7 +190,7 @@ class _Stage:
         ).run_id
 
     def start_handoff(self, answer: Answering | None) -> None:
-        """Start a run that hands work to a role whose handler answers, or that has none."""
+        """Start a run that hands work to a role: its handler answers, or it has no handler."""
         kind = self.pen.name("delegated_kind")
         self.run_id = self.scoria.start_handoff_run(
             self.who,
@@ -205,7 +205,7 @@ class _Stage:
         ).run_id
 
     def context(self) -> dict[str, Any]:
-        """Return a context, in which no name may sound like a secret."""
+        """Return a context without names that sound like a secret: the kit would refuse those."""
         pen = attrs.evolve(self.pen, known=("task", "draft_answer"))
         return pen.payload("projected_context")
 
@@ -219,7 +219,7 @@ class _Stage:
         )
 
     def asks_for_several(self, *_: object) -> list[NeedsApproval]:
-        """Answer with requests that say all that a request can say."""
+        """Answer with several requests that together use every field of a request."""
         edited = attrs.evolve(
             self.asks(),
             may_edit={"examples": [self.pen.payload("may_edit")]},
@@ -244,7 +244,7 @@ class _Stage:
         return Failed(self.pen.text("reason of the failure"), self.pen.payload("details"))
 
     def raises(self, *_: object) -> None:
-        """Raise, out of another exception, one whose class is named by somebody hostile."""
+        """Raise an exception with a hostile class name, caused by another exception."""
         kind = type(self.pen.name("class of the error"), (Exception,), {})
         raise kind(self.pen.text("message")) from LookupError(self.pen.text("cause"))
 
@@ -259,12 +259,12 @@ class _Stage:
         )
 
     def shows(self, *_: object) -> Completed:
-        """Open the page while the step is at work."""
+        """Open the page while the handler is running."""
         self.show()
         return self.completes()
 
     def decide(self, decide: Callable[..., object], **said: Any) -> None:
-        """Decide what the run waits for."""
+        """Decide the next request that the run waits for."""
         asked = self.scoria.get_run(self.run_id).pending_approval
         if asked is None:
             raise AssertionError(f"{self.label} does not wait for a decision")
@@ -273,7 +273,7 @@ class _Stage:
         decide(self.run_id, approval_id=named, decided_by=decided_by, note=note, **said)
 
     def go_on(self, go_on: Callable[..., object], answer: Answering) -> None:
-        """Resume or retry the run with a handler that answers."""
+        """Resume or retry the run with a handler that gives `answer`."""
         kind = self.scoria.get_run_detail(self.run_id).steps[-1].kind
         handlers = {kind: self._handled(answer)}
         go_on(self.run_id, actor_id=self.pen.name("actor_id of the call"), handlers=handlers)
@@ -314,7 +314,7 @@ def _decided_again(stage: _Stage) -> None:
 
 
 def _decided_in_part(stage: _Stage) -> None:
-    """Edit one of several, answer another and endorse the third twice."""
+    """Edit the first request, answer the second, and approve the third twice of three times."""
     stage.start(stage.asks_for_several)
     stage.decide(stage.scoria.approve, arguments=stage.pen.payload("edited arguments"))
     stage.decide(stage.scoria.approve, answer=stage.pen.payload("answer"))
@@ -431,7 +431,7 @@ RUNS: Mapping[str, Callable[[_Stage], None]] = MappingProxyType(
         "a run with a cancelled handoff": _handoff_cancelled,
     }
 )
-"""How a run is brought to each state, by what it is called then."""
+"""The function that brings a run to each state, by the name of that state."""
 
 FIRST, SECOND = "the first tenant", "the second tenant"
 
@@ -445,7 +445,7 @@ TENANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         FIRST: tuple(RUNS),
     }
 )
-"""Whose runs there are."""
+"""The runs of each tenant."""
 
 
 def _is_changed(at: int, _: Forger, records: list[Record]) -> list[Record]:
@@ -473,11 +473,11 @@ DAMAGES: Mapping[str, tuple[Callable[..., list[Record]], Callable[[int], int]]] 
         "a run whose last entry is changed": (_is_changed, lambda size: size - 1),
     }
 )
-"""What may be wrong with the journal of a run, and at which of its entries, from 0."""
+"""Damages of a journal, and the index of the entry that each one affects."""
 
 
 def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) -> None:
-    """Open the page of a run, which was seen before, once its journal is damaged."""
+    """Open the page of a run after its journal is damaged; it was opened once before."""
     (whole,) = [page for page in made.runs if page.label == DAMAGED]
     run_id = whole.request.path.rpartition("/")[2]
     entry = world.scoria.get_run_detail(run_id).journal[1]
@@ -512,7 +512,7 @@ def _open_damaged(made: Gallery, world: World, page: PageFactory, scope: Scope) 
 
 
 def _follow_links(made: Gallery, site: Site, scope: Scope, tenant: str) -> None:
-    """Open what the pages of a tenant's runs lead to, and what that leads to."""
+    """Open the pages that a tenant's runs link to, and the pages that those link to."""
     pages = [page for page in made.runs if page.tenant == tenant]
     met = {page.request for page in pages}
     while pages and len(met) < MOST_PAGES:

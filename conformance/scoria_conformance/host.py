@@ -26,7 +26,7 @@ PageFactory = Callable[[Scoria, ScopeOf], WSGIApp]
 
 MakeLink = Callable[[Event, str], str]
 LinksFactory = Callable[[Scoria, str], tuple[WSGIApp, MakeLink]]
-"""Makes the app that links lead to, mounted at a URL, and what makes a link for a decider."""
+"""Makes the app that links lead to, mounted at a URL, and the function that makes a link."""
 
 REVIEWED = "policy"
 """A draft with this word in it needs a bounded review, as in the guide."""
@@ -43,16 +43,16 @@ class Turn:
 
 @attrs.frozen
 class Evidence:
-    """An evidence page as it was answered."""
+    """The answer to a request for an evidence page."""
 
     status_code: int
     text: str
 
 
 class HostSession(Protocol):
-    """What one visitor can do in one session of a host.
+    """The actions of one visitor in one session of a host.
 
-    A call that the host refuses raises `HostRefused`.
+    If the host refuses a call, it raises `HostRefused`.
     """
 
     def start_turn(self, prompt: str) -> Turn:
@@ -72,11 +72,11 @@ class HostSession(Protocol):
         ...
 
     def approve(self, run_id: str) -> None:
-        """Approve what the run waits for, which may queue its step, too."""
+        """Approve the request that the run waits for; this may also queue its step."""
         ...
 
     def resume(self, run_id: str) -> None:
-        """Have the host resume the run, or carry out what the decision has queued."""
+        """Have the host resume the run, or run the step that the decision has queued."""
         ...
 
     def evidence(self, run_id: str) -> Evidence:
@@ -189,7 +189,7 @@ class _InProcessSession:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Tell a refusal of the kit as one of the host."""
+    """Turn a refusal by the kit into one by the host."""
     try:
         yield
     except ScoriaError as error:

@@ -19,19 +19,19 @@ _STEPS = "scoria_conformance.steps."
 FIXTURES = (
     *("world", "host", "hosts", "host_target", "relayed_host", "stored", "arranged", "processes"),
 )
-"""What the steps of the suite ask for, and no adopter defines."""
+"""The fixtures of the suite's steps that an adopter must not define."""
 
 _Found = dict[tuple[str, str], list[Any]]
 _FOUND = pytest.StashKey[_Found]()
-"""Where the configuration keeps which functions are the steps that scenarios of the suite name."""
+"""Where the configuration keeps the step functions that were found, by type and text."""
 
 _VISIBLE = pytest.StashKey[dict[str, Any]]()
-"""Where it keeps the fixtures of each name: the suite's own are seen from everywhere."""
+"""Where it keeps the fixtures of each name; those of the suite are visible everywhere."""
 
 
 @attrs.frozen
 class _Remembered:
-    """The fixture manager of pytest, asked once for each name, and not once for each step."""
+    """The fixture manager of pytest with a cache: it looks up each name once, not for each step."""
 
     manager: Any
     visible: dict[str, Any]
@@ -45,7 +45,8 @@ class _Remembered:
         return getattr(self.manager, name)
 
 
-LOOKING: Any = import_module("pytest_bdd.scenario")  # the package has a function of that name
+# Imported by name: a function `scenario` of the package hides the module of that name.
+LOOKING: Any = import_module("pytest_bdd.scenario")
 
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -77,9 +78,10 @@ def _foreign(session: pytest.Session, item: pytest.Item) -> Iterator[tuple[str, 
 
 @contextmanager
 def own_steps(config: pytest.Config) -> Iterator[None]:
-    """Hide the steps of others: pytest-bdd passes over a fixture that it knows no step for.
+    """Hide the steps of others: pytest-bdd ignores a fixture that is not in its registry of steps.
 
-    Each step is looked up once, as pytest-bdd goes through every fixture there is to find it.
+    Each step is looked up once and cached, because pytest-bdd goes through every fixture to find
+    it.
     """
     registry, look_up = step_function_context_registry, LOOKING.find_fixturedefs_for_step
     foreign = {

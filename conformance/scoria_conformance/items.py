@@ -30,7 +30,7 @@ def suites_of(item: pytest.Item) -> tuple[str, ...]:
 
 
 def is_of_the_suite(item: pytest.Item) -> bool:
-    """Tell whether `item` runs a scenario that ships, and none of somebody else's features."""
+    """Tell whether `item` runs a scenario that ships with the suite."""
     template = _template(item)
     return template is not None and Path(template.feature.filename).resolve().parent == FEATURES
 

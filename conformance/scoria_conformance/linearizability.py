@@ -1,8 +1,9 @@
-"""Whether what callers at once were told fits one order of their calls.
+"""Tells whether the answers to concurrent callers fit one order of their calls.
 
-A history is linearizable where its operations can be put one after another, each between its call
-and its return, so that an object that serves one caller alone would have answered the same. The
-search for that order is the one of Wing and Gong, with Lowe's memory of where it has been.
+A history is linearizable if its operations can be put in one order, each between its call and its
+return, in which an object that serves one caller at a time would give the same answers. The order
+is searched for with the algorithm of Wing and Gong, and with Lowe's cache of the configurations
+that were visited.
 """
 
 import math
@@ -12,15 +13,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import attrs
 
 Sequential = Callable[[Hashable, Hashable], tuple[Hashable, Hashable]]
-"""What one caller alone is told: from a state and what is asked, the next state and the answer."""
+"""The sequential object: from a state and a call, it returns the next state and the answer."""
 
 
 @attrs.frozen
 class Operation:
     """One call: what was asked and answered, and when it was called and returned.
 
-    One that had not returned when its history ended (`returned` is infinite) may or may not have
-    happened, and its answer is unknown.
+    A call that had not returned when its history ended (`returned` is infinite) may or may not have
+    taken effect, and its answer is unknown.
     """
 
     asked: Hashable
@@ -53,11 +54,11 @@ class Explanation:
 
     @property
     def holds(self) -> bool:
-        """Tell whether the order explains all that callers were told."""
+        """Tell whether the order explains all answers."""
         return not self.unexplained
 
     def __str__(self) -> str:
-        """Tell the end of the order, and what cannot come next."""
+        """Return the end of the order, and the operations that do not fit next."""
         so_far = "\n  ".join(map(str, self.order[-5:]))
         stuck = "\n  ".join(map(str, self.unexplained))
         return f"after {len(self.order)} calls\n  {so_far}\nthere fits none of\n  {stuck}"
@@ -65,7 +66,7 @@ class Explanation:
 
 @attrs.frozen
 class _Node:
-    """Some of the operations in an order, `done` as the bits of their places in the history."""
+    """A prefix of an order; `done` has a bit for the place of each operation in the history."""
 
     done: int
     state: Hashable
@@ -81,7 +82,7 @@ class _Node:
 
 
 def explained(history: Sequence[Operation], start: Hashable, alone: Sequential) -> Explanation:
-    """Return an order that `alone` answers as `history` says, or the longest that there is."""
+    """Return an order in which `alone` gives the same answers, or the longest such prefix."""
     operations = sorted(history, key=lambda operation: operation.called)
     must = sum(1 << place for place, each in enumerate(operations) if each.has_returned)
     longest = _Node(0, start)
@@ -92,6 +93,8 @@ def explained(history: Sequence[Operation], start: Hashable, alone: Sequential) 
         if node.done & must == must:
             return Explanation(node.order(), ())
         for reached in _steps(node, operations, alone):
+            # The same operations in another order may lead to the same state: search from it only
+            # once.
             if (reached.done, reached.state) not in seen:
                 seen.add((reached.done, reached.state))
                 waiting.append(reached)
@@ -100,7 +103,7 @@ def explained(history: Sequence[Operation], start: Hashable, alone: Sequential) 
 
 
 def _steps(node: _Node, operations: Sequence[Operation], alone: Sequential) -> Iterator[_Node]:
-    """Yield the orders that are longer by one operation."""
+    """Yield the prefixes that are longer by one operation."""
     for place in _candidates(node.done, operations):
         operation = operations[place]
         state, answer = alone(node.state, operation.asked)
@@ -109,8 +112,12 @@ def _steps(node: _Node, operations: Sequence[Operation], alone: Sequential) -> I
 
 
 def _candidates(done: int, operations: Sequence[Operation]) -> Iterator[int]:
-    """Yield the places of those that may come next: called before any other left has returned."""
+    """Yield the places of operations that may come next.
+
+    Such an operation was called before any other that is left had returned.
+    """
     first_return = math.inf
+    # The lowest bit that is not set: the first operation that is not yet in the order.
     first_left = (~done & (done + 1)).bit_length() - 1
     for place in range(first_left, len(operations)):
         if operations[place].called > first_return:

@@ -32,7 +32,7 @@ RUNS = 2
 """How many runs each of the threads writes, one after the other."""
 
 LABELS = ("new", "assigned:a", "tool:b")
-"""What runs are found by in turn, beside their own keys."""
+"""Labels that all runs have in turn, beside one of their own."""
 
 BODY = "lava" * 4_000
 """The text of a record that takes several pages of a file."""
@@ -47,7 +47,7 @@ class Life:
 
     @classmethod
     def of(cls, turn: int, writer: int, number: int, *, is_pruned: bool) -> "Life":
-        """Return the life of a run: created, appended to, postponed, and finally pruned."""
+        """Return the life of a run: created, appended to, postponed, and pruned if `is_pruned`."""
         of_turn = (turn * WRITERS + writer) * RUNS + number + 1
         run_id, told = numbered(of_turn), f"{turn} {writer} {number}"
         key = run_key(
@@ -79,25 +79,25 @@ class Life:
 
     @property
     def pruned_at(self) -> int:
-        """At which version it is pruned; at none where it is not."""
+        """The version at which the run is pruned, or 0 if it is not."""
         return int(self.asked[-1][2]) if self.asked[-1][0] == "prune" else 0
 
     def after(self, calls: int) -> Kept | None:
-        """Return what a store holds of it after so many calls."""
+        """Return the run as a store holds it after so many calls, or None."""
         runs: Any = NO_RUNS
         for asked in self.asked[:calls]:
             runs, _ = kept(runs, asked)
         return next(iter(runs), None)
 
     def as_put_off_is_forgotten(self, calls: int) -> Kept | None:
-        """Return what a store holds that forgets, as it may, what came without a record."""
+        """Return the same for a store that forgets, as it may, appends without a record."""
         with_records = [asked for asked in self.asked[:calls] if asked[0] != "append" or asked[3]]
         return attrs.evolve(self, asked=tuple(with_records)).after(len(with_records))
 
 
 @attrs.frozen
 class Death:
-    """Where a process dies: at a point of the code, at a byte of a file, or after a word of it."""
+    """Where a process dies: at a point of the code, at a byte of a file, or after a message."""
 
     point: Point | None = None
     byte: int | None = None
@@ -105,7 +105,7 @@ class Death:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Tell where it is."""
+        """Describe how it dies."""
         if self.point is not None:
             return f"killed at {self.point}"
         if self.byte is not None:
@@ -152,6 +152,7 @@ class _Load:
         pruner.join()
 
     def _say(self, what: object) -> None:
+        # Two threads must not mix the bytes of their messages.
         with self.one_at_a_time:
             self.says.send(what)
 
@@ -171,7 +172,7 @@ class _Load:
             self.done.put(life)
 
     def _prune(self) -> None:
-        """Prune what is done, all of it at once."""
+        """Prune runs that are done, as many as there are in one call."""
         ended = False
         while not ended:
             lives = [self.done.get()]
@@ -193,7 +194,7 @@ class _Load:
 
 
 def ask(store: RunStore, life: Life, asked: Any) -> None:
-    """Ask of a store what is asked of it in a life."""
+    """Make a call of a life on a store."""
     if asked[0] == "create":
         _, _, _, records, row = asked
         store.create(life.key, list(records), row=row)
@@ -203,7 +204,7 @@ def ask(store: RunStore, life: Life, asked: Any) -> None:
 
 
 def ended(world: World, turn: int, death: Death) -> Ended:
-    """Have a process write until it dies so. The store is closed, and stays so."""
+    """Have a process write until it dies in this way. The store is closed, and stays closed."""
     prunes = Capability.PRUNABLE in world.store.capabilities
     lives = [
         [Life.of(turn, writer, number, is_pruned=prunes) for number in range(RUNS)]
@@ -211,6 +212,7 @@ def ended(world: World, turn: int, death: Death) -> Ended:
     ]
 
     def work(store: RunStore, says: Connection) -> None:
+        # Switch threads often, so that more of their steps interleave before the death.
         sys.setswitchinterval(1e-5)
         trail = Trail(packages(store), partial(_die_at, death.point))
         if death.byte is not None:
@@ -243,7 +245,7 @@ def ended(world: World, turn: int, death: Death) -> Ended:
 
 
 def _said(hears: Connection) -> Iterator[Any]:
-    """Yield what a process says, until it has ended."""
+    """Yield the messages of a process until it has ended."""
     while hears.poll(PATIENCE):
         try:
             yield hears.recv()
@@ -262,12 +264,14 @@ def _die() -> None:
 
 
 def _end_files_at(byte: int) -> None:
-    """Have this process die as it writes beyond a byte of a file; what comes before is written."""
-    import resource  # where there is none, no process is forked either
+    """Let this process die when it writes beyond a byte of a file; earlier bytes are written."""
+    import resource  # a system without this module cannot fork either
 
+    # SIGXFSZ, which kills the process, would also write a core file.
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores SIGXFSZ: a write would raise OSError, and the process would go on.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (byte, most))
 

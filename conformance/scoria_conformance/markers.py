@@ -31,13 +31,13 @@ MADE_BY_THE_KIT = frozenset(
         *("Lease.worker_id", "Lease.holder"),
     }
 )
-"""The text fields of the views that are the kit's own: ids, digests, its words, its processes."""
+"""The text fields of the views that only the kit writes: ids, digests, states, process names."""
 
 UNSEEN = "\u202e\u2067\u200b\xad"
 """Characters that are not seen, or that turn the direction of reading."""
 
 UNSEEN_OF_TEXT = "\x1b\x85\u2028\u2029"
-"""Those that a text may have, and a name may not."""
+"""Further such characters that are legal in a text, but not in a name."""
 
 _LETTERS = re.compile("zq[0-9]{3,}qz")
 _NAME = (
@@ -51,7 +51,7 @@ _FILLER = " and so on"
 
 @attrs.frozen
 class Mark:
-    """The letters, the whole text around them, and what was so marked of what."""
+    """The letters of a mark, the whole text around them, its owner, and what text it is."""
 
     letters: str
     text: str
@@ -60,7 +60,7 @@ class Mark:
 
     @property
     def written(self) -> frozenset[str]:
-        """The text as a page may write it: as it is, or as JSON, and each character seen."""
+        """The forms in which a page may write the text: plain or JSON, hidden characters shown."""
         forms = {self.text, _json(self.text, ascii_only=False), _json(self.text, ascii_only=True)}
         return frozenset(
             show(form) for form in forms for show in (str, visible_block, visible_line)
@@ -77,11 +77,11 @@ class Marks:
     made: dict[str, Mark] = attrs.field(factory=dict)
 
     def pen(self, owner: str, length: int = 0) -> "Pen":
-        """Return what marks the texts of one run, or of whom else, each at least so long."""
+        """Return a pen for the texts of one owner, each of at least this length."""
         return Pen(self, owner, length)
 
     def make(self, form: str, owner: str, what: str) -> str:
-        """Return a text that is marked as nothing else is."""
+        """Return a text with a new mark in place of each `{m}`."""
         letters = f"zq{len(self.made):03d}qz"
         self.made[letters] = Mark(letters, form.replace("{m}", letters), owner, what)
         return self.made[letters].text
@@ -103,26 +103,26 @@ class Pen:
     owner: str
     length: int = 0
     known: tuple[str, ...] = ("brief", "password", "max_tokens")
-    """Names that a page may treat in a way of its own."""
+    """Names of fields that a page may treat specially."""
 
     def name(self, what: str) -> str:
         """Return a name or an id."""
         return self.marks.make(_NAME, self.owner, what)
 
     def text(self, what: str) -> str:
-        """Return a text of several lines, whose end is marked as well."""
+        """Return a text of several lines, with a mark at its end too."""
         filler = _FILLER * (self.length // len(_FILLER))
         return self.marks.make(f"{_TEXT}{filler} {{m}}.", self.owner, what)
 
     def payload(self, what: str) -> dict[str, Any]:
-        """Return a payload, marked in its key, deep in its value, and under known names."""
+        """Return a payload with marks in a key, deep in a value, and under known names."""
         key, deep = self.text(f"a key of the {what}"), self.text(f"the {what}")
         known = {name: self.text(f"the {name} of the {what}") for name in self.known}
         return {key: ["so", {"it": deep}], **known}
 
 
 def texts_of(view: object, field: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each text that a view holds, with the field of the class that it stands in."""
+    """Yield each text that a view holds, with the class and the field that hold it."""
     kind: type = type(view)
     if attrs.has(kind):
         for each in attrs.fields(kind):
@@ -139,7 +139,7 @@ def texts_of(view: object, field: str = "") -> Iterator[tuple[str, str]]:
 
 
 def text_fields(view: type) -> frozenset[str]:
-    """Return the fields of a class, and of those it is made of, that may hold a text."""
+    """Return the fields of a class, and of the classes of its fields, that may hold a text."""
     return frozenset(_text_fields(view, set()))
 
 
@@ -157,7 +157,7 @@ def _text_fields(view: type, met: set[type]) -> Iterator[str]:
 
 
 def _kinds(hint: Any) -> Iterator[Any]:
-    """Yield what a type hint is made of; a mapping is one thing, and a tuple what it holds."""
+    """Yield the types that a hint consists of: of a tuple its items, a mapping as it is."""
     if get_origin(hint) in (Union, UnionType, tuple):
         for each in get_args(hint):
             yield from _kinds(each)

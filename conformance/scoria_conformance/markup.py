@@ -12,7 +12,7 @@ _INLINE = frozenset(
         *("q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr"),
     }
 )
-"""Elements in the flow of a text; any other begins and ends a word."""
+"""Inline elements; any other element separates words."""
 
 _UNSEEN = frozenset(
     {
@@ -20,7 +20,7 @@ _UNSEEN = frozenset(
         *("textarea", "title"),
     }
 )
-"""Elements whose text is no part of what a reader sees."""
+"""Elements whose text a reader does not see."""
 
 _VOID = frozenset(
     {
@@ -28,14 +28,14 @@ _VOID = frozenset(
         *("source", "track", "wbr"),
     }
 )
-"""Elements that hold nothing and have no end."""
+"""Elements without content and without an end tag."""
 
 _HEADING = re.compile("h[1-6]")
 
 
 @attrs.frozen
 class Heading:
-    """A heading, and where in the text it stands."""
+    """A heading, and its place in the text."""
 
     rank: int
     begin: int
@@ -44,20 +44,20 @@ class Heading:
 
 @attrs.frozen
 class Seen:
-    """What is in a page: the text that is read, the rest of it by its place, the links."""
+    """The content of a page: the text that a reader sees, the rest with its place, the links."""
 
     text: str
     rest: tuple[tuple[str, str], ...]
     links: tuple[str, ...]
     next: tuple[str, ...]
-    """The links that say that they lead to the next page."""
+    """The links with rel="next"."""
 
     headings: tuple[Heading, ...]
     elements: tuple[tuple[int, int], ...]
-    """Where in the text each element begins and ends that is not in the flow of one."""
+    """Where in the text each element begins and ends, except inline elements."""
 
     def section(self, title: str) -> str:
-        """Return the text under the heading that has `title` in it, or nothing."""
+        """Return the text under the first heading that contains `title`, or ""."""
         for number, heading in enumerate(self.headings):
             if title in self.text[heading.begin : heading.end]:
                 after = (e.begin for e in self.headings[number + 1 :] if e.rank <= heading.rank)
@@ -66,7 +66,7 @@ class Seen:
 
 
 def seen(page: str) -> Seen:
-    """Take a page apart."""
+    """Parse a page."""
     reader = _Reader()
     reader.feed(page)
     reader.close()
@@ -81,7 +81,7 @@ def seen(page: str) -> Seen:
 
 
 class _Reader(HTMLParser):
-    """Keeps the text a reader sees apart from all else."""
+    """Separates the text that a reader sees from everything else."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -125,7 +125,7 @@ class _Reader(HTMLParser):
             self.found.append(Heading(int(tag[1]), begin, self._at))
         if any(each == tag for each, _ in self._open):
             opened = ""
-            while opened != tag:  # what was not closed ends with what it is in
+            while opened != tag:  # an element that was not closed ends with its parent
                 opened, begin = self._open.pop()
                 self.elements.append((begin, self._at))
         self._space(tag)

@@ -36,13 +36,13 @@ READING = (
 """The calls that change nothing."""
 
 READS = 3
-"""How many of the last calls are told although they change nothing."""
+"""How many of the last reads are reported."""
 
 MOST_TOLD = 24
-"""How many calls of a failure are told."""
+"""How many calls are reported with a failure."""
 
 KEPT = 200
-"""How many calls that change something are remembered: the last of them."""
+"""How many of the last writes are remembered."""
 
 ROW = 8
 """How many rows of a list are shown."""
@@ -59,17 +59,17 @@ MACHINERY = (
     "hypothesis",
     "scoria_conformance",
 )
-"""Whose exceptions steer the suite, and say nothing of a store."""
+"""Packages whose exceptions control the suite, and say nothing about a store."""
 
 
 class PortBroken(AssertionError):
-    """What is under test did something that nothing under test may do."""
+    """The target under test did something that no target may do."""
 
 
 def strays(raised: BaseException) -> bool:
-    """Tell whether an exception from the code under test would steer the suite.
+    """Tell whether an exception from the code under test would control the suite.
 
-    So would an exception that has the name of an error of the kit but is another class. Ctrl-C is
+    This includes an error that has the name of an error of the kit, but is another class. Ctrl-C is
     left alone: it comes from the person who runs the suite.
     """
     if isinstance(raised, BaseExceptionGroup):
@@ -95,7 +95,7 @@ class Call:
     answer: Any = None
 
     def __str__(self) -> str:
-        """Return the call as Python writes it, with how it ended."""
+        """Return the call as Python source, with its answer or error."""
         given = [_told(each) for each in self.arguments]
         given += [f"{name}={_told(each)}" for name, each in self.named.items()]
         said = self.ended or f"-> {_told(self.answer)}"
@@ -104,7 +104,7 @@ class Call:
 
 @attrs.define(eq=False)
 class Ledger:
-    """The calls of one scenario, and violations of the port, which a step may have swallowed."""
+    """The calls of one scenario, and violations of the port, even if a step swallowed them."""
 
     changes: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=KEPT))
     reads: deque[Call] = attrs.field(factory=lambda: deque[Call](maxlen=READS))
@@ -112,7 +112,7 @@ class Ledger:
     broken: list[PortBroken] = attrs.field(factory=list)
 
     def told(self) -> tuple[str, ...]:
-        """Return the calls that led here: those that change something, and the last reads."""
+        """Return the calls that led here: the writes, and the last reads."""
         led = sorted([*self.changes, *self.reads], key=lambda call: call.number)
         if len(led) <= MOST_TOLD:
             return tuple(map(str, led))
@@ -121,16 +121,16 @@ class Ledger:
         return (*map(str, led[:half]), left_out, *map(str, led[-half:]))
 
     def breaks(self, problem: str) -> PortBroken:
-        """Return what to raise for something that no store may do."""
+        """Record a violation of the port, and return it as an error to raise."""
         self.broken.append(PortBroken(problem))
         return self.broken[-1]
 
     def made(
         self, call: Call, ask: Callable[[], Any], allowed: type[Exception] | None = None
     ) -> Any:
-        """Make a call of what is under test and note how it ends. Raises `PortBroken`.
+        """Make a call on the target under test and record how it ends. Raises `PortBroken`.
 
-        `allowed` is an error of the suite's own that may come out of it.
+        `allowed` is an error of the suite's own that the call may raise.
         """
         self.count += 1
         call.number = self.count
@@ -149,7 +149,7 @@ class Ledger:
 
 @attrs.define(eq=False)
 class Observed:
-    """A store under test, whose calls are noted and whose answers are what the port says."""
+    """A store under test whose calls are recorded and whose answers are checked."""
 
     store: RunStore
     ledger: Ledger
@@ -177,7 +177,7 @@ class Observed:
         row: IndexRow,
         **due_by: datetime | None,
     ) -> None:
-        """Append records; `due_by` is handed on where it was given."""
+        """Append records; `due_by` is passed on only if it was given."""
         at: dict[str, Any] = {"expected_version": expected_version, "row": row, **due_by}
         self._call("append", _no_none, run_id, records, **at)
 
@@ -224,7 +224,7 @@ class Observed:
         )
 
     def settle_delivery(self, claimed: Delivery, settled: Delivery) -> bool:
-        """Record how far a delivery came."""
+        """Record how many entries of a delivery the listener has received."""
         return cast(bool, self._call("settle_delivery", _no_bool, claimed, settled))
 
     def list_deliveries(self, listener: str, **asked: Any) -> Sequence[Delivery]:
@@ -234,7 +234,7 @@ class Observed:
         )
 
     def watch_due(self, **asked: Any) -> Generator[Sequence[str], None, None]:
-        """Yield the runs that become due; each answer is a call of its own."""
+        """Yield the runs that become due; each answer is recorded as a call."""
         answers = self.store.watch_due(**asked)  # type: ignore[attr-defined]  # it declares waking
         with closing(answers):
             while True:
@@ -274,7 +274,7 @@ class Observed:
 
 
 def observed_by(ledger: Ledger, factory: Callable[[Path], RunStore]) -> Callable[[Path], Observed]:
-    """Return a factory whose stores are observed by `ledger`, and it itself."""
+    """Return a factory whose stores are observed by `ledger`; its calls are observed too."""
 
     def make(directory: Path) -> Observed:
         store = ledger.made(Call("open", (), {}), lambda: factory(directory))
@@ -284,7 +284,7 @@ def observed_by(ledger: Ledger, factory: Callable[[Path], RunStore]) -> Callable
 
 
 Wrong = Callable[[object], str]
-"""Says what an answer is that the port does not allow, or nothing."""
+"""Returns how an answer violates the port, or ""."""
 
 
 def _no_none(answer: object) -> str:
@@ -380,7 +380,7 @@ def _no_counts(answer: object) -> str:
 
 
 def mistyped(answer: object, kind: type, **fields: type) -> str:
-    """Return which part of an answer does not have its exact type, or nothing."""
+    """Describe the first part of an answer that does not have its exact type, or return ""."""
     if type(answer) is not kind:
         return f"{_typed(answer)}, and no {kind.__name__}"
     for name, expected in fields.items():
@@ -396,12 +396,12 @@ def _typed(value: object) -> str:
 
 
 def _kept(value: object) -> object:
-    """Return what can be shown later as it is now: a list may be changed meanwhile."""
+    """Return a copy of a list, as it may change later, or the value itself."""
     return list(value) if type(value) is list else value
 
 
 def _told(value: object) -> str:
-    """Return a value as it is told: an id is whole, of a long list there is the beginning."""
+    """Return a value as text for a report: ids in full, only the beginning of a long list."""
     if type(value) is list or type(value) is tuple:
         some = [_told(each) for each in value[:ROW]]
         more = [f"... {len(value)} in all"] if len(value) > len(some) else []
@@ -423,7 +423,7 @@ def _told(value: object) -> str:
 
 
 def named(error: BaseException) -> str:
-    """Return the type of an error and what it says, in a line."""
+    """Return the type and the message of an error, in one line."""
     try:
         said = visible_line(str(error), SHOWN)
     except Exception:  # noqa: BLE001 - what is under test may raise whatever it likes

@@ -1,7 +1,7 @@
 """Wraps the host under test: records each act, and checks the types of its answers.
 
-What a driver returns must have the exact types of `host`. Exceptions that would steer the suite
-fail the scenario; a host that refuses raises `HostRefused`.
+The answers of a driver must have the exact types of `host`. An exception that would control the
+suite fails the scenario; a host that refuses raises `HostRefused`.
 """
 
 from collections.abc import Callable

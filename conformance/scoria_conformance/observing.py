@@ -35,7 +35,7 @@ VALUE = 1_000
 
 @attrs.define
 class Watched:
-    """What was seen of a scenario while it runs; `left` is the suite's own reason to skip it."""
+    """The observations on a scenario while it runs; `left` is the suite's own reason to skip it."""
 
     steps: list[StepSeen] = attrs.field(factory=list)
     steps_from: str = ""
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with no checks, and nothing under watch."""
+    """Start without checks and observations, and register the collector."""
     config.stash[CHECKS], config.stash[ADAPTER] = {}, Adapter()
     config.stash[_WATCHED], config.stash[LEDGER] = Watched(), None
     version = specification().version
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Tell who listens where there is nothing to test, before a scenario is looked for."""
+    """Report a missing target to the process that listens, before scenarios are collected."""
     config = session.config
     if config.getoption("--scoria-events") is None:
         return
@@ -83,14 +83,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not asked for."""
+    """Leave out scenarios that were not chosen."""
     if named := config.getoption("--scoria-only"):
         wanted = frozenset(json.loads(Path(named).read_text("utf-8")))
         items[:] = [item for item in items if case_of(item).id in wanted]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Keep what is to be checked."""
+    """Record which tests must report a check."""
     found = [item for item in session.items if suites_of(item)]
     ours = {item.nodeid: case_of(item) for item in found if is_of_the_suite(item)}
     collector = session.config.stash[COLLECTOR]
@@ -103,7 +103,7 @@ def pytest_runtest_protocol(
     item: pytest.Item,
     nextitem: pytest.Item | None,  # noqa: ARG001 - pytest matches by name
 ) -> Generator[None, object, object]:
-    """Watch another scenario, from where the last one began."""
+    """Start to observe a scenario, in the directory in which the session began."""
     item.config.stash[_WATCHED], item.config.stash[LEDGER] = Watched(), None
     if not is_of_the_suite(item):
         return (yield)
@@ -117,23 +117,23 @@ def pytest_runtest_protocol(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the target from steering the suite while it is opened."""
+    """Keep the target from controlling the suite while it is opened."""
     with _steady(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the target from steering the suite while it is closed."""
+    """Keep the target from controlling the suite while it is closed."""
     with _steady(item):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Skip a scenario that does not apply; keep the target from steering one that does.
+    """Skip a scenario that does not apply; keep the target from controlling any other.
 
-    A violation of the port fails the scenario even if its steps went on.
+    A violation of the port fails the scenario even if its steps swallowed it.
     """
     with _steady(item):
         _leave_if_not_applicable(item)
@@ -146,7 +146,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @contextmanager
 def _steady(item: pytest.Item) -> Iterator[None]:
-    """Turn what would end the session, and did not come from the suite, into a failure."""
+    """Turn an exit of the session that the target raised into a failure."""
     try:
         yield
     except pytest.exit.Exception as error:
@@ -156,7 +156,7 @@ def _steady(item: pytest.Item) -> Iterator[None]:
 
 
 def _leave_if_not_applicable(item: pytest.Item) -> None:
-    """Skip a scenario if the target lacks what it needs, as the suite itself has read it."""
+    """Skip a scenario if the target lacks what it needs; the needs come from its feature."""
     needs = case_of(item).needs
     if not needs or not isinstance(item, pytest.Function):
         return
@@ -177,13 +177,13 @@ def _not_applicable(needs: Collection[str], request: pytest.FixtureRequest) -> s
 
 
 def pytest_bdd_before_scenario(scenario: Any) -> None:
-    """Refuse a scenario that looks at nothing: it would pass whatever happened."""
+    """Refuse a scenario without a Then step: it would pass whatever happened."""
     if not any(step.type == "then" for step in scenario.steps):
         raise SuiteBroken(f"scenario {scenario.name!r} has no Then step, so it checks nothing")
 
 
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step_func: Callable[..., Any]) -> None:
-    """Note whose step comes next; what was compared before it held."""
+    """Record the module of the next step; comparisons of the step before held."""
     watched = _watched(request)
     watched.steps_from, watched.compared = step_func.__module__, ("", "")
     watched.called = False
@@ -199,26 +199,26 @@ def pytest_bdd_before_step_call(
 
 
 def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Any) -> None:
-    """Note a step that held."""
+    """Record a step that passed."""
     _watched(request).steps.append(StepSeen(_text(step), Outcome.HELD))
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, scenario: Any, step: Any) -> None:
-    """Note the step that broke, and those after it."""
+    """Record the step that failed, and those after it as not reached."""
     _note_broken(request, scenario, step)
 
 
 def pytest_bdd_step_func_lookup_error(
     request: pytest.FixtureRequest, scenario: Any, step: Any
 ) -> None:
-    """Note the step that is not defined, and those after it."""
+    """Record the step that is not defined, and those after it as not reached."""
     _note_broken(request, scenario, step)
 
 
 def pytest_assertrepr_compare(
     config: pytest.Config, op: str, left: object, right: object
 ) -> list[str] | None:
-    """Note what was expected and seen; pytest explains it as ever."""
+    """Record the values that were compared; pytest explains the assertion as usual."""
     expected = safe_repr(right, VALUE) if op == "==" else f"{op} {safe_repr(right, VALUE)}"
     config.stash[_WATCHED].compared = (expected, safe_repr(left, VALUE))
     return None
@@ -240,9 +240,9 @@ def pytest_runtest_makereport(
 
 
 def _redden(report: pytest.TestReport, check: Check) -> None:
-    """Have pytest see a failure where what is under test raised what pytest takes for a skip.
+    """Report a failure to pytest if the target raised what pytest takes for a skip.
 
-    A mark of the adopter's own stays what it is.
+    A mark that the adopter set keeps its effect.
     """
     if hasattr(report, "wasxfail") and "xfail" in report.keywords:
         return
@@ -280,7 +280,7 @@ def _broken(
     if raised is watched.left:
         reason = printable(str(raised))
         return attrs.evolve(_held(item, watched), status=Status.NOT_APPLICABLE, reason=reason)
-    # A step asks for its fixtures before it is called, and with them for what is under test.
+    # The fixtures of a step are set up before it is called, and with them the target under test.
     opening = call.when != "teardown" and not watched.called
     status = judged(raised, opening=opening, steps_from=watched.steps_from)
     reason = printable(_failure(report, call))

@@ -1,6 +1,6 @@
-"""Exactly one outcome for each demanded case; a missing one counts as "could not run".
+"""Makes exactly one outcome for each required case; a missing one counts as "could not run".
 
-The case says what was tested, whatever a reported check says of itself.
+The case says what was tested, whatever a reported check says about itself.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from scoria_conformance.verdict import Check, Status
 NO_OUTCOME = "no outcome of it was reported"
 
 _OF_A_CHECK = frozenset(Status) - {Status.EXCLUDED, Status.PARTIAL}
-"""What a scenario can come to by itself."""
+"""The statuses that one scenario can have by itself."""
 
 
 def outcome(case: Case, check: Check | None, declared: frozenset[str]) -> Check:
@@ -29,7 +29,7 @@ def outcome(case: Case, check: Check | None, declared: frozenset[str]) -> Check:
 
 
 def named_by(case: Case) -> Check:
-    """Return the check of a case of which nothing is known yet."""
+    """Return the check of a case before anything is known about its outcome."""
     return Check(
         printable(case.name),
         Status.COULD_NOT_RUN,
@@ -43,7 +43,7 @@ def named_by(case: Case) -> Check:
 
 
 _NAMES = ("name", "scenario", "clauses", "suites", "feature", "id")
-"""What a check has from its case."""
+"""The fields that a check takes from its case."""
 
 
 def _impossible(case: Case, check: Check, declared: frozenset[str]) -> str:
@@ -55,9 +55,9 @@ def _impossible(case: Case, check: Check, declared: frozenset[str]) -> str:
 
 
 def part(ids: Iterable[str]) -> str:
-    """Return how many of the scenarios that belong together these are; nothing if all of them.
+    """Return "" for all scenarios of their suites, else how many these are, as in "1 of 92".
 
-    All scenarios of a suite belong together. Where there is none of the suite, all are missing.
+    Without any scenario of the suite, they are counted against the whole catalogue.
     """
     taken = frozenset(ids)
     suites = {suite for each in taken for suite in catalogue()[each].suites}
@@ -68,7 +68,7 @@ def part(ids: Iterable[str]) -> str:
 
 
 def is_whole(ids: Iterable[str]) -> bool:
-    """Tell whether these are all scenarios there are."""
+    """Tell whether these are all scenarios of the catalogue."""
     return catalogue().keys() == {*ids}
 
 
@@ -78,7 +78,7 @@ def _of(suites: Iterable[str]) -> frozenset[str]:
 
 
 def suite_of(ids: Iterable[str]) -> Iterator[str]:
-    """Yield the suites that these are the whole of, where they are not all of them."""
+    """Yield each suite whose scenarios are exactly these; none if these are all scenarios."""
     taken = frozenset(ids)
     if not is_whole(taken):
         yield from sorted(

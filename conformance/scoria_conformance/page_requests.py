@@ -13,17 +13,17 @@ from scoria_conformance.host import PageFactory, WSGIApp
 from scoria_core import Scoria
 
 MOUNT = "/scoria"
-"""Where an app is mounted."""
+"""The path under which an app is mounted."""
 
 ORIGIN = "http://host.invalid"
 
 Scope = Mapping[str, Any] | None
-"""Who asks, as a host's scope says it; None is a visitor."""
+"""The identity of the requester, in the scope of a host; None is a visitor."""
 
 
 @attrs.frozen
 class Answer:
-    """What an app answered; a `status` of 0 says that it raised, and `body` what."""
+    """The answer of an app; a `status` of 0 means that it raised, and `body` says what."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -47,9 +47,9 @@ class Answer:
 
 @attrs.frozen
 class Request:
-    """One request: `path` is below the mount, as a URL has it; `said` goes into the environ.
+    """One request: `path` is below the mount, as in a URL; `said` is added to the environ.
 
-    `form` is what it sends in its body, as a form of a page does.
+    `form` holds the fields that it sends in its body, as a form of a page does.
     """
 
     path: str
@@ -60,7 +60,7 @@ class Request:
 
     @property
     def address(self) -> str:
-        """The address of the page that it asks for."""
+        """The path and query of the page that it requests."""
         return f"{MOUNT}{self.path}{'?' if self.query else ''}{self.query}"
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Request:
 
 
 class Environ(dict[str, Any]):
-    """An environ that remembers which of its keys were asked for, those too that it lacks."""
+    """An environ that records which keys were read, including keys that it does not have."""
 
     def __init__(self, values: Mapping[str, Any], read: set[str] | None = None) -> None:
         super().__init__(values)
@@ -96,18 +96,18 @@ class Environ(dict[str, Any]):
         return super().pop(key, *default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """Return a value, which is the default from then on if there was none."""
+        """Return a value; if there is none, store and return the default."""
         self.read.add(key)
         return super().setdefault(key, default)
 
     def copy(self) -> "Environ":
-        """Return a copy that remembers in the same place."""
+        """Return a copy that records reads in the same set."""
         return Environ(self, self.read)
 
 
 @attrs.define
 class Site:
-    """One page app, kept warm, to which anybody can come."""
+    """One page app that is kept between requests of different visitors."""
 
     page: PageFactory
     scoria: Scoria
@@ -119,7 +119,7 @@ class Site:
         self.app = self.page(self.scoria, lambda _: None if self.scope is None else {**self.scope})
 
     def ask(self, scope: Scope, request: Request) -> Answer:
-        """Ask in the name of whom `scope` says, and keep which keys of the environ were read."""
+        """Make a request with this scope, and record which keys of the environ were read."""
         self.scope = scope
         environ = Environ(_environ(request))
         answer = _answered(self.app, environ)
@@ -127,12 +127,12 @@ class Site:
         return answer
 
     def afresh(self, scope: Scope, request: Request) -> Answer:
-        """Ask an app that nobody has asked before."""
+        """Make the request to a new app, which has answered no request before."""
         return Site(self.page, self.scoria).ask(scope, request)
 
 
 def links_of(request: Request, hrefs: Iterable[str]) -> Iterator[Request]:
-    """Yield the requests that the links of the page of `request` lead to, within its mount."""
+    """Yield the requests that the links of a page lead to, if they stay within its mount."""
     for href in hrefs:
         url = urlsplit(urljoin(f"{ORIGIN}{MOUNT}{request.path}?{request.query}", href))
         below = url.path.removeprefix(MOUNT)

@@ -25,7 +25,7 @@ from scoria_conformance.steps import STEPS
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
 
-# What steps import and pytest does not; an assert in any other module is none that explains itself.
+# Modules that the steps import. Without a rewrite, their assertions would not show the values.
 pytest.register_assert_rewrite(
     "scoria_conformance.deciding",
     "scoria_conformance.arrangements",
@@ -63,19 +63,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the tags, so that strict markers hold. Refuse to run where nothing is asserted."""
+    """Register the tags, so that strict markers accept them. Refuse to run without assertions."""
     _refuse_without_asserts(config)
     limits = {f"seconds-{case.limit:.0f}": "may take so long" for case in catalogue().values()}
     for tag, meaning in {**TAGS, **NEEDS, **limits}.items():
         config.addinivalue_line("markers", f"{tag}: {meaning}")
     for clause in specification().clauses:
         config.addinivalue_line("markers", f"{clause.id}: {clause.text}")
-    for name in STEPS:  # not by `pytest_plugins`, which reads every installed package for each name
+    # Not by `pytest_plugins`, which reads every installed package for each name.
+    for name in STEPS:
         config.pluginmanager.register(import_module(name), name)
 
 
 def _refuse_without_asserts(config: pytest.Config) -> None:
-    """Raise `UsageError` where a step would hold whatever it asserts, or not say what it saw."""
+    """Raise `UsageError` if assertions are turned off, or would not show what they compared."""
     if not __debug__:
         raise pytest.UsageError(
             "the conformance suite checks by assert, which python -O and PYTHONOPTIMIZE turn off: "
@@ -90,7 +91,7 @@ def _refuse_without_asserts(config: pytest.Config) -> None:
 
 @pytest.fixture
 def scoria_target(request: pytest.FixtureRequest) -> Target:
-    """Return what is under test, as the command line names it."""
+    """Return the target under test, as the command line names it."""
     named = request.config.getoption("--scoria-target")
     if named is None:
         raise Unmet("nothing to verify: pass --scoria-target or override scoria_store_factory")
@@ -99,20 +100,20 @@ def scoria_target(request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture
 def scoria_store_factory(scoria_target: Target) -> StoreFactory:
-    """Open the store under test in a directory; the fixture that a store's author overrides."""
+    """Return the factory of the store under test; the author of a store overrides this."""
     return scoria_target.store_factory()
 
 
 @pytest.fixture
 def scoria_page(request: pytest.FixtureRequest) -> PageFactory:
-    """Make the evidence page of a facade."""
+    """Return the factory of the evidence page."""
     page: PageFactory = Target(_page_of(request)).named()
     return page
 
 
 @pytest.fixture
 def scoria_links(request: pytest.FixtureRequest) -> LinksFactory:
-    """Make the links of a facade: `links`, beside what makes its page."""
+    """Return the factory of links: `links`, in the module of the factory of the page."""
     module = _page_of(request).partition(":")[0]
     links: LinksFactory = Target(f"{module}:links").named()
     return links
@@ -127,13 +128,13 @@ def _page_of(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def scoria_seed(request: pytest.FixtureRequest) -> int:
-    """Return what random examples are drawn from; the same seed draws the same."""
+    """Return the seed of the random examples; the same seed draws the same examples."""
     return int(request.config.getoption("--scoria-seed"))
 
 
 @pytest.fixture
 def scoria_deep(request: pytest.FixtureRequest) -> bool:
-    """Tell whether to look for longer than a suite that is run often may."""
+    """Tell whether to search longer than is practical for a suite that runs often."""
     return bool(request.config.getoption("--scoria-deep"))
 
 
@@ -151,7 +152,7 @@ def world(
 
 @pytest.fixture
 def host_target(request: pytest.FixtureRequest) -> Target | None:
-    """Return the host under test; None where a store is, and no host."""
+    """Return the host under test, or None if the target is a store."""
     driver = request.config.getoption("--scoria-host")
     target = Target(request.config.getoption("--scoria-target") or "", driver)
     if not target.is_host:

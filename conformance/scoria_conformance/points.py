@@ -1,7 +1,7 @@
-"""Points in the code of a store: each line that a caller comes to, and each return.
+"""Points in the code of a store: each line that a caller reaches, and each return.
 
-A trace tells of them, so any store in Python has them and none has to know. Only its own package
-is watched: what it is built on keeps its own promises.
+They come from a trace function, so any store in Python has them without any preparation. Only the
+store's own packages are traced: the libraries that it uses are not under test.
 """
 
 import sys
@@ -23,7 +23,7 @@ NOT_THE_STORES = {*sys.stdlib_module_names, "scoria_core", __name__.partition(".
 
 
 def packages(store: RunStore) -> frozenset[str]:
-    """Return the packages that the class of the store is made in."""
+    """Return the packages in which the class of the store and its bases are defined."""
     tested = store.store if isinstance(store, Observed) else store
     made_in = {kind.__module__.partition(".")[0] for kind in type(tested).__mro__}
     return frozenset(made_in - NOT_THE_STORES)
@@ -31,7 +31,7 @@ def packages(store: RunStore) -> frozenset[str]:
 
 @attrs.frozen
 class Place:
-    """A line that is come to, or a return from it; in a deep search an instruction of it."""
+    """A line that was reached, or a return from it; in a deep search, one of its instructions."""
 
     file: str
     function: str
@@ -40,25 +40,25 @@ class Place:
     instruction: int = 0
 
     def __str__(self) -> str:
-        """Tell where it is, as an author finds it."""
+        """Return where it is in the source."""
         return f"{self.event} {self.line} of {self.function} in {self.file}"
 
 
 @attrs.frozen
 class Point:
-    """A place, and which of the times that it is come by within one call or load."""
+    """A place, and which visit to it this is, within one call or load."""
 
     place: Place
     time: int
 
     def __str__(self) -> str:
-        """Tell where it is, as an author finds it."""
+        """Return where it is in the source."""
         return f"{self.place}" if self.time == 1 else f"{self.place}, time {self.time}"
 
 
 @attrs.define
 class Trail:
-    """The points that are come by, counted; `at` is called at each of them."""
+    """Counts the points that are reached, and calls `at` at each of them."""
 
     packages: Collection[str]
     at: Callable[[Point], object] = lambda _: None
@@ -66,7 +66,7 @@ class Trail:
     come_by: Counter[Place] = attrs.field(factory=Counter)
 
     def trace(self, frame: FrameType, event: str, argument: object) -> Trace | None:
-        """Be told of an event, as `sys.settrace` has it."""
+        """Handle a trace event, as `sys.settrace` expects."""
         del argument
         if str(frame.f_globals.get("__name__")).partition(".")[0] not in self.packages:
             return None

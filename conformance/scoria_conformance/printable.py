@@ -1,7 +1,7 @@
-"""Text that others wrote, made fit to be printed and stored: what it hides is shown, and it ends.
+"""Makes foreign text safe to print and to store: shows hidden characters, limits its length.
 
-An adapter's message may hold anything: escapes that a terminal obeys, half of a surrogate pair,
-a megabyte.
+An adapter's message may hold anything: escapes that a terminal obeys, half of a surrogate pair, a
+megabyte.
 """
 
 from scoria_core.visible import visible_block
@@ -11,15 +11,15 @@ LIMIT = 4_000
 
 
 def printable(text: str, limit: int = LIMIT) -> str:
-    """Return `text` as `visible_block` does, its middle left out if it is long.
+    """Return `text` as `visible_block` shows it, without its middle if it is too long.
 
-    It can be printed, and written to XML and to UTF-8.
+    The result can be printed, and written to XML and as UTF-8.
     """
     return visible_block(shortened(text.replace("\r\n", "\n"), limit))
 
 
 def shortened(text: str, limit: int = LIMIT) -> str:
-    """Return `text`, or its beginning and its end and how much was left out between them."""
+    """Return `text`, or its beginning and its end with the number of characters left out."""
     if len(text) <= limit:
         return text
     tail = limit // 4

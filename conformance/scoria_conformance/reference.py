@@ -1,7 +1,7 @@
-"""The port `RunStore` as `spec/store.md` has it, for one caller: what each call must answer.
+"""The port `RunStore` as `spec/store.md` has it, for one caller: the right answer to each call.
 
-It keeps all runs in one dictionary and looks at every one of them each time. There is nothing here
-to be fast, to last, or to be shared.
+It keeps all runs in one dictionary and looks at every one of them in each call. It need not be
+fast, durable or safe to share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,17 +43,20 @@ class Kept:
         return bool(getattr(owner, where.fact) == where.value)
 
     def has_label(self, label: str | None) -> bool:
-        """Tell whether the run has this label, or any where it is None."""
+        """Tell whether the run has this label; None asks for any label."""
         return bool(self.row.labels) if label is None else label in self.row.labels
 
     def told(self, *, with_records: bool = True) -> StoredRun:
-        """Return the run as a store tells it."""
+        """Return the run as a store must return it."""
         return StoredRun(self.key, self.row, self.version, self.records if with_records else ())
 
 
 @attrs.define
 class Reference:
-    """What a store must answer that holds `runs`; several may hold the same, and one be closed."""
+    """The right answers of a store that holds `runs`.
+
+    Several references may share the same runs, like handles, and each is closed by itself.
+    """
 
     runs: dict[str, Kept] = attrs.field(factory=dict)
     is_closed: bool = False
@@ -79,7 +82,7 @@ class Reference:
         row: IndexRow,
         due_by: datetime | None = None,
     ) -> None:
-        """Add the records at the expected version, where the run is due by then."""
+        """Append the records at the expected version, if the run is due by `due_by`."""
         self._check_open()
         run = self.runs.get(run_id)
         if (
@@ -93,7 +96,7 @@ class Reference:
             run.due_at_of_last_record = run.row.due_at
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return the runs that there are, one after the other."""
+        """Return those of the runs that exist, in the order of `run_ids`."""
         self._check_open()
         return [self.runs[run_id].told() for run_id in run_ids if run_id in self.runs]
 
@@ -106,7 +109,7 @@ class Reference:
         before: str | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return the runs, the one with the greatest id first."""
+        """Return the runs in descending order of their ids."""
         self._check_open()
         found = [
             run_id
@@ -124,7 +127,7 @@ class Reference:
         start: tuple[datetime, str] | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return the runs that have the label, the one that has stood so longest first."""
+        """Return the runs that have the label, the one with the earliest `since` first."""
         self._check_open()
         first = start and (instant(start[0]), start[1])
         found = sorted(
@@ -138,7 +141,7 @@ class Reference:
     def list_due(
         self, *, tenant_id: str | None, until: datetime, limit: int, fair: bool = False
     ) -> Sequence[str]:
-        """Return the ids of the runs that are due, longest due first, or the tenants in turns."""
+        """Return the ids of due runs: the longest due first, or the tenants in turn."""
         self._check_open()
         due = sorted(
             (run.row.due_at, run_id)
@@ -151,7 +154,7 @@ class Reference:
     def count_runs(
         self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
     ) -> Mapping[str, int]:
-        """Return how many runs have each of the statuses, and no more than `limit`."""
+        """Return how many runs have each of the statuses, counted up to `limit`."""
         self._check_open()
         own = [run.row.status for run in self.runs.values() if run.is_of(tenant_id)]
         return {status: min(own.count(status), limit) for status in statuses}
@@ -165,11 +168,11 @@ class Reference:
         return found
 
     def close(self) -> None:
-        """Refuse every call from now on but this."""
+        """Close it: every other call is refused from now on."""
         self.is_closed = True
 
     def version(self, run_id: str) -> int:
-        """Return the version of a run, which is 0 for one that is unknown."""
+        """Return the version of a run, or 0 if it is unknown."""
         return self.runs[run_id].version if run_id in self.runs else 0
 
     def _told(self, run_ids: Sequence[str], with_records: bool) -> Sequence[StoredRun]:
@@ -200,5 +203,8 @@ def in_utc(row: IndexRow) -> IndexRow:
 
 
 def instant(at: datetime) -> datetime:
-    """Return the time in UTC; Python calls a time that a zone has twice unequal to any other."""
+    """Return the time in UTC.
+
+    Python does not compare a time that occurs twice in its zone as equal to a time in another zone.
+    """
     return at.astimezone(UTC)

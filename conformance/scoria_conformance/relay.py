@@ -1,7 +1,7 @@
-"""A relay between a driver and its host: what was sent is kept, and can be sent as by another.
+"""A relay between a driver and its host: it keeps the requests, so that others can send them too.
 
-A driver shows a host from its good side: it reads a run before it acts on it, and sends what its
-user would. Whoever wants to do harm sends the last request alone, and adds to it what they like.
+A driver uses a host as intended: it reads a run before it acts on it, and sends what its user would
+send. An attacker sends only the last request, and adds anything to it.
 """
 
 import json
@@ -30,13 +30,14 @@ _OF_A_CONNECTION = frozenset(
 _OF_AN_ANSWER = frozenset({"content-length", "connection", "transfer-encoding", "date", "server"})
 
 _BOUND = re.compile(r";\s*(secure|domain=[^;]*)(?=;|$)", re.IGNORECASE)
-"""What keeps a cookie from going through the relay, which has another name and no TLS."""
+"""Attributes of a cookie that would stop it at the relay, which has another name and no TLS."""
 
 AT_MOST = 5
-"""How many seconds a request is kept open for what happens between its head and its body."""
+"""How many seconds a request waits between its head and its body, for a call in between."""
 
+# Every subset of these fields is tried: each further field doubles the requests.
 _MOST_TAKEN = 3
-"""How many fields of a form are tried both as the one sent them and as the other."""
+"""How many fields that differ are tried with the value of the one and of the other."""
 
 
 @attrs.frozen
@@ -50,7 +51,7 @@ class Sent:
 
     @property
     def fields(self) -> Mapping[str, Any] | None:
-        """Its form, or the object that it has in JSON; None where its body is something else."""
+        """The fields of its form or of its JSON object, or None if its body is something else."""
         if not self.body:
             return {}
         kind = self._header("content-type").partition(";")[0].strip().lower()
@@ -62,7 +63,7 @@ class Sent:
         return None
 
     def with_fields(self, fields: Mapping[str, Any]) -> "Sent":
-        """Return the request with other fields, in the form that it has."""
+        """Return the request with other fields, in the same format."""
         is_json = self._header("content-type").lower().startswith(_JSON)
         headers = [pair for pair in self.headers if pair[0].lower() != "content-type"]
         headers.append(("Content-Type", _JSON if is_json else _FORM))
@@ -76,16 +77,16 @@ class Sent:
 
     @property
     def as_link(self) -> "Sent":
-        """The request as a link sends it: what its form has is in its query."""
+        """The request as a link would send it: with its fields in the query."""
         headers = tuple(pair for pair in self.headers if pair[0].lower() != "content-type")
         plain = attrs.evolve(self, method="GET", headers=headers, body=b"")
         return plain.asking(self.fields) if self.fields else plain
 
     def as_by(self, other: "Sent", claims: Mapping[str, str]) -> Iterator["Sent"]:
-        """Yield this request as whoever sent `other` could send it, with `claims` and without.
+        """Yield this request as the sender of `other` could send it, with and without `claims`.
 
-        Who it comes from is told by its headers, which are those of `other`. What differs may be of
-        the run or of the visitor: each field is tried, and the address.
+        The headers identify the sender, so they are those of `other`. A field that differs may
+        belong to the run or to the sender: each is tried with both values, and so is the address.
         """
         kind = [pair for pair in self.headers if pair[0].lower() == "content-type"]
         theirs = [pair for pair in other.headers if pair[0].lower() != "content-type"]
@@ -108,7 +109,7 @@ class Sent:
 def _fields(
     mine: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None
 ) -> Iterator[Mapping[str, Any] | None]:
-    """Yield the fields of a request with none, some and all of those of another that differ."""
+    """Yield the fields with none, some and all of the values in which the other request differs."""
     if mine is None:
         yield None
         return
@@ -121,19 +122,19 @@ def _fields(
 
 @attrs.define
 class Relay:
-    """What stands between a driver and the host at `base_url`."""
+    """A WSGI app between a driver and the host at `base_url`."""
 
     base_url: str
     url: str = ""
     is_one_browser: bool = False
     held_from: int | None = None
     between: Callable[[], object] | None = None
-    """What happens, once, between the head of a request with a body and that body."""
+    """A call to make once, between the head and the body of a request."""
     sent: list[Sent] = attrs.field(factory=list)
     client: httpx.Client = attrs.field(factory=lambda: httpx.Client(timeout=60))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Pass a request on to the host and its answer back, unless it is to be held."""
+        """Pass a request on to the host and return its answer, or refuse it if it is to be held."""
         request = Request(environ)
         headers = tuple((name, self._there(value)) for name, value in request.headers.items())
         target = request.full_path.rstrip("?") if request.query_string else request.path
@@ -145,7 +146,7 @@ class Relay:
 
     @property
     def changing(self) -> list[Sent]:
-        """The requests that may have changed something."""
+        """The requests that may have changed something, by their methods."""
         return [each for each in self.sent if each.method not in READING]
 
     def send(self, request: Sent) -> httpx.Response:
@@ -160,6 +161,8 @@ class Relay:
         url, content = f"{self.base_url.rstrip('/')}{request.target}", self._body(request)
         answer = self.client.request(request.method, url, headers=headers, content=content)
         if not self.is_one_browser:
+            # Cookies are in the headers of each request: the client must not add those of another
+            # user.
             self.client.cookies.clear()
         return answer
 
@@ -168,7 +171,8 @@ class Relay:
             self.between = None
             other = threading.Thread(target=between, daemon=True)
             other.start()
-            other.join(AT_MOST)  # a host that serves one request at a time makes the other wait
+            # Not longer: a host that serves one request at a time makes the other one wait.
+            other.join(AT_MOST)
         yield request.body
 
     def _back(self, request: Sent) -> Response:
@@ -193,7 +197,7 @@ _PLAIN = ("Accept-Encoding", "identity")
 
 @contextmanager
 def relayed(base_url: str) -> Iterator[Relay]:
-    """Give a relay to the host at `base_url`, which serves at its own `url`."""
+    """Give a relay to the host at `base_url`; the relay itself is served at its `url`."""
     relay = Relay(base_url)
     app: WSGIApp = relay
     with relay.client, served(app) as relay.url:
@@ -202,7 +206,7 @@ def relayed(base_url: str) -> Iterator[Relay]:
 
 @attrs.frozen
 class RelayedHost:
-    """A host that its driver reaches over a relay."""
+    """A host and the relay through which its driver reaches it."""
 
     relay: Relay
     host: Host

@@ -1,4 +1,4 @@
-"""What one caller alone would be told, by a run in a store and by a run that waits for people."""
+"""The answers that a single caller would get: from a store, or from a run that asks people."""
 
 from collections.abc import Hashable
 from datetime import datetime
@@ -13,7 +13,7 @@ NO_RUN: tuple[tuple[str, ...], IndexRow | None] = ((), None)
 
 
 def stored(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
-    """Answer for one run in a store: its bodies, and its row."""
+    """Answer for one run in a store, whose state is the bodies of its records, and its row."""
     bodies, row = state
     match asked:
         case ("create", body, new):
@@ -35,7 +35,7 @@ def stored(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
 
 @attrs.frozen
 class Kept:
-    """A run in a store, as what the store holds of it."""
+    """A run in a store."""
 
     run_id: str
     key: str | None
@@ -44,11 +44,11 @@ class Kept:
 
     @property
     def told(self) -> tuple[Hashable, ...]:
-        """All that is told of it."""
+        """The answer of a store about this run, in the form of `calls.seen`."""
         return self.run_id, self.key, self.row, len(self.records), self.records
 
     def is_due(self, until: datetime | None) -> bool:
-        """Tell whether it is due by then; by no time every run is."""
+        """Tell whether it is due by that time; with None, every run is."""
         return until is None or (self.row.due_at is not None and self.row.due_at <= until)
 
 
@@ -57,7 +57,7 @@ NO_RUNS: tuple[Kept, ...] = ()
 
 
 def kept(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
-    """Answer for the runs of one tenant and session, whatever the port is asked."""
+    """Answer any call of the port for the runs of one tenant and session."""
     runs: dict[str, Kept] = {each.run_id: each for each in state}
     match asked:
         case ("create", run_id, key, records, row):
@@ -118,11 +118,11 @@ def _with(runs: dict[str, Kept], run: Kept) -> tuple[Kept, ...]:
 
 
 QUEUED = ("queued", 0)
-"""A run whose step nobody has claimed; the number says how often it has asked for approval."""
+"""A run whose step is not claimed; the number counts its requests for approval so far."""
 
 
 def decided(state: Any, asked: Any) -> tuple[Hashable, Hashable]:
-    """Answer for one run whose step asks for approval each time that it is carried out."""
+    """Answer for one run whose step asks for approval each time its handler is called."""
     status, requests = state
     match asked, status:
         case ("approve", number), "pending" if number == requests:

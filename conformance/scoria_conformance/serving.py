@@ -15,13 +15,14 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
-        """Say nothing of a request; what the app itself says is kept."""
+        """Log nothing about a request; the output of the app itself is kept."""
 
 
 @contextmanager
 def served(app: WSGIApp) -> Iterator[str]:
     """Serve `app` on a free port of this machine, and give its base URL."""
     with make_server("127.0.0.1", 0, app, _Server, _Quiet) as server:
+        # The interval at which the server looks whether to stop: `shutdown` waits for it.
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""What a verification ran with, so that a report can be told from another, and repeated."""
+"""The setting of a verification, which identifies its report, and lets it be repeated."""
 
 import platform
 from datetime import UTC, datetime
@@ -7,12 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 import attrs
 
 SEED = 20260105
-"""What random examples are drawn from unless another seed is asked for."""
+"""The seed of the random examples, unless another one is given."""
 
 
 @attrs.frozen
 class Adapter:
-    """What was under test: the class of the store, and what it declares; empty if not known."""
+    """The store under test: its class, and the capabilities it declares; empty if not known."""
 
     name: str = ""
     capabilities: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Adapter:
 
 @attrs.frozen
 class Setting:
-    """What a verification ran with; empty where it is not known."""
+    """The setting of a verification; a field is empty if its value is not known."""
 
     adapter: Adapter = attrs.field(factory=Adapter)
     specification: str = ""
@@ -33,7 +33,7 @@ class Setting:
 
     @classmethod
     def here(cls, specification: str, seed: int) -> "Setting":
-        """Return what a verification that starts now, in this environment, runs with."""
+        """Return the setting of a verification that starts now, in this environment."""
         return cls(
             specification=specification,
             kit=_kit_version(),
@@ -44,7 +44,7 @@ class Setting:
         )
 
     def ended(self, adapter: Adapter) -> "Setting":
-        """Return it with what was found under test, and how long it took until now."""
+        """Return a copy with what was found under test, and with the duration until now."""
         started = self.started_at or datetime.now(UTC)
         seconds = (datetime.now(UTC) - started).total_seconds()
         return attrs.evolve(self, adapter=adapter, seconds=round(seconds, 3))

@@ -1,7 +1,7 @@
-"""A caller that is stopped at a point of its call, while another makes its own.
+"""Stops a caller at a point of its call, while another caller makes its own calls.
 
-Whatever one call does in two parts, another fits in between: with a stop at each point of the one
-there is no luck in whether it does.
+If a call does in two parts what must be one, another call may fit between them. A stop at each
+point of the call finds this without luck.
 """
 
 import threading
@@ -18,13 +18,13 @@ from scoria_conformance.world import PATIENCE
 Work = Callable[[], object]
 
 SILENCE = 1e-3
-"""For how many seconds a caller is silent at least before it is taken to wait for the other."""
+"""The least silence, in seconds, after which a caller is taken to wait for the other."""
 
 TIMES_AS_SILENT = 4
-"""How much longer it is silent then than at the same place when it is alone."""
+"""The silence that counts as waiting, as a multiple of the longest at that place when alone."""
 
 FIRST_WORD = 20e-3
-"""For how many seconds it may be silent before it comes to a place at all."""
+"""How many seconds a caller may be silent before it reaches its first point."""
 
 
 @attrs.define
@@ -43,7 +43,7 @@ class _Stop:
 
 @attrs.define
 class _Pulse:
-    """Where and when a caller was last heard of, and for how long it was silent at each place."""
+    """When and where a caller reached its last point, and its longest silence after each place."""
 
     heard: float = attrs.field(factory=time.monotonic)
     place: Place | None = None
@@ -58,7 +58,7 @@ class _Pulse:
 
 @attrs.define
 class Pair:
-    """Two callers, a thread each, whose points are those of `packages`."""
+    """Two callers, each with a thread; their points are in the code of `packages`."""
 
     packages: Collection[str]
     deep: bool
@@ -67,26 +67,27 @@ class Pair:
     silences: dict[Place | None, float] = attrs.field(factory=dict)
 
     def points(self, work: Work) -> list[Point]:
-        """Have the first work; return the points it comes by, of each place the first and last."""
+        """Let the first work alone; return the first and last point at each place it reaches."""
         trail = Trail(self.packages, deep=self.deep)
         _begun(self.first, trail, work).result(PATIENCE)
         come_by = trail.come_by.items()
         return [Point(place, each) for place, times in come_by for each in sorted({1, times})]
 
     def listen(self, work: Work) -> None:
-        """Have the second work, and learn for how long it is silent at each place."""
+        """Let the second work alone, and learn how long it is silent after each place."""
         pulse = _Pulse()
         _begun(self.second, Trail(self.packages, pulse.at), work).result(PATIENCE)
         pulse.at(None)
         self.silences = pulse.silences
 
     def meet(self, point: Point, first: Work, second: Work, told: Sized) -> int:
-        """Have the first stop at the point until the second is done, or waits for the first.
+        """Let the first stop at the point until the second is done, or waits for the first.
 
-        Returns how much the second was `told` until then.
+        Returns how much the second was `told` by then.
         """
         stop, pulse = _Stop(point), _Pulse()
         begun = _begun(self.first, Trail(self.packages, stop.at, self.deep), first)
+        # The first may end without reaching the point: do not wait for it in vain.
         begun.add_done_callback(lambda _: stop.comes.set())
         try:
             stop.comes.wait(PATIENCE)
@@ -123,6 +124,6 @@ def _begun(caller: ThreadPoolExecutor, trail: Trail, work: Work) -> "Future[obje
 
 @contextmanager
 def pair(packages: Collection[str], *, deep: bool) -> Iterator[Pair]:
-    """Have two callers for a while; each keeps its thread."""
+    """Give two callers, each with its own thread."""
     with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
         yield Pair(packages, deep, first, second)

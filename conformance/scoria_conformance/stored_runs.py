@@ -15,7 +15,7 @@ NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 def record(sequence: int, body: str = "{}") -> Record:
-    """Return a record as one might be."""
+    """Return a record with plausible content."""
     return Record(sequence, f"{sequence:064x}", f"{body} {sequence}")
 
 
@@ -25,7 +25,7 @@ def numbered(number: int) -> str:
 
 
 def run_key(run_id: str, **facts: Any) -> RunKey:
-    """Return a key as one might be, but for these facts."""
+    """Return a key with usual values, except for these facts."""
     usual = {
         "tenant_id": TENANT,
         "session_id": "session-1",
@@ -37,7 +37,7 @@ def run_key(run_id: str, **facts: Any) -> RunKey:
 
 
 def index_row(due_at: datetime | None = None, **facts: Any) -> IndexRow:
-    """Return a row as one might be, but for these facts."""
+    """Return a row with usual values, except for these facts."""
     return IndexRow(**{"status": "running", "since": NOON, "due_at": due_at, **facts})
 
 
@@ -85,7 +85,7 @@ class StoredRuns:
     def append(
         self, run_id: str, count: int, due_in: int | None = None, row: IndexRow | None = None
     ) -> None:
-        """Append records at the version the run is at."""
+        """Append so many records at the present version of the run."""
         version, stands = len(self.journals[run_id]), row or _row(due_in)
         new = [record(version + number) for number in range(1, count + 1)]
         self.world.store.append(run_id, new, expected_version=version, row=stands)
@@ -93,18 +93,18 @@ class StoredRuns:
         self.stands(run_id, stands)
 
     def forget(self, run_id: str) -> None:
-        """Expect nothing of the run any more."""
+        """Expect the store to have nothing of the run any more."""
         for kept in (self.journals, self.keys, self.rows):
             kept.pop(run_id)
 
     def stands(self, run_id: str, row: IndexRow) -> None:
-        """Expect the run to stand there from now on."""
+        """Expect the run to have this index row from now on."""
         self.rows[run_id] = row
         self.labels.update(row.labels)
         self.statuses.add(row.status)
 
     def told(self, run_id: str, *, with_records: bool = True) -> StoredRun:
-        """Return the run as the store should tell it."""
+        """Return the run as the store should return it."""
         records = tuple(self.journals[run_id])
         version = len(records)
         return StoredRun(
@@ -112,7 +112,7 @@ class StoredRuns:
         )
 
     def due_at(self, seconds: float, limit: int = 100, tenant_id: str | None = None) -> list[str]:
-        """Return what is due so many seconds after noon."""
+        """Return the ids of the runs that the store lists as due so many seconds after noon."""
         store = self.world.store
         return list(store.list_due(tenant_id=tenant_id, until=after(seconds), limit=limit))
 
@@ -123,7 +123,7 @@ class StoredRuns:
         limit: int = 100,
         before: str | None = None,
     ) -> list[str]:
-        """Return the ids of what the store lists."""
+        """Return the ids of the runs that the store lists."""
         where = None if session_id is None else Where(Fact.SESSION, session_id)
         found = self.world.store.list_runs(
             tenant_id=tenant_id, where=where, limit=limit, before=before, with_records=False
@@ -137,7 +137,7 @@ class StoredRuns:
         limit: int = 100,
         start: tuple[datetime, str] | None = None,
     ) -> list[str]:
-        """Return the ids of what the store lists under a label."""
+        """Return the ids of the runs that the store lists under a label, or under any."""
         found = self.world.store.list_labelled(
             tenant_id=tenant_id, label=label, limit=limit, start=start, with_records=False
         )
@@ -152,7 +152,7 @@ class StoredRuns:
             self.world.error = error
 
     def need(self, capability: Capability) -> None:
-        """Raise `SuiteBroken` where a scenario goes on without what its tags must ask for."""
+        """Raise `SuiteBroken` if the store lacks a capability that the tags did not ask for."""
         if capability not in self.world.store.capabilities:
             raise SuiteBroken(f"a scenario that needs {capability} is not tagged @{capability}")
 

@@ -1,4 +1,4 @@
-"""Every scenario of the features, bound; a test file imports all of this module."""
+"""Binds every scenario of the features; a test file imports everything from this module."""
 
 from pytest_bdd import scenarios
 

@@ -1,8 +1,9 @@
-"""What somebody who can write to the database may do to a journal, derived from the journal itself.
+"""Changes of a journal by somebody who can write to the database, made from the journal itself.
 
-`changed_records` leave the digests as they were, and each is noticed at its entry. `forgeries` are
-sealed anew, entry by entry: those that cannot have happened, or that no kit would write, are
-refused. What is left is what only the writer knew, and it is published beside the examples.
+`changed_records` leaves the digests as they were, so each change must be noticed at its entry. The
+others seal the journal again after a change: histories that cannot have happened, or that no kit
+would write, must be refused. Changes of facts that only the writer knew cannot be noticed; they are
+published beside the examples.
 """
 
 import hashlib
@@ -26,14 +27,14 @@ PAYLOADS = frozenset(
         *("projected_context", "kept", "answer", "answer_schema", "may_edit"),
     }
 )
-"""What a host or a model says: any JSON object."""
+"""The fields whose value is any JSON object, from a host or a model."""
 
 _ABSENT = object()
 
 
 @attrs.frozen
 class Forgery:
-    """A journal that was sealed anew, and what was changed before."""
+    """A journal that was changed and then sealed again, with the name of the change."""
 
     name: str
     records: Sequence[Record]
@@ -48,7 +49,7 @@ class StoreWithJournal:
     records: Sequence[Record] = ()
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return the runs, and the one with these records."""
+        """Return the runs, with these records for the one run."""
         records = tuple(self.records)
         told = StoredRun(run_key(self.run_id), index_row(), len(records), records)
         others = {run.key.run_id: run for run in self.store.read(run_ids)}
@@ -62,7 +63,10 @@ class StoreWithJournal:
 def changed_records(
     records: Sequence[Record], others: Sequence[Record]
 ) -> Iterator[tuple[str, int, Sequence[Record]]]:
-    """Yield what was done, the entry where it is noticed, and the records; `others` are a run's."""
+    """Yield the change, the entry where it must be noticed, and the records.
+
+    `others` are the records of another run.
+    """
     for place, record in enumerate(records):
         number, before, after = place + 1, records[:place], records[place + 1 :]
         body = record.body.replace("2026-01-05T09", "2026-01-05T08")
@@ -82,7 +86,7 @@ def changed_records(
 
 
 def forgeries(run_id: str, records: Sequence[Record]) -> Iterator[Forgery]:
-    """Yield the journal with entries left out, repeated, swapped and cut off, sealed anew."""
+    """Yield the journal with entries left out, repeated, swapped or cut off, and sealed again."""
     entries = [json.loads(record.body) for record in records]
     for place, entry in enumerate(entries):
         number, before, after = place + 1, entries[:place], entries[place + 1 :]
@@ -98,9 +102,9 @@ def forgeries(run_id: str, records: Sequence[Record]) -> Iterator[Forgery]:
 def forged_moves(
     run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
 ) -> Iterator[Forgery]:
-    """Yield the journal with each move as another that its subject could make from there.
+    """Yield the journal with each move replaced by another that its subject could make there.
 
-    `data_of` has, by type, what an entry may hold.
+    `data_of` has, by type, the data that an entry may hold.
     """
     entries = [json.loads(record.body) for record in records]
     for place, entry in enumerate(entries):
@@ -117,7 +121,7 @@ def forged_moves(
 def forged_detours(
     run_id: str, records: Sequence[Record], data_of: Mapping[str, Entry]
 ) -> Iterator[Forgery]:
-    """Yield the journal with two moves more: a subject leaves its state, and comes back to it."""
+    """Yield the journal with two more moves: a subject leaves its state and returns to it."""
     entries = [json.loads(record.body) for record in records]
     left: dict[str, Entry] = {}
     for place, entry in enumerate(entries, start=1):
@@ -153,7 +157,7 @@ def _detours(subject: str, state: str) -> Iterator[tuple[tuple[str, str, str], .
 def forged_values(
     run_id: str, records: Sequence[Record], numbers: Iterable[int]
 ) -> Iterator[Forgery]:
-    """Yield the journal with each value of these entries as another, sealed anew."""
+    """Yield the journal with each value of these entries replaced, and sealed again."""
     entries = [json.loads(record.body) for record in records]
     known = _values_by_key(entries)
     for number in numbers:
@@ -183,7 +187,7 @@ def sealed(
 ) -> list[Record]:
     """Return the records of these entries, chained as spec/forms.md says.
 
-    `kept` are the records of the first of them, which are as they were.
+    `kept` are the unchanged records at the beginning.
     """
     digest = kept[-1].digest if kept else _sha256("scoria journal 1", run_id)
     records = list(kept)
@@ -196,12 +200,12 @@ def sealed(
 
 
 def _sha256(*parts: str) -> str:
-    # Written out again: were it the kit's own, a kit that seals wrong would agree with itself.
+    # Not the kit's own function: then a kit that seals wrongly would agree with itself.
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the path of each value, but not what is inside of a payload."""
+    """Yield the path of each value, without those inside of a payload."""
     if path:
         yield path
     if path and path[-1] in PAYLOADS:
@@ -215,7 +219,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _values_by_key(entries: Sequence[Entry]) -> Mapping[str, list[Any]]:
-    """Return every value that the journal has under a key: likely forgeries of each other."""
+    """Return the values that the journal has under each key: likely forgeries of each other."""
     found: dict[str, list[Any]] = {}
     for entry in entries:
         for path in paths(entry):
@@ -227,7 +231,7 @@ def _values_by_key(entries: Sequence[Entry]) -> Mapping[str, list[Any]]:
 
 
 def _instead(value: Any, known: Sequence[Any]) -> Iterator[Any]:
-    """Yield what may stand there instead: nothing, another kind, a value close by or known."""
+    """Yield replacements of a value: none, another type, a value close by, or a known one."""
     near: list[Any] = [_ABSENT, None, "", "other", 7, {}, [], *known]
     if isinstance(value, int | float) and not isinstance(value, bool):
         near += [value + 1, -value, float(value) if isinstance(value, int) else int(value)]

@@ -1,6 +1,6 @@
-"""What a verification is pointed at: a store, by URL or `module:factory`, or a host.
+"""The target of a verification: a store, by URL or `module:factory`, or a host.
 
-A host is an http(s) URL; or, where a driver for it is named, the `module:name` of a WSGI app.
+A host is an http(s) URL, or, together with a driver, the `module:name` of a WSGI app.
 """
 
 import re
@@ -41,14 +41,14 @@ class ScratchStore:
 
 @attrs.frozen
 class Target:
-    """The words that name what is under test, and the driver where it is a host."""
+    """The text that names the target under test, and the driver if it is a host."""
 
     text: str
     driver: str | None = None
 
     @property
     def name(self) -> str:
-        """What it is called in a report: the `module:name`, or the URL without what is secret."""
+        """The name of the target in a report: the `module:name`, or the URL without its secrets."""
         is_module = (
             _NAMED.fullmatch(self.text) and self.text.partition(":")[0] not in known_schemes()
         )
@@ -56,17 +56,17 @@ class Target:
 
     @property
     def is_host(self) -> bool:
-        """Tell whether a host is named, and no store."""
+        """Tell whether the target is a host, not a store."""
         return self._is_running_host or (bool(self.text) and self._is_app)
 
     def declared(self, adapter: Adapter) -> frozenset[str]:
-        """Return what it has of what a scenario may need, `adapter` being the store it opened."""
+        """Return the needs of scenarios that the target meets; `adapter` is the opened store."""
         return frozenset([SERVED] if self.is_host else adapter.capabilities)
 
     def read(self) -> None:
-        """Raise `StoreUnavailable` where it can be neither a URL nor `module:name`.
+        """Raise `StoreUnavailable` if the text can be neither a URL nor `module:name`.
 
-        Nothing of what is under test is imported.
+        This imports nothing of the target.
         """
         if "://" in self.text:
             checked_url(self.text)
@@ -74,10 +74,11 @@ class Target:
             raise StoreUnavailable(self.name, "is neither a URL nor module:name", _NEXT_MOVE)
 
     def check(self) -> None:
-        """Raise `StoreUnavailable` where the store does not open, or the host does not answer."""
+        """Raise `StoreUnavailable` if the store does not open, or the host does not answer."""
         if self._is_running_host:
             self._check_host()
-        elif not self._is_app:  # to import an app may open the file that the suite is to open
+        # An app is not imported here: that may open the file that the suite is going to open.
+        elif not self._is_app:
             self._check_store()
 
     @property
@@ -102,26 +103,26 @@ class Target:
                 factory(Path(directory)).close()
             except (StoreUnavailable, KeyboardInterrupt):
                 raise
-            except BaseException as error:  # a module may exit, or skip itself
+            except BaseException as error:  # a factory may exit, or raise a skip
                 problem = f"could not be opened in an empty directory: {safe_repr(error, 200)}"
                 next_move = "give a factory that takes a pathlib.Path and returns a RunStore"
                 raise StoreUnavailable(self.name, problem, next_move) from error
 
     def named(self) -> Any:
-        """Return what `module:name` names; `StoreUnavailable` where it cannot be imported."""
+        """Return the object that `module:name` names, or raise `StoreUnavailable`."""
         if not _NAMED.fullmatch(self.text):
             raise StoreUnavailable(self.name, "is neither a URL nor module:name", _NEXT_MOVE)
         try:
             return named(self.text)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a module may exit, or skip itself
+        except BaseException as error:  # a module may exit, or raise a skip
             problem = f"cannot be imported: {safe_repr(error, 200)}"
             raise StoreUnavailable(self.name, problem, _NEXT_MOVE) from error
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Give the base URL of the host; an app is served for as long."""
+        """Give the base URL of the host; an app is served until the context ends."""
         if self._is_running_host:
             yield self.text
             return
@@ -129,14 +130,14 @@ class Target:
             yield base_url
 
     def connect(self, base_url: str) -> Host:
-        """Return the host at `base_url` as its driver connects to it."""
+        """Return the host at `base_url`, as its driver drives it."""
         host: Host = Target(str(self.driver)).named()(base_url)
         return host
 
     def store_factory(self) -> StoreFactory:
-        """Return what opens the store under test in a directory.
+        """Return a factory that opens the store under test in a directory.
 
-        What a URL names is not touched: an empty store of its kind stands in.
+        A store that a URL names is not touched: an empty store of the same kind takes its place.
         """
         if "://" not in self.text:
             factory: StoreFactory = self.named()

@@ -5,14 +5,14 @@ The order of the statuses is decided here and nowhere else. From best to worst:
     not applicable   nothing was promised, so nothing was tried
     passed           it holds
     excluded         it is known not to hold, and a reason and a date say until when
-    partial          it holds, and only a part of the suite was asked: of a run, never of a check
+    partial          it holds, but only a part of the suite was run: never the status of a check
     could not run    what the check needs was not there: a page, a server, a browser
     harness error    the suite itself broke, so nothing is known
     failed           it does not hold
 
-A parent has the status of its worst child, and without a child that ran it could not run: "not
-applicable" comes first because a clause with one check that passed and one that did not apply
-has passed. The whole is never "not applicable": where nothing passed, it could not run.
+A parent has the status of its worst child; without children it could not run. "Not applicable"
+comes first, since a clause with one check that passed and one that did not apply has passed. The
+whole is never "not applicable": if nothing passed, it could not run.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from scoria_conformance.setting import Setting
 
 
 class Status(StrEnum):
-    """What became of a check, or of all of them; in order, the worst last."""
+    """The result of a check, or of all of them; in order, the worst last."""
 
     NOT_APPLICABLE = "not applicable"
     PASSED = "passed"
@@ -36,17 +36,17 @@ class Status(StrEnum):
 
     @property
     def badness(self) -> int:
-        """How far it is from the best."""
+        """The rank of the status: 0 for the best."""
         return list(Status).index(self)
 
     @property
     def mark(self) -> str:
-        """One character that says the same, where colour is not seen."""
+        """One character for the status, for readers who do not see colour."""
         return "-✓~◐?!✗"[self.badness]
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Return what a parent of these comes to; of none, that it could not run."""
+    """Return the status of a parent of these; without any, it could not run."""
     return max(statuses, key=lambda status: status.badness, default=Status.COULD_NOT_RUN)
 
 
@@ -54,7 +54,7 @@ _EXIT_CODES = {Status.PASSED: 0, Status.EXCLUDED: 0, Status.FAILED: 1}
 
 
 class Outcome(StrEnum):
-    """What became of one step of a scenario."""
+    """The result of one step of a scenario."""
 
     HELD = "held"
     BROKE = "broke"
@@ -63,7 +63,7 @@ class Outcome(StrEnum):
 
 @attrs.frozen
 class StepSeen:
-    """One step as its scenario says it, and how it went."""
+    """One step with the text of its scenario, and its result."""
 
     text: str
     outcome: Outcome
@@ -71,13 +71,13 @@ class StepSeen:
 
 @attrs.frozen
 class Check:
-    """One scenario, with one row of its examples, and what became of it.
+    """One scenario, with one row of its examples, and its result.
 
-    `reason` says why it did not pass; `clauses` are those it puts to the test, `suites` those it
-    is part of. `expected` and `seen` are what the step that broke wanted and got. `id` names it
-    among all checks. `calls` are those of the store that led to a failure, the shortest way that is
-    known, each with its answer. `blamed` are the clauses that a failure is about, where that is
-    told more closely than by `clauses`.
+    `reason` says why it did not pass; `clauses` are those it tests, `suites` those it is part of.
+    `expected` and `seen` are what the failed step expected and got. `id` names it among all checks.
+    `calls` are the calls of the store that led to a failure, as few as are known, each with its
+    answer. `blamed` are the clauses that a failure is about, if that is more precise than
+    `clauses`.
     """
 
     name: str
@@ -98,24 +98,24 @@ class Check:
 
 @attrs.frozen
 class Group:
-    """The checks of one clause, or of one suite, and what they come to."""
+    """The checks of one clause, or of one suite, and their common status."""
 
     id: str
     checks: tuple[Check, ...]
 
     @property
     def status(self) -> Status:
-        """The worst of its checks; without any, it could not run."""
+        """The worst status of its checks; without any, it could not run."""
         return worst(check.status for check in self.checks)
 
 
 @attrs.frozen
 class Verdict:
-    """All checks of one verification; `problem` is set where the run itself broke off.
+    """All checks of one verification; `problem` is set if the run itself broke off.
 
-    `promised` are the clauses that this run must put to the test: one that no check did could
-    not run. `suite` names the one that was run alone; `part` says how many of its scenarios were,
-    as "1 of 92", where it was not all of them.
+    `promised` are the clauses that this run must test: one that no check tested could not run.
+    `suite` names the suite if only one was run; `part` says how many of its scenarios were run, if
+    not all: "1 of 92".
     """
 
     target: str
@@ -128,7 +128,7 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """The worst of the checks and clauses; with none that passed, nothing was verified."""
+        """The worst status of checks and clauses; at best "could not run", if none passed."""
         return worst(self._statuses())
 
     def _statuses(self) -> Iterator[Status]:
@@ -143,7 +143,7 @@ class Verdict:
 
     @property
     def clauses(self) -> tuple[Group, ...]:
-        """Every clause that was put to the test, or should have been, by its id."""
+        """Every clause that was tested, or should have been, in the order of the ids."""
         named = {clause for check in self.checks for clause in check.clauses}
         return tuple(self._clause(each) for each in sorted(named | {*self.promised}, key=_numbered))
 
@@ -161,12 +161,12 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 where it holds, 1 where it does not, 2 where that could not be told."""
+        """0 if the target conforms, 1 if it does not, 2 if that is unknown."""
         return _EXIT_CODES.get(self.status, 2)
 
     @property
     def headline(self) -> str:
-        """The status in words that cannot be taken for more than they say."""
+        """The status in words that claim no more than was tested."""
         excluded = self.status == Status.EXCLUDED
         said = "passed but for what is excluded" if excluded else self.status.value
         if self.part:
@@ -176,7 +176,7 @@ class Verdict:
 
     @property
     def scope(self) -> str:
-        """How many checks ask the store itself, and how many the kit over it; else nothing."""
+        """How many checks test the store itself, if others test the kit over it; else ""."""
         own, whole = sum("store" in check.suites for check in self.checks), len(self.checks)
         if not own or own == whole:
             return ""

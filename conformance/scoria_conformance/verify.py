@@ -1,8 +1,8 @@
-"""One verification: this process demands the outcomes, others run the scenarios.
+"""One verification: this process requires the outcomes, other processes run the scenarios.
 
-Nothing of what is under test is run here. Each of the others runs a share of the scenarios. One
-that ends in a scenario, or is in it for longer than that may take, has failed it; another goes on
-with what is left of its share.
+No code of the target runs in this process. Each other process runs a share of the scenarios. A
+scenario has failed if it ends its process, or takes longer than it may; then a new process runs the
+rest of that share.
 """
 
 import json
@@ -41,16 +41,16 @@ MOST_ENDED = 10
 """How many scenarios may end their process, or hang, before the rest is left out."""
 
 LISTENING = 0.1
-"""How many seconds pass between two looks at what the suite says."""
+"""How many seconds pass between two looks at the events of the suite."""
 
 DUMPING = 1.0
-"""How many seconds a process that hangs is given to say where."""
+"""How many seconds a process that hangs has to print where it is."""
 
 INNERMOST = 6
-"""How many calls of each thread of a process that hangs are told."""
+"""How many innermost calls of each thread are reported of a process that hangs."""
 
 MOST_SAID = 100_000
-"""How many characters of what a process printed are looked at."""
+"""How many of the last bytes that a process printed are read."""
 
 SUITES: Mapping[str, str] = MappingProxyType({tag.replace("_", "-"): tag for tag in TAGS})
 """The suites by name, and the tag that each one runs."""
@@ -58,7 +58,7 @@ SUITES: Mapping[str, str] = MappingProxyType({tag.replace("_", "-"): tag for tag
 
 @attrs.frozen
 class Progress:
-    """How far a suite is: `done` of `total` checks, and the scenario that it is in."""
+    """The progress of a suite: `done` of `total` checks, and the scenario that is running."""
 
     done: int
     total: int
@@ -82,16 +82,17 @@ def verify(
     exclusions: Exclusions | None = None,
     tell: Tell = lambda _: None,
 ) -> Verdict:
-    """Run the suite against `target` and return what was found.
+    """Run the suite against `target` and return the verdict.
 
-    `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, what
-    makes the evidence page of a facade and what drives a host; with `host`, a `target` that is no
-    URL is the `module:name` of a WSGI app. `seed` is what random examples are drawn from; with
-    `deep` many times as many are tried. `facade` is "sync" or "async": a store is put through
-    `Scoria` or `AsyncScoria`. `jobs` processes share the scenarios of a store; a host is
-    spoken to by one, as there may be only one of it. `tell` hears how far it is, several times a
-    second. Raises `StoreUnavailable` where there is nothing at `target` to run the suite against,
-    and `ExclusionsRefused` where one of `exclusions` names no scenario.
+    `suite` is a name in `SUITES`, or None for all. `page` and `host` name, as `module:name`, the
+    factory of the evidence page and the driver of a host; with `host`, a `target` that is not a URL
+    is the `module:name` of a WSGI app. `seed` is the seed of the random examples; `deep` tries many
+    times as many. `facade` is "sync" or "async": a store is tested through `Scoria` or
+    `AsyncScoria`. `jobs` processes share the scenarios of a store; a host is tested by one process,
+    since it may exist only once. `tell` is called with the progress several times a second.
+
+    Raises `StoreUnavailable` if there is nothing at `target` to test, and `ExclusionsRefused` if
+    one of `exclusions` names no scenario.
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; pass 1 or more")
@@ -122,12 +123,12 @@ def _demanded(is_host: bool, suite: str | None) -> tuple[Case, ...]:
 
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
-"""Without -P, Python would look for every module first where the user stands."""
+"""Without -P, Python would look for every module in the current directory first."""
 
 
 @attrs.define
 class _Run:
-    """The processes of one verification, and what became of each scenario."""
+    """The processes of one verification, and the check of each scenario."""
 
     cases: Sequence[Case]
     told: Sequence[str]
@@ -141,9 +142,9 @@ class _Run:
     _deadline: float = attrs.field(factory=lambda: time.monotonic() + TIMEOUT)
 
     def all(self, jobs: int) -> None:
-        """Run every case, `jobs` processes at once; where that cannot be done, `problem` says why.
+        """Run every case, in `jobs` processes at once; if that is impossible, `problem` says why.
 
-        Raises `StoreUnavailable` where there is nothing to run them against.
+        Raises `StoreUnavailable` if there is nothing to test.
         """
         try:
             for share in _shares(self.cases, jobs):
@@ -176,7 +177,7 @@ class _Run:
         self.checks |= {case.id: attrs.evolve(named_by(case), reason=reason) for case in left}
 
     def _take(self, child: "_Child") -> None:
-        """Take what a process that has ended came to."""
+        """Take the results of a process that has ended."""
         transcript = child.transcript
         if transcript.unavailable and not self.checks:
             raise StoreUnavailable(**transcript.unavailable)
@@ -190,7 +191,7 @@ class _Run:
             self.problem = child.why or "the suite ended before it reported any scenario"
 
     def _keep(self, child: "_Child") -> None:
-        """Keep the checks of what a process ran to its end, and what it had under test."""
+        """Keep the checks of the scenarios that a process finished, and its target under test."""
         adapter, transcript = child.transcript.adapter, child.transcript
         if self.adapter.name and adapter.name and adapter != self.adapter:
             self.problem = f"what is under test changed: {self.adapter}, then {adapter}"
@@ -216,7 +217,7 @@ class _Run:
 
 
 def _shares(cases: Sequence[Case], jobs: int) -> list[list[Case]]:
-    """Deal the cases out, those that may take longest first, there and back; none is empty."""
+    """Deal the cases out in shares, longest limit first, back and forth; no share is empty."""
     shares: list[list[Case]] = [[] for _ in range(min(jobs, len(cases)))]
     turns = cycle([*shares, *reversed(shares)])
     for case, share in zip(sorted(cases, key=lambda case: -case.limit), turns, strict=False):
@@ -225,7 +226,7 @@ def _shares(cases: Sequence[Case], jobs: int) -> list[list[Case]]:
 
 
 def _broken(child: "_Child") -> Check:
-    """Return the check of the scenario in which a process ended, or had to be ended."""
+    """Return the check of the scenario that ended its process, or was ended with it."""
     case, why = child.cases[child.transcript.running], child.why
     check = child.transcript.checks.get(case.id) or named_by(case)
     expected = "the scenario finishes"
@@ -234,10 +235,10 @@ def _broken(child: "_Child") -> Check:
 
 @attrs.define(eq=False)
 class _Child:
-    """A process that runs cases: what it says is transcript while it runs.
+    """A process that runs cases; `transcript` has its events so far.
 
-    Once it has ended, `why` says why it did not come to a good end, and `is_spent` that the time
-    of the whole suite is over, which is no scenario's fault.
+    Once it has ended, `why` is the problem with its end, if any. `is_spent` means that the time of
+    the whole suite is over, which is not the fault of a scenario.
     """
 
     directory: Path
@@ -262,10 +263,10 @@ class _Child:
             *(f"--scoria-events={directory}/events", f"--scoria-only={only}"),
             f"--basetemp={directory}/stores",
         ]
-        # What hypothesis keeps belongs with the stores, and not where the caller is.
+        # Keep the files of hypothesis with the stores, and out of the caller's directory.
         kept = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{directory}/hypothesis"}
         with (directory / "said").open("wb") as output:
-            # A session of its own, so that no process which it began is left behind.
+            # A session of its own, so that all of its child processes can be killed with it.
             process = subprocess.Popen(  # noqa: S603 - no shell, and the arguments are made here
                 command,
                 stdin=subprocess.DEVNULL,
@@ -277,7 +278,7 @@ class _Child:
         return cls(directory, cases, deadline, process)
 
     def has_ended(self) -> bool:
-        """Listen to it, and end it where something takes too long; tell whether it has ended."""
+        """Read its events, and end it if it takes too long; tell whether it has ended."""
         ended = self.process.poll() is not None
         self.transcript.listen(self.directory / "events")
         late = "" if ended else self._late()
@@ -290,7 +291,7 @@ class _Child:
         return True
 
     def end(self) -> None:
-        """End it and all that it began."""
+        """Kill the process and all that it started."""
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -299,7 +300,7 @@ class _Child:
         self.process.wait()
 
     def _late(self) -> str:
-        """Return what has taken too long, if anything has."""
+        """Return what took too long, or ""."""
         now = time.monotonic()
         if (place := f"{self.transcript.running} {len(self.transcript.settled)}") != self._place:
             self._place, self._since = place, now
@@ -337,7 +338,7 @@ class _Child:
 
 
 def _code(code: int) -> str:
-    """Return how a process ended, in words, with a bracket that closes."""
+    """Return how a process ended, in words, with the closing bracket."""
     if code >= 0:
         return f"exit {code})"
     with suppress(ValueError):
@@ -356,7 +357,7 @@ def _lines(said: Path) -> list[str]:
 
 
 def _where(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the calls that each thread was in, by what `_dump` had printed, the last first."""
+    """Yield the innermost calls of each thread, from the output of `_dump`."""
     shown = 0
     for line in lines:
         if "(most recent call first)" in line:
@@ -368,7 +369,7 @@ def _where(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _dump(process: "subprocess.Popen[bytes]") -> None:
-    """Have a process that hangs say where it is, if it still can: at SIGABRT pytest's does."""
+    """Let a process that hangs print its stack if it can: faulthandler does so at SIGABRT."""
     if not hasattr(os, "killpg"):
         return
     with suppress(OSError, subprocess.TimeoutExpired):
@@ -388,7 +389,7 @@ def _told(target: str, page: str | None, host: str | None, seed: int, facade: st
 
 
 def pytest_arguments() -> list[str]:
-    """Return what makes pytest run the suite, whatever else is configured where it is run."""
+    """Return arguments that make pytest run the suite, whatever is configured where it runs."""
     package = files("scoria_conformance")
     return [
         str(package / "suite.py"),
@@ -399,11 +400,11 @@ def pytest_arguments() -> list[str]:
 
 
 CHANGING = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
-"""What of Python's own environment would change what a scenario finds, or keep it from ending."""
+"""Variables of Python that would change what a scenario finds, or keep it from ending."""
 
 
 def environment() -> dict[str, str]:
-    """Leave out what would change the run: options and plugins of the caller's own pytest."""
+    """Return the environment without what would change the run, such as pytest options."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""What one scenario knows: the facade under test, what was called, and what came of it."""
+"""The state of one scenario: the facade under test, the calls that were made, and their results."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -36,30 +36,30 @@ PATIENCE = 10
 """How many seconds callers wait for each other."""
 
 MOST_CALLS = 100
-"""How many calls of its handlers a scenario can need."""
+"""How many calls of its handlers a scenario can need; more means that they never end."""
 
 Answer = Callable[[Step, RunSummary], Any]
-"""A handler of a scenario, which may answer what no `Handler` may."""
+"""A handler of a scenario, which may also give answers that a `Handler` must not give."""
 
 
 @attrs.define
 class DamagedStore:
-    """A store in which one run does not read as it was written; the rest is the store's own."""
+    """A store that returns one run otherwise than it was written; the rest is the store's own."""
 
     store: RunStore
     run_id: str
     change: Callable[[list[Record]], Sequence[Record]] = list
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return the runs, the one after the damage."""
+        """Return the runs, one of them damaged."""
         return self._damaged(self.store.read(run_ids))
 
     def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
-        """Return the runs, the one after the damage."""
+        """Return the runs, one of them damaged."""
         return self._damaged(self.store.list_runs(**asked))
 
     def list_labelled(self, **asked: Any) -> Sequence[StoredRun]:
-        """Return the runs, the one after the damage."""
+        """Return the runs, one of them damaged."""
         return self._damaged(self.store.list_labelled(**asked))
 
     def _damaged(self, runs: Sequence[StoredRun]) -> Sequence[StoredRun]:
@@ -76,7 +76,7 @@ class DamagedStore:
 
 @attrs.frozen
 class MeetingStore:
-    """A store at which callers meet: all of them have read before one of them writes."""
+    """A store that makes callers wait until all of them have read, before one of them writes."""
 
     store: RunStore
     barrier: threading.Barrier
@@ -89,7 +89,7 @@ class MeetingStore:
         return runs
 
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
-        """Store the run, once all are about to."""
+        """Store the run, once all callers have come that far."""
         self._meet()
         return self.store.create(key, records, row=row)
 
@@ -99,7 +99,7 @@ class MeetingStore:
     def _meet(self) -> None:
         if not hasattr(self._met, "already"):
             self._met.already = True
-            with suppress(threading.BrokenBarrierError):  # one was refused, and nobody else comes
+            with suppress(threading.BrokenBarrierError):  # another was refused, and will not come
                 self.barrier.wait(PATIENCE)
 
 
@@ -161,7 +161,7 @@ class World:
 
     @property
     def breaks_off(self) -> bool:
-        """Tell whether a plain handler runs where a signal can break it off."""
+        """Tell whether a plain handler runs in this thread, where a signal can interrupt it."""
         return self.make_facade is Scoria
 
     @property
@@ -185,19 +185,19 @@ class World:
 
     @property
     def another_host(self) -> Scoria:
-        """Another host on the same store, so that the one under test keeps what it has."""
+        """Another host on the same store: what the one under test has in memory does not change."""
         return Scoria(self.store, clock=self.clock)
 
     def journals(self) -> dict[str, tuple[JournalEntry, ...]]:
-        """Everything that is stored."""
+        """Return the journals of all runs in the store."""
         host = self.another_host
         runs = host.list_runs_with_damaged(limit=1000)
         return {run.run_id: host.get_run_detail(run.run_id).journal for run in runs}
 
     def damage(self, change: Callable[[list[Record]], Sequence[Record]]) -> None:
-        """From here on, read what the store holds of the run as `change` leaves it.
+        """From now on, read the run as `change` makes it from what is stored.
 
-        It was read whole once.
+        The run is read once before, undamaged, so that the host may have kept it.
         """
         store = DamagedStore(self.store, self.run_id)
         self.scoria = self.facade(store, clock=self.clock)
@@ -238,7 +238,7 @@ def completed(*_: object) -> Completed:
 
 
 def asks(**more: Any) -> Answer:
-    """Answer with a request for approval, and as done once it was approved."""
+    """Answer with a request for approval, and with completion once it was approved."""
 
     def answer(step: Step, _: RunSummary) -> Completed | NeedsApproval:
         if step.approval is not None and step.approval.status == "approved":

@@ -1,7 +1,7 @@
-"""What `report.json` says, which the other formats show. These classes document its shape.
+"""The content of `report.json`, which the other formats show. These classes document its shape.
 
-A field that is added leaves `schema` as it is; one that is taken away, or means something else,
-raises it. Every text in it is printable and no longer than a page.
+A new field leaves `schema` as it is; a field that is removed, or changes its meaning, increments
+it. Every text in it is printable and no longer than a page.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ Counts = dict[str, int]
 
 @attrs.frozen
 class SuiteRow:
-    """A suite, the worst of its checks, and how many there are of each status."""
+    """A suite, the worst status of its checks, and how many checks have each status."""
 
     id: str
     status: Status
@@ -48,7 +48,7 @@ class ClauseRow:
 
 @attrs.frozen
 class Untested:
-    """A clause that this run put no check to, and why."""
+    """A clause that no check of this run tested, and why."""
 
     id: str
     text: str
@@ -59,12 +59,12 @@ class Untested:
 class Document:
     """One verification.
 
-    `clauses` has those that were put to the test, `untested` the rest of the specification.
-    `checks` has a row per scenario and example, with its evidence. `exit_code` is 0 where it
-    holds, 1 where it does not, 2 where that could not be told; `problem` says why a run broke off.
-    `started_at` is UTC in ISO 8601, and empty where it is not known. `suite` names the one that was
-    run alone, `part` says how many of its scenarios were where it was not all of them: "1 of 92".
-    `scope` says how many checks are of the store itself, where some are of the kit over it.
+    `clauses` has those that were tested, `untested` the rest of the specification. `checks` has a
+    row per scenario and example, with its evidence. `exit_code` is 0 if the target conforms, 1 if
+    it does not, 2 if that is unknown; `problem` says why a run broke off. `started_at` is UTC in
+    ISO 8601, and empty if it is not known. `suite` names the suite if only one was run; `part` says
+    how many of its scenarios were run, if not all: "1 of 92". `scope` says how many checks test the
+    store itself, if others test the kit over it.
     """
 
     schema: int
@@ -92,7 +92,7 @@ class Document:
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Document":
-        """Return what the report of `verdict` says."""
+        """Return the report of `verdict`."""
         setting = verdict.setting
         document = cls(
             schema=SCHEMA,
@@ -122,7 +122,7 @@ class Document:
 
     @property
     def worst_first(self) -> tuple[ClauseRow, ...]:
-        """The clauses, the worst first, and of those the one first whose failure explains most."""
+        """The clauses, the worst first; among equals, first the one whose failure explains most."""
         place = {check.id or check.name: number for number, check in enumerate(self.telling)}
         last = len(place)
 
@@ -142,19 +142,19 @@ class Document:
 
     @property
     def telling(self) -> tuple[Check, ...]:
-        """The checks that neither passed nor were left out, the one first that explains most."""
+        """The checks that failed or have no result; the one that explains most comes first."""
         settled = (Status.PASSED, Status.NOT_APPLICABLE, Status.EXCLUDED)
         left = [check for check in self.checks if check.status not in settled]
         return first(left)
 
     @property
     def begin_with(self) -> tuple[tuple[Check, int], ...]:
-        """The failure that explains most, where there is one; how many others say the same."""
+        """The failure that explains most, if any, and how many others have the same reason."""
         failed = self.with_status(Status.FAILED)
         return tuple((check, alike(check, failed)) for check in first(failed)[:1])
 
     def causes(self, check: Check) -> tuple[str, ...]:
-        """Return what commonly breaks the clauses of a check."""
+        """Return the common causes for the clauses of a check."""
         return causes(check)
 
     def with_status(self, status: str) -> tuple[Check, ...]:
@@ -206,7 +206,7 @@ def _untested(verdict: Verdict) -> Iterator[Untested]:
 
 
 def _printable(value: Any) -> Any:
-    """Return what was unstructured with every text in it fit to be shown."""
+    """Return unstructured data with every text in it made printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

@@ -26,10 +26,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 TEMPLATES = ("junit.xml", "report.html", "summary.md", "badge.svg")
-"""What is written besides `report.json`, each from the template of its name."""
+"""The files besides `report.json`, each written from the template of the same name."""
 
 FILES = ("report.json", *TEMPLATES)
-"""What a report consists of."""
+"""All files of a report."""
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
@@ -37,7 +37,7 @@ _SPECIAL = re.compile(r"[\\`*_\[\]<>&|#~!@$]")
 
 
 def document(verdict: Verdict) -> dict[str, Any]:
-    """Return what `report.json` says."""
+    """Return the content of `report.json`."""
     told: dict[str, Any] = converter.unstructure(Document.of(verdict))
     return told
 
@@ -59,7 +59,7 @@ class FolderInUse(ScoriaError):
 class Folder:
     """The folder of a report, which one run holds from its start to its end.
 
-    What is found in it afterwards is the report of that run, whole, or none.
+    After the run it has either the complete report of that run, or none.
     """
 
     path: Path
@@ -68,9 +68,9 @@ class Folder:
 
     @classmethod
     def taken(cls, path: Path) -> "Folder":
-        """Take the folder, made where it is not there, and empty it of an earlier report.
+        """Take the folder, create it if it is missing, and remove an earlier report from it.
 
-        Raises `FolderInUse` where another run holds it.
+        Raises `FolderInUse` if another run holds it.
         """
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, _lock(path))
@@ -79,12 +79,13 @@ class Folder:
         return folder
 
     def write(self, verdict: Verdict) -> None:
-        """Write the report: all files are ready before the first is seen, `report.json` comes last.
+        """Write the report: all files are complete before the first is visible.
 
-        Killed in between, it leaves no file of another run, and no `report.json`.
+        `report.json` comes last: a process that is killed leaves no file of another run, and no
+        `report.json`.
         """
         if os.getpid() != self._holder:
-            return  # a copy of the process, forked by what is under test
+            return  # a child that the target forked
         found = Document.of(verdict)
         texts = {name: _environment().get_template(name).render(report=found) for name in TEMPLATES}
         texts["report.json"] = json.dumps(document(verdict), indent=1) + "\n"
@@ -95,7 +96,7 @@ class Folder:
                 (Path(new) / name).replace(self.path / name)
 
     def leave(self) -> None:
-        """Let another run have it."""
+        """Release the folder for another run."""
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -103,7 +104,7 @@ class Folder:
 
 @contextmanager
 def taken(path: Path) -> Iterator[Folder]:
-    """Give the folder for as long as a run takes. Raises `FolderInUse`."""
+    """Hold the folder during a run. Raises `FolderInUse`."""
     folder = Folder.taken(path)
     try:
         yield folder
@@ -118,9 +119,10 @@ def write(verdict: Verdict, directory: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """Return what holds a folder until it is closed, or its process ends however it does."""
+    """Return a lock on a folder, held until it is closed or its process ends in any way."""
     if fcntl is None:
-        return None  # no system call holds a folder here: two runs are not told apart
+        return None  # this system has no such lock: two runs are not kept apart
+    # O_CLOEXEC: a program that this process starts must not keep the lock.
     held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -150,13 +152,13 @@ def _environment() -> jinja2.Environment:
 
 
 def _prose(text: str) -> Markup:
-    """Show the text of a clause: its links as what they say, its names as code."""
+    """Show the text of a clause: of a link its text, and names as code."""
     plain = str(escape(_LINK.sub(r"\1", text)))
     return Markup(_CODE.sub(r"<code>\1</code>", plain))  # noqa: S704 - escaped above
 
 
 def _markdown(text: str) -> Markup:
-    """Show a text in one line of Markdown, as it is."""
+    """Show a text literally, in one line of Markdown."""
     one_line = " ".join(text.split())
     return Markup(_SPECIAL.sub(_entity, one_line))  # noqa: S704 - what is special is an entity
 
@@ -166,5 +168,5 @@ def _entity(special: re.Match[str]) -> str:
 
 
 def _took(seconds: float) -> str:
-    """Show how long something took, as exactly as a person cares for."""
+    """Show a duration, as precisely as a reader needs it."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -3,4 +3,4 @@
 from pkgutil import iter_modules
 
 STEPS = tuple(f"{__name__}.{each.name}" for each in iter_modules(__path__))
-"""The modules that define them."""
+"""The modules that define the steps."""

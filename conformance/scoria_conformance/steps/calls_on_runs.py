@@ -28,7 +28,7 @@ STEP = StepSpec(kind=KIND, role_id="executor")
 
 @attrs.frozen
 class Asked:
-    """One call on a run: which, on which facade, about which run, and for whom."""
+    """One call on a run: its name, the facade, the run, and the actor."""
 
     call: str
     facade: Scoria

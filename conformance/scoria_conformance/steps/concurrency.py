@@ -1,4 +1,4 @@
-"""Steps in which several callers, threads or processes, have one store at once."""
+"""Steps in which several callers use one store at once, in threads or in processes."""
 
 from collections import Counter
 from typing import Any
@@ -25,7 +25,7 @@ SHARED = numbered(1)
 """The run that all callers append to."""
 
 Outcomes = list[list[str]]
-"""What became of each append, by caller and by turn."""
+"""The outcome of each append, by caller and by turn."""
 
 
 def _crew(stored: StoredRuns, kind: str, count: int, work: Work) -> list[Any]:
@@ -40,22 +40,22 @@ KIND = "(?P<kind>callers|processes)"
 
 @attrs.frozen
 class Race:
-    """Appends of several records at one version at once, turn by turn."""
+    """Concurrent appends of several records at the same version, turn by turn."""
 
     size: int
     turns: int
 
     def records(self, number: int, turn: int) -> list[Record]:
-        """Return what a caller appends in a turn."""
+        """Return the records that a caller appends in a turn."""
         version = 2 + turn * self.size
         return [record(version + each, f"by {number}") for each in range(1, self.size + 1)]
 
     def row(self, number: int, turn: int) -> IndexRow:
-        """Return where the run then stands."""
+        """Return the index row that a caller writes in a turn."""
         return index_row(since=after(turn), labels=(f"by {number}", f"in {turn}"))
 
     def work(self, store: RunStore, number: int, barrier: Barrier) -> list[str]:
-        """Append in each turn, when all are about to."""
+        """Append once in each turn, at the same time as the others."""
         return [self._append(store, number, turn, barrier) for turn in range(self.turns)]
 
     def _append(self, store: RunStore, number: int, turn: int, barrier: Barrier) -> str:
@@ -160,7 +160,7 @@ def _seen(store: RunStore, turns: int) -> list[int]:
 
 @then("each of them saw what the ones before it had stored")
 def _each_of_them_saw_what_the_ones_before_it_had(seen: list[list[Any]]) -> None:
-    # The shared run has the status of the latest turn, and the run of each turn that of its own.
+    # The shared run has the status of the latest turn, the run of each turn the status of its own.
     turns = len(seen)
     expected = [
         [2 + turn, 1 + turn, turn, turn]

@@ -1,4 +1,4 @@
-"""Steps that make content up, and look for the least of it that comes back as something else."""
+"""Steps that generate content, and look for the smallest that reads back as something else."""
 
 import json
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from scoria_core import Completed, NeedsApproval, ScoriaError, StepSpec
 from scoria_core.ports import Capability, Record
 
 EXAMPLES = 60
-"""How much is made up for each property."""
+"""How many examples are generated for each property."""
 
 ODD = (
     "\t\n\r\\\"'%_;\x1b\x7f\x85\u00a0\u0301\u200d\u2028\u202e\ufeff\ufffd\uffff\U0001f30b\U0010ffff"
 )
 
-# Not `characters()`: that keeps a table of Unicode in the directory of whoever runs the suite.
+# Not `characters()`: that caches a table of Unicode in the directory of the user.
 _CHARACTERS = (
     made_up.integers(1, 0x7F).map(chr)
     | made_up.sampled_from(ODD)
@@ -35,7 +35,7 @@ TEXTS = made_up.lists(_CHARACTERS, max_size=12).map("".join)
 BATCHES = made_up.lists(
     made_up.lists(made_up.tuples(TEXTS, TEXTS), min_size=1, max_size=4), min_size=1, max_size=3
 )
-"""What is created with and appended, batch by batch: the digest and body of each record."""
+"""The batches of a run, digest and body of each record: one to create it, others to append."""
 
 NUMBERS = (
     made_up.integers(-3, 3)
@@ -58,10 +58,10 @@ PAYLOADS = made_up.dictionaries(
 
 
 SHORTENED = 200
-"""How many times what fails is tried smaller."""
+"""How many smaller examples are tried after one has failed."""
 
 STORIES_TOLD = 200
-"""How many stories are told of runs whose handlers ask."""
+"""How many stories of runs with requests for approval are played."""
 
 
 def _holds_for(
@@ -70,12 +70,13 @@ def _holds_for(
     check: Callable[[Any], None],
     examples: int = EXAMPLES,
 ) -> None:
-    """Check what is made up from the seed; what fails is made smaller, as far as a few tries go."""
+    """Check generated content; after a failure, try a limited number of smaller examples."""
     failed: dict[str, BaseException] = {}
     tried_since = 0
 
     def check_until_short(made: Any) -> None:
         nonlocal tried_since
+        # Hypothesis runs a failing example again, and calls it flaky unless it fails as before.
         if (known := failed.get(repr(made))) is not None:
             raise known
         if failed and (tried_since := tried_since + 1) > SHORTENED:
@@ -152,7 +153,7 @@ def _any_story_of_a_run_is_told_as_the_reference(world: World, scoria_seed: int)
 
 
 def _read_back(world: World, payload: dict[str, Any]) -> dict[str, Any]:
-    """Hand a payload over wherever a run takes one, and return what is read there."""
+    """Pass a payload in wherever a run takes one, and return what is read in each place."""
     asked = NeedsApproval(
         tool_name="tool",
         arguments={"proposed": payload},

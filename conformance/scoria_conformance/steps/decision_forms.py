@@ -1,4 +1,4 @@
-"""Steps in which requests are decided by the forms of a page, and by what only looks like them."""
+"""Steps in which requests are decided by the forms of a page, and by imitations of these forms."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -24,7 +24,7 @@ REVIEWER: Mapping[str, Any] = MappingProxyType(
 DECISIONS = MappingProxyType(
     {"approve": ApprovalStatus.APPROVED, "reject": ApprovalStatus.REJECTED}
 )
-"""What each button says, and what becomes of the request."""
+"""The value of each button, and the status that it gives the request."""
 
 OTHERS: Mapping[str, Scope] = MappingProxyType(
     {
@@ -35,15 +35,15 @@ OTHERS: Mapping[str, Scope] = MappingProxyType(
         "one of another tenant who is called alike": {**REVIEWER, "tenant_id": OTHER_TENANT},
     }
 )
-"""Who sends a form that the reviewer opened, or opens one that the reviewer sends."""
+"""Those who send a form that the reviewer opened, or open one that the reviewer sends."""
 
 ELSEWHERE = (("HTTP_SEC_FETCH_SITE", "cross-site"), ("HTTP_ORIGIN", "https://elsewhere.invalid"))
-"""What a browser says of a form that a page of another site has it send."""
+"""The headers that a browser adds to a form that a page of another site sends."""
 
 
 @attrs.frozen
 class Counter:
-    """Where people decide: the pages, and the store that they decide in."""
+    """The pages on which people decide, and the store behind them."""
 
     world: World
     site: Site
@@ -54,7 +54,7 @@ class Counter:
         return str(self.world.run_id)
 
     def sheets(self, run_id: str, scope: Scope = REVIEWER) -> list[Sheet]:
-        """Open the forms by which the request of a run is decided."""
+        """Open the forms that decide the request of a run."""
         return sheets(self.site, scope, run_id)
 
     def request(self, run_id: str) -> Approval:
@@ -103,7 +103,7 @@ def _no_other_request_than_that_of_its_form_decides(world: World, scoria_page: P
 def _forged(
     counter: Counter, sheet: Sheet, decision: str, run_id: str, other: str
 ) -> Iterator[tuple[str, Scope, Request]]:
-    """Yield requests that are not the form as it was opened, and who sends each."""
+    """Yield requests that differ from the form as it was opened, and the sender of each."""
     right = sheet.pressed(decision)
     as_query = attrs.evolve(right, method="GET", query=urlencode(right.form), form=())
     yield "in an address", REVIEWER, as_query

@@ -1,4 +1,4 @@
-"""Steps in which people say more than yes to a request, or several requests are made at once."""
+"""Steps in which a decision says more than yes, or several requests are made at once."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -41,7 +41,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "that goes on after a no": {"on_reject": "resume"},
     'not by the requester and "reviewer-7"': {"not_by": ["requester", "reviewer-7"]},
 }
-"""What one request says beside its arguments, by the words of the feature."""
+"""The fields of a request beside its arguments, by the words of the feature."""
 
 EDITS: dict[str, Any] = {
     "proposed": ARGUMENTS,
@@ -79,14 +79,14 @@ SCHEMAS: dict[str, Any] = {
         },
     },
 }
-"""Schemas that a step may not ask with."""
+"""Schemas that a request must not contain, by what is wrong with each."""
 
 
 @attrs.define
 class Asking:
-    """A handler that makes its requests, and completes once it is called with what became of them.
+    """A handler that makes its requests, and completes when it is called after they were decided.
 
-    It asks again where `insists` says so.
+    It asks again if `insists` says so.
     """
 
     requests: Sequence[NeedsApproval]
@@ -101,7 +101,7 @@ class Asking:
 
 
 def _request(number: int, **more: Any) -> NeedsApproval:
-    """Return request `number` of its step, whose arguments and call_id are its own."""
+    """Return request `number` of its step, with its own arguments and call_id."""
     arguments = ARGUMENTS if number == 1 else {**ARGUMENTS, "line": number}
     return NeedsApproval(
         tool_name=f"tool-{number}",
@@ -268,7 +268,7 @@ def _tries_to_decide_with_edited(world: World, who: str, decide: str, number: in
     said: dict[str, Any] = {"arguments": EDITS["edited"]} if decide == "approve" else {}
     try:
         world.attempt(lambda: _decide(world, decide, number, who, **said))
-    except RuntimeError as raised:  # that of the host's may_decide
+    except RuntimeError as raised:  # raised by the host's may_decide
         world.returned = raised
 
 
@@ -417,7 +417,7 @@ def _what_is_due_is_done(world: World, seconds: int) -> None:
 
 
 def _last_seen(world: World) -> Step:
-    """Return the step as its handler was given it last."""
+    """Return the step as it was last given to its handler."""
     assert world.calls, "no handler was called"
     return world.calls[-1][0]
 

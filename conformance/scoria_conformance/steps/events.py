@@ -1,4 +1,4 @@
-"""Steps in which the listeners of a host are told what happens in its runs."""
+"""Steps in which the listeners of a host receive the events of its runs."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -19,12 +19,12 @@ DECIDER = "reviewer-7"
 
 
 class Died(BaseException):
-    """The process of a deliverer died."""
+    """The death of a process that delivers events."""
 
 
 @attrs.define
 class Ear:
-    """One listener: what it was told, and what it took; `fails` is asked first."""
+    """One listener: the events it got, and those it took without error; `fails` may raise."""
 
     world: World
     fails: Callable[[Event], object] = lambda _: None
@@ -34,25 +34,25 @@ class Ear:
     """The ids of events whose entries could not be found."""
 
     def __call__(self, event: Event) -> None:
-        """Be told of an event."""
+        """Receive an event."""
         self.told.append((self.world.clock.now().timestamp(), event))
         self.fails(event)
         self.took.append(event)
 
     async def later(self, event: Event) -> None:
-        """Be told of an event by who awaits it."""
+        """Receive an event, as a coroutine function."""
         self(event)
 
 
 @attrs.define
 class DyingStore:
-    """A store that dies with the process of its deliverer."""
+    """A store in which no delivery can be settled once the process of its deliverer died."""
 
     store: RunStore
     is_dead: bool = False
 
     def settle_delivery(self, *given: Delivery) -> bool:
-        """Record how far a delivery came, while the process lives."""
+        """Record how many entries of a delivery were received, unless the process is dead."""
         if self.is_dead:
             raise Died
         return cast(OutboxStore, self.store).settle_delivery(*given)
@@ -72,7 +72,7 @@ class Hosts:
     release: threading.Event = attrs.field(factory=threading.Event)
 
     def come(self, *names: str, store: RunStore | None = None) -> Scoria:
-        """Let a host come with these listeners; every second one is a coroutine function."""
+        """Start a host with these listeners; the one called "chat" is a coroutine function."""
         if Capability.OUTBOX not in self.world.store.capabilities:
             raise SuiteBroken("a scenario with listeners is not tagged @outbox")
         listeners: dict[str, Listener] = {}
@@ -84,7 +84,7 @@ class Hosts:
         return host
 
     def deliver(self) -> None:
-        """Have each host deliver what there is."""
+        """Have each host deliver all events that are due."""
         for host in self.hosts:
             try:
                 host.deliver_events()
@@ -92,7 +92,7 @@ class Hosts:
                 raise AssertionError("what a listener raises stops its deliverer") from error
 
     def ask(self, **more: Any) -> str:
-        """Start a run that asks for approval."""
+        """Start a run that asks for approval, and return its id."""
         run = self.world.scoria.start_run(
             self.world.identity(metadata={"private": NOTE}),
             root_role_id="executor",
@@ -105,7 +105,7 @@ class Hosts:
         return run.run_id
 
     def approve(self) -> None:
-        """Say yes to what the last run asks for."""
+        """Approve the request of the last run."""
         run = self.world.scoria.get_run(self.world.run_id)
         assert run.pending_approval is not None, "the run waits for approval"
         self.world.scoria.approve(
@@ -123,7 +123,7 @@ class Hosts:
         self.complete()
 
     def journal_of(self, run_id: str) -> list[tuple[str, str]]:
-        """Return the ids and types of the events of a run, as its journal has them."""
+        """Return the ids and types of the events of a run, made from its journal."""
         detail: RunDetail = self.world.another_host.get_run_detail(run_id)
         return [
             (f"{run_id}/{each.sequence}", f"{each.subject}.{each.type[len(each.subject) + 1 :]}")
@@ -131,7 +131,7 @@ class Hosts:
         ]
 
     def took_all(self, name: str) -> None:
-        """Check that a listener took every entry of each journal once, in its order."""
+        """Check that a listener received every entry of each journal once and in order."""
         events = self.ears[name].took
         for run_id in self.run_ids:
             took = [(each.event_id, each.type) for each in events if each.run_id == run_id]
@@ -141,7 +141,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(world: World) -> Iterable[Hosts]:
-    """Return the hosts of the scenario: none yet."""
+    """Return the hosts of the scenario, none at first; free a listener that hangs at the end."""
     hosts = Hosts(world)
     yield hosts
     hosts.release.set()
@@ -285,7 +285,7 @@ def _is_told_by_one_caller(hosts: Hosts, world: World, name: str) -> None:
     for other in set(hosts.ears) - {name}:
         host.deliver_events(other)
     hosts.ears["meanwhile"] = attrs.evolve(hosts.ears["chat"], took=[*hosts.ears["chat"].took])
-    # While it hangs nobody else is given that run.
+    # While the listener hangs, no other caller may claim its delivery of that run.
     while not hosts.ears[name].told:
         begun.join(0.01)
     host.deliver_events(name)

@@ -1,4 +1,4 @@
-"""Steps that hold the kit to the example runs that are published with the features."""
+"""Steps that compare the kit with the example runs that are published with the features."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from scoria_core.testing import SettableClock
 Examples = Mapping[str, dict[str, Any]]
 
 UNNOTICED = "unnoticed.json"
-"""The file of the changes that a reader cannot notice once a journal was sealed anew."""
+"""The file of changes that a reader cannot notice after a journal was sealed again."""
 
 
 @cache
@@ -67,12 +67,12 @@ class Reader:
         self._scoria = Scoria(cast("RunStore", self._journal), clock=clock)
 
     def detail(self, records: Sequence[Record]) -> RunDetail:
-        """Return the run that these records tell of. Raises `StoreCorrupt` where they cannot."""
+        """Return the run that these records describe. Raises `StoreCorrupt` if they do not fit."""
         self._journal.records = records
         return self._scoria.get_run_detail(self.example["run_id"])
 
     def accepts(self, records: Sequence[Record]) -> bool:
-        """Tell whether the journal is read; `StoreCorrupt` is the one way to refuse it."""
+        """Tell whether the journal is read; only `StoreCorrupt` counts as a refusal."""
         try:
             self.detail(records)
         except StoreCorrupt:
@@ -83,7 +83,7 @@ class Reader:
 
 
 def unnoticed(examples: Examples, store: RunStore) -> dict[str, list[str]]:
-    """Return what may be changed of each journal and is not noticed once it is sealed anew."""
+    """Return the changes of each journal that are not noticed after it was sealed again."""
     found: dict[str, list[str]] = {}
     data_of = {
         entry["type"]: entry["data"]
@@ -107,7 +107,7 @@ def unnoticed(examples: Examples, store: RunStore) -> dict[str, list[str]]:
 
 
 def _kinds(records: Sequence[Record]) -> Iterator[tuple[int, str]]:
-    """Yield the number of each entry, and its type with what it says."""
+    """Yield the number of each entry, and its type with the keys of its data."""
     for record in records:
         entry = json.loads(record.body)
         yield record.sequence, f"{entry['type']} {sorted(entry['data'])}"
@@ -115,19 +115,19 @@ def _kinds(records: Sequence[Record]) -> Iterator[tuple[int, str]]:
 
 @given("the example runs as they are published", target_fixture="examples")
 def examples_as_published() -> Examples:
-    """Return them."""
+    """Return the published examples."""
     return published()
 
 
 @when("the example runs are made anew", target_fixture="made")
 def make_examples(world: World) -> Examples:
-    """Make them in the store under test."""
+    """Make the example runs in the store under test."""
     return ExampleRuns(world.store).made()
 
 
 @then("each has the journal, the handler calls and the detail that are published")
 def same_as_published(examples: Examples, made: Examples) -> None:
-    """Compare, and name the first difference of each."""
+    """Compare them, and name the first difference of each."""
     assert sorted(made) == list(examples)
     told = {name: _difference(examples[name], made[name]) for name in examples}
     assert {name: each for name, each in told.items() if each} == {}
@@ -135,7 +135,7 @@ def same_as_published(examples: Examples, made: Examples) -> None:
 
 @then("each of their journals reads as the run that is published")
 def reads_as_published(world: World, examples: Examples) -> None:
-    """Read each from its records alone."""
+    """Read each run from its records alone, and compare it with the published detail."""
     told = {}
     for name, example in examples.items():
         read = Reader(world.store, example).detail(records_of(example))
@@ -145,7 +145,7 @@ def reads_as_published(world: World, examples: Examples) -> None:
 
 @then("each entry that is changed, lost, moved, repeated or from another run is named")
 def changes_are_named(world: World, examples: Examples) -> None:
-    """Leave the digests as they are, and read."""
+    """Change the records but not the digests, and check which entry is named."""
     wrong = []
     for name, example in examples.items():
         reader, others = Reader(world.store, example), records_of(_another(examples, name))
@@ -166,7 +166,7 @@ def _another(examples: Examples, name: str) -> Mapping[str, Any]:
 
 @then("each that is sealed anew after a change is refused, but for those that are published")
 def forgeries_are_refused(world: World, examples: Examples) -> None:
-    """Compare what is not noticed with what the specification says nobody can notice."""
+    """Compare the changes that are not noticed with those that are published as unnoticeable."""
     found, known = unnoticed(examples, world.store), _read(UNNOTICED)
     accepted = {n: [each for each in found[n] if each not in known[n]] for n in found}
     refused = {n: [each for each in known[n] if each not in found[n]] for n in found}
@@ -175,7 +175,7 @@ def forgeries_are_refused(world: World, examples: Examples) -> None:
 
 
 def _difference(expected: Any, seen: Any, path: str = "") -> str:
-    """Say where two JSON values differ first, and how; nothing where they are the same."""
+    """Return where two JSON values first differ, and how, or "" if they are equal."""
     if type(expected) is not type(seen):
         return f"{path}: expected {expected!r}, seen {seen!r}"
     if isinstance(expected, dict):

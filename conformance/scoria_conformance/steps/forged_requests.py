@@ -1,4 +1,4 @@
-"""Steps in which a host is sent, by others, what its users send; and shared by two in a browser."""
+"""Steps in which others send the requests of a host's users, and in which two share a browser."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,14 +31,14 @@ from scoria_conformance.steps.calls_on_runs import UNKNOWN_RUN
 from scoria_core.identity import EDGE_NAMES
 
 OTHERS = (STRANGER, NAMESAKE, JUDGE, VISITOR)
-"""Who sends what they should not."""
+"""Those who send requests that they must not send."""
 
 CHANGING = {"approve": REVIEWER, "resume": OWNER}
 SHOWING = {"read": OWNER, "evidence": OWNER}
-"""Who does an act for others to send again."""
+"""The acts, each with the person whose requests others send again."""
 
 MOST_LISTS = 20
-"""How many of the pages are opened that an evidence page leads to."""
+"""The most pages that are opened of those that an evidence page links to."""
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -54,7 +54,7 @@ class Overheard:
 
     @classmethod
     def begin(cls, behind: RelayedHost) -> "Overheard":
-        """Have all sign in, and learn under which names the host takes a tenant and a user."""
+        """Sign everybody in, and learn the names that the host uses for a tenant and a user."""
         visits = Visits.begin(behind.host)
         actor_id, tenant_id = ACTORS[OWNER]
         known = {"actor_id": actor_id, "tenant_id": tenant_id}
@@ -74,7 +74,7 @@ class Overheard:
         return attrs.evolve(overheard, own=own)
 
     def sent(self, who: str, act: str, run_id: str, held_from: int | None = None) -> list[Sent]:
-        """Return what somebody sends for an act; from one of them on, it is held on its way."""
+        """Return the requests of somebody for an act, held back from number `held_from` on."""
         self.relay.sent.clear()
         self.relay.held_from = held_from
         do(self.visits.sessions[who], act, run_id)
@@ -82,12 +82,12 @@ class Overheard:
         return list(self.relay.sent)
 
     def listed(self, run_id: str) -> frozenset[str]:
-        """Return the ids on the pages that the evidence page of a run leads to, of its owner."""
+        """Return the run ids on pages that the evidence page of a run links to, for its owner."""
         *_, asked = self.sent(OWNER, "evidence", run_id)
         mount = asked.target.partition(f"/workflows/{run_id}")[0]
         page = seen(self.relay.send(asked).text)
         targets = [urljoin(asked.target, link) for link in page.links]
-        # Without a mount of its own, a link of the page may lead out of the session.
+        # If the page has no mount of its own, its links may lead out of the session.
         within = [each for each in targets if mount and each.startswith(f"{mount}/")]
         answers = [
             self.relay.send(attrs.evolve(asked, target=each)) for each in within[:MOST_LISTS]
@@ -95,7 +95,7 @@ class Overheard:
         return frozenset(_RUN_ID.findall(" ".join(answer.text for answer in answers)))
 
     def forged(self, request: Sent, who: str, act: str) -> Iterator[Sent]:
-        """Yield the request as somebody could send it who has done the act with their own run."""
+        """Yield the request as somebody could send it after the same act on a run of their own."""
         theirs = self.own[who, act]
         like = [each for each in theirs if each.method == request.method] or theirs
         if like:
@@ -193,11 +193,13 @@ def _who_signs_in_where_another_is_signed(shared: Host) -> None:
             try:
                 session = shared.sign_in(actor_id=actor_id, tenant_id=tenant_id)
             except HostRefused:
-                continue  # a host need not let a second user sign in before the first signs out
+                # A host need not let a second user sign in before the first signs out.
+                continue
             stored = do(session, "stored_run_id").said
             turn = session.start_turn("a prompt")
             if actor_id not in session.evidence(turn.run_id).text:
-                continue  # nor say that it does not
+                # Nor need it say so: then the browser still belongs to the user before.
+                continue
             for what, now in {"stored run": stored, "session": turn.session_id}.items():
                 told = f"it is that of {met[now]}" if now in met else ""
                 cases.holds(f"the {what} of {who}", told)

@@ -1,9 +1,9 @@
-"""Steps that put many runs into a store, and watch what a call costs meanwhile.
+"""Steps that put many runs into a store, and compare the cost of calls before and after.
 
-Costs are times, for want of anything that every store has. A busy machine only ever adds to one,
-so each is the least of many: few at first, while a cost that grows is still small, and a hundred
-at the end. What seems dear then is measured again. What this cannot see is a cost that grows but
-is still small beside what every call of the store costs.
+Costs are times, since that is all that every store has. A busy machine can only make a call slower,
+so each cost is the least of many times: of few at first, as long as a growing cost is still small,
+and of a hundred at the end. What seems too slow then is measured again. This does not find a cost
+that grows but is still small beside the constant cost of every call.
 """
 
 import time
@@ -25,13 +25,13 @@ EARLY, LATE = 20, 100
 """How many calls of a kind are measured at first, and at last."""
 
 RATIO = 3
-"""How many times as much a call may cost at last."""
+"""How many times as much a call may cost at last as at first."""
 
 AGAIN = 4
-"""How often the last calls are measured anew where they seem dear."""
+"""How often the last calls are measured again if they seem too slow."""
 
 THOUSAND, LEAVING = 1_000, 2
-"""Up to which number runs are counted, and how many leave when there are so many."""
+"""The limit of a count, and how many more runs leave once there are just so many."""
 
 OLD = numbered(11)
 """A run at which a page of a listing ends."""
@@ -50,11 +50,11 @@ DUE, LATER = 5, 86_400
 """How many of the runs are due now, and in how many seconds the others are."""
 
 Costs = Mapping[str, float]
-"""What each call costs, in seconds."""
+"""The cost of each call, in seconds."""
 
 
 def _measured(stored: StoredRuns, rounds: int) -> Costs:
-    """Return what each call costs while so many more runs are created."""
+    """Return the cost of each call, while `rounds` more runs are created."""
     store = stored.world.store
     calls: dict[str, Callable[[], object]] = {
         "create": lambda: _create(stored),
@@ -101,7 +101,7 @@ def _listed(stored: StoredRuns, where: Where | None) -> None:
 
 
 def _later(stored: StoredRuns) -> IndexRow:
-    """Return where the newest run stands, an hour later."""
+    """Return the row of the newest run, but due an hour later."""
     return attrs.evolve(stored.rows[_newest(stored)], due_at=after(LATER + 3600))
 
 
@@ -127,7 +127,7 @@ def _runs_are_put_into_a_store(stored: StoredRuns, count: int) -> tuple[Costs, C
 
 
 def _dear(first: Costs, last: Costs) -> list[str]:
-    """Return the calls that cost too much at last."""
+    """Return the calls that have become too slow."""
     return [call for call, cost in last.items() if cost > RATIO * first[call]]
 
 
@@ -169,7 +169,7 @@ def _counted(stored: StoredRuns) -> int:
 
 
 def _leave(stored: StoredRuns, run_id: str) -> None:
-    """Remove a run where the store can, or else give it another status."""
+    """Remove a run if the store can, or else give it another status."""
     if Capability.PRUNABLE in stored.world.store.capabilities:
         version = len(stored.journals[run_id])
         removed = cast(PrunableStore, stored.world.store).prune({run_id: version})

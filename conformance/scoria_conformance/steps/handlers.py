@@ -41,7 +41,7 @@ from scoria_core.repository import RunRepository
 from scoria_core.system import Uuid7Source
 
 NAMED = "scoria_conformance.world:completed"
-"""A handler by its name, as a host would write it."""
+"""The name of a handler, as a host would write it."""
 
 
 @when("a run is started whose handler cancels the run before it answers")
@@ -170,7 +170,7 @@ def _the_steps_that_follow_were_queued(world: World) -> None:
     types = [entry.type for entry in world.detail.journal]
     at = types.index("step_completed")
     assert types[at : at + 3] == ["step_completed", "step_queued", "step_queued"]
-    # Whatever is claimed next is claimed after them.
+    # A claim that comes next comes after both of them.
     assert types[at + 3] == "step_claimed"
 
 

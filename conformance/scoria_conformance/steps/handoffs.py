@@ -107,7 +107,7 @@ def _a_handoff_run_is_started_with_the_context(world: World, context: str) -> No
     target_fixture="refusals",
 )
 def start_with_each_spelling(world: World, docstring: str) -> dict[str, ScoriaError | None]:
-    """Start as many handoff runs; return what became of each, by the path of the key."""
+    """Start a run for each spelling and depth; return the refusals, by the path of the key."""
     world.before = world.journals()
     refusals: dict[str, ScoriaError | None] = {}
     for key in (key for name in re.findall(r"\w+", docstring) for key in spellings(name)):
@@ -126,17 +126,18 @@ def start_with_each_spelling(world: World, docstring: str) -> dict[str, ScoriaEr
 
 
 def spellings(name: str) -> list[str]:
-    """Return the ways to write a name that spec/forms.md folds to it."""
+    """Return spellings of a name that spec/forms.md folds to it."""
     words = name.split("_")
     capitals = [word.capitalize() for word in words]
-    # The letters that Unicode has a second time, wide ones for Asian text and bold ones for maths.
+    # Unicode has further letters a to z: wide ones for Asian text, and bold ones for mathematics.
     wide = name.translate({ord(each): ord(each) + 0xFEE0 for each in ascii_lowercase})
     bold = name.translate({ord(each): ord(each) - ord("a") + 0x1D41A for each in ascii_lowercase})
     joined = f"{words[0]}_" if words[0] == "my" else words[0]
     found = [name, name.upper(), "".join(capitals), words[0] + "".join(capitals[1:])]
     found += ["-".join(words), " ".join(capitals), ".".join(words), f"_{name}__", f"?{name}"]
     found += [wide, bold, f"{words[0]}__{'__'.join(words[1:])}".rstrip("_")]
-    if words[-1] != "x":  # what only begins with a name needs the underscore after it
+    # A key that only begins with an unsafe name must have an underscore after it.
+    if words[-1] != "x":
         found.append(joined + "".join(words[1:]))
     return list(dict.fromkeys(found))
 

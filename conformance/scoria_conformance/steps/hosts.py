@@ -1,4 +1,4 @@
-"""Steps that speak to a host app, as its users do, and as others do."""
+"""Steps that act on a host app as its users do, and as others try to do."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -43,7 +43,7 @@ NEEDS_NONE = "See you on Monday"
 
 @attrs.define
 class Visit:
-    """What a user of the host did and saw."""
+    """The sessions of a user and a reviewer of the host, and the turns that were started."""
 
     user: HostSession
     reviewer: HostSession
@@ -129,7 +129,8 @@ def _each_act_on_a_run_is_done_for_whom_it_must_be(visits: Visits) -> None:
             for who in refused:
                 for problem in _refusal(visits, act, who, run_id):
                     cases.holds(f"{who} {case}", problem)
-            # What everybody sees is many requests: who must change nothing is looked at together.
+            # To look at what everybody sees takes many requests: do it once for all who must be
+            # refused.
             cases.holds(f"{', '.join(refused)} {case}", _unchanged(visits))
             for who in PEOPLE:
                 if who not in refused:
@@ -151,7 +152,7 @@ def _whoever_is_signed_in_starts_a_turn(visits: Visits) -> None:
 
 
 def _refusal(visits: Visits, act: str, who: str, run_id: str) -> Iterator[str]:
-    """Yield what is wrong where an act must be refused: it is, as if there were no run."""
+    """Yield problems of an act that must be refused, as if there were no such run."""
     session = visits.sessions[who]
     outcome = do(session, act, run_id)
     never, again = (do(session, act, UNKNOWN_RUN).about(UNKNOWN_RUN, run_id) for _ in range(2))
@@ -164,7 +165,7 @@ def _refusal(visits: Visits, act: str, who: str, run_id: str) -> Iterator[str]:
 
 
 def _doing(visits: Visits, act: str, who: str, run_id: str, stage: str) -> Iterator[str]:
-    """Yield what is wrong where an act may or must be done: it does that, to that run alone."""
+    """Yield problems of an act that may or must be done, and that may change this run alone."""
     outcome = do(visits.sessions[who], act, run_id)
     if outcome.how == REFUSED and RULES[act].of(who) == EITHER:
         yield _unchanged(visits)
@@ -185,13 +186,13 @@ def _doing(visits: Visits, act: str, who: str, run_id: str, stage: str) -> Itera
 
 STATUSES = {
     WAITING: ("waiting_for_approval",),
-    APPROVED: ("waiting_for_approval", "running"),  # a decision may queue its step, too
+    APPROVED: ("waiting_for_approval", "running"),  # a decision may also queue its step
     COMPLETED: ("completed",),
 }
 """The statuses that a run may have at each stage."""
 
 CHANGES = {"approve": STATUSES[APPROVED], "resume": STATUSES[COMPLETED]}
-"""How a run may stand after the acts that change it."""
+"""The statuses that a run may have after each act that changes it."""
 
 
 def _unchanged(visits: Visits, *but: str) -> str:
@@ -208,7 +209,7 @@ def _changed(visits: Visits, run_id: str) -> str:
 
 
 def _alone(visits: Visits, who: str, act: str) -> Iterator[str]:
-    """Yield what is wrong with an act that needs no run."""
+    """Yield problems of an act that needs no run."""
     visits.look()
     outcome, rule = do(visits.sessions[who], act, text=NEEDS_REVIEW), RULES[act].of(who)
     yield "" if outcome.how == rule else f"expected that it is {rule}, saw {_told(outcome)}"
@@ -246,7 +247,8 @@ def _what_its_user_reads_is_how_the_run_stands(visits: Visits) -> None:
     with Cases() as cases:
         for who, act in ((REVIEWER, "approve"), (REVIEWER, "resume"), (OWNER, "resume")):
             if do(visits.sessions[who], act, run_id).how != DONE:
-                continue  # a reviewer need not resume, and the user does not once they have
+                # A reviewer need not be able to resume; if one has, the user cannot resume again.
+                continue
             read.append((do(owner, "read", run_id), do(owner, "evidence", run_id)))
             same = read[-1][1].timeless == read[-2][1].timeless
             cases.holds(f"the page after {act}", "it is that of before" if same else "")
@@ -265,7 +267,7 @@ IN_TURN = (
     ("approve", REVIEWER, EITHER, "once it is completed"),
     ("resume", REVIEWER, EITHER, "once it is completed"),
 )
-"""What is done to one run, by whom, what comes of it, and where the run then stands."""
+"""Acts on one run in order: the act, who does it, its outcome, and the stage after it."""
 
 
 @then("an act on what is no run of one's tenant is refused and changes nothing")

@@ -1,4 +1,4 @@
-"""Steps that say who acts, and look at who is on record."""
+"""Steps about who acts, and about who is recorded."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Steps that look for what waits for people, and for runs by what they are."""
+"""Steps that list requests that wait for people, and list runs by their facts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,16 +45,16 @@ from scoria_core.repository import RunRepository
 from scoria_core.system import Uuid7Source
 
 MANY = 1_000
-"""How many runs are looked at for one page, and counted exactly."""
+"""The most runs that are examined for one page, and that are counted exactly."""
 
 MOST_PAGES = 40
-"""How many pages a listing of a scenario can need; a cursor that stands still has no end."""
+"""The most pages of a listing in a scenario; it stops a cursor that does not advance."""
 
 STEP = StepSpec(kind=KIND, role_id="executor")
 
 WHO, TOOLS = ("ada", "adam", "ben"), ("send", "send_refund")
 SESSIONS, ACTORS, ROLES = ("session-1", "session-10"), ("user-1", "user-10"), ("plan", "planner")
-"""Of each, one begins as another does."""
+"""In each of these, one value is the beginning of another."""
 
 ANSWER: Mapping[RunStatus, Answer] = {
     RunStatus.RUNNING: completed,
@@ -63,7 +63,7 @@ ANSWER: Mapping[RunStatus, Answer] = {
     RunStatus.FAILED: raises,
     RunStatus.CANCELLED: asks(),
 }
-"""What the handler of a run answers that is to come to a status."""
+"""The answer of a handler for a run that is to get this status."""
 
 
 @attrs.define
@@ -74,7 +74,7 @@ class Inbox:
     run_ids: list[str] = attrs.field(factory=list)
 
     def queue(self, **identity: str) -> str:
-        """Start a run whose step nobody is at work on yet, and return its id."""
+        """Start a run whose step is not run yet, and return its id."""
         started = self.world.scoria.start_run(
             self.world.identity(**identity), root_role_id="executor", initial_step=STEP
         )
@@ -94,12 +94,12 @@ class Inbox:
         return run_id
 
     def runs(self, **asked: Any) -> list[RunSummary]:
-        """Return the runs that are asked for, as each is read by itself, newest first."""
+        """Return the runs that match, each read by itself, newest first."""
         read = map(self.world.scoria.get_run, sorted(self.run_ids, reverse=True))
         return [run for run in read if _is(run, **asked)]
 
     def waiting(self, *, assigned_to: str | None = None, **asked: Any) -> list[str]:
-        """Return the requests that are asked for, by what each run says, longest waiting first."""
+        """Return the ids of the matching requests, read from each run, longest waiting first."""
         tool_name = asked.pop("tool_name", None)
         found = [
             (each.requested_at, run.run_id, place, each.approval_id)
@@ -138,7 +138,7 @@ def _run_ids(page: Sequence[Any]) -> list[str]:
 
 
 def _combined(values: Mapping[str, Sequence[Any]], most: int) -> Iterator[dict[str, Any]]:
-    """Yield each filter by up to so many of these names, with each of their values."""
+    """Yield each filter by at most `most` of these names, with every combination of values."""
     for count in range(most + 1):
         for names in combinations(values, count):
             for each in product(*(values[name] for name in names)):
@@ -146,7 +146,7 @@ def _combined(values: Mapping[str, Sequence[Any]], most: int) -> Iterator[dict[s
 
 
 def _pages(listed: Callable[[str | None], Page[Any]]) -> list[Page[Any]]:
-    """Return the pages of a listing, each begun where the one before says."""
+    """Return the pages of a listing, each begun at the `next` of the page before."""
     pages = [listed(None)]
     while (cursor := pages[-1].next) is not None and len(pages) < MOST_PAGES:
         pages.append(listed(cursor))
@@ -157,7 +157,7 @@ def _inbox_pages(scoria: Scoria, size: int, **asked: Any) -> list[Page[ListedApp
     return _pages(lambda after: scoria.list_approvals(limit=size, after=after, **asked))
 
 
-# What waits, and in which order.
+# Requests that wait, and their order.
 
 
 @given(
@@ -279,7 +279,7 @@ def _each_view_lists_and_counts_the_runs(inbox: Inbox) -> None:
             cases.equal(f"{view}, counted", len(runs), scoria.count_runs()[waits].number)
 
 
-# What is not there any more.
+# Requests that no longer wait.
 
 
 def _use(world: World) -> None:
@@ -307,7 +307,7 @@ ENDS: Mapping[str, Callable[[World], object]] = {
     "has expired": _expire,
     "has expired, and is recorded as such": _expire_on_record,
 }
-"""What becomes of the request that the run of the scenario waits for."""
+"""How the request that the run of the scenario waits for ends, by the words of the features."""
 
 
 @given("three runs that wait for approval, the second for 60 seconds", target_fixture="inbox")
@@ -360,7 +360,7 @@ def _the_inbox_has_the_first_and_the_third(world: World) -> None:
     assert str(world.scoria.count_approvals()) == "2"
 
 
-# Filters of what waits.
+# Filters of the inbox.
 
 
 ASKED_OF: Sequence[Sequence[tuple[str, ...]]] = (
@@ -371,7 +371,7 @@ ASKED_OF: Sequence[Sequence[tuple[str, ...]]] = (
     [("send_refund",)],
     [("send", "adam"), ("send", "ben"), ("send", "ada")],
 )
-"""The tool of each request of each run, and whom it is assigned to."""
+"""The tool of each request of each run, and the people it is assigned to."""
 
 
 @given("runs that ask different people for different tools in two sessions", target_fixture="inbox")
@@ -401,7 +401,7 @@ def _the_inbox_has_what_fits_each_filter(world: World, inbox: Inbox) -> None:
             cases.equal(f"{asked}, counted", (len(waiting), True), (count.number, count.is_exact))
 
 
-# Pages of what waits.
+# Pages of the inbox.
 
 
 @given("runs that ask for 9 decisions in all", target_fixture="inbox")
@@ -440,7 +440,7 @@ MEANWHILE: Mapping[str, Callable[[Inbox, Page[ListedApproval]], object]] = {
     "the run that is next in line is cancelled": _cancel_next_in_line,
     "all that the last run asks for is decided": _decide_of_the_last_run,
 }
-"""What happens after a page was read, and before the next one is."""
+"""What happens between two pages, by the words of the features."""
 
 
 @when(
@@ -505,7 +505,7 @@ def _pages_of_the_inbox_have_what_the_others_ask_for(world: World) -> None:
             cases.equal(f"pages of {size}, {asked}", world.before, seen)
 
 
-# What cannot be asked for.
+# Arguments that are refused.
 
 
 def _next_of(world: World) -> str:
@@ -541,7 +541,7 @@ ASKED: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "the role 7": lambda _: {"root_role_id": 7},
     "an actor that is a list": lambda _: {"actor_id": ["user-1"]},
 }
-"""What a listing may be asked for by mistake."""
+"""Wrong arguments of a listing, by the words of the features."""
 
 
 def _next_of_runs(world: World) -> str:
@@ -567,7 +567,7 @@ def _runs_are_asked_for_with(world: World, what: str) -> None:
     world.attempt(lambda: world.scoria.list_runs(**asked))
 
 
-# Runs by what they are.
+# Runs by their facts.
 
 
 @given("runs of two sessions, roles and actors, in each status", target_fixture="inbox")
@@ -715,7 +715,7 @@ def _runs_wait_and_requests(world: World, runs: str, requests: str) -> None:
     assert str(world.scoria.count_approvals(tool_name="send_refund")) == "1"
 
 
-# Who is at work, and until when.
+# Who runs a step, and until when.
 
 
 @when(
@@ -768,26 +768,26 @@ def _that_of_a_step_at_which_nobody_is(world: World) -> None:
     assert neither == [(None, None)] * 2
 
 
-# What the store has of a run, and its journal has not.
+# Facts in a store that differ from the journal.
 
 
 @attrs.frozen
 class ToldOtherwise:
-    """A store that tells its runs as `tell` does, or not at all; the rest is its own."""
+    """A store whose answers `tell` changes or leaves out; everything else is the store's own."""
 
     store: RunStore
     tell: Callable[[StoredRun, Mapping[str, Any]], StoredRun | None]
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return the runs, each as it is told."""
+        """Return the runs as `tell` changes them."""
         return self._told(self.store.read(run_ids), {})
 
     def list_runs(self, **asked: Any) -> Sequence[StoredRun]:
-        """Return the runs, each as it is told."""
+        """Return the runs as `tell` changes them."""
         return self._told(self.store.list_runs(**asked), asked)
 
     def list_labelled(self, **asked: Any) -> Sequence[StoredRun]:
-        """Return the runs, each as it is told."""
+        """Return the runs as `tell` changes them."""
         return self._told(self.store.list_labelled(**asked), asked)
 
     def _told(self, runs: Sequence[StoredRun], asked: Mapping[str, Any]) -> list[StoredRun]:
@@ -799,7 +799,7 @@ class ToldOtherwise:
 
 
 def _otherwise(fact: str) -> Callable[[StoredRun, Mapping[str, Any]], StoredRun]:
-    """Return what tells a run with another value of this fact."""
+    """Return a function that gives a run another value of this fact."""
 
     def tell(run: StoredRun, _: Mapping[str, Any]) -> StoredRun:
         if fact == "last one":
@@ -825,7 +825,7 @@ def _another(value: Any) -> Any:
 
 
 def _verify(world: World, tell: Callable[[StoredRun, Mapping[str, Any]], StoredRun | None]) -> str:
-    """Return what is found wrong with the run of the scenario, or nothing."""
+    """Return the problem that is found with the run of the scenario, or ""."""
     try:
         verified(ToldOtherwise(world.store, tell), world.run_id)
     except StoreCorrupt as error:
@@ -901,7 +901,7 @@ def _verifying_it_names_each_listing(world: World) -> None:
 def _missing(
     tenant_id: str | None, named: str
 ) -> Callable[[StoredRun, Mapping[str, Any]], StoredRun | None]:
-    """Return what leaves a run out of the listing of a tenant by what is named."""
+    """Return a function that leaves a run out of one listing of a tenant."""
 
     def tell(run: StoredRun, asked: Mapping[str, Any]) -> StoredRun | None:
         if not asked or asked["tenant_id"] != tenant_id:

@@ -1,4 +1,4 @@
-"""Steps in which callers make many calls at once, and all that they were told is held together."""
+"""Steps in which callers make many calls at once, and all their answers must fit one order."""
 
 import time
 from collections import defaultdict
@@ -25,12 +25,12 @@ from scoria_core import NeedsApproval, RunDetail, Scoria, ScoriaError, StepSpec
 from scoria_core.ports import Capability, IndexRow, RunStore, StoredRun
 
 Histories = Mapping[str, list[Operation]]
-"""What was asked of each run, by all callers."""
+"""The calls on each run, by all callers."""
 
 
 @attrs.frozen
 class Told:
-    """What callers were told of each run, and what one caller alone would be."""
+    """The histories of the runs, and the sequential object that they must agree with."""
 
     histories: Histories
     start: Hashable
@@ -42,7 +42,7 @@ def _runs(told: str) -> int:
 
 
 def _joined(said: list[Histories]) -> Histories:
-    """Return the histories of all callers as one for each run."""
+    """Join the histories of all callers to one history for each run."""
     joined: dict[str, list[Operation]] = defaultdict(list)
     for histories in said:
         for run_id, operations in histories.items():
@@ -63,13 +63,14 @@ def _asked(asked: Hashable, call: Callable[[], Hashable]) -> Operation:
 
 
 def _chance(seed: int, number: int) -> Random:
-    """Return what one of several callers draws from."""
+    """Return the random source of one caller."""
+    # The seed lets a failure be repeated; the number makes the callers differ.
     return Random(f"{seed} {number}")  # noqa: S311 - it picks calls, and keeps no secret
 
 
 @attrs.define
 class StoreCaller:
-    """One of several who create, append to, read and list runs as chance has it."""
+    """One of several callers that create, append to, read and list runs at random."""
 
     store: RunStore
     number: int
@@ -78,7 +79,7 @@ class StoreCaller:
     versions: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
 
     def turn(self, run_number: int) -> None:
-        """Make a call about a run, at the version it was last seen at; each has its own tenant."""
+        """Make a call on a run, at the version that was last seen. Each run has its own tenant."""
         lists = [self._list, self._list_labelled, self._list_due]
         choices = [self._read, self._read, self._read, *[self._write] * 3, *lists]
         self.chance.choice(choices)(numbered(run_number), f"tenant-{run_number}")
@@ -146,7 +147,7 @@ LABELS = ("a", "b", "ab")
 
 
 def _only(runs: Sequence[StoredRun]) -> IndexRow | None:
-    """Return the row of the only run that may be there."""
+    """Return the row of the run, the only one that its tenant can have."""
     return runs[0].row if runs else None
 
 
@@ -176,9 +177,9 @@ def _write_to_and_read_at_once_times_each(
 
 @attrs.define
 class Person:
-    """One of several who decide on runs, resume them and claim their steps, as chance has it.
+    """One of several people who decide on runs, resume them and claim their steps at random.
 
-    Whoever claims a step holds it for a moment, and it then asks for approval.
+    A claimed step is held for a moment, and then asks for approval.
     """
 
     scoria: Scoria
@@ -187,7 +188,7 @@ class Person:
     histories: dict[str, list[Operation]] = attrs.field(factory=lambda: defaultdict(list))
 
     def turn(self, run_id: str) -> None:
-        """Read a run and make one more call about it, mostly one that it seems to wait for."""
+        """Read a run and make one more call on it, mostly one that fits its state."""
         called = time.monotonic_ns()
         detail = self.scoria.get_run_detail(run_id)
         state = _state(detail)
@@ -220,7 +221,11 @@ class Person:
         self.histories[run_id].append(_asked(("resume",), call))
 
     def _claim(self, run_id: str, _: RunDetail) -> None:
-        """Carry the step out; who enters the handler has claimed it, and asks as they leave it."""
+        """Run the step.
+
+        This is two operations: a claim, which ends when the handler is entered, and a request for
+        approval, which begins when the handler returns.
+        """
         within: list[float] = []
 
         def asks(*_: object) -> NeedsApproval:
@@ -244,7 +249,7 @@ class Person:
 
 
 def _state(detail: RunDetail) -> tuple[str, int]:
-    """Return the state of the step as `decided` has it."""
+    """Return the state of the step in the terms of `decided`."""
     status: str = detail.steps[0].status
     if status == "waiting_for_approval":
         status = detail.approvals[-1].status
@@ -275,7 +280,7 @@ def _callers_decide_on_resume_and_claim_at_once(
 
 
 def _waiting(world: World) -> str:
-    """Start a run whose step waits for somebody to claim it."""
+    """Start a run whose step waits to be claimed."""
     step = StepSpec(kind=KIND, role_id="executor")
     return world.scoria.start_run(
         world.identity(), root_role_id="executor", initial_step=step

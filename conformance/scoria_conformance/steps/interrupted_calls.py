@@ -32,22 +32,22 @@ OTHER = index_row(NOON, status="other", since=after(-1), labels=("a",))
 APPENDED = index_row(status="appended", since=after(2), labels=("b", "c"))
 APPENDED_TOO = index_row(status="appended too", since=after(3))
 TAKEN_OVER = index_row(LATER, status="taken over", since=after(4), labels=("d",))
-"""Where a run stands after each of the calls."""
+"""The index row of a run after each of the calls."""
 
 STATUSES = ("new", "anew", "other", "appended", "appended too", "taken over")
 
 MANY = 1_001
-"""How many records are many."""
+"""The number of records, or of ids, that a store may like to take in several parts."""
 
 OFTEN = 3
-"""How often a caller is stopped at one place in a call; later times are as the last of these."""
+"""How many visits to one place in a call get a stop; later ones are like the last of these."""
 
 R = TypeVar("R")
 
 
 @attrs.frozen
 class Arrangement:
-    """A tenant with a run of two records that is due at noon, and one caller's part in it."""
+    """The calls of one caller on a tenant: its run has two records and is due at noon."""
 
     calls: Calls
     run_id: str
@@ -55,7 +55,7 @@ class Arrangement:
 
     @classmethod
     def of_tenant(cls, number: int, store: RunStore) -> "Arrangement":
-        """Return the part of another caller."""
+        """Return the calls of one caller on the tenant of this number."""
         calls = Calls(store, f"tenant-{number}")
         return cls(calls, numbered(2 * number), numbered(2 * number + 1))
 
@@ -64,7 +64,7 @@ class Arrangement:
         self.calls.create(self.run_id, KEY, [record(1), record(2)], NEW)
 
     def create_again(self) -> None:
-        """Create the run once more, without its key."""
+        """Create the run again, without a key."""
         self.calls.create(self.run_id, None, [record(1, "again")], ANEW)
 
     def create_under_its_key(self) -> None:
@@ -72,21 +72,21 @@ class Arrangement:
         self.calls.create(self.other_id, KEY, [record(1, "other")], OTHER)
 
     def append(self) -> None:
-        """Append records to the run at its version, and leave nothing to do."""
+        """Append records to the run at its version, so that it is no longer due."""
         new = [record(number, "appended") for number in (3, 4, 5)]
         self.calls.append(self.run_id, 2, new, APPENDED)
 
     def append_many(self) -> None:
-        """Append as many records to the run as a store may like to take in parts."""
+        """Append so many records to the run that a store may take them in parts."""
         new = [record(number, "appended") for number in range(3, 3 + MANY)]
         self.calls.append(self.run_id, 2, new, APPENDED)
 
     def append_too(self) -> None:
-        """Append other records to it."""
+        """Append another record to the run, at the same version."""
         self.calls.append(self.run_id, 2, [record(3, "appended too")], APPENDED_TOO)
 
     def put_off(self) -> None:
-        """Put the run off without a record."""
+        """Postpone the run without a record."""
         self.calls.append(self.run_id, 2, [], attrs.evolve(NEW, due_at=LATER))
 
     def take_over(self) -> None:
@@ -102,11 +102,11 @@ class Arrangement:
         self.calls.read(self.run_id)
 
     def read_both(self) -> None:
-        """Read the run, and the other that there may be, at once."""
+        """Read the run and the other run, which may not exist, in one call."""
         self.calls.read(self.run_id, self.other_id)
 
     def read_far_apart(self) -> None:
-        """Read both of them, with many between that there are not."""
+        """Read both runs in one call, with many unknown ids between them."""
         between = [numbered(10**9 + number) for number in range(MANY)]
         self.calls.read(self.run_id, *between, self.other_id)
 
@@ -132,12 +132,12 @@ class Arrangement:
         self.calls.count_runs(*STATUSES)
 
     def look(self) -> None:
-        """Ask all that there is to ask about the run."""
+        """Make every read that can show the run."""
         self.calls.look(self.run_id, *STATUSES)
 
 
 Part = tuple[Callable[[Arrangement], None], ...]
-"""What one of the callers does, one call after the other."""
+"""The calls of one caller, in order."""
 
 READS = {
     "reads a run": Arrangement.read,
@@ -160,7 +160,7 @@ WRITES = {
     "prunes a run": Arrangement.prune,
 }
 FIRST = {**READS, **CREATES, **WRITES}
-"""What the caller does that is stopped."""
+"""The call of the caller that is stopped."""
 
 CREATE: Part = (Arrangement.look, Arrangement.create_again, Arrangement.create_under_its_key)
 APPEND: Part = (Arrangement.look, Arrangement.append_too)
@@ -172,7 +172,7 @@ PRUNE_ALONE: Part = (Arrangement.prune, Arrangement.look)
 
 
 def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
-    """Return what another does meanwhile, whoever it is."""
+    """Return the possible calls of the other caller, while the first is stopped in `acts`."""
     if acts == "creates a run":
         return [CREATE]
     if acts == "appends many records":
@@ -181,16 +181,17 @@ def seconds_to(acts: str, *, prunes: bool) -> list[Part]:
         return [APPEND_AND_CREATE]
     pruning = [PRUNE] if prunes else []
     if prunes and acts in CREATES:
-        pruning.append(PRUNE_ALONE)  # what stood in its way is gone, and nothing is there instead
+        # A run that stood in the way of `create` is pruned, and nothing takes its place.
+        pruning.append(PRUNE_ALONE)
     return [APPEND_AT_ONCE, *pruning] if acts in READS else [APPEND, PUT_OFF, *pruning]
 
 
 @attrs.frozen
 class Met:
-    """What two callers were told of one tenant, where the first was stopped.
+    """The answers of two callers on one tenant, where the first was stopped at a point.
 
-    `until_then` is how many answers the second had when the first went on; it `waits` where there
-    were others to come.
+    `until_then` is how many answers the second had got when the first went on. The second `waits`
+    if it had more answers to get.
     """
 
     point: Point
@@ -201,7 +202,7 @@ class Met:
 
 @attrs.define
 class Meetings:
-    """Callers that meet at each point of a call, a tenant for each time."""
+    """Two callers that meet at each point of a call, with a new tenant for each meeting."""
 
     store: RunStore
     first: Callable[[Arrangement], None]
@@ -211,8 +212,8 @@ class Meetings:
     _tenants: "count[int]" = attrs.field(factory=lambda: count(1))
 
     def meet(self, parts: Sequence[Part]) -> None:
-        """Have the second caller, with each of these parts, meet the first at each point."""
-        # What a caller does once only, such as to connect, it has done by then.
+        """Let the second caller make the calls of each part at each point of the first caller."""
+        # The second time, calls no longer do what they do only once, such as to connect.
         all_points = [self._alone(self.callers.points, (self.first,)) for _ in range(2)][-1]
         points = [each for each in all_points if each.time <= OFTEN]
         for part in parts:
@@ -221,10 +222,10 @@ class Meetings:
             self._meet_at_each(points, part)
 
     def _meet_at_each(self, points: Sequence[Point], part: Part) -> None:
-        """Meet at each point.
+        """Let the callers meet at each of the points.
 
-        Where the first holds what another had to wait for, some of the points stand for all, as
-        long as the second has to wait with its first call.
+        If the second had to wait for the first at some points, a few of those are tried for all of
+        them, as long as the second still gets no answer there before the first goes on.
         """
         waited = {each.point: each.until_then for each in self.met if each.waits}
         for until_then, group in groupby(points, key=waited.get):

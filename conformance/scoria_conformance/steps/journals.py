@@ -1,4 +1,4 @@
-"""Steps that read the journal of a run, or what a store has made of it."""
+"""Steps that read the journal of a run, as it is or as a store has damaged it."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -148,7 +148,7 @@ def _it_is_inspected_as_it_was_before_that_entry(
 
 
 def _moves_of(detail: RunDetail) -> set[tuple[str, str]]:
-    """Return where each subject of a run stands."""
+    """Return the state of each step and approval."""
     steps = {(step.step_id, str(step.status)) for step in detail.steps}
     return steps | {(each.approval_id, str(each.status)) for each in detail.approvals}
 
@@ -197,7 +197,8 @@ def _the_list_with_the_damaged_shows_the_second(world: World, three: list[str], 
 
 
 def _changed(records: list[Record], place: int, _: Sequence[Record]) -> list[Record]:
-    body = records[place].body.replace("2026", "2025")  # the time alone, which fits all the same
+    # Only the time changes, so that the entry is still valid in itself.
+    body = records[place].body.replace("2026", "2025")
     return [*records[:place], attrs.evolve(records[place], body=body), *records[place + 1 :]]
 
 
@@ -209,7 +210,7 @@ def _moved(records: list[Record], place: int, _: Sequence[Record]) -> list[Recor
 
 
 def _given(**change: Any) -> Callable[[list[Record], int, Sequence[Record]], list[Record]]:
-    """Give an entry what a store of another kind may make of it."""
+    """Return a damage that gives an entry a value of a wrong type."""
     return lambda records, place, _: [
         *records[:place],
         attrs.evolve(records[place], **change),
@@ -236,4 +237,4 @@ DAMAGES: dict[str, Callable[[list[Record], int, Sequence[Record]], list[Record]]
     "given a number that is text by": _given(sequence="3"),
     "told twice by": lambda records, place, _: [*records[:place], *records[place - 1 :]],
 }
-"""What may become of an entry in a store, by the words of the features."""
+"""Damages of an entry in a store, by the words of the features."""

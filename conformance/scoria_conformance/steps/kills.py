@@ -23,7 +23,7 @@ YEARS_LATER = NOON.replace(year=9000)
 
 @attrs.frozen
 class Found:
-    """What a store held once it was opened again: the records, and what is listed and due."""
+    """The content of a store that was opened again: records, and which runs are listed and due."""
 
     runs: dict[str, StoredRun]
     listed: list[str]
@@ -56,7 +56,7 @@ class Seen:
 
     @classmethod
     def after(cls, run_id: str, writes: tuple[Write, ...]) -> "Seen":
-        """Return what there is after these writes and no other."""
+        """Return what a store must have after these writes."""
         own = [write for write in writes if write.run_id == run_id]
         records = tuple(each for write in own for each in write.records)
         if not own:
@@ -65,7 +65,7 @@ class Seen:
         return cls(records, row, True, row.due_at is not None, frozenset(row.labels))
 
     def __str__(self) -> str:
-        """Tell how much there is, and how it ends."""
+        """Describe how many records there are, the last of them, and where the run is listed."""
         last = f", the last with {self.records[-1].digest[:8]}" if self.records else ""
         listed = "listed" if self.is_listed else "not listed"
         under = f", under {', '.join(sorted(self.labels))}" if self.labels else ""
@@ -75,7 +75,7 @@ class Seen:
 
 @attrs.frozen
 class Turn:
-    """What became of processes that were killed, and what the store held after that."""
+    """The fates of processes that were killed, and the content of the store after that."""
 
     fates: list[Fate]
     found: Found
@@ -90,7 +90,7 @@ def _turn(stored: StoredRuns, name: str, *deaths: Death | None) -> Turn:
     found = _found(stored, ended)
     for _ in range(ASKED_AGAIN):
         before, found = found, _found(stored, ended)
-        # A server may carry out what a process asked it for as it died, while it is asked.
+        # A server may still execute the last call of a dead process, while the store is read.
         if found == before:
             break
     return Turn(ended, found)
@@ -112,7 +112,7 @@ def _found(stored: StoredRuns, ended: list[Fate]) -> Found:
 
 
 def _writes(stored: StoredRuns) -> int:
-    """Return at how many writes a process may be killed: those of one that is not."""
+    """Return how many writes a process makes that is not killed, so at which it may be killed."""
     (whole,) = _turn(stored, "whole", None).fates
     assert whole.exit_code == 0, f"a process that nobody killed broke off: {whole.error}"
     assert len(whole.acknowledged) > 1
@@ -188,26 +188,26 @@ KILLS = {"a line of its code": 35, "a byte of its files": 21, "any moment": 14}
 """How many kills leave a chance below one in a thousand to miss what was looked for by hand."""
 
 DEEP = 10
-"""How many times as many a deep search has."""
+"""How many times as many kills a deep search makes."""
 
 BEYOND = 0.5
-"""Which share of the bytes is beyond the end of a file that grows; the others are written anew."""
+"""The share of kills beyond the end of a file that grows; the others hit any of its bytes."""
 
 
 @attrs.define
 class Kills:
-    """A store whose process is killed again and again, and what was found of each run then."""
+    """A store whose process is killed again and again, and what was found after that."""
 
     stored: StoredRuns
     chance: Random
     may_be: dict[RunKey, list[Kept | None]] = attrs.field(factory=dict)
-    """What each run may be: what was found, or what a call that was under way makes of it yet."""
+    """The valid states of each run: the one that was found, or a later one of a call under way."""
     growth: dict[Path, int] = attrs.field(factory=dict)
     turns: int = 0
     whole: Ended = attrs.field(init=False)
 
     def learn(self) -> None:
-        """Have a process do all that there is to do, and learn what it came by and wrote."""
+        """Let a process finish all its work, and learn what it reached and wrote."""
         directory = self.stored.world.directory
         before = sizes(directory)
         self.whole = self._ended(load_process.Death())
@@ -216,7 +216,7 @@ class Kills:
         self._look(self.whole)
 
     def death(self, where: str, share: float) -> load_process.Death:
-        """Return the death at this share of all."""
+        """Return a death at this share of all points or messages, or at a byte drawn at random."""
         if where == "a line of its code" and self.whole.come_by:
             places = list(self.whole.come_by)
             place = places[int(share * len(places))]
@@ -232,7 +232,7 @@ class Kills:
         return load_process.Death(word=word, seconds=self.chance.random() * 1e-3)
 
     def kill(self, death: load_process.Death) -> None:
-        """Have a process die so; open the store again and look at what it holds."""
+        """Let a process die in this way; open the store again and check what it holds."""
         self._look(self._ended(death))
 
     def _ended(self, death: load_process.Death) -> Ended:
@@ -240,7 +240,7 @@ class Kills:
         return ended(self.stored.world, self.turns, death)
 
     def _look(self, after: Ended) -> None:
-        """Look at each run of a process that died."""
+        """Check each run of a process that died."""
         try:
             self.stored.world.open()
             for life in after.lives:
@@ -250,7 +250,7 @@ class Kills:
             raise AssertionError(f"a process was {after.death}; {told(error)}") from error
 
     def _check(self, life: Life, after: Ended) -> list[Kept | None]:
-        """Return what there is of a run, which is what may be there, and what it may become."""
+        """Check what is found of a run, and return the states that it may have from now on."""
         found = self._kept(life.key)
         run_id = life.key.run_id
         calls = range(after.acknowledged[run_id], after.begun[run_id] + 1)
@@ -259,12 +259,14 @@ class Kills:
             may_be += [life.as_put_off_is_forgotten(count) for count in calls]
         outcomes = " or ".join(map(_told, may_be))
         assert found in may_be, f"run {run_id} has {_told(found)}, and may have {outcomes}"
-        # A server may carry out a call after the process that made it has died.
+        # A server may still execute a call after the process that made it has died.
         return [found, *may_be[may_be.index(found) : len(calls)]]
 
     def _kept(self, key: RunKey) -> Kept | None:
-        """Return what a store has of a run, asked in every way there is."""
+        """Return what a store has of a run; every way to read it must agree."""
         store, run_id = self.stored.world.store, key.run_id
+        # These reads are separate calls: between them, a server may execute a call of the dead
+        # process.
         for _ in range(ASKED_AGAIN):
             run = next(iter(store.read([run_id])), None)
             row = run.row if run else index_row()
@@ -289,7 +291,7 @@ class Kills:
         )
 
     def _labels(self, key: RunKey) -> set[str]:
-        """Return the labels under which a run is listed, of all that a run has in its life."""
+        """Return those of the possible labels under which the run is listed."""
         return {
             label
             for label in (*LABELS, str(key.idempotency_key))
@@ -297,7 +299,7 @@ class Kills:
         }
 
     def check_all(self) -> None:
-        """Look once more for all that was found, and for the runs that have a key."""
+        """Check once more every run that was found, and that each still owns its key."""
         store = self.stored.world.store
         for number, (key, may_be) in enumerate(self.may_be.items(), 1_000_000):
             found = self._kept(key)
@@ -310,12 +312,12 @@ class Kills:
 
 
 def told(error: Exception) -> str:
-    """Return what a check says, or what the store raised."""
+    """Return the message of a failed check, or what the store raised."""
     return str(error) if isinstance(error, AssertionError) else f"it raised {safe_repr(error, 500)}"
 
 
 def _told(found: Kept | None) -> str:
-    """Tell how much there is of a run."""
+    """Describe what was found of a run."""
     if found is None:
         return "no records"
     return f"{len(found.records)} records, and {found.row}"
@@ -333,7 +335,8 @@ def _a_process_in_which_threads_write_and_one(
     chance = Random(f"{scoria_seed} {where}")  # noqa: S311 - it picks moments, and keeps no secret
     kills = Kills(stored, chance)
     stored.world.close()
-    for _ in range(2):  # what is done once only, such as to make the tables, is done by then
+    # The second time, calls no longer do what they do only once, such as to create tables.
+    for _ in range(2):
         kills.learn()
     for number in range(count):
         kills.kill(kills.death(where, number / count))

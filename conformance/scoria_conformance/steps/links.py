@@ -1,4 +1,4 @@
-"""Steps in which links are opened that were made for one request and one person."""
+"""Steps that open links, each made for one request and one person."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,12 +23,12 @@ from scoria_core.lifecycles import ApprovalStatus
 DECIDER = "reviewer-7"
 ROOT = Request("/")
 EVERY = 5
-"""Of how many characters of a link one is changed."""
+"""One in so many characters of a link is changed."""
 
 
 @attrs.frozen
 class Post:
-    """Who sends links, and where they lead to."""
+    """Makes links, and opens the pages that they lead to."""
 
     world: World
     site: Site
@@ -45,7 +45,7 @@ class Post:
         return approval
 
     def opened(self, approval: Approval, decider: str = DECIDER, **changes: Any) -> Request:
-        """Return the request by which a browser opens a link."""
+        """Return the request that a browser makes to open a link."""
         event = attrs.evolve(self._event(approval), **changes)
         (request,) = links_of(ROOT, [self.link(event, decider)])
         return request
@@ -58,7 +58,10 @@ class Post:
         return found[0]
 
     def nothing_by(self, cases: Cases, told: str, request: Request, *, seen: bool = False) -> None:
-        """Check that a request changes nothing, is refused, and shows nothing unless `seen`."""
+        """Check that a request changes nothing.
+
+        Unless `seen`, it must also be refused and show nothing of the run.
+        """
         stored = self.world.journals()
         answer = self.site.ask(None, request)
         changed = "" if self.world.journals() == stored else "it changed what is stored"
@@ -99,7 +102,7 @@ def _a_link_that_is_opened_shows_a_form(world: World, scoria_links: LinksFactory
         for decision, status in DECISIONS.items():
             approval = post.ask()
             opened = post.opened(approval)
-            # Before its form is read, which opens it as well.
+            # Before `sheet` below, which opens the link as well.
             post.nothing_by(cases, "opened", opened, seen=True)
             pressed = post.sheet(opened).pressed(decision)
             for told, query in (
@@ -133,9 +136,10 @@ def _a_link_that_was_forged_decides_nothing(world: World, scoria_links: LinksFac
 
 
 def _edited(path: str, other: str) -> Iterator[tuple[str, str]]:
-    """Yield paths that are not the one of the link, and what was done to it."""
+    """Yield paths that differ from that of the link, and the change."""
     for at in range(1, len(path), EVERY):
-        # A character far from it: the last one of a signature is not all of it read.
+        # A base64 value far from the old one: of the last character of a signature, not all bits
+        # are read.
         instead = "_" if path[at] in ascii_uppercase else "A"
         yield f"edited at {at}", f"{path[:at]}{instead}{path[at + 1 :]}"
     yield "cut short", path[:-2]

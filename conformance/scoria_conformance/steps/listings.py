@@ -45,7 +45,7 @@ FACTS = {
 
 
 def seconds_in(told: str) -> list[int]:
-    """Return the numbers that a feature tells of."""
+    """Return the numbers in a text of a feature."""
     return [int(number) for number in re.findall(r"\d+", told)]
 
 
@@ -78,7 +78,8 @@ def _runs_of_two_tenants_each_with_two_values(stored: StoredRuns, fact: str) -> 
 def _with_two_values(stored: StoredRuns, fact: Fact) -> None:
     kinds = list(product(TENANTS, SESSIONS)) * 3
     for place, (tenant_id, value) in enumerate(kinds, start=1):
-        # Not in the order of their ids: newest is by id, whichever was written first.
+        # Not created in the order of their ids: newest first is by id, in whichever order they
+        # came.
         number = place * 5 % (len(kinds) + 1)
         row = index_row(status=value) if fact == Fact.STATUS else index_row()
         facts: dict[str, Any] = {} if fact == Fact.STATUS else {fact: value}
@@ -164,7 +165,8 @@ def _runs_that_wait_since_seconds(stored: StoredRuns, tenants: str, told: str) -
     of = TENANTS if tenants == "two tenants" else (TENANT,)
     count = len(seconds_in(told))
     for place, seconds in enumerate(seconds_in(told)):
-        # Not in the order of their ids: of those since one moment the smaller id comes first.
+        # Not created in the order of their ids: of runs since the same time, the smaller id comes
+        # first.
         number = place * 5 % (count + 1) + 1
         labels = ("tool:send", f"assigned:{number % 3}")
         row = index_row(status="waiting", since=after(seconds), labels=labels)
@@ -364,7 +366,7 @@ def _pages_are_listed_while_runs_come_go_and_move(
         asked = stored.world.store.list_labelled(
             tenant_id=TENANT, label="tool:send", limit=size + 1, start=last, with_records=False
         )
-        # The run at which a page ends is the first of the next, unless it has gone meanwhile.
+        # The next page starts with the run that ended this one, unless that run has left meanwhile.
         page = [each for each in asked if (each.row.since, each.key.run_id) != last][:size]
         if not page:
             break
@@ -375,7 +377,7 @@ def _pages_are_listed_while_runs_come_go_and_move(
 
 
 def _change(stored: StoredRuns, chance: Random, page: Sequence[StoredRun]) -> None:
-    """Let the last run of the page go, and of all others one come, one go and one move."""
+    """Let the last run of the page leave, and of the other runs one leave, one move, one come."""
     going, moving = chance.sample(sorted(stored.rows), 2)
     for run_id in {page[-1].key.run_id, going}:
         stored.append(run_id, 1, row=index_row(status="gone", since=after(99)))
@@ -411,7 +413,7 @@ def _runs_read_together_come_in_the_order_asked(stored: StoredRuns) -> None:
 def _append_to_it_while_others_read_and_list_it(
     stored: StoredRuns, writing: int, kind: str, reading: int, last: int
 ) -> list[list[StoredRun]]:
-    """Return what each that reads was told, from before the first append to after the last."""
+    """Return all that each reader saw, from before the first append to after the last."""
     (run_id,) = stored.journals
     stored.append(run_id, 1, row=_row_at(2))
 
@@ -434,13 +436,13 @@ def _append_to_it_while_others_read_and_list_it(
 
 
 def _row_at(version: int) -> IndexRow:
-    """Return the row of the write after which the run is at this version."""
+    """Return the index row that is written with this version of the run."""
     labels = ("any", f"version {version}")
     return index_row(status=f"version {version}", since=after(version), labels=labels)
 
 
 def _write_on(store: RunStore, run_id: str, last: int) -> None:
-    """Append two records at a time, at the version that the run is at, up to the last version."""
+    """Append two records at a time, at the present version of the run, up to the last version."""
     end = monotonic() + PATIENCE
     while (version := store.read([run_id])[0].version) < last and monotonic() < end:
         new = [record(version + number) for number in (1, 2)]
@@ -449,7 +451,7 @@ def _write_on(store: RunStore, run_id: str, last: int) -> None:
 
 
 def _told(store: RunStore, run_id: str) -> Iterator[StoredRun]:
-    """Ask for the run in each way there is, twice in one call where that can be."""
+    """Read the run in each way there is, twice in one call if possible."""
     yield from store.read([run_id, run_id])
     yield from store.list_runs(tenant_id=TENANT, limit=9)
     yield from store.list_labelled(tenant_id=TENANT, label="any", limit=9)

@@ -1,4 +1,4 @@
-"""Steps in which listeners have yet to be told of what is in a store."""
+"""Steps about the deliveries that a store keeps for its listeners."""
 
 import os
 import signal
@@ -31,24 +31,24 @@ LISTENER = LISTENERS[0]
 CALLS = 400
 RUNS = 5
 MOST_CLAIMS = 400
-"""How often a caller may claim before it is clear that it will not end."""
+"""After how many claims it is clear that a caller would claim without end."""
 
 
 def outbox(store: RunStore) -> OutboxStore:
-    """Return the store, which declares `outbox`."""
+    """Return the store as one that declares `outbox`."""
     return cast(OutboxStore, store)
 
 
 @attrs.define
 class Reference:
-    """What an outbox keeps, said as plainly as can be."""
+    """The reference of an outbox: what it must keep."""
 
     versions: dict[str, int] = attrs.field(factory=dict)
     listeners: set[str] = attrs.field(factory=set)
     kept: dict[tuple[str, str], Delivery] = attrs.field(factory=dict)
 
     def stored(self, run_id: str, version: int, since: datetime) -> None:
-        """Note that a run is at a version."""
+        """Record that a run is at a version."""
         before = self.versions.get(run_id, 0)
         self.versions[run_id] = version
         for listener in self.listeners:
@@ -57,12 +57,12 @@ class Reference:
             self.kept[listener, run_id] = attrs.evolve(known, version=version)
 
     def forget(self, *, listener: str | None = None, run_id: str | None = None) -> None:
-        """Forget a listener or a run."""
+        """Remove the deliveries of a listener or of a run."""
         for key in [key for key in self.kept if listener == key[0] or run_id == key[1]]:
             del self.kept[key]
 
     def claim(self, listener: str, now: datetime, until: datetime) -> Delivery | None:
-        """Claim what is due first."""
+        """Claim the delivery that is due first, or return None."""
         due = [
             (each.next_try_at, run_id)
             for (name, run_id), each in self.kept.items()
@@ -76,7 +76,7 @@ class Reference:
         return claimed
 
     def settle(self, claimed: Delivery, settled: Delivery) -> bool:
-        """Note what became of a claim."""
+        """Settle a claim, and tell whether it was still valid."""
         key = claimed.listener, claimed.run_id
         found = self.kept.get(key)
         if found is None or found != attrs.evolve(claimed, version=found.version):
@@ -87,13 +87,13 @@ class Reference:
         return True
 
     def of(self, listener: str) -> list[Delivery]:
-        """Return what a listener has yet to be told, by run."""
+        """Return the deliveries of a listener, ordered by run."""
         return [each for key, each in sorted(self.kept.items()) if key[0] == listener]
 
 
 @attrs.define
 class Driver:
-    """Puts calls, drawn at random, to a store and to the reference."""
+    """Makes random calls on a store and on the reference."""
 
     stored: StoredRuns
     chance: Random
@@ -122,7 +122,7 @@ class Driver:
             self.compare(self.chance.choice(calls), number)
 
     def compare(self, call: Callable[[], tuple[str, object, object]], number: int) -> None:
-        """Make one call; what it answers and what is kept then is that of the reference."""
+        """Make one call; its answer, and what is then kept, must be that of the reference."""
         name, answered, expected = call()
         told = f"call {number}, {name}, is answered and kept as by the reference"
         assert (told, answered) == (told, expected)
@@ -143,7 +143,7 @@ class Driver:
         return NOON + timedelta(seconds=self.chance.randrange(10), microseconds=1)
 
     def run(self) -> str:
-        """Return the id of a run, which may not be there; often the one that was claimed last."""
+        """Return the id of a run, which may not exist; often the one that was claimed last."""
         if self.claims and self.chance.random() < 1 / 3:
             return self.claims[-1].run_id
         return numbered(self.chance.randrange(1, RUNS + 1))
@@ -174,7 +174,7 @@ class Driver:
         return "a write that is refused", False, True
 
     def postpone(self) -> tuple[str, object, object]:
-        """Let a run be due at another time."""
+        """Postpone a run without a record."""
         run_id = self.run()
         if version := self.reference.versions.get(run_id):
             row = index_row(due_at=self.moment(), since=self.moment())
@@ -182,14 +182,14 @@ class Driver:
         return "a write without records", None, None
 
     def listen(self) -> tuple[str, object, object]:
-        """Add a listener, which may be there."""
+        """Add a listener, which may exist already."""
         listener = self.chance.choice(LISTENERS)
         self.reference.listeners.add(listener)
         self.store.add_listener(listener)
         return "a listener that is added", None, None
 
     def stop_listening(self) -> tuple[str, object, object]:
-        """Remove a listener, which may not be there."""
+        """Remove a listener, which may not exist."""
         listener = self.chance.choice(LISTENERS)
         self.reference.listeners.discard(listener)
         self.reference.forget(listener=listener)
@@ -197,7 +197,7 @@ class Driver:
         return "a listener that is removed", None, None
 
     def prune(self) -> tuple[str, object, object]:
-        """Remove a run, from a store that can."""
+        """Prune a run, if the store can."""
         run_id = self.run()
         version = self.reference.versions.get(run_id)
         if version is not None and Capability.PRUNABLE in self.store.capabilities:
@@ -207,14 +207,14 @@ class Driver:
         return "a run that is pruned", None, None
 
     def reopen(self) -> tuple[str, object, object]:
-        """Close the store and open it again, where it is lasting."""
+        """Close the store and open it again, if it is durable."""
         if Capability.DURABLE in self.store.capabilities:
             self.stored.world.close()
             self.stored.world.open()
         return "a store that was opened again", None, None
 
     def claim(self) -> tuple[str, object, object]:
-        """Claim what is due."""
+        """Claim a delivery of a listener."""
         listener, now = self.chance.choice(LISTENERS), self.moment()
         until = now + timedelta(seconds=self.chance.randrange(3))
         claimed = self.store.claim_delivery(listener, now=now, until=until)
@@ -333,7 +333,7 @@ def _claim_all_they_can_at_once(stored: StoredRuns, count: str, kind: str) -> li
 
 @then("each run was claimed once")
 def _each_run_was_claimed_once(stored: StoredRuns, claimed: list[str]) -> None:
-    # One that a caller had to give way for may be left to the next look, and is not lost.
+    # A caller that gave way to another may have skipped a run: the next claim finds it.
     late = [each.run_id for each in _claims(stored.world.store)]
     assert sorted([*claimed, *late]) == sorted(stored.journals)
 

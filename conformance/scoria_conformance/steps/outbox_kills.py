@@ -1,4 +1,4 @@
-"""Steps in which a process that stores and tells is killed at lines of the store's code."""
+"""Steps in which a process that writes and delivers is killed at lines of the store's code."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ from scoria_core.ports import Capability, Delivery, OutboxStore, RunStore
 
 Ask = Callable[[OutboxStore], object]
 Kept = tuple[dict[str, int], list[Delivery]]
-"""The versions of the runs of a story, and what its listener has yet to be told of them."""
+"""The versions of the runs of a story, and the deliveries that its listener has yet to get."""
 
 
 @attrs.define
 class Story:
-    """Calls about one listener and two runs, and what is kept after each of them."""
+    """Calls about one listener and two runs, and what must be kept after each of them."""
 
     turn: int
     asked: list[Ask] = attrs.field(factory=list)
@@ -36,7 +36,7 @@ class Story:
 
     @classmethod
     def of(cls, turn: int) -> "Story":
-        """Return a story in which runs are told in part, as a whole, and not any more."""
+        """Return a story with a failed delivery, a complete one, and one that is given up."""
         story = cls(turn)
         story.listen()
         first, second = (numbered(10 * turn + each) for each in (1, 2))
@@ -52,7 +52,7 @@ class Story:
 
     @property
     def listener(self) -> str:
-        """The listener, which no other story has."""
+        """The listener of this story; no other story has it."""
         return f"listener-{self.turn}"
 
     def listen(self) -> None:
@@ -67,7 +67,7 @@ class Story:
         self._call(partial(_written, run_id, version, since))
 
     def tell(self, *, now: int, **settled: Any) -> None:
-        """Claim what is due first, and settle it."""
+        """Claim the delivery that is due first, and settle it."""
         claim = {"now": after(now), "until": after(now + 60)}
         claimed = self.reference.claim(self.listener, **claim)
         assert claimed is not None
@@ -91,7 +91,7 @@ def _written(run_id: str, version: int, since: datetime, store: OutboxStore) -> 
 
 @attrs.define
 class Turn:
-    """A process that carried a story through until it was killed."""
+    """A process that makes the calls of a story until it is killed."""
 
     story: Story
     death: Point | None
@@ -100,7 +100,7 @@ class Turn:
     come_by: Counter[Place] = attrs.field(factory=Counter)
 
     def live(self, world: World) -> None:
-        """Have the process live and die; the store is closed meanwhile."""
+        """Run the process until it dies; the store is closed meanwhile."""
         world.close()
         process, hears = begin_process(world, self._work)
         for said in _said(hears):
@@ -118,7 +118,7 @@ class Turn:
         assert process.exitcode == -signal.SIGKILL
 
     def check(self, world: World) -> None:
-        """Look at what is stored, and at what the listener has yet to be told of it."""
+        """Check what is stored, and what the listener has yet to receive."""
         store = outbox(world.store)
         deliveries = store.list_deliveries(self.story.listener, limit=1_000)
         run_ids = list(self.story.reference.versions)
@@ -167,7 +167,7 @@ def _said(hears: Connection) -> Iterator[Any]:
 def _a_process_that_tells_is_killed(stored: StoredRuns, count: int) -> Sequence[Turn]:
     stored.need(Capability.DURABLE)
     stored.need(Capability.OUTBOX)
-    # What is done once only, such as to make the tables, is done by the second.
+    # The second one no longer does what is done only once, such as to create tables.
     whole = [Turn(Story.of(number), None) for number in (1, 2)]
     for turn in whole:
         turn.live(stored.world)

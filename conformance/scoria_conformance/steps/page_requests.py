@@ -1,4 +1,4 @@
-"""Steps in which everybody asks for a page, by every method and with whatever a request may say."""
+"""Steps in which visitors request a page, by every method and with everything a request can say."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -33,26 +33,26 @@ SCOPES: Mapping[str, Scope] = MappingProxyType(
         VISITOR: None,
     }
 )
-"""Who asks. The stranger is called as the one whose run it is: only the tenant tells them apart."""
+"""The scope of each visitor. Only the tenant distinguishes the stranger from the owner."""
 
 LISTED = MappingProxyType({STRANGER: 200, VISITOR: 403})
-"""What those who may not see a run get where runs are listed."""
+"""The status that those who may not see a run get for a list of runs."""
 
 READING = ("GET", "HEAD")
 METHODS = (*READING, "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND")
 
 OF_THE_ROUTE = frozenset({"REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"})
-"""What of an environ makes the route, and is not varied besides."""
+"""The keys of an environ that make up the route, and are not varied further."""
 
 NOWHERE = Request("/nowhere")
 
 _HASHED = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/=]+'")
-"""What a policy names where one script may run, and no other."""
+"""A source in a policy that allows one script, and no other."""
 
 
 @attrs.frozen
 class Door:
-    """A page, the run that is asked for, and every route to it that its pages lead to."""
+    """A page app, the run that is requested, and every route to it that its pages link to."""
 
     world: World
     site: Site
@@ -60,7 +60,7 @@ class Door:
     stored: object
 
     def never_was(self, request: Request) -> Request:
-        """Return the request for a run, and a session, that never was."""
+        """Return the same request for a run that never existed."""
         return attrs.evolve(
             request,
             path=request.path.replace(self.world.run_id, UNKNOWN_RUN),
@@ -69,25 +69,25 @@ class Door:
 
     @property
     def to_the_run(self) -> list[tuple[Request, Request]]:
-        """Each route to the run, spelled in other ways too, and the same for one that never was."""
+        """Each route to the run, also in other spellings, and the same for an unknown run."""
         named = [route for route in self.routes if self.world.run_id in route.path]
         spelled = zip(_spelled(self.world.run_id), _spelled(UNKNOWN_RUN), strict=True)
         return [*((route, self.never_was(route)) for route in named), *spelled]
 
     @property
     def learned(self) -> list[str]:
-        """The keys of an environ that the page has read so far, but for those of the route."""
+        """The keys of the environ that the app has read so far, except for those of the route."""
         return sorted(key for key in self.site.read - OF_THE_ROUTE if not key.startswith("wsgi."))
 
     def leaks(self, answer: Answer) -> str:
-        """Say what of the run is in an answer, or nothing."""
+        """Return which facts of the run an answer has, or ""."""
         said = (self.world.run_id, "send_refund", "customer-42", "session-1", TENANT)
         told = f"{answer.headers}{answer.text}"
         return ", ".join(each for each in said if each in told)
 
 
 def _spelled(run_id: str) -> list[Request]:
-    """Return requests that name a run as a page might be lenient enough to understand."""
+    """Return requests that name the run in spellings that a lenient app might understand."""
     ids = [run_id.upper(), run_id.replace("-", ""), f"{{{run_id}}}", f"urn:uuid:{run_id}"]
     ids += [f"{run_id}/", f"{run_id}%00", f"{run_id}%20", f"{run_id}.html", f"./{run_id}"]
     paths = [f"/workflows/{each}" for each in ids]
@@ -96,7 +96,7 @@ def _spelled(run_id: str) -> list[Request]:
 
 @given("its page, which anybody may ask for", target_fixture="door")
 def _its_page_which_anybody_may_ask(world: World, scoria_page: PageFactory) -> Door:
-    """Learn its routes from its links, and what it reads of a request by asking each of them."""
+    """Learn the routes from links, and the keys that the app reads from a request to each route."""
     site, stored = Site(scoria_page, world.scoria), world.journals()
     routes = [Request(f"/workflows/{world.run_id}")]
     for route in routes:
@@ -116,7 +116,7 @@ def _whatever_asks_for_it_is_as_for_a_run(door: Door, who: str, code: int) -> No
             case = f"{request} by {who}"
             answer = door.site.ask(SCOPES[who], request)
             never = door.site.ask(SCOPES[who], other)
-            # A method that does not read is told first.
+            # A method that does not read is refused before anything else is checked.
             refused = code if request.method in READING else 405
             cases.holds(
                 case, "" if answer.status == refused else f"expected {refused}, saw {answer}"
@@ -153,7 +153,7 @@ def _another_tenant_is_answered_so_also_where_its(door: Door) -> None:
 
 
 def _in_every_way(door: Door) -> Iterator[tuple[Request, Request]]:
-    """Yield each request for the run, with whatever it may say besides; and for one that is not."""
+    """Yield each request for the run, with all that it may say, and the same for an unknown run."""
     for (route, never), method in product(door.to_the_run, METHODS):
         yield attrs.evolve(route, method=method), attrs.evolve(never, method=method)
     route, _ = door.to_the_run[0]
@@ -175,7 +175,7 @@ def _no_list_that_another_tenant_asks_for_has_it(door: Door) -> None:
 
 
 def _difference(expected: Answer, answer: Answer) -> str:
-    """Say in what an answer differs from that for a run that never was, or nothing."""
+    """Return how an answer differs from that for a run that never existed, or ""."""
     if answer == expected:
         return ""
     if answer.headers != expected.headers:
@@ -185,7 +185,7 @@ def _difference(expected: Answer, answer: Answer) -> str:
 
 
 def _claims(scope: Scope) -> Iterator[Request]:
-    """Yield requests that claim a tenant and an actor, wherever a request can say so."""
+    """Yield requests that claim a tenant and an actor, in every place where a request can do so."""
     assert scope is not None
     said = {name: scope[field] for field in scope for name in EDGE_NAMES[field]}
     for name, value in said.items():
@@ -202,7 +202,7 @@ def _claims(scope: Scope) -> Iterator[Request]:
 
 
 def _learned(door: Door) -> Iterator[Request]:
-    """Yield requests in which what the page reads of an environ says all kinds of things."""
+    """Yield requests with all kinds of values for the keys that the app reads."""
     for key in door.learned:
         for value in (TENANT, "user-1", door.world.run_id, "*", '"1"', "GET", "1", ""):
             yield Request("", said=((key, value),))
@@ -253,7 +253,7 @@ def _get_shows_it_head_is_that_without_a_body_any(door: Door) -> None:
 
 
 def _misread(request: Request, get: Answer, answer: Answer) -> Iterator[str]:
-    """Yield what is wrong with the answer to a method, other than GET, to which `get` is one."""
+    """Yield problems of an answer to a method other than GET; `get` is the answer to GET."""
     if request.method != "HEAD":
         told = f"expected 405, saw {answer}"
         yield "" if answer.status == 405 else told
@@ -293,14 +293,14 @@ def _each_answer_forbids_scripts_and_frames(door: Door) -> None:
 
 
 def _policy(answer: Answer) -> dict[str, str]:
-    """Return the directives of the one policy that an answer has."""
+    """Return the directives of the policy in an answer."""
     parts = answer.header("content-security-policy").split(";")
     pairs = [each.strip().partition(" ") for each in parts if each.strip()]
     return {name.lower(): value.strip() for name, _, value in pairs}
 
 
 def _answers(door: Door) -> Iterator[tuple[str, Answer]]:
-    """Yield what each of them is answered, for each route and method."""
+    """Yield the answer for each visitor, route and method."""
     routes = (*door.routes, door.never_was(door.routes[0]), NOWHERE)
     for who, route, method in product(SCOPES, routes, METHODS):
         request = attrs.evolve(route, method=method)
@@ -321,6 +321,7 @@ def _whoever_asked_before_each_is_answered_as_if(door: Door) -> None:
     }
     with Cases() as cases:
         for order in permutations(SCOPES, 2):
+            # The copy makes an app of its own, which has answered nobody yet.
             site = attrs.evolve(door.site)
             for who, request in product(order, requests):
                 answer, expected = site.ask(SCOPES[who], request), cold[who, request]
@@ -348,7 +349,7 @@ def _the_page_follows_each_change_of_the_run(door: Door) -> None:
 
 
 def _behind(door: Door, before: Answer, change: str) -> Iterator[tuple[str, str]]:
-    """Yield where the page is not as it must be after a change, before which it was answered so."""
+    """Yield problems of the page after a change; `before` was its answer before the change."""
     request, scope = Request(f"/workflows/{door.world.run_id}"), SCOPES[OWNER]
     for said in _conditions(before):
         case = f"the page after the run {change}, {said}" if said else f"after it {change}"
@@ -364,7 +365,7 @@ def _behind(door: Door, before: Answer, change: str) -> Iterator[tuple[str, str]
 
 
 def _lives(world: World) -> list[tuple[Answering, dict[str, Callable[[], object]]]]:
-    """Return some handlers that ask, and what becomes of the run of each, change by change."""
+    """Return handlers that make requests, and for each the changes of its run, in order."""
     asks_one = asks(expires_in=60)
     return [
         (
@@ -430,7 +431,7 @@ def _retry(world: World) -> None:
 
 
 def _conditions(before: Answer) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Yield what a browser that kept the page would ask with: nothing, and what it was told."""
+    """Yield the conditions of a browser that has cached the page: none, and each validator."""
     yield ()
     for header, condition in (
         ("etag", "HTTP_IF_NONE_MATCH"),

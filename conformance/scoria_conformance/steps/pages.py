@@ -21,11 +21,13 @@ from scoria_core.errors import safe_repr
 from scoria_core.lifecycles import ApprovalStatus, RunStatus, StepStatus
 
 OPENED = pytest.StashKey[tuple[tuple[object, ...], Gallery]]()
-"""Where the configuration keeps the gallery that was opened last, and of what it is: to open it
-takes far longer than to look at it."""
+"""Where the configuration keeps the gallery that was opened last, and what it was made from.
+
+To open a gallery takes far longer than to check it.
+"""
 
 CUT = "…"
-"""What follows the beginning of a text where a page links to all of it."""
+"""Marks the end of a shortened text, where a page links to the whole text."""
 
 DELEGATED = (
     "parent_role_id",
@@ -34,7 +36,7 @@ DELEGATED = (
     "handoff_input",
     "projected_context",
 )
-"""What of a handoff its page must show."""
+"""The fields of a handoff that its page must show."""
 
 
 @given(
@@ -70,7 +72,7 @@ def _the_page_of_each_run_begins_with_it_its_status(pages: Gallery) -> None:
 
 
 def _hides_what_waits(page: Page, detail: RunDetail, marks: Marks) -> Iterator[str]:
-    """Yield what of the request that the run waits for does not come before all the others."""
+    """Yield parts of the requests that the run waits for that do not come before all others."""
     waiting = [step for step in detail.steps if step.status == StepStatus.WAITING_FOR_APPROVAL]
     asked = {approval.approval_id for step in waiting for approval in step.approvals}
     places: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
@@ -117,7 +119,7 @@ def _it_is_text_there_as_it_was_written_and_nothing(pages: Gallery) -> None:
 
 
 def _without(text: str, mark: Mark) -> str:
-    """Return a text without what was marked, and without beginnings of it that are marked so."""
+    """Return a text without one marked text, and without its beginnings that are cut with `CUT`."""
     for written in sorted(mark.written, key=len, reverse=True):
         text = text.replace(written, "")
         at = text.find(mark.letters)
@@ -132,7 +134,7 @@ def _without(text: str, mark: Mark) -> str:
 
 
 def _other_than_text(page: Page, marks: Marks) -> Iterator[str]:
-    """Yield each place outside the text of a page in which something is that others wrote."""
+    """Yield each place outside the text of a page that has something written by others."""
     headers = [(f"the header {name}", value) for name, value in page.answer.headers]
     for place, value in (*page.seen.rest, *headers):
         for mark in marks.within(unquote(value)):
@@ -144,7 +146,7 @@ def _other_than_text(page: Page, marks: Marks) -> Iterator[str]:
 
 
 def _ids_in(page: Page, link: str) -> list[str]:
-    """Return what a link within the page carries, each in a place of its own."""
+    """Return the values that a link within the page has in its query and its path."""
     carried: list[str] = []
     for request in links_of(page.request, [link]):
         carried += [value for _, value in parse_qsl(request.query)]
@@ -195,7 +197,7 @@ def _requests(pages: Gallery) -> Iterator[tuple[Page, Approval]]:
 
 
 def _element_of(page: Page, approval: Approval, marks: Marks) -> str | None:
-    """Return the text of the smallest element that has a request whole, and nothing of another."""
+    """Return the text of the smallest element with all of one request and nothing of another."""
     assert page.detail is not None
     others = [each for each in page.detail.approvals if each.approval_id != approval.approval_id]
     letters = {each.letters for each in marks.of(approval)}
@@ -211,7 +213,7 @@ def _element_of(page: Page, approval: Approval, marks: Marks) -> str | None:
 
 
 def _under(approval: Approval, marks: Marks) -> Iterator[tuple[str, str]]:
-    """Yield what is of one side alone, the proposed or the approved, and what it stands under."""
+    """Yield what only the proposed or the approved arguments have, and the word for that side."""
     proposed = {each.letters for each in marks.of(approval.proposed_arguments)}
     approved = {each.letters for each in marks.of(approval.arguments)}
     for letters in sorted(proposed ^ approved):
@@ -221,7 +223,7 @@ def _under(approval: Approval, marks: Marks) -> Iterator[tuple[str, str]]:
 
 
 def _last_word(text: str) -> str | None:
-    """Return which of the two words stands last in a text."""
+    """Return which of the two words comes last in a text, or None."""
     found = re.findall("proposed|approved", text, re.IGNORECASE)
     return found[-1].lower() if found else None
 
@@ -237,14 +239,14 @@ def _what_was_handed_on_is_under_each_handoff_whole(pages: Gallery, section: str
                 for field in DELEGATED:
                     marks = pages.marks.of(getattr(handoff, field))
                     said.update(mark.letters for mark in marks)
-                    # A role that was handed work, and hands on some, is there for both.
+                    # A role that was handed work and hands on some itself must be shown for both.
                     whole = all(_times(each, under) >= said[each.letters] for each in marks)
                     told = "" if whole else f"it is not under {section!r}"
                     cases.holds(f"the {field} of a handoff on {page.name}", told)
 
 
 def _times(mark: Mark, text: str) -> int:
-    """Return how often a marked text, or the beginning of it, stands in another."""
+    """Return how often a marked text, or the beginning of it, occurs in another text."""
     return text.count(mark.text[: 2 * len(mark.letters)])
 
 
@@ -298,5 +300,5 @@ def _of_others(page: Page, marks: Marks, owner: str) -> Iterator[str]:
 
 
 def _on(page: Page, marks: Marks) -> list[Mark]:
-    """Return whose texts are on a page, seen or unseen."""
+    """Return the marks that are on a page, visible or not."""
     return marks.within(unquote(f"{page.seen.text}{page.answer.text}"))

@@ -1,4 +1,4 @@
-"""Steps that hand payloads over, wherever one can be, and look at what came of them."""
+"""Steps that pass payloads in, wherever a call takes one, and look at what is read back."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ EVERY_KIND: Payload = {
 
 
 def _start(world: World, **changes: Any) -> None:
-    """Start a run of one step whose handler answers nothing."""
+    """Start a run of one step whose handler answers None."""
     start(world, lambda *_: None, **changes)
 
 
@@ -55,7 +55,7 @@ def _queue(world: World, payload: Payload) -> object:
 
 @attrs.frozen
 class Place:
-    """Where a payload is handed over, and everywhere it reads back."""
+    """A place where a payload is passed in, and all places where it is read back."""
 
     give: Callable[[World, Payload], object]
     found: Callable[[RunDetail], list[Any]] = lambda _: []
@@ -105,7 +105,7 @@ PLACES: dict[str, Place] = {
 
 @attrs.frozen
 class Given:
-    """What was handed over, where, and what it was."""
+    """The payload that was passed in, the place, and a copy from before the call."""
 
     place: Place
     payload: Payload
@@ -247,7 +247,7 @@ def _a_host_that_allows_payloads_of_bytes(world: World, limit: str) -> None:
 
 @when(parsers.parse("a run is started with metadata of {size:d} bytes"))
 def _a_run_is_started_with_metadata_of_bytes(world: World, size: int) -> None:
-    # {"value":"é..."}: 12 bytes around, and two for each letter but perhaps one.
+    # {"value":"é..."} takes 12 bytes without the letters, and two bytes for each é; an e takes one.
     odd, letters = (size - 12) % 2, (size - 12) // 2
     world.attempt(lambda: start(world, metadata={"value": "e" * odd + "é" * letters}))
 

@@ -1,4 +1,4 @@
-"""Steps in which a store lets go of runs."""
+"""Steps in which a store removes runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -66,18 +66,18 @@ def _its_host_lists_no_run(world: World) -> None:
 
 NEW = index_row(status="new", labels=("new",))
 ASKING = index_row(status="asking", since=after(1), labels=("asking",))
-"""Where a run stands before somebody appends to it, and after."""
+"""The index row of a run before somebody appends to it, and after."""
 
 
 @attrs.frozen
 class Contest:
-    """Turns in which some append to a run at its version, and the others prune it."""
+    """Turns in which some callers append to a run at its version, and others prune it."""
 
     appending: int
     turns: int
 
     def work(self, store: RunStore, number: int, barrier: Barrier) -> list[str]:
-        """Do one's part in each turn, when all are about to."""
+        """Make one call in each turn, at the same time as the others."""
         return [self._part(store, number, turn, barrier) for turn in range(self.turns)]
 
     def _part(self, store: RunStore, number: int, turn: int, barrier: Barrier) -> str:

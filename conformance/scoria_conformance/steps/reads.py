@@ -112,10 +112,11 @@ def _pages_of_of_all_runs_list_each_of_them_once(world: World, turns: list[str],
 
 
 def paged(listed: Callable[..., Page[RunSummary]], most: int, size: int) -> list[str]:
-    """Return the ids of the runs on all pages of a listing, each begun where the last one says."""
+    """Return the ids of the runs on all pages of a listing, each begun at the `next` before it."""
     seen: list[str] = []
     before: str | None = None
-    for _ in range(most):  # a store that ignores where a page starts would never end
+    # A bound, since a store that ignores where a page starts would never end.
+    for _ in range(most):
         runs = listed(limit=size, before=before)
         assert len(runs) <= size
         seen += [run.run_id for run in runs]
@@ -128,7 +129,7 @@ def paged(listed: Callable[..., Page[RunSummary]], most: int, size: int) -> list
 @then("a page of any length costs one call of the store")
 def _a_page_of_any_length_costs_one_call(world: World, turns: list[str]) -> None:
     for size in (1, 7, len(turns), 1_000):
-        host = world.another_host  # it has read nothing yet
+        host = world.another_host  # it has nothing in memory yet
         for listed in (host.list_runs, partial(host.list_runs_for_session, "session-1")):
             before = world.ledger.count
             assert len(listed(limit=size)) == min(size, len(turns))
@@ -196,18 +197,18 @@ def _every_status_of_it_equals_its_plain_word(world: World) -> None:
 
 @attrs.frozen
 class WatchedStore:
-    """A store that tells what was written to it."""
+    """A store that records which calls wrote to it."""
 
     store: RunStore
     written: list[str] = attrs.field(factory=list)
 
     def create(self, *arguments: Any, **named: Any) -> str:
-        """Store a run, and tell."""
+        """Store a run, and record the call."""
         self.written.append("create")
         return self.store.create(*arguments, **named)
 
     def append(self, *arguments: Any, **named: Any) -> None:
-        """Append to a run, and tell."""
+        """Append to a run, and record the call."""
         self.written.append("append")
         self.store.append(*arguments, **named)
 

@@ -1,4 +1,4 @@
-"""Steps about processes that die in a handler, and about steps that are tried again."""
+"""Steps about processes that die in a handler, and about retries of steps."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ STEP = StepSpec(kind=KIND, role_id="executor")
 
 @attrs.define
 class DyingProcess:
-    """A host whose process dies in its handler: not a word of it reaches the store again."""
+    """A host whose process dies in its handler: after that, none of its calls reaches the store."""
 
     world: World
     _entered: threading.Event = attrs.field(factory=threading.Event)
@@ -37,7 +37,7 @@ class DyingProcess:
         return getattr(self.world.store, name)
 
     def live(self, call: Callable[[Scoria], object]) -> None:
-        """Make a call that ends, for the store, when its handler is entered."""
+        """Make a call; from the time its handler is entered, the store is out of its reach."""
         facade = self.world.facade(
             self,
             clock=self.world.clock,
@@ -55,7 +55,7 @@ class DyingProcess:
         assert entered, "its handler was not called"
 
     def end(self) -> None:
-        """Let the thread of the dead process go."""
+        """Let the thread of the dead process end."""
         self._over.set()
         if self._thread is not None:
             self._thread.join(PATIENCE)
@@ -67,7 +67,7 @@ class DyingProcess:
 
 @pytest.fixture
 def processes() -> Iterator[list[DyingProcess]]:
-    """Keep the processes that die in a scenario, and let their threads go after it."""
+    """Keep the processes that die in a scenario, and end their threads after it."""
     made: list[DyingProcess] = []
     yield made
     for process in made:
@@ -119,7 +119,7 @@ def _the_process_that_owns_the_store_recovers_it(
     for process in processes:
         process.end()
     if Capability.MULTI_PROCESS in world.store.capabilities:
-        # Its steps may be those of a live process; the first scenario is the one for it.
+        # Other processes may run steps: `recover` releases nothing, and the lease has to end.
         recovered = world.scoria.recover()
         assert recovered == 0
         world.clock.advance(_lease_ends(world) - world.clock.now())
@@ -230,7 +230,7 @@ def _its_handler_raises_an_exception_the_first_2(world: World, step: StepSpec, c
 
 
 def _entered_at(world: World, count: int) -> list[float]:
-    """Tell after how many seconds the handler was entered each time."""
+    """Return after how many seconds the handler was entered each time."""
     begin = world.clock.now()
     entered_at: list[float] = []
 

@@ -1,4 +1,4 @@
-"""Steps that put a store beside the reference, and have both asked whatever can be drawn."""
+"""Steps that make the same random calls on a store and on the reference."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,12 +22,12 @@ from scoria_conformance.world import StoreFactory
 from scoria_core.ports import Capability
 
 DEEP = 25
-"""How many times as many scripts are played where a deep search is asked for."""
+"""How many times as many scripts a deep search plays."""
 
 
 @attrs.frozen
 class Way:
-    """A way to drive a store, and how many scripts are played so."""
+    """A way to drive a store, and the number of scripts that are played in this way."""
 
     scripts: int
     handles: int = 1
@@ -43,11 +43,14 @@ class Way:
     def driver(
         self, factory: StoreFactory, directory: Path, declared: Collection[Capability]
     ) -> Iterator[Driver]:
-        """Give what drives the store so that declares this. No store may be open meanwhile."""
+        """Give a driver for a store that declares these capabilities.
+
+        No other handle of the store may be open meanwhile.
+        """
         is_shared = Capability.MULTI_PROCESS in declared
         setup = Setup(
             handles=self.handles,
-            # A store that one process owns goes from one to the other.
+            # A store that one process owns is opened by one of the processes at a time.
             is_alone=self.is_elsewhere and not is_shared,
             reopens=self.reopens,
             prunes=self.prunes and Capability.PRUNABLE in declared,

@@ -1,4 +1,4 @@
-"""Steps that try what must be refused, and look at the refusal and at what it left."""
+"""Steps that try calls that must be refused, and check the refusal and that nothing changed."""
 
 import re
 from collections.abc import Callable
@@ -93,7 +93,7 @@ TWO_LINES_AS: dict[str, Callable[[World], object]] = {
     "the idempotency key": lambda world: start(world, idempotency_key=TWO_LINES),
     "the place of a page": lambda world: world.scoria.list_runs(before=TWO_LINES),
 }
-"""Where a text of two lines makes a call that is refused."""
+"""Calls that are refused, each with a text of two lines in one place."""
 
 
 @when(parsers.parse("a text of two lines is handed over as {what}"))
@@ -112,7 +112,7 @@ def _it_is_refused(world: World, error: str) -> None:
 
 
 def check_refusal(world: World, error: str) -> None:
-    """Assert that the last call was refused with this error, under the code of its name."""
+    """Assert that the last call was refused with this error, and that its code fits its name."""
     assert type(world.error).__name__ == error, world.error or world.returned
     assert isinstance(world.error, ScoriaError)
     assert world.error.code == re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error).lower()

@@ -1,4 +1,4 @@
-"""Steps that start runs and let them go on."""
+"""Steps that start runs, change them and continue them."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ UNSERVED = StepSpec(kind="unserved", role_id="executor")
 
 
 def start(world: World, answer: Answer = completed, **arguments: Any) -> None:
-    """Start a run of one step that a handler answers."""
+    """Start a run of one step, whose handler answers with `answer`."""
     world.answer = answer
     given_arguments = {
         "root_role_id": "executor",
@@ -232,14 +232,14 @@ def _the_store_is_closed_and_opened_again(world: World) -> Any:
 
 
 def pending(world: World) -> Approval:
-    """Return what the run waits for."""
+    """Return the request that the run waits for."""
     found = world.scoria.get_run(world.run_id).pending_approval
     assert found is not None
     return found
 
 
 def approve(world: World, decided_by: str = "reviewer-7", note: str | None = None) -> None:
-    """Approve what the run waits for."""
+    """Approve the request that the run waits for."""
     asked = pending(world)
     world.scoria.approve(
         world.run_id, approval_id=asked.approval_id, decided_by=decided_by, note=note
@@ -247,7 +247,7 @@ def approve(world: World, decided_by: str = "reviewer-7", note: str | None = Non
 
 
 def reject(world: World) -> None:
-    """Reject what the run waits for."""
+    """Reject the request that the run waits for."""
     asked = pending(world)
     world.scoria.reject(world.run_id, approval_id=asked.approval_id, decided_by="reviewer-7")
 

@@ -1,4 +1,4 @@
-"""Steps that speak to a store itself, as the port in `scoria_core.ports` has it."""
+"""Steps that call a store directly, through the port in `scoria_core.ports`."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ from scoria_core.ports import Capability, PrunableStore, Record
 
 @pytest.fixture
 def stored(world: World) -> StoredRuns:
-    """Return an empty store, and what was put into it: nothing yet."""
+    """Return the record of the runs that a scenario puts into the store: empty at first."""
     return StoredRuns(world)
 
 
@@ -87,6 +87,7 @@ def _callers_create_runs_until_the_store_is_closed(
                 key = run_key(run_id, tenant_id=OTHER_TENANT, session_id="session-2")
                 stored.world.store.create(key, [record(1)], row=index_row())
                 stored.journals[run_id] = [record(1)]
+                # The store is closed once each caller has stored two runs.
                 if number == 1:
                     begun.wait(60)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario must hear of it
@@ -104,14 +105,14 @@ def _callers_create_runs_until_the_store_is_closed(
 
 
 class Lingering(list[Record]):
-    """Records that a caller is slow to give: whoever goes through them waits for the event."""
+    """Records that a caller is slow to hand over: iterating them waits for the event `go_on`."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         super().__init__(records)
         self.asked, self.go_on = threading.Event(), threading.Event()
 
     def __iter__(self) -> Iterator[Record]:
-        """Give the records once the event is there."""
+        """Yield the records once `go_on` is set."""
         self.asked.set()
         self.go_on.wait(PATIENCE)
         return super().__iter__()
@@ -134,14 +135,16 @@ def _the_store_is_closed_while_it_takes_the_records(stored: StoredRuns) -> list[
             stored.journals[run_id] += [record(2)]
         except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario must hear of it
             told.append(error)
-        records.asked.set()  # also where the store does not go through them one by one
+        # Set it also if the store never iterated over the records.
+        records.asked.set()
 
     caller = threading.Thread(target=append, daemon=True)
     closer = threading.Thread(target=stored.world.close, daemon=True)
     caller.start()
     records.asked.wait(PATIENCE)
     closer.start()
-    closer.join(CLOSING)  # it may wait for the caller, as it should
+    # It may wait for the caller, as it should: then the records are handed over below.
+    closer.join(CLOSING)
     records.go_on.set()
     for each in (caller, closer):
         each.join(PATIENCE)
@@ -150,7 +153,7 @@ def _the_store_is_closed_while_it_takes_the_records(stored: StoredRuns) -> list[
 
 
 CLOSING = 0.3
-"""How many seconds a store is given to be closed although a call is under way."""
+"""How many seconds the closing may take before the call under way goes on."""
 
 
 @then("the caller was told that its records are stored")

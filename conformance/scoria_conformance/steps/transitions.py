@@ -1,4 +1,4 @@
-"""Steps that tell a run, step, approval or handoff to move, as its lifecycle has it or not."""
+"""Steps that move a run, step, approval or handoff, both as its lifecycle allows and otherwise."""
 
 from collections.abc import Callable, Iterator
 
@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[[World, Handlers], object]] = {
 
 @pytest.fixture
 def arranged(world: World) -> Iterator[Arrangement]:
-    """Set what a scenario moves, and let go of it afterwards."""
+    """Return the arrangement of a scenario, and free its held handler at the end."""
     arranged = Arrangement(world)
     yield arranged
     arranged.leave()

@@ -1,4 +1,4 @@
-"""Steps in which a store wakes who waits for work."""
+"""Steps in which a store wakes a caller that waits for work."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ DUE = index_row(due_at=NOON)
 
 @attrs.define
 class Watch:
-    """What a caller is told who watches, and what it should be."""
+    """A caller that watches for due runs: the runs it was given, and those it should get."""
 
     answers: Generator[Sequence[str], None, None]
     pause: float
@@ -40,7 +40,7 @@ class Watch:
     took: float = 0.0
 
     def ask(self) -> None:
-        """Ask until each run that should be told is told, or a pause went by without one."""
+        """Wait until the caller got all expected runs, or until a pause passed without any."""
         began = time.monotonic()
         while not set(self.expected) <= set(self.told):
             if not (due := next(self.answers)):
@@ -136,7 +136,7 @@ def _the_wait_has_ended(watch: Watch) -> None:
 
 
 def _while_it_waits(wait: Callable[[], None], act: Callable[[], None]) -> None:
-    """Act while a caller waits, who must come to an end."""
+    """Act while a caller waits in a thread, and check that its wait ends."""
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     act()
