@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -609,6 +610,30 @@ def test_a_second_run_into_one_folder_is_refused(tmp_path: Path) -> None:
     first.leave()
     Folder.taken(tmp_path / "D").leave()
     assert not (tmp_path / "D" / "report.json").exists()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_forked_child_does_not_free_or_keep_a_folder(tmp_path: Path, *, leaves: bool) -> None:
+    """A target may have forked one that outlives the run."""
+    from scoria_conformance.report import Folder, FolderInUse
+
+    first = Folder.taken(tmp_path / "D")
+    told, telling = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if leaves:
+            first.leave()
+        os.write(telling, b"up")
+        signal.pause()
+    try:
+        assert os.read(told, 2) == b"up"
+        with pytest.raises(FolderInUse):
+            Folder.taken(tmp_path / "D")
+        first.leave()
+        Folder.taken(tmp_path / "D").leave()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 @pytest.mark.slow

@@ -98,6 +98,9 @@ class Folder:
     def leave(self) -> None:
         """Release the folder for another run."""
         if self._held is not None:
+            # A child that the target forked shares the lock: closing it here alone would keep it.
+            if fcntl is not None and os.getpid() == self._holder:
+                fcntl.flock(self._held, fcntl.LOCK_UN)
             os.close(self._held)
             self._held = None
 
@@ -119,7 +122,7 @@ def write(verdict: Verdict, directory: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """Return a lock on a folder, held until it is closed or its process ends in any way."""
+    """Return a lock on a folder, held until `leave`, or until its processes end in any way."""
     if fcntl is None:
         return None  # this system has no such lock: two runs are not kept apart
     # O_CLOEXEC: a program that this process starts must not keep the lock.
