@@ -1,4 +1,4 @@
-"""How the Django host is used, for `scoria verify`: as the others, by users that Django knows."""
+"""Drives the Django host for `scoria verify`: as the others, but its users are in Django."""
 
 import os
 
@@ -16,7 +16,7 @@ PASSWORD = "as long as the test lasts"  # noqa: S105 - of users of a test
 
 
 class Driver(AnyHost):
-    """A host whose database is at hand, and for tests alone: who signs in is made a member."""
+    """A driver for tests only: it adds each user who signs in to the database of the host."""
 
     def sign_in(self, *, actor_id, tenant_id, reviewer=False):
         """Make the user and the membership, and fill in the form of the login."""

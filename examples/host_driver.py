@@ -1,4 +1,4 @@
-"""How the hosts of these examples are used, for `scoria verify` (docs/verify-a-host.md)."""
+"""Drives the hosts of these examples for `scoria verify` (docs/verify-a-host.md)."""
 
 import re
 from html import unescape
@@ -12,7 +12,7 @@ class Driver:
     """A host of these examples, at the address where it serves."""
 
     def __init__(self, base_url):
-        """Speak to the host at this address, ended with or without a slash."""
+        """Use the host at this address, with or without a slash at the end."""
         self.base_url = base_url.rstrip("/")
 
     def sign_in(self, *, actor_id, tenant_id, reviewer=False):
@@ -39,7 +39,7 @@ class Session:
         return self.read(self.send("/", "/refunds", order=prompt[:40], amount="12.50"))
 
     def submit_draft(self, draft):
-        """Send a draft; its run is the first of the two that it starts."""
+        """Send a draft; return its run, and the run of its review or None."""
         landed = self.read(self.send("/", "/drafts", draft=draft))
         if "policy" not in draft:
             return landed, None
@@ -51,7 +51,7 @@ class Session:
         return found and found[1]
 
     def read(self, run_id):
-        """Read how the run stands, from its evidence."""
+        """Read the status of the run from its evidence."""
         run = self.detail(run_id)["summary"]
         return Turn(run["run_id"], run["session_id"], run["status"])
 
@@ -92,7 +92,7 @@ class Session:
         return answer.text
 
     def send(self, page, action, **typed):
-        """Send a form of a page, with what is hidden in it; return the run that it leads to."""
+        """Send a form of a page with its hidden fields; return the run that it leads to."""
         hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', self.open(page))
         form = {name: unescape(value) for name, value in hidden} | typed
         answer = self.browser.post(action, data=form)

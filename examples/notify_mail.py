@@ -46,7 +46,7 @@ def smtp_place(url: str) -> SplitResult:
 
 @attrs.frozen
 class Mailer:
-    """A listener that mails everybody to whom a request is assigned, by ids that are addresses."""
+    """A listener that mails everybody a request is assigned to; their ids are mail addresses."""
 
     server: SplitResult = attrs.field(converter=smtp_place)
     links: DecisionLinks
@@ -55,9 +55,9 @@ class Mailer:
     def __call__(self, event: Event) -> None:
         """Send the mails of an event, one to each person.
 
-        An event is told as soon as one of them is reached. Who is refused is logged, and gets no
-        mail of this event: to tell it again would mail the others again. Raises the last refusal
-        if nobody was reached; then the event is told again later.
+        One accepted mail is enough: then the event counts as delivered. A refused address is
+        logged and gets no mail of this event, because another delivery would mail the others
+        again. Raises the last refusal if all were refused; then the event is delivered again.
         """
         if event.type not in SUBJECTS or not event.assigned_to:
             return

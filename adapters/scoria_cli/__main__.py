@@ -4,8 +4,8 @@ import os
 import sys
 
 if __name__ == "__main__":
-    # -m puts the current directory first, where a secrets.py would stand in for the standard
-    # library's. Nothing may be imported before it is gone, pathlib neither.
+    # With -m the current directory comes first, so a secrets.py there would replace the standard
+    # library's. Import nothing before it is removed, not even pathlib.
     if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109
         del sys.path[0]
 

@@ -24,13 +24,13 @@ COMMANDS = {
     "verify": "Put a store or a host through the guide's checks.",
     "worker": "Carry out queued steps, and take over those of dead workers.",
 }
-"""What each command does; it is the function of its name, in the module of its name."""
+"""What each command does. A command is the function NAME in the module `scoria_cli.NAME`."""
 
 logger = logger_of("scoria.cli")
 
 
 class Commands(click.Group):
-    """Imports a command when it is called: `diagram` needs no web framework, and help nothing."""
+    """Imports a command only when it is called: `diagram` needs no web framework, help nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -38,11 +38,12 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command does."""
+        # click itself would import every command to read its help.
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command, or say which extra brings what it needs."""
+        """Import a command; if a library is missing, name the extra that brings it."""
         if cmd_name not in COMMANDS:
             return None
         try:

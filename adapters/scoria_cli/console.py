@@ -19,13 +19,13 @@ from rich.text import Text
 from scoria_core.visible import visible_block, visible_line
 
 READER_IS_GONE = 141
-"""The exit code of a stream of rows that nobody reads to its end: 128 and the number of SIGPIPE."""
+"""The exit code if the reader of the rows goes away: 128 plus the number of SIGPIPE."""
 
 INDENT = "    "
-"""What the rows of a terminal begin with that go on with a line."""
+"""The indentation of the rows that continue a wrapped line on a terminal."""
 
 _STAND_INS: Mapping[str, str] = MappingProxyType({"✓": "+", "✗": "x"})
-"""What a mark is where the locale cannot encode it."""
+"""The replacement of a mark that the locale cannot encode."""
 
 
 def out_line(text: object = "", *, style: str = "") -> None:
@@ -44,9 +44,9 @@ def out_row(*fields: object) -> None:
 
 
 def err_next(option: str, place: str | None, *, as_json: bool) -> None:
-    """Print on stderr how a list goes on after this page, unless it ends there.
+    """Print on stderr how to get the next page of a list, if there is one.
 
-    It is one line, no row of which is indented, so that it can be copied.
+    It is one line without indented rows, so that it can be copied from a terminal.
     """
     if place is not None:
         more = f"there may be more, with the same options and {option} {place}"
@@ -59,7 +59,7 @@ def out_json(value: object) -> None:
 
 
 def out_document(text: str) -> None:
-    """Print a text of several lines, each of which the commands wrote themselves."""
+    """Print a text of several lines that the commands wrote themselves."""
     _write(visible_block(text))
 
 
@@ -69,6 +69,7 @@ def out_file() -> Iterator[IO[bytes]]:
     if sys.stdout.isatty():
         yield _Rows()
         return
+    # Not through `sys.stdout`: it hides that the reader went away, and the exit code would be 0.
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as file:
             yield file
@@ -81,7 +82,7 @@ def err_status(text: str = "") -> None:
     room = Console(stderr=True).width - 1
     shown = Text(visible_line(text))
     shown.truncate(room)
-    _write(f"\r\x1b[K{shown.plain}", sys.stderr)
+    _write(f"\r\x1b[K{shown.plain}", sys.stderr)  # back to the start of the line, and erase it
 
 
 def console(*, err: bool = False) -> Console:
@@ -95,7 +96,7 @@ def console(*, err: bool = False) -> Console:
 
 
 def line(out: Console, mark: str, style: str, text: object, detail: object = "") -> None:
-    """Print one marked line; the mark says what the colour says."""
+    """Print one line that begins with a mark, which says without colour what the colour says."""
     printed = Text(f"{_encodable(mark, out.encoding)} ", style=style)
     printed.append(visible_line(text), style="")
     if detail:
@@ -104,14 +105,14 @@ def line(out: Console, mark: str, style: str, text: object, detail: object = "")
 
 
 def _write(text: str, file: TextIO | None = None) -> None:
-    # click.echo writes UTF-8 where the locale is ASCII.
+    # Not click.echo, which writes UTF-8 even if the locale is ASCII.
     out = file or sys.stdout
     out.write(text)
     out.flush()
 
 
 class _Rows(io.BytesIO):
-    """A file of lines that a person reads."""
+    """A binary file that prints each line on the terminal."""
 
     def write(self, row: Any) -> int:
         """Print a line, with its line feed."""
@@ -127,7 +128,7 @@ class _Console(Console):
         super().print(*map(self._as_line, objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return one line of what can be seen."""
+        """Return the text as one line of visible characters."""
         return super().render_str(visible_line(text), **options)
 
     def _as_line(self, printed: Any) -> Any:

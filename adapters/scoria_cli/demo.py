@@ -1,4 +1,4 @@
-"""`scoria demo`: the guide's checklist over real HTTP, on a throw-away store, and what stays up."""
+"""`scoria demo`: walks the guide's checklist over real HTTP, on a throw-away store."""
 
 import tempfile
 import threading

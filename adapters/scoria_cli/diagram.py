@@ -53,7 +53,7 @@ def _lifecycles(subject: str) -> Sequence[Lifecycle]:
 
 
 def _named(subject: str) -> object:
-    """Return the machine that `module:name` names, or that the callable there returns."""
+    """Return the machine that `module:name` names, or that the callable of this name returns."""
     next_move = "name a machine, or what returns one, as module:name, importable from here"
     try:
         found = named(subject)
@@ -96,6 +96,6 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError:
-        if new:
+        if new:  # leave no incomplete file
             path.unlink(missing_ok=True)
         raise

@@ -28,10 +28,10 @@ from scoria_core.ports import Capability, Delivery, Fact, OutboxStore, RunStore,
 from scoria_core.visible import visible_line
 
 NAMED = 100
-"""How many runs with one next move are named to a person; the others are counted."""
+"""The most runs with the same next move that are named to a person; the others are counted."""
 
 LISTED = 1_000
-"""How many runs are looked at that one listener was not told of."""
+"""The most deliveries of one listener that are looked at."""
 
 _GRACE = timedelta(minutes=1)
 
@@ -48,12 +48,12 @@ Problem = Literal[
     "given_up",
     "untold",
 ]
-"""What `--json` calls what is wrong."""
+"""The problems by their names in `--json`."""
 
 
 @attrs.frozen
 class Finding:
-    """A run that is stuck, or is not told: a code, what is wrong in words, and what to do."""
+    """A run that is stuck or is not delivered: a code, what is wrong in words, and what to do."""
 
     run_id: str
     problem: Problem
@@ -78,7 +78,8 @@ class Visit:
 
     def __iter__(self) -> Iterator[Finding]:
         scoria = Scoria(self.store)
-        for run_id in dict.fromkeys(self._unfinished()):  # one may move on while they are listed
+        # A run that changes its status meanwhile is listed twice.
+        for run_id in dict.fromkeys(self._unfinished()):
             try:
                 detail = scoria.get_run_detail(run_id)
             except RunNotFound:
@@ -98,7 +99,7 @@ class Visit:
                 yield from self._untold(outbox, listener)
 
     def _untold(self, outbox: OutboxStore, listener: str) -> Iterator[Finding]:
-        """Yield the first runs that a listener was given up for, and that nobody tells it of."""
+        """Yield runs of which a listener does not get the events: given up, or long overdue."""
         given_up = list(outbox.list_deliveries(listener, limit=LISTED, given_up=True))
         late = [
             each
@@ -254,7 +255,7 @@ class _Group:
 
 
 def _as_lines(visit: Visit) -> int:
-    """Print the runs by their next moves, and what was looked at; return how many are stuck."""
+    """Print the runs grouped by next move, then the totals; return how many are stuck."""
     groups: dict[str, _Group] = {}
     for each in visit:
         groups.setdefault(each.next_move, _Group()).add(each)

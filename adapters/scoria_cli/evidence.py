@@ -62,7 +62,7 @@ def verify(run_id: str, store: str, head: str | None, as_json: bool) -> int:
             run = verified(opened, run_id)
     except StoreCorrupt as error:
         if not error.sequence:
-            raise  # it is not this run's journal that is broken
+            raise  # the damage is to the store, not to this journal
         return tell.broken(str(error))
     if head is not None and head not in {entry.digest for entry in run.journal}:
         return tell.broken(f"run {run_id} has no entry with digest {head}; it was cut short")
@@ -93,7 +93,7 @@ def export(
 ) -> int:
     """Write the journals of a store to a file: a row for each entry, with its whole text.
 
-    Where a run is damaged there is no file; it is named, and --without leaves it out.
+    If a run is damaged, no file is written: the run is named, and --without leaves it out.
     """
     to_stdout = out == "-"
     if to_stdout and format_ != "jsonl":

@@ -1,4 +1,4 @@
-"""The host names under which a page is served, so that DNS rebinding reads nothing.
+"""The host names under which a page is served: the protection against DNS rebinding.
 
 A browser lets a page of evil.example read what http://evil.example answers. If that name resolves
 to 127.0.0.1, the request reaches this server, but its Host header still says evil.example.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]*)?", re.ASCII)
-"""A Host header in small letters: a name, an IPv4 address or an IPv6 address in brackets."""
+"""A Host header in lower case: a name, an IPv4 address or an IPv6 address in brackets."""
 
 _REFUSED = (
     "This page is not served under this name. Open it by the address that its server printed."
@@ -36,7 +36,7 @@ class AllowedHosts:
 
     @classmethod
     def of(cls, *names: str) -> "AllowedHosts":
-        """Return the allowed hosts with these added; an IPv6 address has no brackets."""
+        """Return the allowed hosts with these names added; an IPv6 address is without brackets."""
         return cls(frozenset(name.lower() for name in names))
 
     def has(self, header: str) -> bool:

@@ -59,7 +59,7 @@ def inbox(
 
 
 def _fields(asked: ListedApproval) -> dict[str, Any]:
-    """Return the fields of a request, and of its run all but its requests, each with a line."""
+    """Return the fields of a request and of its run, without the requests of the run."""
     run = attrs.evolve(asked.run, pending_approvals=())
     fields: dict[str, Any] = converter.unstructure(attrs.evolve(asked, run=run))
     del fields["run"]["pending_approvals"]

@@ -20,7 +20,7 @@ def migrate(store: str) -> None:
         next_move = "there is nothing to migrate: it makes its tables with the first run"
         raise StoreUnavailable(store_name(store), "is not kept by PostgreSQL", next_move)
     if scheme != "postgresql":
-        open_store(store).close()  # says what is wrong with the URL, or has made its own schema
+        open_store(store).close()  # raises for a wrong URL; another store makes its schema itself
         return
     from scoria_postgres.connection import connected, named, translated
     from scoria_postgres.migrate import SCHEMA

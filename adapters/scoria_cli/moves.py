@@ -76,7 +76,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 
 
 def told(error: ScoriaError) -> str:
-    """Return the message of an error; if it names a call of the facade, with a command instead."""
+    """Return the message of an error; it names commands instead of calls of the facade."""
     match error:
         case ExportRefused(file=file, problem=problem):
             named = () if file is None else ("--out", file)

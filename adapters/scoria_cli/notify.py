@@ -84,7 +84,7 @@ def notify(
         return
     if url is None:
         raise click.UsageError("Missing option '--to': where should events be posted?")
-    secret = os.environ.get(SECRET, "")  # what is typed as an option, others see
+    secret = os.environ.get(SECRET, "")  # no option: others can see the arguments of a process
     webhook = Webhook(url, secret, types, allow_inner=allow_inner, timeout=timeout)
     listener = name or webhook.name
     logging.getLogger().setLevel(logging.INFO)

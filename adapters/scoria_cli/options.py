@@ -28,9 +28,9 @@ store_option = click.option(
 
 
 def text(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    """Return what was typed; raise `UnicodeEncodeError` where Python could not read it."""
+    """Return the text of an option; raise `UnicodeEncodeError` if Python could not decode it."""
     if given is not None:
-        given.encode()
+        given.encode()  # raises for lone surrogates, which stand in for undecodable bytes
         if not given.strip():
             raise click.BadParameter("is blank; leave it out, or name one")
     return given
@@ -53,10 +53,10 @@ without_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 MAX_AMOUNT = 1e6
-"""The most that an option of seconds, minutes or hours may say."""
+"""The largest value of an option in seconds, minutes or hours."""
 
 MAX_WHOLE = 1_000_000_000
-"""The most that an option which counts may say."""
+"""The largest value of an option that is a count."""
 
 
 session_option = click.option("--session", callback=text, help="Only this session's runs.")
@@ -73,7 +73,7 @@ class Amount(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number, or refuse it by the name of its option."""
+        """Return the number, or refuse it with an error that names its option."""
         number = float(super().convert(_ascii(self, value, param, ctx), param, ctx))
         if math.isnan(number):
             self.fail("must be a finite number", param, ctx)
@@ -87,7 +87,7 @@ class Whole(click.IntRange):
         super().__init__(least, most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or refuse it by the name of its option."""
+        """Return the number, or refuse it with an error that names its option."""
         return int(super().convert(_ascii(self, value, param, ctx), param, ctx))
 
 
@@ -116,7 +116,7 @@ class Moment(click.DateTime):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Return the time, or refuse it by the name of its option."""
+        """Return the time, or refuse it with an error that names its option."""
         try:
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
             moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
@@ -135,7 +135,7 @@ def _ascii(
     param: click.Parameter | None,
     ctx: click.Context | None,
 ) -> Any:
-    """Return a number as it was typed; the digits of other scripts are refused as a mistake."""
+    """Return a number as it was typed; refuse digits of other scripts, which Python would read."""
     if isinstance(value, str) and not value.isascii():
         kind.fail(f"{safe_repr(value)} is no number; write it in the digits 0 to 9", param, ctx)
     return value
@@ -160,7 +160,7 @@ def existing_store(url: str) -> RunStore:
 
 @contextmanager
 def open_existing(url: str, tenant_id: str | None = None) -> Iterator[Scoria]:
-    """Yield a store that already exists, to read or to decide, as a tenant sees it or as a whole.
+    """Yield the facade of an existing store, to read or to decide, of one tenant or of all.
 
     Reading evidence must not change it: the steps of a dead process stay as they are.
     """

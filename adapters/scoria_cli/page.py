@@ -13,7 +13,7 @@ from scoria_core import Scoria
 from scoria_web import DecisionLinks, Scope, decision_app, evidence_app, link_app
 
 MOUNT = "/scoria"
-"""Where the suite mounts what it looks at."""
+"""Where the suite mounts the pages."""
 
 DECISIONS = "/decisions"
 
@@ -33,6 +33,6 @@ def page(scoria: Scoria, scope_of: Any) -> Any:
 
 
 def links(scoria: Scoria, base_url: str) -> tuple[Any, Any]:
-    """Return the app of links, which is mounted at `base_url`, and what makes one."""
+    """Return the app of links, to be mounted at `base_url`, and the function that makes a link."""
     made = DecisionLinks(base_url, SECRET)
     return link_app(scoria, links=made, mask=None), made.link

@@ -62,8 +62,9 @@ def prune(
 ) -> int:
     """Export the runs that ended before DATE, then remove them from the store.
 
-    Runs that can still go on stay, failed ones too. Nothing is removed before all of it is on the
-    disk in FILE, and nothing that is not in there. Broken off at any moment it can be called again.
+    Runs that can still go on stay, failed ones too. First FILE is written to the disk and read
+    back; then only the runs that are in it are removed. If this is interrupted, call it again with
+    another FILE.
 
     The idempotency key of a run that was removed is free: choose a DATE before which no start is
     repeated any more.
@@ -80,7 +81,7 @@ def prune(
         if not write_file(found, place, format_):
             return refuse_damaged()
         if not found.runs:
-            opened.prune({})  # gives back the room that a call left that was killed
+            opened.prune({})  # frees the space of runs that a killed call removed
         if not _is_written(found, place):
             err_line(f"scoria: {out} {CHANGED}")
             return 1

@@ -115,7 +115,7 @@ def show(run_id: str, store: str, as_json: bool, kept: bool) -> None:
 
 
 def _decision(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what is said with a yes and with a no."""
+    """Add the argument and the options that `approve` and `reject` have in common."""
     options = (
         click.argument("run_id"),
         store_option,
@@ -201,9 +201,9 @@ def retry(run_id: str, store: str, actor: str) -> None:
 
 
 def _asking(name: str) -> Any:
-    """Return the policy that `name` names. An error that it raises is reported as the policy's."""
+    """Return the policy that `name` names; if it raises an error, the message names the policy."""
     policy = named(name)
-    if not callable(policy):  # None among them, which would be no policy at all
+    if not callable(policy):  # also None, which would mean no policy
         raise TypeError(f"it is {type(policy).__name__}")
 
     def may_decide(*asked: object) -> object:
@@ -231,7 +231,10 @@ def _deciding(store: str, policy: str | None) -> Scoria:
 
 
 def _asked(scoria: Scoria, run_id: str, trigger: str) -> str:
-    """Return the one request that is pending, or the one that was: deciding it tells who has."""
+    """Return the id of the only pending request or, if none is pending, of the only request.
+
+    If it is not pending, the facade refuses the decision, and says why.
+    """
     pending = scoria.get_run(run_id).pending_approvals
     if not pending:
         steps = scoria.get_run_detail(run_id).steps

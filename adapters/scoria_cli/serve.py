@@ -87,7 +87,7 @@ def _apps(scoria: Scoria, scope: Scope, kinds: tuple[str, ...]) -> dict[str, "WS
     api = api_app(scoria, scope=lambda _: scope, kinds=kinds)
     if not scope.may_decide:
         return {"/scoria": evidence_app(scoria, scope=lambda _: scope), "/api": api}
-    # Forms need not outlive the server: whoever has one open opens the request again.
+    # A new secret at each start: a form from before a restart is refused, and opened again.
     secret = secrets.token_bytes()
     return {
         "/api": api,
@@ -115,7 +115,7 @@ def _scope(tenant: str, actor: str, decide_as: str | None) -> Scope:
 def server_at(host: str, port: int, app: object) -> BaseWSGIServer:
     """Return a threaded server bound to the address; port 0 picks a free one."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    # Werkzeug exits the process where it cannot bind; a socket of our own raises.
+    # Werkzeug exits the process if it cannot bind; a socket of our own raises instead.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.create_server((host, port), family=family)
     free_port = bound.getsockname()[1]

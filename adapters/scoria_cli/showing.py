@@ -25,10 +25,10 @@ from scoria_core.visible import visible_line
 COLUMNS = ("run", "status", "tenant", "session", "last change", "waits for")
 INBOX = ("waits", "left", "asks for", "asked by", "assigned to", "run")
 BRIEF, LESS_BRIEF = 48, 240
-"""How much of a tool and its arguments is shown, in a table or not; `runs show` shows all."""
+"""The most characters of a request, in a table and outside one; `runs show` shows all."""
 
 WIDEST = 1_000_000
-"""How wide a table may be when it is asked how wide it would like to be."""
+"""The room for a table while its width is measured: more than any table needs."""
 
 
 def print_list(found: Sequence[RunSummary]) -> None:
@@ -52,7 +52,7 @@ def print_list(found: Sequence[RunSummary]) -> None:
 
 
 def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
-    """Print a line for each request, in the same two ways; `count` is how many there are."""
+    """Print a line for each request, as `print_list` does; `count` is how many there are in all."""
     out = console()
     if not out.is_terminal:
         for each in found:
@@ -78,7 +78,7 @@ def print_inbox(found: Sequence[ListedApproval], count: Count) -> None:
 
 
 def print_detail(detail: RunDetail, *, kept: bool = False) -> None:
-    """Print all that is known of a run; of what steps keep, the size alone unless `kept`."""
+    """Print everything about a run; of what steps keep, only size and digest unless `kept`."""
     out = console()
     for text in _lines(detail, kept=kept):
         out.print(text)

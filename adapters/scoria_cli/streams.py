@@ -19,7 +19,7 @@ from scoria_core.logs import VisibleFormatter, logger_of
 from scoria_core.visible import escaped
 
 UNENCODABLE = "scoria-visible"
-"""The name of what `codecs` calls for a character that the locale cannot encode."""
+"""The name of the `codecs` error handler for characters that the locale cannot encode."""
 
 logger = logger_of("scoria.cli")
 
@@ -98,6 +98,8 @@ class _Lasting(io.BufferedIOBase):
         try:
             yield
         except OSError as error:
+            # From now on the descriptor leads to /dev/null: later writes, and the flush that
+            # Python makes at exit, succeed.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)

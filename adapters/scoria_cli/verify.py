@@ -32,13 +32,13 @@ from scoria_conformance.printable import printable
 from scoria_conformance.report import document, taken
 
 RUN_BY = ("pytest", "pytest_bdd", "hypothesis")
-"""What runs the suite, and reads its scenarios."""
+"""The libraries that run the suite and read its scenarios."""
 
 PAGE = "scoria_cli.page:page"
 DEMO_HOST = "scoria_demo.client:connect"
 
 EVERY = 10
-"""How many seconds pass between two lines of progress where nobody watches a terminal."""
+"""How many seconds pass between two lines of progress if stderr is no terminal."""
 
 MAX_SEED = 2**63 - 1
 
@@ -163,7 +163,7 @@ def verify(
 
 
 def _driver(target: str, named: str | None) -> str | None:
-    """Return what drives the host at `target`; a store has none."""
+    """Return the name of the driver for a host at `target`, or None for a store."""
     is_url = target.startswith(("http://", "https://"))
     if named is not None and "://" in target and not is_url:
         raise click.BadOptionUsage("--host", "--host is for a host, and TARGET is a store")

@@ -1,4 +1,4 @@
-"""`scoria worker`: carries out queued steps until it is told to stop."""
+"""`scoria worker`: carries out queued steps until it is stopped."""
 
 import logging
 import os
@@ -137,7 +137,7 @@ def _of_kinds(handlers: Mapping[str, Any], kinds: str | None) -> Mapping[str, An
 
 
 def _mapping(name: str | None, option: str, of_what: str) -> Mapping[str, Any]:
-    """Import the mapping that an option names; there is nothing in it where the option is not."""
+    """Import the mapping that an option names; without the option, the mapping is empty."""
     if name is None:
         return {}
     try:

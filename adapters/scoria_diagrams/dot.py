@@ -36,7 +36,7 @@ def _clusters(lifecycles: Sequence[Lifecycle], subjects: dict[str, str]) -> Iter
 
 
 def _column(lifecycles: Sequence[Lifecycle], subjects: dict[str, str]) -> Iterator[str]:
-    """Yield invisible edges: side by side, four clusters are too wide to read."""
+    """Yield invisible edges that put the clusters in a column: a row is too wide to read."""
     for above, below in pairwise(lifecycles):
         start = f'"{subjects[below.name]}.[*]"'
         for state, id_ in ids(above.states, "state").items():

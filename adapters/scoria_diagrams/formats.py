@@ -36,8 +36,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 def render(lifecycles: Sequence[Lifecycle], name: str) -> str:
     """Return lifecycles in a format; the same ones give the same text.
 
-    Raises `KeyError` where no format has that name, and `DotUnavailable` where `svg` needs a
-    Graphviz that is not there.
+    Raises `KeyError` if no format has that name, and `DotUnavailable` if `svg` needs Graphviz and
+    it is missing.
     """
     written = FORMATS[name]
     return written.one(lifecycles[0]) if len(lifecycles) == 1 else written.several(lifecycles)

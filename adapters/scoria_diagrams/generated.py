@@ -18,7 +18,7 @@ SUFFIXES = {
     "tla": ".tla",
     "xstate": ".xstate.json",
 }
-"""What is written for each lifecycle, by its format."""
+"""The formats that are written for each lifecycle, and the suffixes of their files."""
 
 _DIAGRAMS = Path("spec", "diagrams")
 _PAGE = Path("spec", "lifecycles.md")
@@ -49,7 +49,7 @@ def files(page: str) -> Mapping[Path, str]:
 
 
 def filled(page: str) -> str:
-    """Return the page with each block between markers made anew."""
+    """Return the page with each block between its markers replaced."""
     for each in ours():
         start, end = (marker.format(each.name) for marker in _MARKERS)
         before, started, rest = page.partition(start)

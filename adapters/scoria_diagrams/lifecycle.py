@@ -13,7 +13,7 @@ from scoria_core.lifecycles import MACHINES
 
 @attrs.define
 class NotDrawable(ScoriaError):
-    """What was given is no machine, or one whose states are not a flat list."""
+    """The object is no machine, or a machine whose states are not a flat list."""
 
     code: ClassVar[str] = "not_drawable"
     name: str
@@ -28,7 +28,7 @@ class NotDrawable(ScoriaError):
 
 @attrs.frozen
 class Transition:
-    """One move: `trigger` leads from `source` to `dest`, where `guard` holds if there is one.
+    """One move: `trigger` leads from `source` to `dest`; if there is a `guard`, it must hold.
 
     An internal transition is accepted and stays in its state without leaving it.
     """
@@ -55,7 +55,7 @@ class Lifecycle:
         return tuple(dict.fromkeys(move.trigger for move in self.transitions))
 
     def leaving(self, state: str) -> tuple[Transition, ...]:
-        """Return the moves from `state`; of several with one trigger, the first that may wins."""
+        """Return the moves from `state`; of one trigger, the first move whose guard holds wins."""
         return tuple(move for move in self.transitions if move.source == state)
 
     def is_terminal(self, state: str) -> bool:
@@ -63,11 +63,11 @@ class Lifecycle:
         return not self.leaving(state)
 
     def is_waiting(self, state: str) -> bool:
-        """Tell whether `state` is named as one that waits for somebody."""
+        """Tell whether the name of `state` says that it waits for somebody."""
         return state == "pending" or state.startswith("waiting_")
 
     def kind(self, state: str) -> str:
-        """Return the word that sets `state` apart: terminal, waiting, or none."""
+        """Return "terminal" or "waiting" if `state` is one of these, else an empty text."""
         if self.is_terminal(state):
             return "terminal"
         return "waiting" if self.is_waiting(state) else ""
@@ -81,9 +81,9 @@ def ours() -> tuple[Lifecycle, ...]:
 def lifecycle_of(name: str, machine: object) -> Lifecycle:
     """Return the lifecycle that `machine` declares, under `name`.
 
-    Moves that another always comes before are left out, and so is every `to_<state>` that
-    `transitions` adds by itself. Raises `NotDrawable` where `machine` is no `Machine`, is
-    hierarchical, has no initial state, or leads to a state that it does not declare.
+    Moves that can never happen, because another always wins, are left out; so is every
+    `to_<state>` that `transitions` adds by itself. Raises `NotDrawable` if `machine` is no
+    `Machine`, is hierarchical, has no initial state, or leads to a state that it does not declare.
     """
     flat = _flat(name, machine)
     lifecycle = Lifecycle(
@@ -132,7 +132,7 @@ def _transition(trigger: str, row: Any) -> Transition:
 
 
 def _is_automatic(machine: Machine, trigger: str) -> bool:
-    """Tell whether `transitions` added `trigger` by itself: a jump to a state from them all."""
+    """Tell whether `transitions` added `trigger` by itself: a jump from every state to one."""
     attribute = machine.model_attribute
     prefix = "to_" if attribute == "state" else f"to_{attribute}_"
     rows = machine.events[trigger].transitions
@@ -149,7 +149,7 @@ def _first_come(moves: Iterable[Transition]) -> Iterator[Transition]:
     for move in moves:
         if (move.source, move.trigger) in settled:
             continue
-        if not move.guard:
+        if not move.guard:  # it always wins over later moves with its trigger
             settled.add((move.source, move.trigger))
         yield move
 

@@ -13,7 +13,8 @@ _HEADER = (
     "    classDef terminal stroke-width:4px",
     "    classDef waiting stroke-dasharray:6 4",
 )
-# Words of the grammar, what names its own start and end, and names every JavaScript object has.
+# Words of the grammar, ids of its own start and end states, and names that every JavaScript
+# object has.
 _RESERVED = (
     "state|start|end|note|class|classdef|style|direction|click|href|default|fork|join|choice|as|"
     "hide|scale|acctitle|accdescr|root|left|right|of|tb|bt|lr|rl|statediagram|"
@@ -71,7 +72,7 @@ def several(lifecycles: Sequence[Lifecycle]) -> str:
     drawn = {each.name: _inside(each, subjects[each.name]) for each in lifecycles}
     blocks = (_composite(subjects[name], name, each) for name, each in drawn.items())
     classes = (each.classes() for each in drawn.values())
-    # Side by side they are too small to read; from left to right, Mermaid puts them in a column.
+    # With direction LR Mermaid puts them in a column; side by side they are too small to read.
     return _diagram(chain(["direction LR"], *blocks, *classes))
 
 

@@ -1,4 +1,4 @@
-"""Names that hosts chose, made fit for formats that allow fewer."""
+"""Fits the names that hosts chose to formats that allow fewer characters."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,10 +10,10 @@ _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
 def ids(names: Iterable[str], kind: str, reserved: str = "") -> dict[str, str]:
-    """Return an id for each name: itself where that is safe, `kind` and a number otherwise.
+    """Return an id for each name: the name itself if it is safe, else `kind` and a number.
 
-    Safe are ASCII letters, digits and underscores after a letter, but for what the pattern
-    `reserved` matches in any case. No two names have one id.
+    A safe name has ASCII letters, digits and underscores, begins with a letter, and does not match
+    the pattern `reserved` in any case. All ids are different.
     """
     known = tuple(names)
     unfit = re.compile(reserved, re.IGNORECASE)
@@ -32,7 +32,7 @@ def _free(candidate: str, taken: tuple[str, ...]) -> str:
 
 
 def label(name: str) -> str:
-    """Return `name` as one line of what can be seen.
+    """Return `name` as one line of visible characters.
 
     A name that starts or ends in spaces, or is empty, is put in quotes.
     """

@@ -22,7 +22,7 @@ def several(lifecycles: Sequence[Lifecycle]) -> str:
     """Return lifecycles one above the other in one state diagram, each in a state of its own."""
     subjects = ids((each.name for each in lifecycles), "lifecycle", _RESERVED)
     blocks = (_composite(each, subjects[each.name]) for each in lifecycles)
-    # Side by side they are too wide to read; an arrow nobody sees puts one above the other.
+    # Side by side they are too wide to read; a hidden arrow puts one above the other.
     column = (f"{above} -[hidden]-> {below}" for above, below in pairwise(subjects.values()))
     return _diagram(chain(*blocks, column))
 
@@ -39,7 +39,7 @@ def _lines(lifecycle: Lifecycle, prefix: str) -> Iterator[str]:
     for state, id_ in named.items():
         kind = lifecycle.kind(state)
         yield f'state "{_text(label(state))}" as {id_}{_STYLES[kind]}'
-        if kind:  # as a description: a state without one is drawn with a border of no style
+        if kind:  # a description; without one, PlantUML ignores the style of the border
             yield f"{id_} : {kind}"
     yield f"[*] --> {named[lifecycle.initial]}"
     for move in lifecycle.transitions:

@@ -1,7 +1,7 @@
 """SCXML; several lifecycles are the regions of one parallel state, their events `run.complete`.
 
-A guard becomes a variable of the document, true until whoever runs it says otherwise. Names
-that are no ids in XML are kept in `scoria:label`.
+A guard becomes a variable of the document, which is true until the program that runs it changes
+it. Names that cannot be ids are kept in `scoria:label`.
 """
 
 from collections.abc import Iterable, Sequence

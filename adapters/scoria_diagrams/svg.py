@@ -27,12 +27,12 @@ class DotUnavailable(ScoriaError):
 
 
 def one(lifecycle: Lifecycle) -> str:
-    """Return a lifecycle as a picture; raises `DotUnavailable` where Graphviz is missing."""
+    """Return a lifecycle as a picture; raises `DotUnavailable` if Graphviz is missing or fails."""
     return _drawn(dot.one(lifecycle))
 
 
 def several(lifecycles: Sequence[Lifecycle]) -> str:
-    """Return lifecycles as one picture; raises `DotUnavailable` where Graphviz is missing."""
+    """Return lifecycles as one picture; raises `DotUnavailable` if Graphviz is missing or fails."""
     return _drawn(dot.several(lifecycles))
 
 

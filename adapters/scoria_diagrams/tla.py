@@ -1,6 +1,6 @@
 """TLA+ modules; several lifecycles are one module with a variable for each.
 
-A guard is not part of the model: where there is one, the move may happen, or may not.
+A guard is not part of the model: a move that has one may happen, or may not.
 """
 
 import json
@@ -68,7 +68,7 @@ class _Part:
 def one(lifecycle: Lifecycle) -> str:
     """Return a lifecycle as a module of its own name, with one variable, `state`.
 
-    TLC wants a module in a file of its name.
+    TLC needs a module to be in a file of the same name.
     """
     (name,) = ids([lifecycle.name], "lifecycle", _RESERVED).values()
     reserved = f"{_RESERVED}|{name}"

@@ -1,8 +1,8 @@
 """XState: the JSON that `createMachine` of version 5 takes.
 
 Several lifecycles are the regions of one parallel machine, their events `run.complete`. A guard
-is named, and whoever runs the machine provides it. Names that are no ids are kept as
-descriptions.
+is only a name: the program that runs the machine provides its function. Names that cannot be ids
+are kept as descriptions.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from scoria_diagrams.lifecycle import Lifecycle, Transition
 from scoria_diagrams.names import ids
 
-# `xstate` starts the events of XState itself; the rest is what every JavaScript object has.
+# XState's own events begin with `xstate`; every JavaScript object has the other names.
 _RESERVED = "xstate|constructor|prototype|tostring|valueof|hasownproperty"
 
 
@@ -56,7 +56,7 @@ def _alone(moves: list[dict[str, Any]]) -> Any:
 
 
 def _transition(move: Transition, named: dict[str, str], events: dict[str, str]) -> dict[str, Any]:
-    # Without a target XState takes an event for one that is refused.
+    # XState takes an event without a target for a refused one.
     written: dict[str, Any] = {"target": named[move.dest]}
     if move.source == move.dest and not move.internal:
         written["reenter"] = True

@@ -1,4 +1,4 @@
-"""A DuckDB file without the room of rows that were deleted: DuckDB itself never gives it back."""
+"""Makes a DuckDB file smaller: DuckDB itself never gives back the space of deleted rows."""
 
 import os
 import shutil
@@ -17,20 +17,22 @@ NEEDED = "as much room again as it has must be free beside it, for a copy of the
 
 
 def compact(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Put a copy without room in the place of the file at `path`, which `connection` has open.
+    """Replace the file at `path`, which `connection` has open, by a copy without unused space.
 
-    The file must be without a log, and nothing may be written to it any more. Killed at any moment,
-    the file at `path` is whole, the one before or the one after. Where the copy cannot be made, or
-    cannot have the owner and the mode of the file, the file stays as it is, and a warning says why.
+    The file must have no log, and nothing may write to it any more. If the process is killed at
+    any moment, the file at `path` is complete: either the old one or the new one. If the copy
+    cannot be made, or cannot get the owner and the mode of the file, the file stays as it is, and a
+    warning says why.
     """
     try:
         with _place_for_a_copy(path) as copy:
             _copy(connection, copy)
             _hand_over(path, copy)
-            # Until it is closed, the connection keeps other processes from the file as it was.
+            # The open connection still keeps other processes out of the old file. A log of the old
+            # file would be replayed into the new one, and a log of the copy would be lost.
             if not _log_of(path).exists() and not _log_of(copy).exists():
                 copy.replace(path)
-                sync(path.parent)
+                sync(path.parent)  # the rename survives a power failure
     except (duckdb.Error, OSError) as error:
         said = " ".join(str(error).split())
         logger.warning("%s was not made smaller: %s; %s", path, said, NEEDED)
@@ -47,7 +49,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
         connection.execute("CHECKPOINT scoria_copy")
     finally:
         connection.execute("DETACH scoria_copy")
-    sync(copy)
+    sync(copy)  # before the rename: a power failure must not leave half a file at `path`
 
 
 def _hand_over(path: Path, copy: Path) -> None:
@@ -55,12 +57,12 @@ def _hand_over(path: Path, copy: Path) -> None:
     if hasattr(os, "chown"):  # Windows has none
         found = path.stat()
         os.chown(copy, found.st_uid, found.st_gid)
-    shutil.copymode(path, copy)  # after the owner: a change of that takes away special bits
+    shutil.copymode(path, copy)  # after chown, which clears the setuid and setgid bits
 
 
 @contextmanager
 def _place_for_a_copy(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` at which nothing is, not even from a process that was killed."""
+    """Yield an unused path beside `path`: a copy that a killed process left is removed first."""
     copy = path.with_name(f"{path.name}.smaller")
     _remove(copy)
     try:

@@ -1,4 +1,4 @@
-"""What listeners have yet to be told: an outbox in memory, and the rows that say so in the file."""
+"""The deliveries of a file: an outbox in memory, and the rows that keep it in the file."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,13 +20,13 @@ _FORGET = "DELETE FROM scoria_delivery WHERE list_contains($run_ids::VARCHAR[], 
 
 
 class Deliveries:
-    """The outbox of a file, and what of it is not in the file yet. It is not thread-safe."""
+    """The outbox of a file, and its changes that are not in the file yet. It is not thread-safe."""
 
     def __init__(self) -> None:
         self._replace(Outbox())
 
     def read(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Be as the file says. Raises `StoreCorrupt` where it does not say so."""
+        """Load the outbox from the file. Raises `StoreCorrupt` if a time in it is out of range."""
         outbox = Outbox()
         for (name,) in connection.execute(_LISTENERS).fetchall():
             outbox.add(name)
@@ -53,6 +53,7 @@ class Deliveries:
         if untold := [each for each in found.values() if each is not None]:
             places = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(untold))
             values = [value for each in untold for value in _values(each)]
+            # Rows are only appended: the last row of a listener and a run counts.
             connection.execute(f"INSERT INTO scoria_delivery VALUES {places}", values)  # noqa: S608
         self._replace(self._outbox)
 
@@ -62,18 +63,18 @@ class Deliveries:
         return bool(self._changed) or self._are_listeners_changed
 
     def stored(self, write: Write) -> None:
-        """Let every listener be told of what a write adds to a run."""
+        """Record that every listener has yet to receive what a write adds to a run."""
         run = write.run
         self._outbox.stored(run.key.run_id, write.version, run.version, run.row.since)
         self._changed |= {(name, run.key.run_id) for name in self._outbox.listeners}
 
     def add(self, listener: str) -> None:
-        """Let a listener be told of what is stored from now on."""
+        """Add a listener, which is to receive every record that is stored from now on."""
         self._outbox.add(listener)
         self._are_listeners_changed = True
 
     def remove(self, listener: str) -> None:
-        """Forget a listener and its deliveries."""
+        """Remove a listener and its deliveries."""
         self._outbox.listeners.pop(listener, None)
         self._stopped.add(listener)
         self._are_listeners_changed = True
@@ -93,7 +94,7 @@ class Deliveries:
         return is_claimed
 
     def forget(self, run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> None:
-        """Let nobody be told of these runs any more, here and in the transaction of the caller."""
+        """Remove every delivery of these runs, in memory and in the transaction of the caller."""
         for run_id in run_ids:
             self._outbox.forget(run_id)
         connection.execute(_FORGET, {"run_ids": run_ids})
@@ -107,7 +108,7 @@ class Deliveries:
         return self._outbox.due(listener, now) is not None
 
     def list(self, listener: str, limit: int, *, given_up: bool) -> Sequence[Delivery]:
-        """Return deliveries of a listener, by run id."""
+        """Return deliveries of a listener, ordered by run id."""
         return self._outbox.list(listener, limit, given_up=given_up)
 
     def _replace(self, outbox: Outbox) -> None:

@@ -1,9 +1,9 @@
 """One open DuckDB file and the journals in it.
 
 DuckDB lets one process at a time open a file, so within that process this is the only writer:
-it decides version conflicts itself, under its lock, and keeps in memory the journals in use, and
-where each run stands that has not ended. A statement costs far more than a row, so every write is
-one statement and one commit, and writes that come at once share both.
+it detects version conflicts itself, under its lock. It keeps in memory the journals that were used
+last, and the index row of each run that is not at rest. A statement costs far more than a row, so
+a write is one statement and one commit, and concurrent writes share both.
 """
 
 import os
@@ -44,27 +44,27 @@ SCHEMA = 1
 """The version of the schema that this kit reads and writes."""
 
 FEW_ROWS = 8
-"""Up to how many rows a list of values costs less than lists that are unnested."""
+"""The most rows for which an INSERT with VALUES is cheaper than one that unnests lists."""
 
 MEMORY = "256MB"
-"""How much of the file, and of what it computes, DuckDB keeps in memory; by itself most of all."""
+"""How much memory DuckDB may use; its default is most of the memory of the machine."""
 
 OPENING_MEMORY = "96MB"
-"""How much it keeps while every run is looked at; what is more goes to a file beside it."""
+"""How much memory DuckDB may use while opening reads every run; the rest goes to the disk."""
 
 CACHED_BYTES = 32 * 1024 * 1024
-"""How much memory the journals take that are kept: those used last."""
+"""How much memory the cached journals may take; the least recently used are dropped first."""
 
 RECORD_BYTES = 320
-"""About what a record takes in memory beside its text."""
+"""About how many bytes of memory a record takes besides its text."""
 
 _SQL = {
     name: (files("scoria_duckdb") / "sql" / f"{name}.sql").read_text()
     for name in ("append", "count", "journal", "owner", "prune", "runs", "schema", "unfinished")
 }
-# What SQL asks for, of the rows that say so.
+# For each filter, the condition on the one row of a run that has the fact.
 _HOLDS = {
-    None: "session_id IS NOT NULL",  # it stands in the first row of a run
+    None: "session_id IS NOT NULL",  # only the first row of a run has it
     Fact.SESSION: "session_id = $value",
     Fact.ACTOR: "actor_id = $value",
     Fact.ROLE: "root_role_id = $value",
@@ -115,7 +115,7 @@ _Change = Callable[[Deliveries], Any]
 
 @attrs.define
 class _Journal:
-    """The records of one run, and where it stood after the last of them."""
+    """The records of one run, and its key, index row and version after the last of them."""
 
     run: StoredRun
     records: list[Record] = attrs.field(factory=list)
@@ -130,7 +130,7 @@ class _Journal:
 class JournalFile:
     """The file at `path`, shared by the stores of this process that name it."""
 
-    # By device and inode: two names of one file, opened apart, would lose each other's writes.
+    # By device and inode: a file that is opened twice, under two names, would lose writes.
     _shared: ClassVar[dict[tuple[int, int] | None, "JournalFile"]] = {}
     _sharing: ClassVar[threading.Lock] = threading.Lock()
 
@@ -139,6 +139,7 @@ class JournalFile:
         self._file = StoreFile(path, (_LOG,), self._name)
         self._pid = os.getpid()
         self._lock = threading.Condition()
+        # Held during a commit. If both locks are needed, `_lock` is taken first.
         self._writing = threading.Lock()
         self._is_closed = False
         self._in_flight: set[object] = set()
@@ -169,7 +170,7 @@ class JournalFile:
 
     @classmethod
     def share(cls, path: Path) -> "JournalFile":
-        """Return the open file at `path`, opening it where this process has not yet."""
+        """Return the file at `path`; open it if this process has not opened it yet."""
         with cls._sharing:
             StoreFile(path, name=f"duckdb:///{path}").check_place()
             file = cls._shared.get(_inode(path)) or cls(path.resolve())
@@ -179,20 +180,21 @@ class JournalFile:
             return file
 
     def leave(self) -> None:
-        """Close the file once every store that shares it has left, and no write is under way."""
+        """Leave the file; the last store to leave waits for writes under way, and closes it."""
         with self._sharing:
             self._users -= 1
+            # A forked child leaves the file to its parent.
             if self._users == 0 and self._pid == os.getpid():
                 del self._shared[self._inode]
                 with self._lock:
-                    self._is_closed = True
+                    self._is_closed = True  # first: no new write begins, so the wait ends
                     self._lock.wait_for(lambda: not self._in_flight)
                     self._let_go()
 
     def _let_go(self) -> None:
         try:
-            # What is not folded into the file now is replayed when it is next opened. Where the
-            # file is no longer ours, neither it nor its log may be touched.
+            # A checkpoint now saves the next opening the replay of the log. If the file was removed
+            # or replaced, `_check_file` raises first: what is at its path is not ours to touch.
             with suppress(duckdb.Error, StoreUnavailable):
                 self._check_file(self._connection)
                 self._connection.execute("CHECKPOINT")
@@ -207,6 +209,7 @@ class JournalFile:
         named: set[object] = {key.run_id}
         if key.idempotency_key is not None:
             named.add((key.tenant_id, key.idempotency_key))
+        # The key is reserved too: of two creates with one key, the second finds the first's run.
         with self._alone_with(named):
             with self._using():
                 self._settle()
@@ -214,6 +217,7 @@ class JournalFile:
                     return owner
                 if (run := self._run(key.run_id)) is not None:
                     raise VersionConflict(key.run_id, 0, run.version)
+            # The lock is released: writes of other threads can join the same commit.
             self._store(Write(key_in_utc(key), row_in_utc(row), tuple(records), 0))
             return key.run_id
 
@@ -235,6 +239,7 @@ class JournalFile:
                     raise VersionConflict(run_id, expected, version)
                 write = Write(run.key, row_in_utc(row), tuple(records), version)
                 if not records:
+                    # Only the due time moves. It stays in memory, which the port allows.
                     self._index.put(write.run)
                     return
             self._store(write)
@@ -248,6 +253,7 @@ class JournalFile:
                     removed = self._remove(given)
                     self._check_file(self._connection)
             except BaseException:
+                # Whether they were removed is not known: the file is read before they are used.
                 self._doubtful += versions
                 self._are_deliveries_doubtful = True
                 raise
@@ -256,7 +262,8 @@ class JournalFile:
                     self._forget(run_id)
             for run_id in removed:
                 self._index.discard(run_id)
-            # Also where nothing was: whoever removed runs before may have been killed since.
+            # Even if nothing was removed: a process that removed runs earlier may have been killed
+            # before it made the file smaller.
             self._has_room = True
             return removed
 
@@ -270,7 +277,7 @@ class JournalFile:
         return removed
 
     def read(self, run_ids: Sequence[str]) -> list[StoredRun]:
-        """Return the runs with their records, in the order asked."""
+        """Return the runs with their records, in the order of `run_ids`."""
         with self._using():
             if not all(run_id in self._journals for run_id in run_ids):
                 self._meet_the_file()
@@ -339,28 +346,29 @@ class JournalFile:
             return counts
 
     def change_deliveries(self, change: Callable[[Deliveries], T]) -> T:
-        """Have the next commit change what listeners have yet to be told, and return its answer."""
+        """Apply a change to the deliveries in the next commit, and return what it returns."""
+        # The name is new, so this waits for no other write; but `leave` waits for this one.
         with self._alone_with({object()}):
             answer: T = self._store(change)
         return answer
 
     def see_deliveries(self, see: Callable[[Deliveries], T]) -> T:
-        """Return what `see` does of what listeners have yet to be told."""
+        """Return what `see` returns for the deliveries."""
         with self._using():
             self._meet_the_file()
             self._read_doubtful_deliveries(self._connection)
             return see(self._deliveries)
 
     def _read_doubtful_deliveries(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Learn from the file which deliveries there are, where a write of them failed."""
+        """Load the deliveries from the file, if those in memory may differ from it."""
         if self._are_deliveries_doubtful and not self._is_empty:
             self._deliveries.read(connection)
             self._are_deliveries_doubtful = False
 
     def _settle(self) -> None:
-        """Learn from the file what became of writes that failed, as far as it says when to act.
+        """Read from the file whether the writes that failed were stored, and correct the index.
 
-        The other runs are left as they are: that a lease was renewed stands in memory only.
+        Other runs are not read: a due time that a renewed lease has moved is in memory only.
         """
         if self._doubtful:
             with self._writing:
@@ -371,23 +379,25 @@ class JournalFile:
             try:
                 found = next((run for run, _ in self._in_file([run_id])), None)
             except StoreCorrupt:
-                found = None  # whoever reads that run is told; the others go on
+                found = None  # a read of that run raises this; the other runs stay usable
             if found is None:
                 self._index.discard(run_id)
+            # At the same version the row in memory is kept: its due time may be newer.
             elif known is None or found.version > known.version:
                 self._index.put(found)
-            self._doubtful.pop(0)
+            self._doubtful.pop(0)  # last: the run stays doubtful if the query raises
 
     def _run(self, run_id: str) -> StoredRun | None:
         return next(iter(self._runs([run_id], with_records=False)), None)
 
     def _runs(self, run_ids: Sequence[str], with_records: bool = True) -> list[StoredRun]:
-        """Return the runs in the order asked, from memory, or else from the file."""
+        """Return the runs in the order of `run_ids`: from memory if they are there, or the file."""
         kept = {run_id: self._in_memory(run_id, with_records) for run_id in run_ids}
         found = {run_id: run for run_id, run in kept.items() if run is not None}
         missing = [each for each in kept if each not in found and not self._is_new(each)]
         for run, texts in self._in_file(missing):
             run_id = run.key.run_id
+            # The row in memory is preferred: its due time may be newer.
             found[run_id] = self._index.get(run_id) or run
             if with_records:
                 journal = _Journal(run)
@@ -404,7 +414,7 @@ class JournalFile:
         return _with_records(run, journal) if with_records else run
 
     def _in_file(self, run_ids: Sequence[str]) -> Iterator[tuple[StoredRun, list[str]]]:
-        """Yield runs without records, and the texts of those."""
+        """Yield each run without records, and the texts that hold its records."""
         rows = self._rows(_SQL["journal"], run_ids=run_ids) if run_ids else []
         rows_of: dict[str, list[Any]] = {}
         for run_id, *row in rows:
@@ -413,7 +423,10 @@ class JournalFile:
             yield stored_run(run_id, of_run[-1][1:8], of_run[0][8:]), [row[0] for row in of_run]
 
     def _is_new(self, run_id: str) -> bool:
-        """Tell whether no run has been seen of that id, nor of one that is greater."""
+        """Tell, without reading the file, that it has no run with this id.
+
+        Each run in the file is in memory, or its id is not greater than `_forgotten`.
+        """
         return (
             run_id not in self._journals
             and self._index.get(run_id) is None
@@ -425,7 +438,7 @@ class JournalFile:
             self._forget(gone)
 
     def _forget(self, run_id: str) -> None:
-        """Let the file tell what is in it of that run."""
+        """Drop the journal of a run from memory: it is read from the file when it is next used."""
         self._journals.pop(run_id)
         self._forgotten = max(self._forgotten, run_id)
 
@@ -438,7 +451,7 @@ class JournalFile:
 
     @contextmanager
     def _alone_with(self, names: set[object]) -> Iterator[None]:
-        """Wait until no write is under way for these names, and hold them."""
+        """Wait until no write of these names is under way, and reserve them within the block."""
         self._check_process()
         with self._lock:
             self._lock.wait_for(lambda: self._in_flight.isdisjoint(names))
@@ -456,7 +469,7 @@ class JournalFile:
             return self._writes.store(write)
 
     def _commit(self, writes: list[Write | _Change]) -> Sequence[Any]:
-        """Store all of the writes in one commit, and take them in once they are lasting."""
+        """Store all of the writes in one commit; once they are durable, add them to memory."""
         of_runs = [write for write in writes if isinstance(write, Write)]
         rows = [write.values() for write in of_runs]
         with self._lock:
@@ -468,6 +481,7 @@ class JournalFile:
                     self._is_empty = False
                 self._read_doubtful_deliveries(self._writer)
                 answers = [self._noted(write) for write in writes]
+                # If the commit fails, memory has changes that the file may not have.
                 self._are_deliveries_doubtful = self._deliveries.are_changed
                 if self._deliveries.are_changed:
                     with _transaction(self._writer):
@@ -475,10 +489,11 @@ class JournalFile:
                         self._deliveries.save(self._writer)
                 else:
                     self._insert(rows)
+                # Before it is acknowledged: a commit to a file that was replaced would be lost.
                 self._check_file(self._writer)
                 self._are_deliveries_doubtful = False
         except BaseException:
-            # Whether they were stored is not known here; what is stored decides.
+            # Whether they were stored is not known: the file is read before they are used.
             with self._committed():
                 for write in of_runs:
                     self._doubtful.append(write.key.run_id)
@@ -490,14 +505,14 @@ class JournalFile:
         return answers
 
     def _noted(self, write: Write | _Change) -> Any:
-        """Note what a write changes of what listeners have yet to be told."""
+        """Apply what a write changes in the deliveries, and return the answer for its caller."""
         return (
             self._deliveries.stored(write) if isinstance(write, Write) else write(self._deliveries)
         )
 
     @contextmanager
     def _committed(self) -> Iterator[None]:
-        """Let what is in memory be as the file is, before anybody else looks into that."""
+        """Update memory after a commit, before the reads that wait for the commit go on."""
         with self._lock:
             try:
                 yield
@@ -506,7 +521,10 @@ class JournalFile:
                 self._lock.notify_all()
 
     def _meet_the_file(self) -> None:
-        """Wait until memory knows what the file holds: who saw a run there finds it due as well."""
+        """Wait until memory agrees with the file.
+
+        Otherwise a read could find a run in the file that a later `list_due` misses in memory.
+        """
         self._lock.wait_for(lambda: not self._is_committing)
         self._check_open()
         self._settle()
@@ -527,14 +545,14 @@ class JournalFile:
         journal = self._journals.get(run.key.run_id)
         if journal is None and write.version == 0:
             journal = _Journal(run)
-        # A read may have fetched from the file what was only just committed there.
+        # A read may already have loaded this write from the file: then it is not added again.
         if journal is not None and len(journal.records) == write.version:
             journal.run = run
             journal.extend(write.records)
             self._keep(run.key.run_id, journal)
 
     def _newest(self) -> str:
-        """Return the greatest id: ids come in ascending order, so a run beyond it is new."""
+        """Return the greatest run id in the file: a run with a greater one is not in it."""
         return max((run_id for (run_id,) in self._rows(_NEWEST)), default="")
 
     def _unfinished(self) -> Iterator[StoredRun]:
@@ -543,27 +561,28 @@ class JournalFile:
             try:
                 yield stored_run(run_id, says, facts)
             except StoreCorrupt as error:
-                logger.warning("%s", error)  # whoever reads that run is told; the others go on
+                # A read of that run raises this; the other runs stay usable.
+                logger.warning("%s", error)
         self._connection.execute(f"SET memory_limit = '{MEMORY}'")
 
     def _check_kind(self) -> None:
-        """Refuse a file of another kind: DuckDB would look on the network for a reader of it."""
+        """Refuse a file of another kind: DuckDB would try to download an extension to read it."""
         try:
             with self._path.open("rb") as file:
                 start = file.read(len(_MAGIC) + _MAGIC_AT)
         except OSError:
-            return  # there is no file yet, or DuckDB says better what is wrong with its place
+            return  # there is no file yet, or its problem is one that DuckDB describes better
         if start and start[_MAGIC_AT:] != _MAGIC:
             raise StoreCorrupt(f"store {self._name}", 0, "is no DuckDB file")
 
     def _prepare(self) -> None:
-        # One writer's short statements gain nothing from more threads, and reopening a file
-        # replays what the last checkpoint left. A forked process that exits closes its copy of
-        # the database: with a checkpoint it would take away the log that this one still writes.
+        # Short statements gain nothing from more threads. Frequent checkpoints keep short the log
+        # that the next opening replays. A forked child closes its copy of the database when it
+        # exits: a checkpoint would then remove the log that this process still writes.
         self._connection.execute(
             "SET threads = 1; SET wal_autocheckpoint = '1MB'; PRAGMA disable_checkpoint_on_shutdown"
         )
-        # A file that is only read stays as it is: the tables are made with the first run.
+        # The first write makes the tables, so that a file that is only read does not change.
         tables = self._tables()
         if not tables:
             return
@@ -577,7 +596,7 @@ class JournalFile:
             raise StoreCorrupt(f"store {self._name}", 0, "has other tables than it was made with")
 
     def _tables(self) -> set[tuple[str, str, str]]:
-        """Return what columns the file has of ours, and of which type."""
+        """Return the columns of our tables in the file: table, name and type of each."""
         return set(self._connection.execute(_TABLES).fetchall())
 
     def _rows(self, statement: str, **parameters: Any) -> list[Any]:
@@ -590,13 +609,14 @@ class JournalFile:
         return f"duckdb:///{path_name(self._path)}"
 
     def _check_process(self) -> None:
+        # Called before `_lock` is taken: in a forked child it may stay locked for ever.
         if self._pid != os.getpid():
             problem = f"belongs to process {self._pid}, which this one was forked from"
             raise StoreUnavailable(self._name, problem, "open the store after forking, not before")
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """Hold what is in memory, and the connection that reads."""
+        """Hold the lock on memory and on the connection that reads, within the block."""
         self._check_process()
         with self._lock, self._telling():
             self._check_open()
@@ -607,8 +627,8 @@ class JournalFile:
             raise StoreUnavailable(self._name, "is closed", "open it again")
 
     def _check_file(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Raise `StoreUnavailable` where what was committed is in no file of that name."""
-        # A checkpoint takes the log away, and the next commit makes a new one.
+        """Raise `StoreUnavailable` if the path no longer names the file that has the commits."""
+        # A checkpoint removes the log, and the next commit makes a new one: both are ours.
         if not self._file.is_beside(_LOG):
             size = connection.execute(_LOG_SIZE).fetchone()
             if size == ("0 bytes",):
@@ -617,7 +637,7 @@ class JournalFile:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Tell what DuckDB says in the words of the port."""
+        """Translate errors of DuckDB into those of the port."""
         try:
             yield
         except duckdb.Error as error:

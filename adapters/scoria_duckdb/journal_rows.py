@@ -1,4 +1,4 @@
-"""What a row of the table says: a write, and where it leaves its run."""
+"""The rows of the journal table: one for each write, with the index row of the run after it."""
 
 import json
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ COLUMNS = (
     "root_role_ids",
     "idempotency_keys",
 )
-"""The columns in their order, as a statement names a list of each."""
+"""The parameters of `append.sql`, in column order: each is the list of one column's values."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
 class Write:
-    """Records that go to the end of a run's journal after `version`, and its row from then on."""
+    """Records to append to a run at `version`, and its index row from then on."""
 
     key: RunKey
     row: IndexRow
@@ -46,11 +46,11 @@ class Write:
 
     @property
     def run(self) -> StoredRun:
-        """Return where the run stands after it."""
+        """Return the run after this write, without records."""
         return StoredRun(self.key, self.row, self.version + len(self.records))
 
     def values(self) -> tuple[str | int | None, ...]:
-        """Return the row in the order of the columns; what a run is found by is in its first."""
+        """Return the values in column order; most facts of the key are in the first row only."""
         key, row = self.key, self.row
         is_first, is_final = self.version == 0, is_at_rest(row)
         facts = (key.session_id, key.actor_id, key.root_role_id, key.idempotency_key)
@@ -71,9 +71,9 @@ class Write:
 
 
 def stored_run(run_id: str, says: Sequence[Any], facts: Sequence[Any]) -> StoredRun:
-    """Return a run from what its last row says, and from the facts that are in its first.
+    """Return a run from the state in its last row, `says`, and the facts in its first row.
 
-    Raises `StoreCorrupt` where they do not say so.
+    Raises `StoreCorrupt` if a value is missing or wrong.
     """
     version, status, final_status, has_ended, since, due_at, labels = says
     created_at, tenant_id, session_id, actor_id, root_role_id, idempotency_key = facts
@@ -107,13 +107,13 @@ def key_in_utc(key: RunKey) -> RunKey:
 
 def row_in_utc(row: IndexRow) -> IndexRow:
     """Return the row with its times in UTC."""
-    # Python calls a time that a zone has twice unequal to any time of another zone.
+    # In Python a time that a zone has twice, as clocks go back, equals no time of another zone.
     due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
     return attrs.evolve(row, since=row.since.astimezone(UTC), due_at=due_at)
 
 
 def microseconds(at: datetime) -> int:
-    """Return a time as the file has it."""
+    """Return a time as the file has it: in microseconds since 1970, in UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -1,6 +1,6 @@
-"""The runs that something is still to come of, in memory: where each stands, and in which order.
+"""An index in memory of the runs that are not at rest, by status, label and due time.
 
-One process owns the file, so what is looked at most is not asked of it.
+One process owns the file, so the most frequent queries do not have to read it.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -17,7 +17,7 @@ _Place = tuple[Any, str]
 
 
 def is_at_rest(row: IndexRow) -> bool:
-    """Tell whether a run is found by its facts and its status alone, and is not to change."""
+    """Tell whether a run has ended, and has neither a due time nor labels."""
     return row.has_ended and row.due_at is None and not row.labels
 
 
@@ -26,15 +26,15 @@ class RunIndex:
 
     def __init__(self) -> None:
         self._runs: dict[str, StoredRun] = {}
-        # What a listing may ask for, each in its order; a list that nothing is in is not kept.
+        # A sorted list for each possible query; empty lists are removed.
         self._lists: dict[_List, list[_Place]] = {}
 
     def get(self, run_id: str) -> StoredRun | None:
-        """Return where a run stands, or None where it is at rest or unknown."""
+        """Return a run without records, or None if it is at rest or unknown."""
         return self._runs.get(run_id)
 
     def put(self, run: StoredRun) -> None:
-        """Let a run stand where its row says, in place of any row before."""
+        """Add a run, in place of its earlier row; a run at rest is removed."""
         self.discard(run.key.run_id)
         if is_at_rest(run.row):
             return
@@ -52,7 +52,7 @@ class RunIndex:
             places.sort()
 
     def discard(self, run_id: str) -> None:
-        """Forget a run, if it is here."""
+        """Remove a run, if it is here."""
         run = self._runs.pop(run_id, None)
         for name, place in () if run is None else _places(run):
             places = self._lists[name]
@@ -79,7 +79,7 @@ class RunIndex:
         limit: int,
         start: tuple[datetime, str] | None,
     ) -> list[str]:
-        """Return the ids of runs with the label, or with any, longest since first."""
+        """Return the ids of runs with the label, or with any for None, ordered by `since`."""
         places = self._lists.get(("label", tenant_id, label), [])
         first = 0 if start is None else bisect_left(places, start)
         return [run_id for _, run_id in places[first : first + limit]]

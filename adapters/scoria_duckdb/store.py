@@ -19,9 +19,9 @@ T = TypeVar("T")
 class DuckDBStore:
     """A `PrunableStore` and `OutboxStore` in the DuckDB file at `path`, made if it is missing.
 
-    Stores of one process that name the same file share it. Raises `StoreUnavailable` where
-    another process has the file, `StoreCorrupt` where it is no DuckDB file, and `SchemaTooNew`
-    where a later kit has written it. Where it was pruned, the last store of the process that is
+    Stores of one process that name the same file share it. Raises `StoreUnavailable` if another
+    process has the file open, `StoreCorrupt` if it is no DuckDB file, and `SchemaTooNew` if a later
+    version of the kit has written it. If runs were pruned, the last store of the process to be
     closed makes the file smaller.
     """
 
@@ -32,6 +32,8 @@ class DuckDBStore:
     def __init__(self, path: Path) -> None:
         self._file: JournalFile | None = JournalFile.share(path)
         self._path = path
+
+    # Each call is uninterruptible: a signal must not leave a lock held, or memory behind the file.
 
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
         """Store a new run, or return the run that has its idempotency key."""
@@ -52,7 +54,7 @@ class DuckDBStore:
         )
 
     def read(self, run_ids: Sequence[str]) -> Sequence[StoredRun]:
-        """Return the runs with their records, in the order asked."""
+        """Return the runs with their records, in the order of `run_ids`."""
         return uninterruptible(lambda: self._open_file().read(run_ids))
 
     def list_runs(
@@ -100,12 +102,12 @@ class DuckDBStore:
         return uninterruptible(lambda: self._open_file().prune(versions))
 
     def add_listener(self, listener: str) -> None:
-        """Let the listener be told of what is stored from now on."""
+        """Add a listener, which is to receive every record that is stored from now on."""
         if listener not in self.list_listeners():
             self._change(lambda known: known.add(listener))
 
     def remove_listener(self, listener: str) -> None:
-        """Forget the listener and its deliveries."""
+        """Remove the listener and its deliveries."""
         if listener in self.list_listeners():
             self._change(lambda known: known.remove(listener))
 
@@ -115,7 +117,7 @@ class DuckDBStore:
 
     def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
         """Claim the delivery that is due first."""
-        # Most looks find nothing, and a look costs no commit.
+        # Most calls find nothing due: this check comes first, as it costs no commit.
         if not self._see(lambda known: known.is_due(listener, now)):
             return None
         return self._change(lambda known: known.claim(listener, now, until))
@@ -127,7 +129,7 @@ class DuckDBStore:
     def list_deliveries(
         self, listener: str, *, limit: int, given_up: bool = False
     ) -> Sequence[Delivery]:
-        """Return deliveries of the listener, by run id."""
+        """Return deliveries of the listener, ordered by run id."""
         return self._see(lambda known: known.list(listener, limit, given_up=given_up))
 
     def _see(self, see: Callable[[Deliveries], T]) -> T:
@@ -137,7 +139,7 @@ class DuckDBStore:
         return uninterruptible(lambda: self._open_file().change_deliveries(change))
 
     def close(self) -> None:
-        """Give the file back; the last store of the process to do so closes it."""
+        """Leave the file; the last store of the process to leave it closes it."""
         file, self._file = self._file, None
         if file is not None:
             uninterruptible(file.leave)

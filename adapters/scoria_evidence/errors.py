@@ -1,4 +1,4 @@
-"""What an export is refused for."""
+"""The errors of an export."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -18,7 +18,7 @@ MAGIC = b"PAR1"
 """What a Parquet file begins with."""
 
 DESCRIPTORS = Path("/dev/fd")
-"""Where the open files of a process have names."""
+"""The directory in which each open file of this process has a path."""
 
 ROWS_AT_ONCE = 10_240
 """How many rows Parquet keeps in memory before it writes them."""
@@ -34,7 +34,7 @@ TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "JSON": ("JSON", "VARCHAR"),
     }
 )
-"""Accepted types of Parquet for each of an export: programs change them when they copy a file."""
+"""The Parquet types that are accepted for each type of an export: a copy may have others."""
 
 MANY = 1_000
 """How many rows of a Parquet file are fetched at a time."""
@@ -52,19 +52,19 @@ def check_duckdb() -> None:
 def _named(file: IO[bytes]) -> str:
     """Return a path by which SQL can name an open file.
 
-    DuckDB takes a path for a pattern, and no way of escaping covers all of them. A descriptor
+    DuckDB reads a path as a pattern, and no escaping works for all paths. The path of a descriptor
     always means this very file.
     """
     return _literal(DESCRIPTORS / str(file.fileno()))
 
 
 def _literal(text: object) -> str:
-    """Return `text` as SQL writes it."""
+    """Return `text` as a string literal of SQL."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
 def write_parquet(lines: Path, longest: int, path: Path) -> None:
-    """Write the rows of a file of lines, of which the longest has so many bytes, to the disk."""
+    """Convert a file of JSON lines to Parquet on the disk; its longest line has `longest` bytes."""
     import duckdb
 
     types = ", ".join(f"{_literal(name)}: {_literal(type_)}" for name, type_ in COLUMNS.items())
@@ -92,7 +92,7 @@ def parquet_rows(path: Path, file: IO[bytes]) -> Iterator[Row]:
     check_duckdb()
     import duckdb
 
-    # As whole microseconds: what DuckDB makes of a time depends on what else is installed.
+    # As microseconds: how DuckDB returns a time depends on which other packages are installed.
     columns = [f'epoch_us("{name}")' if name == "at" else f'"{name}"' for name in COLUMNS]
     try:
         with duckdb.connect(config={"threads": 1}) as connection:

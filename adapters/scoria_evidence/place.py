@@ -77,7 +77,7 @@ def _is_export(path: Path) -> bool:
             return is_export(file)
         if not start:
             return True
-        # Only what may be a row is read to the end of its line.
+        # A line may be long, so read to its end only if it may be a row.
         return start.startswith(b"{") and _is_row(start + file.readline())
 
 
@@ -90,11 +90,12 @@ def _is_row(line: bytes) -> bool:
 
 
 def _link(part: Path, path: Path) -> None:
+    # A link fails if the name is taken; a rename would replace a file that was made meanwhile.
     try:
         path.hardlink_to(part)
     except FileExistsError:
         raise
-    except OSError as error:  # a file system that knows no links
+    except OSError as error:  # a file system without hard links
         if path.exists():
             raise FileExistsError(path) from error
         part.replace(path)

@@ -20,10 +20,10 @@ NEXT_MOVE = "do not rely on this file; take another copy of it"
 
 
 def exported_runs(path: Path, asked: str | None = None) -> Iterator[Run]:
-    """Yield the runs of an export in its order, or only the one that is asked for.
+    """Yield the runs of an export in its order, or only the run `asked`.
 
     Raises `StoreCorrupt` naming the first entry that is missing, changed or moved, or whose columns
-    contradict its text; and if the file is no export.
+    contradict its text; or if the file is no export.
     """
     try:
         for run_id, group in groupby(_rows(path), itemgetter("run_id")):

@@ -1,7 +1,7 @@
 """The journals of a store as one file: a row for each entry, with the text that its digest covers.
 
-The rows are streamed: what is held in memory is one run, whatever the number of runs. Parquet takes
-a group of rows more.
+The rows are streamed: only one run is in memory at a time, however many there are. Parquet also
+keeps a group of rows in memory.
 """
 
 import hashlib

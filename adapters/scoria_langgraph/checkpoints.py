@@ -1,7 +1,7 @@
 """A checkpoint as a store has it: one sequence of records, of the checkpoint and of its writes.
 
-Each record is text, with a digest of that text and of the digest before it; the first builds on the
-id under which the store has them. A changed, missing or foreign record breaks the chain.
+Each record is a text with a digest, which covers the text and the digest before; the first digest
+covers the run id. So a record that was changed or removed, or is from another run, is detected.
 """
 
 import base64
@@ -17,14 +17,14 @@ from scoria_core.errors import StoreCorrupt
 from scoria_core.ports import Record, StoredRun
 
 Typed = tuple[str, bytes]
-"""What a serializer of LangGraph makes of a value: the name of a format, and bytes in it."""
+"""A value as a serializer of LangGraph returns it: the name of a format, and bytes in it."""
 
 
 @attrs.frozen
 class Write:
-    """What a task wrote to a channel, and its place among the writes of the task.
+    """A value that a task wrote to a channel, and its place among the writes of the task.
 
-    A place below zero is that of a control write, of which a task has one of each kind.
+    A place below zero is that of a control write; a task has at most one of each kind.
     """
 
     task_id: str
@@ -36,7 +36,7 @@ class Write:
 
 @attrs.frozen
 class Saved:
-    """A checkpoint with its metadata, the namespace it is of and the id of its parent."""
+    """A checkpoint with its metadata, its namespace and the id of its parent."""
 
     namespace: str
     checkpoint_id: str
@@ -47,7 +47,7 @@ class Saved:
 
 @attrs.frozen
 class Stored:
-    """What a store has of one checkpoint; `saved` is None where only writes have come yet."""
+    """One checkpoint in a store; `saved` is None if only its writes are stored yet."""
 
     saved: Saved | None = None
     writes: Mapping[tuple[str, int], Write] = attrs.field(factory=dict)
@@ -61,7 +61,7 @@ class Stored:
         )
 
     def new(self, writes: Sequence[Write]) -> list[Write]:
-        """Return the writes that change something: of the others the first one stays."""
+        """Return the writes to store: all control writes, and others if they are not stored yet."""
         return [
             each
             for each in writes
@@ -70,14 +70,14 @@ class Stored:
 
 
 def place_of(channel: str, index: int) -> int:
-    """Return the place of a task's write, from the channel and its index among those given."""
+    """Return the place of a write, from its channel and its index in the call."""
     return int(WRITES_IDX_MAP.get(channel, index))
 
 
 def record(run: StoredRun | str, facts: Saved | Sequence[Write]) -> Record:
-    """Return the record that tells `facts`: the first under an id, or the next of what is stored.
+    """Return the record of `facts`: the first one for a run id, or the next one of a stored run.
 
-    What is stored was read with `stored`, so that its last digest is sound.
+    A stored run was checked with `stored` before, so that its last digest is right.
     """
     if isinstance(run, str):
         number, previous = 1, _sha256("scoria checkpoint 1", run)
@@ -92,7 +92,7 @@ def record(run: StoredRun | str, facts: Saved | Sequence[Write]) -> Record:
 
 
 def copied(run_id: str, records: Sequence[Record]) -> list[Record]:
-    """Return the same records under another id."""
+    """Return the same records for another run id, with the digests that they have there."""
     made: list[Record] = []
     previous = _sha256("scoria checkpoint 1", run_id)
     for each in records:
@@ -102,7 +102,7 @@ def copied(run_id: str, records: Sequence[Record]) -> list[Record]:
 
 
 def stored(run: StoredRun) -> Stored:
-    """Return what these records tell; raises `StoreCorrupt` naming the first that is not sound."""
+    """Return the content of these records; raises `StoreCorrupt` naming the first wrong one."""
     run_id, saved = run.key.run_id, None
     writes: dict[tuple[str, int], Write] = {}
     previous = _sha256("scoria checkpoint 1", run_id)

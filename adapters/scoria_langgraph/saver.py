@@ -1,8 +1,8 @@
 """A checkpointer of LangGraph over any `RunStore`.
 
-A checkpoint is a run of the store: its id begins with that of the checkpoint, its tenant is the
-thread, its session the namespace, and the run of LangGraph that made it is a label. So each thing
-that LangGraph asks for is one look-up in an index that the store has.
+A checkpoint is a run of the store. Its run id begins with the id of the checkpoint, its tenant is
+the thread, its session is a digest of the namespace, and a label names the run of LangGraph that
+made it. So each query of LangGraph is one look-up in an index that the store has.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from scoria_langgraph.checkpoints import (
 )
 
 CHECKPOINT = "checkpoint"
-"""The role that each run of the store has, which tells checkpoints from runs of people."""
+"""The role of every run in the store; a run with another role is no checkpoint."""
 
 PAGE = 20
 """How many checkpoints are read at once."""
@@ -47,17 +47,18 @@ MAX_CONFLICTS = 100
 
 
 class ScoriaSaver(BaseCheckpointSaver[int]):
-    """Keep the checkpoints of LangGraph in `store`, which must hold nothing else.
+    """Keeps the checkpoints of LangGraph in `store`, which must hold nothing else.
 
-    Each call is lasting when it returns, as far as the store promises that. `put` and `put_writes`
-    may come in any order and from any number of threads and processes; a write that a task repeats
-    is kept as it was first. A checkpoint whose records were changed is `StoreCorrupt`.
+    When a call returns, it is as durable as the store promises. `put` and `put_writes` may be
+    called in any order, and from any number of threads and processes; if a task repeats a write,
+    the first one is kept. A checkpoint whose records were changed is `StoreCorrupt`.
 
     A store that has runs is refused with `InvalidPayload`.
 
     `thread_id` is a name of at most 255 characters, an int or a UUID; another is `InvalidPayload`.
-    What removes checkpoints needs a store that is `prunable`, and is `NotImplementedError` on one
-    that is not. The `async` methods call the store in a thread. Closing the store is its owner's.
+    Methods that remove checkpoints need a store that is `prunable`; on any other they raise
+    `NotImplementedError`. The `async` methods call the store in a thread. The caller closes the
+    store.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         self._clock = SystemClock() if clock is None else clock
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the checkpoint that is named, or the latest of the namespace, or None."""
+        """Return the checkpoint that `config` names, or the latest of its namespace, or None."""
         return next(self.list(_in_a_namespace(config), limit=1), None)
 
     def list(
@@ -86,10 +87,10 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Yield checkpoints, latest first: of a thread and a namespace, or of those not named.
+        """Yield checkpoints, latest first; of any thread or namespace that `config` does not name.
 
-        `filter` are facts that the metadata has, each equal. `before` names a checkpoint: only
-        earlier ones are yielded.
+        `filter` has values that the metadata must have. `before` names a checkpoint: only earlier
+        ones are yielded.
         """
         left = -1 if limit is None else max(limit, 0)
         if left == 0:
@@ -132,7 +133,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Store what a task wrote, all of it or nothing, also where the checkpoint comes later."""
+        """Store what a task wrote, all of it or nothing; the checkpoint may be stored later."""
         made = [
             Write(task_id, task_path, place_of(channel, i), channel, self.serde.dumps_typed(value))
             for i, (channel, value) in enumerate(writes)
@@ -143,13 +144,13 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         self._write(key, lambda found: found.new(made))
 
     def delete_thread(self, thread_id: str) -> None:
-        """Remove the checkpoints of a thread, and what was written at them."""
+        """Remove the checkpoints of a thread, and their writes."""
         self._prune(lambda: self._thread_page(_named(thread_id), None, with_records=False))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Remove the checkpoints that these runs of LangGraph made, and what was written at them.
+        """Remove the checkpoints that these runs of LangGraph made, and their writes.
 
-        In a copy of a thread they are removed as well.
+        Their copies in other threads are removed as well.
         """
         for run_id in run_ids:
             label = _run_label(run_id)
@@ -160,9 +161,9 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
             )
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copy every checkpoint of a thread, oldest first, and what was written at each.
+        """Copy every checkpoint of a thread with its writes, oldest first.
 
-        Raises `InvalidPayload` where the target has checkpoints already.
+        Raises `InvalidPayload` if the target has checkpoints already.
         """
         source, target = _named(source_thread_id), _named(target_thread_id)
         if self._thread_page(target, None, with_records=False):
@@ -180,7 +181,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Remove all but the latest checkpoint of each namespace, or with "delete" all.
 
-        The ancestors that a delta channel of the latest is rebuilt from are kept.
+        The ancestors of the latest from which its delta channels are rebuilt are kept too.
         """
         if strategy not in ("keep_latest", "delete"):
             problem = f"is {strategy!r}; pass 'keep_latest' or 'delete'"
@@ -260,7 +261,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         decide: Callable[[Stored], Saved | Sequence[Write]],
         labels: tuple[str, ...] = (),
     ) -> None:
-        """Append what `decide` says to what the store has under this key; nothing says nothing."""
+        """Append the facts that `decide` returns for the stored checkpoint, if there are any."""
         for attempt in range(MAX_CONFLICTS):
             found = self._store.read([key.run_id])
             facts = decide(stored(found[0]) if found else Stored())
@@ -279,6 +280,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
                 else:
                     self._store.create(key, [record(key.run_id, facts)], row=row)
             except VersionConflict:
+                # Another write came first: read again, and decide again.
                 if attempt == MAX_CONFLICTS - 1:
                     raise
             else:
@@ -287,7 +289,7 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
     def _found(
         self, config: RunnableConfig | None, before: RunnableConfig | None, page: int
     ) -> Iterator[tuple[StoredRun, Stored]]:
-        """Yield what may be asked for, latest first, whole or with writes alone."""
+        """Yield the checkpoints that may match, latest first, also those with writes only."""
         thread_id = None if config is None else _thread(config)
         namespace = None if config is None else _namespace(config)
         named = None if config is None else get_checkpoint_id(config)
@@ -311,7 +313,8 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
         page: int = PAGE,
         with_records: bool = True,
     ) -> Iterator[StoredRun]:
-        # A run id begins with that of its checkpoint, so it comes after the checkpoint's id alone.
+        # A run id begins with its checkpoint's id and is longer, so it sorts after that id: the
+        # checkpoint that `before` names is not yielded.
         where = None if namespace is None else Where(Fact.SESSION, _sha256(namespace))
         while runs := self._store.list_runs(
             tenant_id=thread_id,
@@ -369,7 +372,8 @@ class ScoriaSaver(BaseCheckpointSaver[int]):
     def _needed(self, thread_id: str, saved: Saved) -> set[str]:
         """Return the run ids of a checkpoint, and of the ancestors it is rebuilt from.
 
-        A channel that has a version and no value is empty, or the value is in its ancestors.
+        If a delta channel has no value in the checkpoint, it is rebuilt from the nearest ancestor
+        that has its value, and from those in between.
         """
         needed = {_run_id(thread_id, saved.namespace, saved.checkpoint_id)}
         counted = self.serde.loads_typed(saved.metadata).get("counters_since_delta_snapshot") or {}
@@ -430,7 +434,7 @@ def _has(metadata: CheckpointMetadata, facts: Mapping[str, Any]) -> bool:
 
 
 def _run_id(thread_id: str, namespace: str, checkpoint_id: str) -> str:
-    # The space sorts before all that an id has in it, so runs come in the order of their ids.
+    # A space sorts before every character of an id, so runs sort by the ids of their checkpoints.
     return f"{checkpoint_id} {_sha256(thread_id, namespace)}"
 
 
@@ -439,6 +443,6 @@ def _run_label(run_id: object) -> str:
 
 
 def _sha256(*parts: str) -> str:
-    # A length before each: two threads and namespaces are never one text.
+    # With its length before each part, different parts never make the same text.
     text = "".join(f"{len(each)}:{each}" for each in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -21,19 +21,19 @@ from scoria_core.errors import InvalidPayload
 from scoria_core.outcomes import MAX_TOGETHER
 
 Asks = Callable[[Interrupt], NeedsApproval]
-"""What to ask people for an interrupt of the graph."""
+"""A function that returns the request to people for an interrupt of the graph."""
 
 Answers = Callable[[Approval], Any]
-"""What `interrupt()` returns in the graph for a request that was approved or rejected."""
+"""A function that returns, for an approved or rejected request, the value of `interrupt()`."""
 
 _LOOK = object()
 
 
 def request_of(interrupt: Interrupt) -> NeedsApproval:
-    """Return the request whose fields the value of the interrupt names, as `NeedsApproval` does.
+    """Return the request in the value of an interrupt: a mapping with fields of `NeedsApproval`.
 
-    A no goes back to the graph, unless the value says `"on_reject": "cancel"`. Raises
-    `InvalidPayload` for another value.
+    A rejection goes back to the graph, unless the value has `"on_reject": "cancel"`. Raises
+    `InvalidPayload` if the value is no such mapping.
     """
     value = interrupt.value
     known = {each.name for each in attrs.fields(NeedsApproval)} - {"keep", "call_id"}
@@ -47,7 +47,7 @@ def request_of(interrupt: Interrupt) -> NeedsApproval:
 
 
 def decision_of(approval: Approval) -> dict[str, Any]:
-    """Return what was decided, for the graph: the arguments are those that were approved."""
+    """Return the decision for the graph: its arguments are those that were approved."""
     return {
         "status": str(approval.status),
         "arguments": approval.arguments,
@@ -74,16 +74,16 @@ def graph_step(
     result: Callable[[Any], Mapping[str, Any] | None] = values_of,
     config: Mapping[str, Any] | None = None,
 ) -> Handler:
-    """Return a handler that runs `graph` on a thread of its own for each step, named by its id.
+    """Return a handler that runs `graph`, for each step on a LangGraph thread named by the step id.
 
-    The input of the step is that of the graph. Each `interrupt()` becomes a request for approval
-    as `asks` says, and returns in the graph what `answers` says of the decision. When the graph has
-    ended the step is completed with what `result` makes of its values. `config` is that of each
-    call, but for the thread.
+    The input of the step is the input of the graph. `asks` makes a request for approval from each
+    `interrupt()`, which then returns in the graph what `answers` makes of the decision. When the
+    graph has ended, the step is completed with what `result` makes of its values. `config` is
+    passed to each call, with the thread of the step.
 
-    `graph` needs a checkpointer, such as `ScoriaSaver`, that is as lasting as the store of the
-    runs. A step that is tried again goes on from the last checkpoint. It fails where the graph
-    stops without an interrupt, or where somebody else has resumed its thread.
+    `graph` needs a checkpointer, such as `ScoriaSaver`, that is as durable as the store of the
+    runs. A step that is tried again continues from the last checkpoint. It fails if the graph stops
+    without an interrupt, or if somebody else has resumed its thread.
     """
     moves = _Moves(asks, answers, result, {} if config is None else config)
 
@@ -93,6 +93,7 @@ def graph_step(
         given = next(course)
         while True:
             if given is not _LOOK:
+                # "sync": each checkpoint is stored before the graph goes on.
                 graph.invoke(given, named, durability="sync")
             try:
                 given = course.send(graph.get_state(named))
@@ -111,7 +112,7 @@ def async_graph_step(
     result: Callable[[Any], Mapping[str, Any] | None] = values_of,
     config: Mapping[str, Any] | None = None,
 ) -> Handler:
-    """Return an `async` handler that does as that of `graph_step`, for a graph of `async` nodes."""
+    """Return an `async` handler like that of `graph_step`, for a graph with `async` nodes."""
     moves = _Moves(asks, answers, result, {} if config is None else config)
 
     async def handler(step: Step, _: RunSummary) -> HandlerAnswer:
@@ -132,7 +133,7 @@ def async_graph_step(
 
 @attrs.frozen
 class _Moves:
-    """What a step does with its graph, apart from how the graph is called."""
+    """The logic of a step, without the calls of its graph, which are plain or async."""
 
     asks: Asks
     answers: Answers
@@ -145,14 +146,14 @@ class _Moves:
         return {**self.config, "configurable": {**given, "thread_id": step.step_id}}
 
     def of(self, step: Step) -> Generator[object, StateSnapshot, HandlerAnswer]:
-        """Yield what the graph is given, or `_LOOK`; the state after it is sent back."""
+        """Yield each input of the graph, or `_LOOK` for none; receive the state after it."""
         state = yield _LOOK
         if state.created_at is None:
             state = yield dict(step.input)
         elif step.kept != {"attempt": step.attempt}:
-            # Something ran since people were asked, or died before they were. Their answers may be
-            # recorded already, and one that is given twice would answer what the graph asks next.
-            # Without an answer it runs on, at most into the interrupt that has none.
+            # An earlier attempt ran on after people were asked, or died before they were. The graph
+            # may have their answers already, and an answer that it gets twice would be taken for
+            # its next question. Run it on without one: it stops at an interrupt that has no answer.
             if state.next:
                 state = yield None
         elif gone := {each.call_id for each in step.approvals} - _ids(state):

@@ -27,13 +27,13 @@ from scoria_core.stores import store_name
 _Listing = tuple[str | None, Fact | None, str | None]
 _Place = tuple[datetime, str]
 _Standing = tuple[dict[Any, list[Any]], object, str | _Place]
-"""Where a run stands: the lists of one kind, the name of its list among them, its place there."""
+"""The item of a run in one list: all lists of that kind, the name of this one, and the item."""
 _run_id = attrgetter("key.run_id")
 
 
 @attrs.frozen(eq=False)
 class _Watch:
-    """What became due since it was last asked, in that order, in the runs of a tenant or of all."""
+    """The runs that became due since the last answer, in order: of a tenant, or of all for None."""
 
     tenant_id: str | None
     due: dict[str, None] = attrs.field(factory=dict)
@@ -51,14 +51,15 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Shares the lock: a run cannot become due between a watcher's check and its wait.
         self._woken = threading.Condition(self._lock)
         self._watches: list[_Watch] = []
         self._closed = False
         self._runs: dict[str, StoredRun] = {}
         self._journals: dict[str, list[Record]] = {}
         self._idempotent: dict[tuple[str, str | None], str] = {}
-        # What may be asked for, each in its order; a list that nothing is in is not kept. The run
-        # ids of a tenant, and of what it filters by; what is due; what has a label, or any.
+        # A sorted list for each possible query; None in a name does not filter, and empty lists are
+        # removed. Run ids by tenant and fact; by due time; by `since`, for one label or any.
         self._listings: dict[_Listing, list[str]] = {}
         self._queues: dict[str | None, list[_Place]] = {}
         self._labelled: dict[tuple[str | None, str | None], list[_Place]] = {}
@@ -187,13 +188,13 @@ class MemoryStore:
             return list(map(_run_id, found))
 
     def add_listener(self, listener: str) -> None:
-        """Let the listener be told of what is stored from now on."""
+        """Add a listener, which is to receive every record that is stored from now on."""
         with self._lock:
             self._check_open()
             self._outbox.add(listener)
 
     def remove_listener(self, listener: str) -> None:
-        """Forget the listener and its deliveries."""
+        """Remove the listener and its deliveries."""
         with self._lock:
             self._check_open()
             self._outbox.listeners.pop(listener, None)
@@ -219,7 +220,7 @@ class MemoryStore:
     def list_deliveries(
         self, listener: str, *, limit: int, given_up: bool = False
     ) -> Sequence[Delivery]:
-        """Return deliveries of the listener, by run id."""
+        """Return deliveries of the listener, ordered by run id."""
         with self._lock:
             self._check_open()
             return self._outbox.list(listener, limit, given_up=given_up)
@@ -231,6 +232,7 @@ class MemoryStore:
         watch = _Watch(tenant_id)
         with self._lock:
             self._check_open()
+            # Registered before the first answer: from then on the watcher misses nothing.
             self._watches.append(watch)
         try:
             yield []
@@ -246,10 +248,10 @@ class MemoryStore:
                 self._watches.remove(watch)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop all runs; later calls raise `StoreUnavailable`."""
         with self._lock:
             self._closed = True
-            self._woken.notify_all()
+            self._woken.notify_all()  # watchers raise now, and not after their pause
             self._runs.clear()
             self._journals.clear()
             self._outbox = Outbox()
@@ -259,7 +261,7 @@ class MemoryStore:
             raise StoreUnavailable("memory://", "is closed", "open it again; it starts empty")
 
     def _wake(self, key: RunKey, row: IndexRow) -> None:
-        """Let who watches know of a run, if it is due."""
+        """Wake the watchers of a run, if it is due."""
         if not self._watches:
             return
         watches = [each for each in self._watches if each.tenant_id in (None, key.tenant_id)]
@@ -285,7 +287,7 @@ class MemoryStore:
         self._idempotent.pop((key.tenant_id, key.idempotency_key), None)
 
     def _put(self, run: StoredRun) -> None:
-        """Let a run stand where its row says."""
+        """Store a run, and add it to the lists that its row puts it in."""
         self._runs[run.key.run_id] = run
         for lists, name, place in self._stands_in(run):
             insort(lists.setdefault(name, []), place)
@@ -294,13 +296,13 @@ class MemoryStore:
         _take_from(self._stands_in(run))
 
     def _stands_in(self, run: StoredRun) -> list[_Standing]:
-        """Return where a run stands by its row."""
+        """Return the items of a run in the lists that depend on its row."""
         row, run_id, places = run.row, run.key.run_id, list[_Standing]()
         for tenant_id in (None, run.key.tenant_id):
             places.append((self._listings, (tenant_id, Fact.STATUS, row.status), run_id))
             if row.due_at is not None:
                 places.append((self._queues, tenant_id, (row.due_at, run_id)))
-            # What has labels is found by each of them, and by having any.
+            # A run with labels is listed under each of them, and under None for any label.
             for label in (None, *row.labels) if row.labels else ():
                 places.append((self._labelled, (tenant_id, label), (row.since, run_id)))
         return places
@@ -333,7 +335,7 @@ def _is_due(run: StoredRun, by: datetime | None) -> bool:
 
 
 def _in_utc(row: IndexRow) -> IndexRow:
-    # Python calls a time that a zone has twice unequal to any time of another zone.
+    # In Python a time that a zone has twice, as clocks go back, equals no time of another zone.
     due_at = None if row.due_at is None else row.due_at.astimezone(UTC)
     return IndexRow(row.status, row.since.astimezone(UTC), due_at, row.labels, row.has_ended)
 

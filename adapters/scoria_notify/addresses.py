@@ -1,4 +1,4 @@
-"""Connects to public addresses alone: whoever chooses a URL must not reach what is inside."""
+"""Connects to public addresses only, so that a URL cannot lead into an internal network."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ import attrs
 import httpcore
 
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Addresses behind which a gateway reaches an IPv4 address, maybe one that is inside."""
+"""Prefixes of NAT64: a gateway translates such an address to IPv4, maybe to an internal one."""
 
 
 class AddressRefused(Exception):
@@ -17,8 +17,8 @@ class AddressRefused(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one that anybody on the internet reaches."""
-    # A zone is of one machine.
+    """Tell whether an IP address can be reached from anywhere on the internet."""
+    # A zone, as in fe80::1%eth0, is accepted here: the address without it decides.
     found: IPv4Address | IPv6Address = ip_address(address)
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped is not None:
@@ -30,9 +30,9 @@ def is_public(address: str) -> bool:
 
 @attrs.frozen
 class PublicNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves a name once, and connects to what it found if each of that is public.
+    """Resolves a name once, and connects to one of its addresses if all of them are public.
 
-    The name is not resolved again, so that it cannot mean another address by then.
+    The name is not resolved again to connect: by then it could have another address.
     """
 
     allow_inner: bool = False

@@ -1,7 +1,7 @@
 """Posts events to a URL: CloudEvents in JSON, signed as Standard Webhooks are.
 
-Who receives them is not trusted. Redirects are not followed, addresses that are not public are
-refused, no body of an answer is read, and each post ends after its time.
+The receiver is not trusted: redirects are not followed, addresses that are not public are refused,
+the body of an answer is not read, and each post has a time limit.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ from scoria_core.validation import checked_seconds
 from scoria_notify.addresses import AddressRefused, PublicNetwork
 
 LEAST_SECRET = 24
-"""How many bytes a secret has at least, as Standard Webhooks ask for."""
+"""The least number of bytes in a secret, as Standard Webhooks require."""
 
 MAX_TIMEOUT = 25.0
-"""The longest that one post may take, in seconds: less than half a claim lasts."""
+"""The longest that one post may take, in seconds: less than half the time that a claim lasts."""
 
 
 class NotDelivered(Exception):
-    """Why an event was not taken; without the URL, which may hold a secret."""
+    """The reason why an event was not accepted; without the URL, which may contain a secret."""
 
 
 def _event_types(types: Iterable[str]) -> frozenset[str]:
-    # The letters of a text are no types, and a type that does not exist never comes.
+    # A str would be taken apart into its letters, and an unknown type would never be posted.
     if isinstance(types, str) or not isinstance(types, Iterable):
         problem = f"is {type(types).__name__}; pass a list of types, such as approval.requested"
         raise InvalidPayload("types", problem)
@@ -54,11 +54,12 @@ def _event_types(types: Iterable[str]) -> frozenset[str]:
 
 @attrs.frozen
 class Webhook:
-    """A listener that posts each event to `url`; it was taken where the answer is 2xx.
+    """A listener that posts each event to `url`; an answer of 2xx means that it was accepted.
 
     `secret` is `whsec_` and base64 of 24 bytes or more. `types` are the event types that are
-    posted, such as `approval.requested`; none for all. `allow_inner` also allows addresses that are
-    not public, and `http://`. Raises `InvalidPayload` for what cannot be used.
+    posted, such as `approval.requested`; with none, all are. `allow_inner` also allows
+    addresses that are not public, and `http://`. Raises `InvalidPayload` naming the argument that
+    cannot be used.
     """
 
     url: str = attrs.field(repr=False)
@@ -81,7 +82,7 @@ class Webhook:
 
     @property
     def name(self) -> str:
-        """A name for the listener that tells its host, and nothing secret."""
+        """A name for the listener: the host of the URL, and a digest that reveals no secret."""
         digest = hashlib.sha256(self.url.encode()).hexdigest()
         return f"{urlsplit(self.url).hostname}-{digest[:8]}"
 
@@ -119,7 +120,7 @@ class Webhook:
             httpcore.AsyncConnectionPool(network_backend=network) as pool,
             pool.stream("POST", self.url, headers=list(headers.items()), content=body) as answer,
         ):
-            # The body is left where it is: closing the connection costs nothing.
+            # The body is not read: the connection is closed after this one post.
             return int(answer.status)
 
     def _check_url(self) -> None:
@@ -144,8 +145,8 @@ class Webhook:
 def cloud_event(event: Event, source: str = "scoria") -> HTTPMessage:
     """Return an event as a CloudEvent in structured JSON.
 
-    `id` is that of the event, `type` its own after `scoria.`, `subject` its run. What does not
-    apply to it is left out of `data`.
+    `id` is that of the event, `type` is its type after `scoria.`, and `subject` is its run. `data`
+    leaves out fields that are empty.
     """
     data = {name: _plain(value) for name, value in attrs.asdict(event).items() if value}
     attributes: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Handoffs that carry what the model was asked for, and not the conversation."""
+"""Handoffs that pass on the fields that the model fills in, and not the conversation."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from scoria_core.errors import InvalidHandoff
 
 
 class HandedOff(Exception):
-    """Ends a run of the SDK where its model hands off; `outcome` is what the step answers."""
+    """Ends a run of the SDK when its model hands off; `outcome` is the answer of the step."""
 
     def __init__(self, outcome: HandOff) -> None:
         super().__init__(outcome.delegated_role_id)
@@ -29,8 +29,9 @@ def delegate(
     """Return a handoff to `agent`, for the `handoffs` of another, that a run shows as delegated.
 
     The model fills in `context`: its fields are all that the other agent gets, as the projected
-    context of a step of that `kind`. Without `role_id` the role has the name of the agent. A name
-    that no projected context may carry is `UnsafeProjectedContext` when the model hands off.
+    context of a step of that `kind`. Without `role_id` the role has the name of the agent. A field
+    name that a projected context must not have is `UnsafeProjectedContext` when the model hands
+    off.
     """
 
     async def unused(_: RunContextWrapper[Any], __: Any) -> None:
@@ -42,7 +43,7 @@ def delegate(
 
 
 def check_handoffs(agent: Agent[Any]) -> None:
-    """Raise `InvalidHandoff` where an agent hands its whole conversation to another."""
+    """Raise `InvalidHandoff` if a handoff of the agent passes on its whole conversation."""
     for each in agent.handoffs:
         if not (isinstance(each, Handoff) and isinstance(each.on_invoke_handoff, _Delegate)):
             name = each.agent_name if isinstance(each, Handoff) else each.name

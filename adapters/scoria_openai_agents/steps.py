@@ -15,13 +15,13 @@ from scoria_openai_agents.handoffs import HandedOff, check_handoffs
 from scoria_openai_agents.tools import approved, is_editable
 
 Asks = Callable[[ToolApprovalItem], NeedsApproval]
-"""What to ask people for a tool call that the SDK interrupted for."""
+"""A function that returns the request to people for a tool call that interrupted the run."""
 
 
 def request_of(item: ToolApprovalItem) -> NeedsApproval:
-    """Return the request for a tool call, which a tool that is `editable` lets people edit.
+    """Return the request for a tool call; people may edit it if the tool is `editable`.
 
-    A no goes back to the model. Raises `InvalidPayload` where the model wrote no JSON object.
+    A rejection goes back to the model. Raises `InvalidPayload` if the model wrote no JSON object.
     """
     name = str(item.name)
     try:
@@ -39,7 +39,7 @@ def request_of(item: ToolApprovalItem) -> NeedsApproval:
 
 
 def input_of(step: Step) -> Any:
-    """Return the `input` of a step, or of a delegated one its projected context as JSON."""
+    """Return the `input` of a step; for a delegated step, its projected context as JSON."""
     if step.projected_context is not None:
         return compact(step.projected_context)
     return step.input["input"]
@@ -61,13 +61,13 @@ def agent_step(
 ) -> Handler:
     """Return an `async` handler that runs `agent` on what `given` makes of its step.
 
-    Each tool call that needs approval becomes a request as `asks` says, at most 32 at once; the
-    state of the run is kept with the requests, at most 64 KiB, without its context. When the agent
-    has ended the step is completed with what `result` makes of that. Where its model hands off by
-    a handoff that `delegate` made, the step answers `HandOff`.
+    `asks` makes a request from each tool call that needs approval, at most 32 at once; the state of
+    the run is kept with the requests, at most 64 KiB, without its context. When the agent has
+    ended, the step is completed with what `result` makes of that. If the model hands off, by a
+    handoff that `delegate` made, the step answers `HandOff`.
 
-    `context` makes the context of the run for each call, and `options` are further ones of
-    `Runner.run`, such as `run_config`. Raises `InvalidHandoff` for another handoff of the agent.
+    `context` makes the context of the run for each call, and `options` are further arguments of
+    `Runner.run`, such as `run_config`. Raises `InvalidHandoff` if the agent has any other handoff.
     """
     check_handoffs(agent)
 

@@ -1,4 +1,4 @@
-"""Tools whose arguments people may edit, which the SDK does not know."""
+"""Tools whose arguments people may edit, which the SDK itself does not offer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from agents.tool_context import ToolContext
 
 from scoria_core.payloads import compact
 
+# A context variable: steps that run at once on one event loop do not see each other's arguments.
 _approved: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar("_approved")
 
 
@@ -21,7 +22,7 @@ def editable(tool: FunctionTool) -> FunctionTool:
 
 
 def is_editable(agent: Agent[Any], name: str) -> bool:
-    """Tell whether the tool of this name of an agent takes what people made of its arguments."""
+    """Tell whether the agent's tool of this name takes arguments that people have edited."""
     return any(
         tool.name == name and isinstance(tool.on_invoke_tool, _WithApproved)
         for tool in agent.tools
@@ -31,7 +32,7 @@ def is_editable(agent: Agent[Any], name: str) -> bool:
 
 @contextmanager
 def approved(arguments: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Let editable tools be called with these arguments, by the id of their call."""
+    """Pass these arguments, by call id, to editable tools that are called within this block."""
     before = _approved.set(arguments)
     try:
         yield

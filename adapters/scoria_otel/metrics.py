@@ -17,11 +17,12 @@ DECISION_SECONDS = (10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 8640
 
 @attrs.define(eq=False)
 class RunMetrics:
-    """A listener that measures what ended in a run, and observes what waits while it lives.
+    """A listener that measures steps and decisions as they end, and observes requests that wait.
 
     `scoria` is a facade that reads these runs, or a callable that returns it. No attribute of a
-    metric is an id; `by_tenant` adds the tenant to what is measured. What is told again after a
-    crash is measured again. Raises `InvalidPayload` naming the argument that is something else.
+    metric is an id, except that `by_tenant` adds the tenant to what is measured. An event that is
+    delivered again after a crash is measured again. Raises `InvalidPayload` naming the argument
+    that is wrong.
     """
 
     scoria: Facade
@@ -74,7 +75,7 @@ class RunMetrics:
         )
 
     def __call__(self, event: Event) -> None:
-        """Measure what ended with an event."""
+        """Measure the step or the wait that ended with an event."""
         span = self._ended.by(event)
         if span is None:
             return

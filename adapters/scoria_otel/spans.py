@@ -1,7 +1,7 @@
-"""The spans of a run, as its journal says: of the run, its steps, its waits and its handoffs.
+"""The spans of a run, made from its journal: of the run, its steps, its waits and its handoffs.
 
-The ids are digests of what the journal says, so every process that makes a span makes the same one.
-Nothing of a payload is read: no argument, answer, note, reason, result or message of an error.
+The ids are digests of facts in the journal, so every process makes the same span from an entry. No
+payload is read: no argument, answer, note, reason, result or message of an error.
 """
 
 import hashlib
@@ -46,12 +46,12 @@ _ENDS = frozenset(
 
 @attrs.frozen(kw_only=True)
 class RunSpan:
-    """A part of a run that has ended, with the entry of that `sequence` of its journal.
+    """A part of a run that ended with the journal entry that has this `sequence`.
 
-    `subject` is a run, a step (one attempt, or what it did between two pauses), an approval (the
-    wait for it) or a handoff, and `outcome` what ended it, such as `completed`. `error` is the type
-    of the error that did, or None. Ids are those of OpenTelemetry: `parent_id` is None for the span
-    of the run itself, and `links` are the waits that let a step go on.
+    `subject` is a run, a step (one attempt, or the part of it between two pauses), an approval (the
+    wait for it) or a handoff, and `outcome` is how it ended, such as `completed`. `error` is the
+    type of the error that ended it, or None. The ids are those of OpenTelemetry: `parent_id` is
+    None for the span of the run itself, and `links` are the waits after which a step went on.
     """
 
     span_id: int
@@ -73,7 +73,7 @@ class RunSpan:
 
     @property
     def is_recovery(self) -> bool:
-        """Whether a step ended without an answer of its handler: it died, or was broken off."""
+        """Whether a step ended without an answer of its handler: it died, or was interrupted."""
         was_given_back = self.outcome == "released" and self.error is None
         return self.subject == "step" and (was_given_back or self.error == "LeaseExpired")
 
@@ -81,7 +81,7 @@ class RunSpan:
 def trace_id_of(run_id: str) -> int:
     """Return the id of the trace of a run.
 
-    It is a digest, as samplers take an id for random, and some bits of a UUID are the same in all.
+    It is a digest: samplers expect a random id, and some bits are the same in every UUID.
     """
     return _digest(16, run_id)
 
@@ -92,13 +92,13 @@ def run_span_id(run_id: str) -> int:
 
 
 def step_span_id(step: Step) -> int:
-    """Return the id of the span of a step that is at work."""
+    """Return the id of the span of a step that is running."""
     asked = step.approvals[-1].approval_id if step.approvals else None
     return _digest(8, step.run_id, step.step_id, step.attempt, asked)
 
 
 def spans_of(detail: RunDetail) -> Iterator[RunSpan]:
-    """Yield the spans of a run that have ended, in the order in which they did."""
+    """Yield the spans of a run that have ended, in the order in which they ended."""
     reading = _Reading(detail)
     for entry in detail.journal:
         reading.note(entry)
@@ -116,9 +116,9 @@ def check_kind(value: object, kind: type, name: str) -> None:
 
 @attrs.define
 class EndedSpans:
-    """The span that each entry of a run ended, for a listener that is told of them one by one.
+    """The spans that events ended, for a listener that receives the events one by one.
 
-    A run is read once for all that is told of it in a row.
+    A run is read once for several events of it in a row.
     """
 
     scoria: Facade = attrs.field(converter=checked_facade)
@@ -148,7 +148,7 @@ class _Begun:
 
 @attrs.define
 class _Reading:
-    """What the entries read so far say; what is fixed of their subjects is taken from `detail`."""
+    """The state after the entries read so far; facts that never change come from `detail`."""
 
     detail: RunDetail
     begun: dict[str, _Begun] = attrs.field(factory=dict)
@@ -170,7 +170,7 @@ class _Reading:
         self._handoff_to = {each.child_step_id: each.handoff_id for each in handoffs}
 
     def note(self, entry: JournalEntry) -> None:
-        """Note what later spans need to know of an entry."""
+        """Record what later spans need from an entry."""
         match entry.type:
             case "step_released" | "step_retried":
                 self._attempts[entry.subject_id] = self._attempt(entry.subject_id) + 1
@@ -294,7 +294,7 @@ class _Reading:
         return {"gen_ai.tool.name": approval.tool_name, "gen_ai.tool.call.id": approval.call_id}
 
     def _parent_of(self, step_id: str) -> int:
-        """Return the span that a step is part of: that of the handoff to it, or of the run."""
+        """Return the parent span of a step: that of the handoff to it, or else of the run."""
         return self._span_ids[self._handoff_to.get(step_id, self.detail.summary.run_id)]
 
     def _attempt(self, step_id: str) -> int:

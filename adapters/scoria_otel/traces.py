@@ -33,11 +33,11 @@ _SCOPE = InstrumentationScope("scoria")
 
 
 class NotExported(Exception):
-    """The exporter did not take a span; the listener is told of it again, later."""
+    """The exporter did not take a span; the event is delivered again later."""
 
 
 def context_of(run_id: str) -> SpanContext:
-    """Return the context of the span of a run: for a link to it from a trace of the host."""
+    """Return the context of the span of a run, for a link to it from a trace of the host."""
     return _context(run_id, run_span_id(run_id), is_sampled=True)
 
 
@@ -45,11 +45,11 @@ def context_of(run_id: str) -> SpanContext:
 class RunTraces:
     """A listener that exports the spans of runs, each when it has ended, at least once.
 
-    Each run is one trace, whichever processes work on it. Exported again, a span has the same ids.
-    `scoria` is a facade that reads these runs, or a callable that returns it, such as a
-    `PerProcess`. `sampler` is asked without a parent, wherever a span of a run is made, and must go
-    by the id of the trace alone, as `TraceIdRatioBased` does. `exporter` has to end within 30
-    seconds. Raises `InvalidPayload` naming the argument that is something else.
+    Each run is one trace, whichever processes work on it. A span that is exported again has the
+    same ids. `scoria` is a facade that reads these runs, or a callable that returns it, such as a
+    `PerProcess`. `sampler` is called without a parent, wherever a span of a run is made, and must
+    decide by the trace id alone, as `TraceIdRatioBased` does. `exporter` must return within 30
+    seconds. Raises `InvalidPayload` naming the argument that is wrong.
     """
 
     scoria: Facade
@@ -78,9 +78,9 @@ class RunTraces:
             raise NotExported(f"{type(self.exporter).__name__} did not take {span.name!r}")
 
     def handlers(self, handlers: Handlers) -> Mapping[str, Handler]:
-        """Return the same handlers; what is traced while they work is within their step's span.
+        """Return the same handlers, wrapped: spans that they make are within their step's span.
 
-        Raises `UnknownHandler` for what is no handler.
+        Raises `UnknownHandler` for a value that is no handler.
         """
         return {kind: self._within(handler) for kind, handler in resolve(handlers).items()}
 
@@ -105,7 +105,7 @@ class RunTraces:
             yield
 
     def _is_sampled(self, run_id: str) -> bool:
-        # Without a context the sampler would take that of the host's request for a parent.
+        # Without an empty context, the span of the host's request would be taken for the parent.
         nowhere = context.Context()
         sampled = self.sampler.should_sample(nowhere, trace_id_of(run_id), "invoke_agent")
         return bool(sampled.decision.is_sampled())
@@ -128,13 +128,13 @@ class RunTraces:
 
 def _context(run_id: str, span_id: int, *, is_sampled: bool) -> SpanContext:
     flags = TraceFlags(TraceFlags.SAMPLED if is_sampled else TraceFlags.DEFAULT)
-    # The span may be made by another process, as far as anybody who sees this context knows.
+    # Remote, as the span may be made by another process than the one that uses this context.
     return SpanContext(trace_id_of(run_id), span_id, is_remote=True, trace_flags=flags)
 
 
 @contextmanager
 def _not_instrumented() -> Iterator[None]:
-    """Let the exporter's own requests make no spans: these would have spans in turn."""
+    """Suppress spans of the exporter's own requests, whose export would make spans in turn."""
     token = context.attach(context.set_value("suppress_instrumentation", True))
     try:
         yield

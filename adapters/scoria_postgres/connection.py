@@ -14,24 +14,24 @@ from scoria_core.errors import ScoriaError, StoreCorrupt, StoreUnavailable, safe
 from scoria_core.visible import visible_line
 
 CONNECT_TIMEOUT = 5
-"""For how many seconds a new connection is waited for, where the URL does not say."""
+"""How many seconds to wait for a new connection, if the URL does not say."""
 
 SILENCE = 10
-"""For how many seconds a server may be silent where the network does not say that it is gone."""
+"""After how many seconds of silence a server counts as gone, if the network reports nothing."""
 
 SETTINGS: Mapping[str, str] = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    # Each write is one statement that says which version it expects: it waits for a writer that
-    # was first and then sees the version that one left. A stricter level would refuse it instead.
+    # Each write is one statement that names the version it expects. If another writer came first,
+    # it waits, and then sees the new version. A stricter level would raise an error instead.
     "default_transaction_isolation": "read committed",
-    # Says that the settings have arrived: a pooler may drop them.
+    # A marker that `_check` reads back: a pooler may drop the settings.
     "scoria.is_direct": "on",
 }
-"""What a session is set to, where the URL does not say otherwise."""
+"""The settings of a session, unless the URL overrides them."""
 
 POOLED = "pooler=transaction"
-"""What a URL says where a pooler gives each transaction another session."""
+"""The parameter of a URL for a pooler that may give each transaction another session."""
 
 GRANTS = (
     "GRANT SELECT ON scoria_schema TO ROLE; "
@@ -39,7 +39,7 @@ GRANTS = (
     "ON scoria_run, scoria_head, scoria_label, scoria_journal, scoria_listener, scoria_delivery "
     "TO ROLE"
 )
-"""What a role needs that opens a store and may make no tables."""
+"""The privileges that a role needs to use a store whose tables it may not create."""
 
 _IN_SESSION_MODE = f"connect to the server itself, or add {POOLED} to the URL"
 
@@ -54,15 +54,15 @@ class Target:
 
     @property
     def arguments(self) -> Mapping[str, bool | int | None]:
-        """Return what a connection is made with, beside the conninfo."""
-        # A prepared statement belongs to a session, and a pooler hands that to another client.
+        """Return the arguments of a connection, besides the conninfo."""
+        # A prepared statement belongs to a session, which a pooler may give to another client.
         return {"autocommit": True, "prepare_threshold": None if self.is_pooled else 5}
 
 
 def target(url: str) -> Target:
-    """Return what `url` names; `StoreUnavailable` if it is malformed.
+    """Return the database that `url` names; raises `StoreUnavailable` if it is malformed.
 
-    The error repeats no part of such a URL: any of it may belong to a password.
+    The error repeats no part of the URL: any part may belong to a password.
     """
     plain, is_pooled = _without_pooler(url)
     given = _parsed(plain)
@@ -81,9 +81,9 @@ def target(url: str) -> Target:
     chosen = {name: assumed[name] for name in assumed.keys() - given.keys()}
     options = given.get("options") or os.environ.get("PGOPTIONS", "")
     if not is_pooled:
-        # Of a setting that stands twice the server takes the last.
+        # If a setting is given twice, the server takes the last one: that of the URL.
         options = f"{_as_options(SETTINGS)} {options}".strip()
-    # Whatever the URL or the environment says: the text of a journal is Unicode.
+    # Overrides the URL and the environment: the text of a journal is Unicode.
     conninfo = make_conninfo(plain, **chosen, options=options, client_encoding="UTF8")
     host, database = (visible_line(given.get(part) or "") for part in ("host", "dbname"))
     return Target(conninfo, f"postgresql://{host}/{database}", is_pooled)
@@ -106,7 +106,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def connected_to(to: Target) -> Iterator[psycopg.Connection]:
-    """Do as `connected`, with the database that a URL was read to name."""
+    """Do as `connected`, with a URL that `target` has read already."""
     with psycopg.connect(to.conninfo, **to.arguments) as connection:  # type: ignore[arg-type]
         _check(to, connection)
         yield connection
@@ -114,7 +114,7 @@ def connected_to(to: Target) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Raise what the port raises: `StoreUnavailable`, or `StoreCorrupt` for damaged data."""
+    """Raise errors of PostgreSQL as `StoreUnavailable`, or as `StoreCorrupt` for damaged data."""
     try:
         yield
     except psycopg.Error as error:
@@ -123,6 +123,7 @@ def translated(name: str) -> Iterator[None]:
 
 def is_lost(error: psycopg.Error) -> bool:
     """Tell whether the connection was lost: the statement may have been executed."""
+    # There was no connection yet, so nothing was executed.
     if isinstance(error, PoolTimeout | PoolClosed):
         return False
     if error.sqlstate is None:
@@ -131,7 +132,7 @@ def is_lost(error: psycopg.Error) -> bool:
 
 
 def is_passing(error: psycopg.Error) -> bool:
-    """Tell whether the server rolled the statement back because of another one; try it again."""
+    """Tell whether a concurrent statement made the server roll this one back: try it again."""
     return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected)
 
 
@@ -147,7 +148,7 @@ def _parsed(url: str) -> Mapping[str, str | int | None] | None:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         return None
-    # With an @ or a / of a password as it is, part of the password reads as host, port or database.
+    # If a password has an unescaped @ or /, part of it is parsed as host, port or database.
     authority, _, path = url.partition("?")[0].partition("://")[2].partition("/")
     ports = str(given.get("port") or "").split(",")
     is_clear = authority.count("@") <= 1 and "@" not in path

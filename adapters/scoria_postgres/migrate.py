@@ -51,10 +51,11 @@ def _one(cursor: psycopg.Cursor) -> int:
 
 
 def _apply(connection: psycopg.Connection, number: int) -> bool:
-    # PostgreSQL says in three ways that another process made the table at the same moment.
+    # If another process makes the table at the same moment, PostgreSQL raises one of these three.
     with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
         connection.execute(_VERSIONS)
     with connection.transaction():
+        # If another process has inserted the number and not committed yet, this waits for it.
         take = "INSERT INTO scoria_schema VALUES (%s) ON CONFLICT DO NOTHING"
         is_ours = connection.execute(take, [number]).rowcount == 1
         if is_ours:

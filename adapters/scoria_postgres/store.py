@@ -47,20 +47,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE = 10
-"""For how many seconds a call waits for a connection, and tries again what failed in passing."""
+"""How many seconds a call waits for a connection, and retries after a passing error."""
 
 WAIT = 0.01
 MAX_WAIT = 1.0
-"""For how many seconds a call waits before it tries again: up to twice as long each time."""
+"""How many seconds a call waits, at most, before a retry: from `WAIT`, doubled each time."""
 
 MAX_CONNECTIONS = 10
 """How many connections one process has at most; further calls wait for one."""
 
 _WAKES = ", pg_notify(%(channel)s, json_build_array(tenant_id, run_id)::text)"
-"""What a statement selects that makes a run due: who listens is told once it is committed."""
+"""Selected by a statement that makes a run due: its commit notifies those who watch."""
 
 _CHANNEL = "SELECT 'scoria_due_' || to_regclass('scoria_head')::oid, pg_notify('scoria', '')"
-"""The channel of this store, where its server can notify: each schema has one of its own."""
+"""Selects the channel of the store, one for each schema; fails if the server has no NOTIFY."""
 
 _SQL = {
     name: (files("scoria_postgres") / "sql" / f"{name}.sql").read_text()
@@ -139,10 +139,11 @@ class PostgresStore:
         statement = self._waking("create", row)
         while not (created := self._execute(statement, told)).rows:
             for run_id, has_key in self._rows("existing", told).rows:
+                # After a lost answer the run may be our own: the earlier try stored it.
                 if has_key or (created.is_repeated and self._is_stored(run_id, records[-1])):
                     return str(run_id)
                 raise VersionConflict(run_id, 0, self._version(run_id))
-            # The run that stood in the way was pruned meanwhile: nothing does now.
+            # The run that caused the conflict was pruned meanwhile: try again.
         return key.run_id
 
     @_finished
@@ -186,7 +187,7 @@ class PostgresStore:
         before: str | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return the runs of which `where` holds, newest first."""
+        """Return the runs that match `where`, newest first."""
         table = "scoria_head" if where and where.fact is Fact.STATUS else "scoria_run"
         fact = {where.fact.value: where.value} if where else {}
         of = _given({"tenant_id": tenant_id, **fact})
@@ -204,7 +205,7 @@ class PostgresStore:
         start: tuple[datetime, str] | None = None,
         with_records: bool = True,
     ) -> Sequence[StoredRun]:
-        """Return the runs that have the label, longest in their status first."""
+        """Return the runs with the label, ordered by `since`, then `run_id`."""
         of = _given({"tenant_id": tenant_id, "label": label})
         table, any_label = "scoria_label", ("TRUE", ())
         if label is None:
@@ -220,7 +221,7 @@ class PostgresStore:
         """Return the ids of runs with work to do, longest due first, or the tenants in turns."""
         asked = {"tenant_id": tenant_id, "until": until, "limit": limit}
         statement = _SQL["due_fairly" if fair else "due"]
-        # Only what is asked for stands in the statement, so that the index for it is used.
+        # A condition that filters nothing is left out, so that the planner uses the right index.
         of_tenant = "TRUE" if tenant_id is None else "tenant_id = %(tenant_id)s"
         due = self._execute(statement.replace("{of_tenant}", of_tenant), asked)
         return [run_id for (run_id,) in due.rows]
@@ -241,22 +242,22 @@ class PostgresStore:
 
     @_finished
     def prune(self, versions: Mapping[str, int]) -> Sequence[str]:
-        """Remove the runs that are at these versions; autovacuum gives their room to new ones."""
+        """Remove the runs that are at these versions; autovacuum frees their space for new runs."""
         given = {"run_ids": list(versions), "versions": list(versions.values())}
         removed = self._rows("prune", given)
         if removed.is_repeated:
-            # The try before, whose answer was lost, may have removed them.
+            # An earlier try, whose answer was lost, may have removed them: those that are gone.
             return [run_id for run_id in versions if not self._version(run_id)]
         return [run_id for (run_id,) in removed.rows]
 
     @_finished
     def add_listener(self, listener: str) -> None:
-        """Let the listener be told of what is stored from now on."""
+        """Add a listener, which is to receive every record that is stored from now on."""
         self._rows("add_listener", {"listener": listener})
 
     @_finished
     def remove_listener(self, listener: str) -> None:
-        """Forget the listener and its deliveries."""
+        """Remove the listener and its deliveries."""
         self._rows("remove_listener", {"listener": listener})
 
     @_finished
@@ -267,7 +268,7 @@ class PostgresStore:
     @_finished
     def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
         """Claim the delivery that is due first."""
-        # Where the answer to an earlier try was lost, what that claimed comes back in its time.
+        # If the answer to an earlier try was lost, the delivery it claimed is due again at `until`.
         claimed = self._rows("claim", {"listener": listener, "now": now, "until": until}).rows
         return next(map(_delivery, claimed), None)
 
@@ -281,7 +282,7 @@ class PostgresStore:
     def list_deliveries(
         self, listener: str, *, limit: int, given_up: bool = False
     ) -> Sequence[Delivery]:
-        """Return deliveries of the listener, by run id."""
+        """Return deliveries of the listener, ordered by run id."""
         given = {"listener": listener, "limit": limit, "given_up": given_up}
         return [_delivery(row) for row in self._rows("deliveries", given).rows]
 
@@ -293,6 +294,7 @@ class PostgresStore:
             problem = "cannot wake who waits: it has no LISTEN, or a pooler is in front of it"
             raise StoreUnavailable(self._name, problem, "look at list_due from time to time")
         with translated(self._name), connected_to(self._target) as connection:
+            # Before the first answer: from then on the server notifies this session.
             connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
             yield []
             while not self._closed:
@@ -300,18 +302,19 @@ class PostgresStore:
         raise _closed(self._name)
 
     def close(self) -> None:
-        """Wait for running calls, and close the connections."""
+        """Wait for running calls, at most `PATIENCE` seconds, and close the connections."""
         self._closed = True
         ends = time.monotonic() + PATIENCE
         while self._has_calls() and time.monotonic() < ends:
             time.sleep(WAIT)
-        if self._pid == os.getpid():
+        if self._pid == os.getpid():  # a forked child leaves these to its parent
             self._pool.close()
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
-        # No lock is needed: who closes says so before it looks for calls, and a call looks whether
-        # that was said once it can be seen. A forked process has no part in its parent's calls.
+        # No lock is needed: `close` sets `_closed` and then reads `_calls`; a call adds itself to
+        # `_calls` and then reads `_closed`. So at least one of the two sees the other. A forked
+        # child inherits the calls of its parent, and must not wait for them: hence the process id.
         call = os.getpid(), object()
         self._calls.add(call)
         try:
@@ -336,8 +339,9 @@ class PostgresStore:
         limit: int,
         with_records: bool,
     ) -> list[StoredRun]:
-        # Both the order and the range name all columns of one index, so that no other is taken: a
-        # rare value would be sought in every row. The limit is no parameter: a plan is made for it.
+        # The order and the range name all columns of one index, so that the planner takes that one:
+        # with another it could read every row to find a rare value. The limit is a literal, not a
+        # parameter, so that the plan is made for it.
         by = ", ".join(order)
         page = (
             f"(SELECT run_id, row_number() OVER (ORDER BY {by}) AS place FROM {table}"  # noqa: S608 - the names are ours
@@ -361,7 +365,7 @@ class PostgresStore:
         return any(record in run.records for run in self._read([run_id]))
 
     def _waking(self, statement: str, row: IndexRow) -> str:
-        """Return a statement that stores `row`, and wakes who waits for work if there is some."""
+        """Return a statement that stores `row`, and notifies those who watch if its run is due."""
         is_due = row.due_at is not None and row.due_at <= datetime.now(UTC)
         return _SQL[statement].replace("{wakes}", _WAKES if is_due and self._channel else "")
 
@@ -369,7 +373,11 @@ class PostgresStore:
         return self._execute(_SQL[statement], parameters)
 
     def _execute(self, statement: str, parameters: Any) -> _Answer:
-        """Execute a statement; retry it as long as that may help, for `PATIENCE` seconds."""
+        """Execute a statement, and return its rows.
+
+        After a lost connection, or a conflict with a concurrent statement, retry it for `PATIENCE`
+        seconds.
+        """
         ends, may_be_stored = time.monotonic() + PATIENCE, False
         with translated(self._name):
             for number in count():
@@ -379,20 +387,22 @@ class PostgresStore:
                         rows = connection.execute(statement.encode(), parameters).fetchall()
                         return _Answer(rows, is_repeated=may_be_stored)
                 except psycopg.Error as error:
-                    # Callers that got into each other's way must not do so again.
+                    # The wait is random, so that callers that collided do not collide again.
                     wait = random.uniform(0, min(WAIT * 2**number, MAX_WAIT))  # noqa: S311
                     is_over = time.monotonic() + wait > ends
                     if is_over or not (is_lost(error) or is_passing(error)):
                         raise
                     time.sleep(wait)
                     if is_lost(error):
+                        # The server may have committed before the connection was lost. Other
+                        # connections of the pool may be lost too: those are replaced.
                         may_be_stored = True
                         self._pool.check()
         raise AssertionError
 
     def _open_pool(self) -> ConnectionPool:
         if self._pid != os.getpid():
-            # The connections belong to the process that this one was forked from.
+            # This process was forked: the connections of the old pool belong to its parent.
             self._pid, self._pool = os.getpid(), self._new_pool()
         return self._pool
 
@@ -404,14 +414,15 @@ class PostgresStore:
             max_size=MAX_CONNECTIONS,
             configure=None if self._target.is_pooled else _configure,
             timeout=PATIENCE,
-            # The pool waits twice as long before each further try; a call makes it start anew.
+            # While the pool cannot connect, it doubles the wait between tries. It gives up after
+            # this time, and the next call makes it start again with a short wait.
             reconnect_timeout=PATIENCE,
             open=True,
         )
 
 
 def _channel(connection: psycopg.Connection) -> str | None:
-    """Return the channel on which the store tells what is due; None where its server has none."""
+    """Return the channel on which the store notifies; None if the server cannot notify."""
     try:
         ((channel, _),) = connection.execute(_CHANNEL).fetchall()
     except (errors.UndefinedFunction, errors.FeatureNotSupported):
@@ -420,7 +431,7 @@ def _channel(connection: psycopg.Connection) -> str | None:
 
 
 def _due(connection: psycopg.Connection, tenant_id: str | None, pause: float) -> list[str]:
-    """Wait until a run of the tenant is told, or for so long; return what was told, each once."""
+    """Wait at most `pause` seconds for runs of the tenant to become due; return each id once."""
     ends, due = time.monotonic() + pause, dict[str, None]()
     while not due and (left := ends - time.monotonic()) > 0:
         for each in connection.notifies(timeout=left, stop_after=1):
@@ -435,7 +446,7 @@ def _closed(name: str) -> StoreUnavailable:
 
 
 def _told(row: IndexRow, records: Sequence[Record], version: int) -> dict[str, object]:
-    """Return what a write says, by the names of the columns."""
+    """Return the parameters of a write, by the names of the columns."""
     told = {"labels": list(row.labels), "version": version, "records": encode_batch(records)}
     return {**attrs.asdict(row), **told}
 
@@ -445,14 +456,14 @@ def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _range(bound: Mapping[str, object], sign: str) -> tuple[str, Iterable[object]]:
-    """Return the comparison of these columns, as one row, with their values, and the values."""
+    """Return SQL that compares these columns, as one row, with parameters, and their values."""
     if not bound:
         return "TRUE", ()
     return f"({', '.join(bound)}) {sign} ({', '.join(['%s'] * len(bound))})", bound.values()
 
 
 def _stored_run(columns: Sequence[Any]) -> StoredRun:
-    """Return the run that a row of `runs.sql` tells of."""
+    """Return the run that a row of `runs.sql` describes."""
     run_id, tenant_id, session_id, actor_id, role_id, created_at, idempotency_key = columns[:7]
     status, since, due_at, labels, has_ended, version, batches = columns[7:]
     if not all(isinstance(each, str) for each in labels):

@@ -1,4 +1,4 @@
-"""An agent of pydantic-ai as a step of a run: the calls that it defers, people decide."""
+"""An agent of pydantic-ai as a step of a run: people decide on the tool calls that it defers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,15 +21,15 @@ from scoria_core import (
 )
 
 Asks = Callable[[ToolCallPart, Mapping[str, Any]], NeedsApproval]
-"""What to ask people for a tool call, and the metadata that its `ApprovalRequired` has."""
+"""A function that returns the request for a tool call and its `ApprovalRequired` metadata."""
 
 _FIELDS = {each.name for each in attrs.fields(NeedsApproval)} - {"keep", "call_id"}
 
 
 def request_of(call: ToolCallPart, metadata: Mapping[str, Any]) -> NeedsApproval:
-    """Return the request for a tool call; a no goes back to the model.
+    """Return the request for a tool call; a rejection goes back to the model.
 
-    Metadata that is named as a field of `NeedsApproval` is that field, such as `reason`.
+    Metadata with the name of a field of `NeedsApproval`, such as `reason`, sets that field.
     """
     facts = {
         "tool_name": call.tool_name,
@@ -56,15 +56,15 @@ def agent_step(
 ) -> Handler:
     """Return an `async` handler that runs `agent` on the prompt of its step.
 
-    The input of a step is `prompt`, and `messages` where the conversation goes on: those that
-    `ModelMessagesTypeAdapter` dumped in mode "json". Each tool call that needs approval becomes a
-    request as `asks` says, at most 32 at once. The messages so far are kept with the requests, at
-    most 64 KiB. A tool that was approved is called with the arguments that were; of a no the model
-    hears the note. When the agent has ended the step is completed with what `result` makes of that.
+    The input of a step is `prompt`, and `messages` if it continues a conversation: those that
+    `ModelMessagesTypeAdapter` dumped in mode "json". `asks` makes a request from each tool call
+    that needs approval, at most 32 at once. The messages so far are kept with the requests, at most
+    64 KiB. An approved tool is called with the approved arguments; after a rejection the model gets
+    the note. When the agent has ended, the step is completed with what `result` makes of that.
 
     `agent` has `DeferredToolRequests` among its output types. `deps` makes its dependencies for
-    each call, and `options` are further ones of `Agent.run`. A step fails where the agent defers a
-    call that is no approval.
+    each call, and `options` are further arguments of `Agent.run`. A step fails if the agent defers
+    a call for another purpose than approval.
     """
 
     async def handler(step: Step, run: RunSummary) -> HandlerAnswer:

@@ -1,9 +1,9 @@
 """JSON Schema 2020-12 for what a person may edit or answer, checked by `jsonschema`.
 
-A schema may have been written by a model, so it is held to what ends soon: it refers to nothing
-but itself, its patterns are RE2's, which take linear time, and its keywords are counted as they are
-applied. `patternProperties` is refused, as `jsonschema` gives it to another engine; so is a
-`$schema` within, for which it would take another validator than the one that counts.
+A model may have written the schema, so each check must end soon: a schema may refer only to
+itself, its patterns are run by RE2, which takes linear time, and each keyword that is applied is
+counted. `patternProperties` is refused, because `jsonschema` runs it with another engine. A nested
+`$schema` is refused, because `jsonschema` would use another validator, which does not count.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -25,23 +25,24 @@ from scoria_core.visible import visible_line
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 MAX_KEYWORDS = 300_000
-"""How many keywords are applied in one check before it is given up."""
+"""The most keywords that one check may apply before it is given up."""
 
 MAX_KEYWORDS_OF_NOTHING = 20_000
-"""How many are applied to an empty object: more than a schema can have, unless they multiply."""
+"""The same for an empty object: more than a schema can have, unless references multiply them."""
 
 MAX_MESSAGE = 200
 """The most characters of an error by `jsonschema` that a refusal repeats."""
 
 _TOO_LONG = "takes too long to check"
 
+# How many keywords the check that runs in this context may still apply.
 _left: ContextVar[list[int]] = ContextVar("_left")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
 
 class JsonSchemas:
-    """Checks schemas, and values against them; it is `scoria_core.ports.Schemas`."""
+    """Checks schemas, and values against them; implements `scoria_core.ports.Schemas`."""
 
     def problem_of(self, schema: Mapping[str, object]) -> str | None:
         """Say what is wrong with a schema in one line, or return None."""
@@ -104,13 +105,13 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Validatio
 
 
 def _unique_items(_: Any, unique: object, instance: Any, __: Any) -> Iterator[ValidationError]:
-    # That of jsonschema compares each item with each where they cannot be sorted.
+    # The one of jsonschema takes quadratic time if the items cannot be sorted.
     if unique and isinstance(instance, list) and len({*map(_key, instance)}) < len(instance):
         yield ValidationError("has two items that are equal")
 
 
 def _key(value: object) -> Hashable:
-    """Return what is equal for equal JSON values; 1 and 1.0 are, 1 and true are not."""
+    """Return a key that is equal for equal JSON values: 1 equals 1.0, but not true."""
     if isinstance(value, dict):
         return "object", frozenset((name, _key(each)) for name, each in value.items())
     if isinstance(value, list):
@@ -135,13 +136,13 @@ def _compiled(pattern: str) -> Any:
 
 
 def _problems(schema: Mapping[str, object]) -> Iterator[str]:
-    """Yield what cannot be used of a schema that is one."""
+    """Yield what is not supported here of a valid schema."""
     if schema.get("$schema", DIALECT) != DIALECT:
         yield f"is of another dialect; leave $schema out, or say {DIALECT}"
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for keyword, value in _members(_without_dialect(schema)):
         match keyword, value:
-            case "$schema", str() | list():  # a property may be called so
+            case "$schema", str() | list():  # a property of this name has another type
                 yield "has a $schema within; say it once, at the top"
             case "$id", str():
                 yield "has an $id; it is read alone, so leave that out"
@@ -173,7 +174,7 @@ def _problems_of_pattern(pattern: str) -> Iterator[str]:
 
 
 def _members(value: object) -> Iterator[tuple[str, object]]:
-    """Yield each key of a JSON value with what stands under it, at any depth."""
+    """Yield each key of a JSON value with its value, at any depth."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield key, each

@@ -1,7 +1,6 @@
-"""A SQLite store that keeps what listeners have yet to be told.
+"""A SQLite store that keeps what listeners have yet to receive.
 
-The tables and the triggers are made with the first listener: without one, a write costs what it
-did.
+The tables and the triggers are made with the first listener: without one, writes cost no more.
 """
 
 import sqlite3
@@ -13,6 +12,7 @@ from scoria_core.ports import Capability, Delivery
 from scoria_sqlite.pruning import PrunableSQLiteStore
 from scoria_sqlite.store import _number, _time
 
+# A trigger runs in the transaction of the write: its records and deliveries are stored together.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS listener (name TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS delivery (
@@ -54,12 +54,12 @@ LIST = "SELECT * FROM delivery WHERE listener = ? {} ORDER BY run_id LIMIT ?"
 
 
 class OutboxSQLiteStore(PrunableSQLiteStore):
-    """An `OutboxStore` in the SQLite file at `path`, from which runs can be removed."""
+    """A `PrunableStore` and `OutboxStore` in the SQLite file at `path`."""
 
     capabilities = PrunableSQLiteStore.capabilities | {Capability.OUTBOX}
 
     def add_listener(self, listener: str) -> None:
-        """Let the listener be told of what is stored from now on."""
+        """Add a listener, which is to receive every record that is stored from now on."""
         if listener in self.list_listeners():
             return
 
@@ -71,7 +71,7 @@ class OutboxSQLiteStore(PrunableSQLiteStore):
         self._writes.store(write)
 
     def remove_listener(self, listener: str) -> None:
-        """Forget the listener and its deliveries."""
+        """Remove the listener and its deliveries."""
 
         def write(connection: sqlite3.Connection) -> Any:
             connection.execute("DELETE FROM listener WHERE name = ?", [listener])
@@ -89,11 +89,12 @@ class OutboxSQLiteStore(PrunableSQLiteStore):
     def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
         """Claim the delivery that is due first."""
         given = {"listener": listener, "now": _number(now), "until": _number(until)}
-        # Most looks find nothing, and a look must not keep writers waiting.
+        # Most calls find nothing due: a read comes first, as it does not keep writers waiting.
         if not self._has_outbox() or not self._rows(NEXT, given):
             return None
 
         def write(connection: sqlite3.Connection) -> Any:
+            # CLAIM selects again: another process may have claimed the delivery since the read.
             return [_delivery(row) for row in connection.execute(CLAIM, given)]
 
         claimed: Any = self._writes.store(write)
@@ -116,6 +117,7 @@ class OutboxSQLiteStore(PrunableSQLiteStore):
         def write(connection: sqlite3.Connection) -> Any:
             is_claimed = connection.execute(SETTLE, given).rowcount == 1
             if is_claimed:
+                # Compares with the present version: after an append meanwhile the delivery stays.
                 connection.execute(FINISH, given)
             return is_claimed
 
@@ -124,7 +126,7 @@ class OutboxSQLiteStore(PrunableSQLiteStore):
     def list_deliveries(
         self, listener: str, *, limit: int, given_up: bool = False
     ) -> Sequence[Delivery]:
-        """Return deliveries of the listener, by run id."""
+        """Return deliveries of the listener, ordered by run id."""
         if not self._has_outbox():
             return []
         query = LIST.format("AND next_try_at IS NULL" if given_up else "")

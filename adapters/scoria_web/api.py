@@ -61,6 +61,7 @@ class _Api:
             return json_response(Description(self.kinds, mount).document())
         call = _CALLS[name]
         takes, told = call.types, dict(given)
+        # A call without a query takes `Nothing`: then any parameter in the address is refused.
         query = read_query(takes.get("query", Nothing), request.args)
         if "query" in takes:
             told["query"] = query
@@ -88,17 +89,19 @@ def api_app(
 ) -> "WSGIApplication":
     """Return a WSGI app that answers the calls of `scoria` in JSON, under `/v1`.
 
-    `scope(environ)` returns the `Scope` of whoever calls, or None, which is refused. It alone picks
-    the tenant and the actor: nothing else in the request does. Decisions need its `may_decide`, and
-    its `assignees` narrow them; starts, resumes, retries and cancels need its `may_operate`.
-    `kinds` are the kinds of first step that can be started; by default none. What changes something
-    is a POST of `application/json`, which no form of another site can send. The calls are described
-    at `/v1/openapi.json`. `mask` is as that of `evidence_app`, and nobody is told what it hides:
-    arguments of which something is masked can be edited only by who `may_unmask` on the page, and
-    are approved as they are by anyone who may decide. It raises nothing: what goes wrong is
-    `application/problem+json`, and what the host has to mend is logged to `scoria.web`. Closing
-    `scoria` is left to the host. Raises `InvalidPayload` naming the argument that is something
-    else.
+    `scope(environ)` returns the `Scope` of the caller, or None to refuse the call. Only the scope
+    picks the tenant and the actor: nothing else in the request does. Decisions need its
+    `may_decide`, and its `assignees` narrow them; starts, resumes, retries and cancels need its
+    `may_operate`. `kinds` are the kinds of first step that can be started; by default none.
+
+    A call that changes something is a POST of `application/json`, which no form of another site can
+    send. The calls are described at `/v1/openapi.json`. `mask` is as in `evidence_app`, and the API
+    shows nobody what it hides. Arguments that are masked, even in part, can be edited only by an
+    actor who `may_unmask`; any actor who may decide can approve them as they are.
+
+    The app raises nothing: an error is answered as `application/problem+json`, and logged to
+    `scoria.web` if the host has to fix it. The host closes `scoria`. Raises `InvalidPayload` naming
+    an argument that is not valid.
     """
     _check_parts(scoria, scope)
     if isinstance(kinds, str) or not isinstance(kinds, Iterable):

@@ -71,7 +71,7 @@ FOLLOW = files("scoria_web").joinpath("follow.js").read_text("utf-8")
 
 
 def _source(text: str) -> str:
-    """Return the source of a policy that lets exactly this text be used."""
+    """Return a source for the Content-Security-Policy that allows exactly this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -87,7 +87,7 @@ HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-"""What every response says, whatever its status."""
+"""The headers of every response, whatever its status."""
 
 _ROUTES = Map(
     [
@@ -97,17 +97,17 @@ _ROUTES = Map(
     ]
 )
 _AGO = re.compile('<(span|svg) class="ago.*?</\\1>', re.DOTALL)
-"""What a page says of how long ago things were, and draws of it."""
+"""The texts and drawings of a page that change merely because time passes."""
 
 MOST_BYTES = 300_000
-"""How many bytes a page of a run has: one that would have more shows less of each part."""
+"""The most bytes of the page of a run: a larger page is rendered again with less on it."""
 
 READING = ("GET", "HEAD")
 
 
 @attrs.frozen
 class _Problem:
-    """A page that shows no run: its text never repeats what was requested."""
+    """A page that explains a problem; its text never repeats anything of the request."""
 
     status: int
     title: str
@@ -162,7 +162,7 @@ _STORE_DAMAGED = _Problem(
 
 
 class Refused(Exception):
-    """A request that is answered with a problem of its own."""
+    """Raised to answer a request with the page of a problem."""
 
     def __init__(self, problem: _Problem) -> None:
         super().__init__(problem.title)
@@ -202,7 +202,7 @@ class _EvidenceApp:
             return self._problem(_BAD_REQUEST, urls)
         except RequestEntityTooLarge:
             return self._problem(_TOO_LARGE, urls)
-        except (HTTPException, RunNotFound):  # a redirect of the router too: no page moves
+        except (HTTPException, RunNotFound):  # also a redirect by the router: it is a 404 here
             return self._problem(_NOT_FOUND, urls)
         except StoreUnavailable:
             logger.warning("the store is unavailable", exc_info=True)
@@ -236,16 +236,16 @@ class _EvidenceApp:
             return response
         text = response.get_data(as_text=True)
         digest = _digest(text)
-        # What a host wrote has no quotation mark in it that is not escaped: the first is ours.
+        # Quotation marks in values are escaped, so the first match is the one of the template.
         response.set_data(text.replace('data-etag=""', f'data-etag="{digest}"', 1))
         response.set_etag(digest)
         response.make_conditional(request)
-        if response.status_code == 200:  # a page that is followed is sent where it has changed
+        if response.status_code == 200:  # a 304 shows nothing new
             _log_unmasked(sight, scope, **values)
         return response
 
     def _whole(self, template: str, page: object, urls: MapAdapter, scope: Scope) -> Response:
-        """Return a page; of a run, with less on it until it is no longer too large."""
+        """Render a page; if it is of a run and too large, render it again with less on it."""
         response = self._render(200, template, urls, scope, page=page)
         is_large = len(response.get_data()) > MOST_BYTES
         if is_large and isinstance(page, RunPage) and page.smaller is not None:
@@ -267,7 +267,7 @@ class _EvidenceApp:
         return scope, *urls.match(method="GET")
 
     def _home(self, urls: MapAdapter) -> str | None:
-        """Return where the lists are, or None where they are not known to be."""
+        """Return the address of the lists, or None if it is not known."""
         return urls.build("list")
 
     def _scope_of(self, request: Request) -> Scope | None:
@@ -304,21 +304,24 @@ def evidence_app(
     decisions: str | None = None,
     mask: Mask | None = secret_by_name,
 ) -> "WSGIApplication":
-    """Return a WSGI app that shows the runs of `scoria` to whom `scope` lets in.
+    """Return a WSGI app that shows the runs of `scoria` to the actors whom `scope` admits.
 
-    `scoria` is the facade, or a callable that returns it, such as a `PerProcess`: it is called with
-    each request. `scope(environ)` returns the `Scope` of the signed-in actor, or None, which is
-    refused. It alone picks the tenant: nothing else in the request does. The app is read-only and
-    may be mounted under any prefix. It serves what waits for a person, and the runs of each status,
-    at `/`, a search by id at `/search`, and the evidence of one run at `/workflows/<run_id>`; all
-    of it as JSON where the request prefers `application/json`. It raises nothing: what goes wrong
-    is told in generic words, and the reason is logged to `scoria.web`. `decisions` is where the
-    `decision_app` is mounted on the same host, such as "/decisions": whoever may decide is led
-    there. `mask(path)` tells what of the payloads is not shown: by default what has the name of a
-    secret, and nothing if it is None. The path is the name of the payload, then the keys and the
-    positions that lead to a value. If it raises an error, or returns no bool, every payload is
-    masked. Closing `scoria` is left to the host. Raises `InvalidPayload` naming the argument that
-    is something else.
+    `scoria` is the facade, or a callable that returns it, such as a `PerProcess`: it is called for
+    each request. `scope(environ)` returns the `Scope` of the signed-in actor, or None to refuse the
+    request. Only the scope picks the tenant: nothing else in the request does.
+
+    The app is read-only and may be mounted under any prefix. It serves the requests that wait for a
+    person and the runs of each status at `/`, a search by id at `/search`, and the evidence of one
+    run at `/workflows/<run_id>`. All of them are JSON if the request prefers `application/json`.
+    The app raises nothing: an error is answered in generic words, and its reason is logged to
+    `scoria.web`. `decisions` is where the `decision_app` is mounted on the same host, such as
+    "/decisions": the pages link to it for an actor who may decide.
+
+    `mask(path)` tells whether the value at a path is hidden. The path is the name of the payload,
+    then the keys and list positions that lead to the value. By default values with the name of a
+    secret are hidden; if `mask` is None, nothing is. If it raises an error, or returns no bool,
+    every payload is masked. The host closes `scoria`. Raises `InvalidPayload` naming an argument
+    that is not valid.
     """
     _check_parts(scoria, scope)
     check_mask(mask)
@@ -329,11 +332,12 @@ def evidence_app(
 def bound(routes: Map, request: Request) -> MapAdapter:
     """Return the routes relative to where the app is mounted."""
     mount = "/" + quote(request.root_path.strip("/"))
+    # The Host header plays no part: every address that is built is a path.
     return routes.bind("localhost", script_name=mount, path_info=request.path)
 
 
 def checked_mount(value: object, name: str) -> str | None:
-    """Return where another app is mounted, or None; raise `InvalidPayload` where it is no path."""
+    """Return where another app is mounted, or None; raise `InvalidPayload` if it is no path."""
     if value is None:
         return None
     if not isinstance(value, str) or not re.fullmatch(r"(/[^/\s?#]+)*/?", value):
@@ -350,7 +354,7 @@ def _check_parts(scoria: Facade, scope: object) -> None:
 
 
 def _shows_masked(request: Request, scope: Scope) -> bool:
-    """Tell whether this actor asks to see what is masked; who asks and may not is refused."""
+    """Tell whether the actor asks to see masked values; refuse an actor who may not see them."""
     if request.args.get("masked") != "shown":
         return False
     if not scope.may_unmask:
@@ -359,9 +363,9 @@ def _shows_masked(request: Request, scope: Scope) -> bool:
 
 
 def _log_unmasked(sight: Sight, scope: Scope, run_id: str = "", **_: str) -> None:
-    """Log who sees what is masked, where somebody does."""
+    """Log who sees masked values, if the page shows any."""
     if sight.shows_masked and sight.has_masked:
-        # A warning: it is kept where a host has configured nothing.
+        # A warning, as Python prints it even if the host has not configured logging.
         told = "unmasked: tenant %s, actor %s, run %s"
         tenant_id, actor_id = scope.tenant_id, scope.actor_id
         extra = about(tenant_id=tenant_id, actor_id=actor_id, run_id=run_id)
@@ -369,7 +373,7 @@ def _log_unmasked(sight: Sight, scope: Scope, run_id: str = "", **_: str) -> Non
 
 
 def _digest(page: str) -> str:
-    """Return a digest of what a page says, apart from how long ago things were."""
+    """Return a digest of a page without the parts that change merely because time passes."""
     return hashlib.sha256(_AGO.sub("", page).encode()).hexdigest()[:32]
 
 

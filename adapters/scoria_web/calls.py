@@ -1,7 +1,7 @@
 """The calls of the HTTP API: what each takes, what it does and what it answers.
 
-The routes and the OpenAPI description are both made of `CALLS`. A call is a function: its
-docstring, the types of its arguments and of what it returns are what is described.
+The routes and the OpenAPI description are both made from `CALLS`. A call is a function: its
+docstring and the types of its arguments and of its answer are its description.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ _CENTURY = 36_500 * 86_400
 
 @attrs.frozen
 class RunsAsked:
-    """Which runs are listed, and from where on: `before` is the `next` of the page before."""
+    """A filter of runs, and the place of a page: `before` is the `next` of the page before it."""
 
     session_id: Name | None = None
     status: RunStatus | None = None
@@ -58,7 +58,7 @@ class RunsAsked:
 
 @attrs.frozen
 class ApprovalsAsked:
-    """Which requests are listed, and from where on: `after` is the `next` of the page before."""
+    """A filter of requests, and the place of a page: `after` is the `next` of the page before."""
 
     session_id: Name | None = None
     assigned_to: Name | None = None
@@ -70,9 +70,9 @@ class ApprovalsAsked:
 
 @attrs.frozen
 class DetailAsked:
-    """Which part of a run is told: of each of its lists the items after that number.
+    """The part of a run to return: of each of its lists, the items after the first `after`.
 
-    With `kept=true`, what steps keep over a pause is told too; it may be long and private.
+    With `kept=true`, this includes what steps keep over a pause; it may be long and private.
     """
 
     after: Whole = 0
@@ -151,7 +151,7 @@ class Nothing:
 
 @attrs.frozen
 class Caller:
-    """Who calls, what they see, and which kinds of first step the host lets be started."""
+    """Who calls, which runs they see, and the kinds of first step that the host lets them start."""
 
     scope: Scope
     scoria: Scoria
@@ -159,12 +159,12 @@ class Caller:
     mask: Mask | None
 
     def may_operate(self) -> None:
-        """Refuse who may only look."""
+        """Refuse a caller who may only look."""
         if not self.scope.may_operate:
             raise Refused(_MAY_NOT_OPERATE)
 
     def may_decide(self, run_id: str, approval_id: str, *, edits: bool = False) -> None:
-        """Refuse who may not decide this request; one that is not there is refused later."""
+        """Refuse a caller who may not decide this request; the facade refuses an unknown one."""
         if not self.scope.may_decide:
             raise Refused(_MAY_NOT_DECIDE)
         for each in self.scoria.get_run(run_id).pending_approvals:
@@ -331,7 +331,7 @@ class Call:
 
     @property
     def types(self) -> Mapping[str, Any]:
-        """The types of what it takes, and under `return` of what it answers."""
+        """The types of its arguments, and under `return` the type of its answer."""
         return get_type_hints(self.function, include_extras=True)
 
 

@@ -1,4 +1,4 @@
-"""The WSGI app in which people decide: beside the evidence page, which only shows."""
+"""The WSGI app in which people decide on requests; the evidence page beside it is read-only."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -48,10 +48,10 @@ GOOD_FOR = 12 * 60 * 60
 """How many seconds a form may be kept open before it is sent."""
 
 LEAST_SECRET = 16
-"""How many characters or bytes a secret has at least."""
+"""The least length of a secret, in characters or bytes."""
 
 MOST_SENT = 4 * MAX_BYTES
-"""How many bytes a form may have: percent-encoded, an argument may take three times its size."""
+"""The most bytes of a form: percent-encoding can make an argument three times as long."""
 
 _METHODS = (*READING, "POST")
 
@@ -98,8 +98,8 @@ _REFUSED: Mapping[str, str] = {
 class DecisionPage:
     """A request for approval, with what a person may do about it.
 
-    `problem` says why the decision that was sent was not taken, `path` of which value that is, and
-    `sent` what it was. With `is_json` all of it is filled in as JSON.
+    If a decision was sent and refused, `problem` says why, `path` names the value at fault, and
+    `sent` is the form as it was sent. With `is_json`, arguments and answer are edited as JSON.
     """
 
     detail: RunDetail
@@ -115,15 +115,16 @@ class DecisionPage:
     hides_arguments: bool = False
 
     def seen_by(self, sight: Sight) -> Self:
-        """Return the page as it is seen: what somebody does not see they cannot edit."""
+        """Return the page as the reader may see it; arguments that are masked cannot be edited."""
         detail, step, approval = sight((self.detail, self.step, self.approval))
         told: Mapping[str, Any] = {"detail": detail, "step": step, "approval": approval}
+        # The mask returns the same object if it hides nothing of it.
         hides_arguments = approval.arguments is not self.approval.arguments
         return attrs.evolve(self, **told, sight=sight, hides_arguments=hides_arguments)
 
     @property
     def has_masked(self) -> bool:
-        """Whether something of this page is masked, or would be."""
+        """Whether the mask hides a value of this page, even if this reader sees it."""
         return self.sight.has_masked
 
     @property
@@ -133,7 +134,7 @@ class DecisionPage:
 
     @property
     def arguments(self) -> tuple[Field, ...]:
-        """What the arguments that are approved are filled in by."""
+        """The form fields for the arguments; none if they cannot be edited."""
         if self.approval.may_edit is False or self.hides_arguments:
             return ()
         is_json = self.is_json or "arguments" in self.sent
@@ -142,7 +143,7 @@ class DecisionPage:
 
     @property
     def answer(self) -> tuple[Field, ...]:
-        """What the answer is filled in by."""
+        """The form fields for the answer; none if the request wants no answer."""
         if self.approval.answer_schema is None:
             return ()
         is_json = self.is_json or "answer" in self.sent
@@ -150,12 +151,12 @@ class DecisionPage:
 
     @property
     def is_by_property(self) -> bool:
-        """Whether a property has a field of its own."""
+        """Whether at least one property has its own field, instead of one field for all in JSON."""
         return any(field.key is not None for field in (*self.arguments, *self.answer))
 
     @property
     def wrong(self) -> Field | None:
-        """The field that the problem is about."""
+        """The field that the problem is about, or None."""
         fields = (*self.arguments, *self.answer)
         return next((field for field in fields if field.concerns(self.path)), None)
 
@@ -171,7 +172,7 @@ class DecisionPage:
 
 @attrs.frozen
 class _DecisionApp(_EvidenceApp):
-    """Shows a request to whom it may concern, and takes the decision of who may make it."""
+    """Shows a request to actors of its tenant, and takes the decision of one who may decide it."""
 
     signer: URLSafeTimedSerializer = attrs.field(kw_only=True)
     evidence: str | None = None
@@ -214,7 +215,8 @@ class _DecisionApp(_EvidenceApp):
         return self._decision(status, page, urls, scope, Sight(self.mask, MARKS, shows_masked))
 
     def _done(self, urls: MapAdapter, endpoint: str, values: Mapping[str, Any]) -> Response:
-        """Lead to what came of a decision."""
+        """Redirect to the page of the request, which now shows the decision."""
+        # 303: the browser gets the page with GET, so a reload does not send the form again.
         response = redirect(urls.build(endpoint, values), 303)
         response.headers.update(HEADERS)
         return response
@@ -227,7 +229,7 @@ class _DecisionApp(_EvidenceApp):
         return self._render(status, "decide.html", urls, scope, page=seen)
 
     def _seen(self, page: DecisionPage, sight: Sight) -> DecisionPage:
-        """Return a page as it is seen; all of it masked where the host's mask fails."""
+        """Return the page as the reader may see it; mask all of it if the host's mask fails."""
         try:
             return page.seen_by(sight)
         except MaskFailed:
@@ -235,14 +237,14 @@ class _DecisionApp(_EvidenceApp):
             return page.seen_by(Sight(masks_all, MARKS))
 
     def _named(self, values: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return which request of which run a path names."""
+        """Return the ids of the run and of the request that a path names."""
         return values
 
     def _home(self, urls: MapAdapter) -> str | None:  # noqa: ARG002 - the lists are another app's
         return None if self.evidence is None else f"{self.evidence}/"
 
     def _request(self, view: Scoria, scope: Scope, run_id: str, approval_id: str) -> DecisionPage:
-        """Read a request; whose run is not of the tenant, or has no such request, is not there."""
+        """Read a request; raises `RunNotFound` or `NotFound` if the tenant has no such request."""
         detail = view.get_run_detail(run_id)
         approval = next((x for x in detail.approvals if x.approval_id == approval_id), None)
         if approval is None:
@@ -253,7 +255,7 @@ class _DecisionApp(_EvidenceApp):
         return DecisionPage(detail, step, approval, is_mine, token)
 
     def _check_seen(self, page: DecisionPage) -> None:
-        """Refuse an edit of arguments that are masked for who sent it."""
+        """Refuse an edit by somebody who sees the arguments masked: it would lose hidden values."""
         is_edit = any(field.name in page.sent for field in page.arguments)
         if is_edit and self._seen(page, Sight(self.mask, MARKS)).hides_arguments:
             raise Refused(_MASKED)
@@ -261,11 +263,12 @@ class _DecisionApp(_EvidenceApp):
     def _check(
         self, request: Request, scope: Scope, page: DecisionPage, sent: Mapping[str, str]
     ) -> None:
-        """Refuse what this person did not send from a page that showed this very request."""
+        """Refuse a person who may not decide, and a form that was not made for this request."""
         if not scope.may_decide:
             raise Refused(_MAY_NOT_DECIDE)
         if not scope.is_meant(page.approval.assigned_to):
             raise Refused(_NOT_ASSIGNED)
+        # The browser sets this header; a page of another site cannot change it.
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Refused(_FORGED)
         try:
@@ -277,7 +280,7 @@ class _DecisionApp(_EvidenceApp):
 
 
 def _named(scope: Scope, approval: Approval) -> list[str]:
-    """Return what a token is signed over: who decides, and on what."""
+    """Return the content of a token: who decides, and on which arguments of which request."""
     who = [scope.tenant_id, scope.actor_id, scope.session]
     return [*who, approval.run_id, approval.approval_id, approval.arguments_digest]
 
@@ -287,6 +290,7 @@ def _decide(view: Scoria, page: DecisionPage, actor_id: str) -> None:
     named: dict[str, Any] = {
         "approval_id": approval.approval_id,
         "decided_by": actor_id,
+        # A browser sends each line break of a text area as CR LF.
         "note": sent.get("note", "").replace("\r\n", "\n").strip() or None,
         "arguments_digest": approval.arguments_digest,
         "resume": True,
@@ -313,15 +317,18 @@ def decision_app(
     """Return a WSGI app in which people decide the requests of `scoria`, beside the evidence page.
 
     It shows a request at `/<run_id>/<approval_id>` and takes the decision that is posted there, in
-    the name of the actor of `scope(environ)` and only with its `may_decide`; with `assignees`, only
-    a request that is assigned to one of them, to the actor or to nobody. The decision resumes the
-    run as `approve(resume=True)` does. A form is signed with `secret`, at least 16 characters that
-    nobody else knows and that all processes of the host share, over the tenant, the actor, the
-    session, the request and the digest of its arguments: what was read is what is decided. A GET
-    changes nothing. `evidence` is where the evidence page is mounted on the same host, such as
-    "/scoria". `mask` is as that of `evidence_app`: arguments of which something is masked are
-    edited only by those who may unmask them. Errors are as those of `evidence_app`; raises
-    `InvalidPayload` naming the argument that is something else.
+    the name of the actor of `scope(environ)`. The scope needs `may_decide`; if it has `assignees`,
+    the request must be assigned to one of them, to the actor or to nobody. The decision resumes the
+    run as `approve(resume=True)` does. A GET changes nothing.
+
+    A form is signed with `secret`: at least 16 characters that nobody else knows and that all
+    processes of the host share. The signature covers the tenant, the actor, the session, the
+    request and the digest of its arguments, so a person decides on exactly what the form showed.
+
+    `evidence` is where the evidence page is mounted on the same host, such as "/scoria". `mask` is
+    as in `evidence_app`; arguments that are masked, even in part, can be edited only by an actor
+    who `may_unmask`. Errors are answered as in `evidence_app`. Raises `InvalidPayload` naming an
+    argument that is not valid.
     """
     _check_parts(scoria, scope)
     check_mask(mask)
@@ -331,7 +338,7 @@ def decision_app(
 
 
 def checked_secret(secret: object) -> str | bytes:
-    """Return what forms or links are signed with; raises `InvalidPayload` if it is too short."""
+    """Return the secret that signs forms or links; raises `InvalidPayload` if it is too short."""
     if not isinstance(secret, str | bytes) or len(secret) < LEAST_SECRET:
         problem = f"is too short; pass at least {LEAST_SECRET} characters that nobody else knows"
         raise InvalidPayload("secret", problem)

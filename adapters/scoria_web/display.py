@@ -20,19 +20,22 @@ from scoria_core.payloads import compact
 from scoria_core.visible import escaped, visible_pieces
 
 LONG_JSON = 12
-"""How many lines of JSON are shown before the rest waits behind a click."""
+"""JSON with more lines than this is shown only after a click."""
 
 MAX_INDENTED = 1_000_000
-"""How many characters indented JSON may have; deep nesting turns more of it into white space."""
+"""The most characters of indented JSON; a longer text, often mostly spaces, is not indented."""
 
 MOST_COMPARED = 400
-"""How many lines of JSON are compared with each other, on both sides together."""
+"""The most lines of JSON, on both sides together, that are compared with each other."""
 
 BRIEF = 120
 """How many characters of arguments a list shows."""
 
 MARKS = Marks(hidden="\udc00", edited="\udc01")
-"""What stands for a masked value until it is markup: half a surrogate pair is in no payload."""
+"""The placeholders of masked values, which `visible` turns into markup.
+
+Each is half of a surrogate pair, which no payload can contain.
+"""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -101,7 +104,7 @@ def environment() -> Environment:
 def visible(value: object) -> Markup:
     """Return text as markup in which invisible characters are replaced by their JSON escapes.
 
-    A mark is replaced by what stands for a masked value.
+    A placeholder of `MARKS` becomes the symbol of a masked value.
     """
     runs = groupby(visible_pieces(value), key=itemgetter(1))
     texts = ((is_escape, "".join(piece for piece, _ in pieces)) for is_escape, pieces in runs)
@@ -123,27 +126,27 @@ def brief(value: Any) -> str:
 
 
 def _marked(text: str) -> str:
-    """Return JSON in which a mark has no quotation marks: no value of a payload looks like it."""
+    """Return JSON with its marks unquoted, so that no value of a payload can look like one."""
     for mark in attrs.astuple(MARKS):
         text = text.replace(f'"{mark}"', mark)
     return text
 
 
 def brief_text(text: str, limit: int = BRIEF) -> str:
-    """Return the beginning of a text; all of it stands with the details."""
+    """Return the beginning of a text; the whole text is on the page with the details."""
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 @attrs.frozen
 class Shown:
-    """The text of a value; `is_cut` where it is the beginning of what is longer."""
+    """The text of a value; `is_cut` if it leaves something out."""
 
     text: str
     is_cut: bool = False
 
 
 MOST_TEXTS = 20
-"""How many texts of the greatest length a value may come to, before it is cut as a whole."""
+"""A value that is longer than so many texts of the greatest length is cut as a whole."""
 
 
 def cut(value: Any, limit: int | None) -> Shown:
@@ -172,7 +175,7 @@ def _shorter(value: Any, limit: int) -> Any:
     if isinstance(value, list | tuple):
         return [_shorter(each, limit) for each in value]
     if isinstance(value, Mapping):
-        # Two keys that begin alike stay two.
+        # The number keeps two keys different that have the same beginning.
         names = (begin(key, limit) for key in value)
         named = [f"{n.text} {i}" if n.is_cut else n.text for i, n in enumerate(names, start=1)]
         return dict(zip(named, (_shorter(each, limit) for each in value.values()), strict=True))
@@ -180,9 +183,9 @@ def _shorter(value: Any, limit: int) -> Any:
 
 
 def compared(proposed: Any, approved: Any) -> tuple[Markup, Markup]:
-    """Return both values as markup, the lines in which they differ marked on either side.
+    """Return both values as markup, with the lines that differ marked on either side.
 
-    Of values that are too long to compare no line is marked.
+    If the values are too long to compare, no line is marked.
     """
     before, after = pretty(proposed).split("\n"), pretty(approved).split("\n")
     if len(before) + len(after) > MOST_COMPARED:
@@ -203,7 +206,7 @@ def _line(text: str, tag: str | None) -> Markup:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether text is too long to be shown before it is asked for."""
+    """Tell whether text is so long that it is shown only after a click."""
     return text.count("\n") >= LONG_JSON or len(text) > LONG_JSON * 100
 
 
@@ -214,32 +217,32 @@ def short(identifier: str) -> str:
 
 @pass_context
 def moment(page: Context, at: datetime, precision: str = "milliseconds") -> str:
-    """Return a time for its reader, as precise as `datetime.isoformat` can be told to be.
+    """Return a time in the zone of the reader; `precision` is a `timespec` of `isoformat`.
 
-    In UTC it is bare, as the foot of the page says; in another zone it has its offset.
+    A time in UTC has no offset, as the foot of the page names the zone; any other has its offset.
     """
     zone: tzinfo = page["time_zone"]
     return at.astimezone(zone).isoformat(" ", precision).removesuffix("+00:00")
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """Return how long before `now` a time was, or how long after it will be, in round words."""
+    """Return how long before or after `now` a time is, in the largest unit."""
     length = lasted(now - at)
     return f"{length} ago" if at <= now else f"in {length}"
 
 
 def lasted(length: timedelta) -> str:
-    """Return a length of time in round words."""
+    """Return a length of time in the largest unit that fits."""
     seconds = int(abs(length.total_seconds()))
     unit, size = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
     return f"{seconds // size} {unit}" if seconds >= size else "less than 1 s"
 
 
 def iso(at: datetime) -> str:
-    """Return a time for a machine, in UTC; HTML allows at most three digits of a second."""
+    """Return a time for a machine, in UTC; HTML allows at most milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def badge_of(status: str) -> tuple[str, str]:
-    """Return the tone and the symbol of a status, so that colour alone never tells it."""
+    """Return the tone and the symbol of a status; the symbol tells it without colour."""
     return _BADGES.get(status, ("idle", "·"))

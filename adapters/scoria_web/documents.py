@@ -1,4 +1,4 @@
-"""What programs are told of runs: the JSON of pages and calls, each made in one place."""
+"""The JSON documents about runs, of pages and of calls, each made in one place."""
 
 import json
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ from scoria_web.masking import Mask, masked
 JSON = "application/json"
 
 MOST_ITEMS = 200
-"""How many items one answer lists at most."""
+"""The most items that one answer can list."""
 
 ITEMS = 50
-"""How many it lists where nobody says."""
+"""How many items an answer lists by default."""
 
 HEADERS = MappingProxyType(
     {
@@ -41,7 +41,7 @@ HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-"""What every answer in JSON says, whatever its status."""
+"""The headers of every answer in JSON, whatever its status."""
 
 
 @attrs.frozen
@@ -105,7 +105,7 @@ class ListDocument:
 
     @classmethod
     def of(cls, page: ListPage) -> Self:
-        """Return what the page of a list says."""
+        """Return the document of a page of a list."""
         counts = {tab.name: tab.count for tab in page.tabs if tab.count is not None}
         rows = tuple(page.requests), tuple(page.runs), tuple(page.damaged)
         return cls(*rows, page.next, counts)
@@ -119,7 +119,7 @@ class SearchDocument:
 
 
 def as_json(value: attrs.AttrsInstance, mask: Mask | None = None) -> Any:
-    """Return what is told of a value: every answer in JSON is made by this."""
+    """Return a value as JSON, without what `mask` hides; every answer in JSON is made by this."""
     return converter.unstructure(_seen(value, mask))
 
 
@@ -138,7 +138,7 @@ def _is_record(part: object) -> bool:
 def detail_page(
     detail: RunDetail, after: int = 0, limit: int = ITEMS, *, shows_kept: bool = False
 ) -> DetailPage:
-    """Return the part of a run that comes after so many of its steps, entries and so on."""
+    """Return, of each list of a run, the next `limit` items after the first `after`."""
     end = after + limit
     parts = (detail.steps, detail.approvals, detail.delegated_handoffs, detail.journal)
     steps, journal = detail.steps[after:end], detail.journal[after:end]
@@ -168,7 +168,7 @@ def _told_of(kept: object) -> Mapping[str, Any]:
 
 
 def wants_json(request: Request) -> bool:
-    """Tell whether JSON is preferred to a page; where neither is, or both are, it is not."""
+    """Tell whether the request prefers JSON to HTML; if it prefers neither, it gets HTML."""
     return request.accept_mimetypes.best_match(["text/html", JSON], "text/html") == JSON
 
 
@@ -179,7 +179,7 @@ def json_response(value: Any, status: int = 200, mimetype: str = JSON) -> Respon
 
 
 def as_asked(value: attrs.AttrsInstance, request: Request, mask: Mask | None) -> Response:
-    """Return the answer to a GET, or a 304 where it is what the client has already."""
+    """Return the answer to a GET, or a 304 if the client has this very answer already."""
     response = json_response(as_json(value, mask))
     response.add_etag()
     return response.make_conditional(request)

@@ -1,8 +1,8 @@
-"""The fields in which a person fills in a JSON object, and the object of what was sent of them.
+"""The form fields in which a person edits a JSON object, and the object that a sent form means.
 
-A field is there for what it can say exactly: what it shows reads back as the very value that was
-proposed, and so a form that nobody touched approves what was proposed, to the digit. All else is a
-text in JSON: a property, or the object as a whole.
+A property gets a field of its own only if the field is exact: the text that it shows reads back as
+the very value that was proposed. So a form that nobody edited approves what was proposed, down to
+the last digit. Everything else is edited as JSON: a single property, or the object as a whole.
 """
 
 import json
@@ -20,13 +20,13 @@ from scoria_core.visible import visible_block, visible_line
 from scoria_web.display import brief, pretty
 
 MOST_FIELDS = 50
-"""How many properties have fields; a larger object is a text in JSON as a whole."""
+"""The most properties with fields of their own; a larger object is edited as JSON as a whole."""
 
 MOST_CHOICES = 100
-"""How many values are offered to choose from; one of more is written, in JSON."""
+"""The most values to choose from; a property with more is edited as JSON."""
 
 LONG_LINE = 80
-"""How many characters are shown on one line; a longer text has several."""
+"""The most characters of a text with a one-line field; a longer text gets several lines."""
 
 NUMBER = r"[+\-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+\-]?[0-9]+)?"
 """A number as people write one, for this module and for the browser's own check."""
@@ -35,7 +35,7 @@ _NUMBER = re.compile(NUMBER)
 _WHOLE = re.compile(r"[+\-]?[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-# What may ask for more than its own properties say: with one of these nothing is read off a schema.
+# A schema with one of these may require more than its `properties` say, so it gets no fields.
 _COMBINED = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas"}
 )
@@ -44,7 +44,7 @@ Kind = Literal["line", "text", "lines", "number", "date", "choice", "json"]
 
 
 class Nothing(Enum):
-    """What an empty field stands for where that is no value."""
+    """The meaning of an empty field, if it is not a value."""
 
     LEFT_OUT = "the object does not have the property"
     MISSING = "the property has to be filled in"
@@ -52,10 +52,10 @@ class Nothing(Enum):
 
 @attrs.frozen
 class Field:
-    """A property of an object, or with no `key` the whole of it, as a person fills it in.
+    """A form field for one property of an object, or without a `key` for the whole object.
 
-    `name` is what it is sent under, `path` how errors call its value, `empty` what it stands for
-    when nothing is in it, and `choices` the JSON of each value to choose from, with its words.
+    `name` is its name in the form, `path` the name of its value in errors, and `empty` its meaning
+    when it is empty. `choices` has the JSON of each value to choose from, with the words for it.
     """
 
     name: str
@@ -71,19 +71,19 @@ class Field:
 
     @property
     def is_required(self) -> bool:
-        """Whether it cannot be sent empty."""
+        """Whether the field must be filled in."""
         return self.empty is Nothing.MISSING
 
     @property
     def called(self) -> str:
-        """The key, or what stands for one of which nothing would be seen."""
+        """The key, in quotation marks if it is blank; without a key, the label."""
         if self.key is None:
             return self.label
         return self.key if self.key.strip() else json.dumps(self.key)
 
     @property
     def blank(self) -> str | None:
-        """What is chosen with none of the choices, in words, or None where one has to be."""
+        """The words for choosing nothing, or None if the field does not offer that."""
         words: dict[object, str] = {
             Nothing.LEFT_OUT: "(left out)",
             Nothing.MISSING: "Choose…",
@@ -94,25 +94,25 @@ class Field:
 
     @property
     def is_optional(self) -> bool:
-        """Whether the object is whole without it."""
+        """Whether the property is left out if the field is empty."""
         return self.empty is Nothing.LEFT_OUT
 
     @property
     def pattern(self) -> str | None:
-        """What a browser holds it to before it is sent."""
+        """The pattern that a browser checks before it sends the form, or None."""
         return NUMBER if self.kind == "number" else None
 
     def concerns(self, path: str) -> bool:
-        """Tell whether an error at `path` is one of this field."""
+        """Tell whether an error at `path` is about this field."""
         return path == self.path or path.startswith((f"{self.path}.", f"{self.path}["))
 
     def input_type(self, text: str) -> str:
-        """Return the type of the input that shows `text`: a browser empties a date that is none."""
+        """Return the input type for `text`; a date input would drop a text that is no date."""
         return "date" if self.kind == "date" and (not text or _is_date(text)) else "text"
 
     def read(self, text: str) -> Any:
         """Return the value that was written, or `Nothing.LEFT_OUT`; raises `InvalidPayload`."""
-        text = text.replace("\r\n", "\n")
+        text = text.replace("\r\n", "\n")  # a browser sends each line break as CR LF
         if not text:
             if self.is_required:
                 raise InvalidPayload(self.path, "is missing; fill it in")
@@ -138,11 +138,12 @@ def fields_of(
     *,
     as_json: bool = False,
 ) -> tuple[Field, ...]:
-    """Return the fields for an object that fits `schema`, or with True for any, as it is proposed.
+    """Return the fields for an object that must fit `schema`; True fits any object.
 
-    What a schema does not say of a property that is proposed, its value does. Where nothing is
-    proposed, the defaults are shown. There is one field, of the whole in JSON, if `as_json`, if
-    there are no properties or too many, or if all of them are to be written in JSON.
+    The fields show the `proposed` values or, if nothing is proposed, the defaults of the schema. If
+    the schema does not describe a proposed property, the type of its value picks the field. There
+    is only one field, for the whole object in JSON, if `as_json`, if the schema says more than its
+    properties do, if there are no properties or too many, or if each would be edited as JSON.
     """
     if schema is True:
         schema = {"required": list(proposed or ())}
@@ -169,9 +170,9 @@ def fields_of(
 
 
 def object_of(fields: Sequence[Field], sent: Mapping[str, str]) -> Any:
-    """Return what was sent of fields that `fields_of` returned, or None if it was none of them.
+    """Return the object that a sent form means, or None if it has none of these fields.
 
-    Raises `InvalidPayload` with the path of the first that cannot be read.
+    Raises `InvalidPayload` with the path of the first field that cannot be read.
     """
     if not any(field.name in sent for field in fields):
         return None
@@ -188,7 +189,7 @@ def object_of(fields: Sequence[Field], sent: Mapping[str, str]) -> Any:
 
 
 def editable(value: object) -> str:
-    """Return a JSON value as text to edit, each character that is not seen as its escape."""
+    """Return a JSON value as text to edit, with invisible characters as JSON escapes."""
     return visible_block(pretty(value))
 
 
@@ -216,11 +217,12 @@ def _field(
     is_unsaid = value is Nothing.LEFT_OUT or not (is_proposed or field.text)
     if is_unsaid or _says(field, value):
         return field
+    # This field would not read back as the proposed value: edit the value as JSON instead.
     return attrs.evolve(field, kind="json", text=editable(value), choices={}, inputmode=None)
 
 
 def _says(field: Field, value: object) -> bool:
-    """Tell whether a field that nobody touches says exactly `value`, by all that can be seen."""
+    """Tell whether the unedited field reads back as exactly `value`, and all of it is visible."""
     try:
         said = field.read(field.text)
     except InvalidPayload:
@@ -233,7 +235,7 @@ def _says(field: Field, value: object) -> bool:
 def _empty(
     field: Field, value: object, is_required: bool, is_nullable: bool, is_proposed: bool
 ) -> object:
-    """Return what a field stands for when it is empty: what it did if it was empty before."""
+    """Return the meaning of an empty field: the proposed value, if that is shown as empty."""
     if is_proposed and not field.text:
         return value
     if not is_required:
@@ -258,7 +260,7 @@ def _without_null(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
 
 
 def _kind(schema: Mapping[str, Any], value: object) -> tuple[Kind, Sequence[object]]:
-    """Return the kind of field for a property, and what there is to choose from."""
+    """Return the kind of field for a property, and the values to choose from."""
     if not _COMBINED.isdisjoint(schema):
         return "json", ()
     choices = [schema["const"]] if "const" in schema else _sequence(schema.get("enum"))
@@ -327,7 +329,7 @@ def _shown(kind: Kind, value: Any, choices: Sequence[object]) -> str:
 
 
 def _words(value: object) -> str:
-    """Return how a choice is called, on one line and never by nothing."""
+    """Return the words for a choice: one line that is never blank."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     named = isinstance(value, str) and value.strip()
@@ -352,7 +354,7 @@ def _hints(schema: Mapping[str, Any], kind: Kind, value: object) -> Iterable[str
 
 
 def _inputmode(schema: Mapping[str, Any], kind: Kind) -> str | None:
-    """Return the keyboard of a phone; that for numbers may have no minus."""
+    """Return the keyboard that a phone shows, if any; its number keyboard may lack the minus."""
     if kind == "line" and schema.get("format") == "email":
         return "email"
     least = schema.get("minimum", schema.get("exclusiveMinimum"))
@@ -374,7 +376,7 @@ def _number(text: str, path: str) -> int | float:
             return int(text)
         if _NUMBER.fullmatch(text):
             return float(text)
-    except ValueError as error:  # of more digits than are read
+    except ValueError as error:  # int() refuses too many digits
         raise InvalidPayload(path, "is too long a number") from error
     raise InvalidPayload(path, "is no number; write one as 1250 or 12.50")
 

@@ -1,8 +1,8 @@
 """Links for mail and chat, each for one person to decide one request.
 
-A link is a letter: whoever holds it decides in the name it was made out to. So it is signed, ends
-with its time, and shows nothing more once the request is decided or that person has voted. To open
-it decides nothing: mail scanners and chats open every link.
+Anybody who holds a link can decide in the name of the person it was made for. So it is signed, it
+expires, and it shows nothing more once the request is decided or that person has voted. Opening it
+decides nothing, because mail scanners and chats open every link.
 """
 
 from collections.abc import Mapping
@@ -52,12 +52,12 @@ _DONE = _Problem(
 
 @attrs.frozen
 class DecisionLinks:
-    """Makes links to where `link_app` is mounted, and reads them.
+    """Makes links to a mounted `link_app`, and reads them.
 
-    `base_url` is that place as a browser reaches it, such as `https://host.example/links`. `secret`
-    has at least 16 characters that nobody else knows, and all processes of the host share it. A
-    link is good for `good_for`, and never longer than its request. Raises `InvalidPayload` naming
-    the argument that is something else.
+    `base_url` is the address of that app for a browser, such as `https://host.example/links`.
+    `secret` has at least 16 characters that nobody else knows, and all processes of the host share
+    it. A link is valid for `good_for`, but never longer than its request is pending. Raises
+    `InvalidPayload` naming an argument that is not valid.
     """
 
     base_url: str
@@ -74,10 +74,10 @@ class DecisionLinks:
         object.__setattr__(self, "_signer", signer)
 
     def link(self, event: Event, decider: object) -> str:
-        """Return the link by which `decider` decides the request that an event tells of.
+        """Return a link with which `decider` can decide the request of an event.
 
-        It names the request, the digest of what it proposes, and the decider, whose id may be a
-        str, int or UUID, or have an `id`. Send it to that person alone.
+        The link names the request, the digest of the proposed arguments, and the decider: a str,
+        int or UUID, or an object or mapping with an `id`. Send it to that person alone.
         """
         if not isinstance(event, Event):
             raise InvalidPayload("event", f"is {type(event).__name__}; pass what a listener got")
@@ -94,7 +94,7 @@ class DecisionLinks:
         return f"{self.base_url.rstrip('/')}/{self._signer.dumps(named)}"
 
     def read(self, token: str) -> "Link | None":
-        """Return what a link says after its place; None where it is forged, edited or too old."""
+        """Return the content of a token; None if it is forged, edited or too old."""
         try:
             named = self._signer.loads(token, max_age=int(self.good_for.total_seconds()))
         except BadData:
@@ -103,7 +103,7 @@ class DecisionLinks:
 
 
 def _is_place(url: object) -> bool:
-    """Tell whether a path can follow a URL."""
+    """Tell whether `url` is an HTTP URL to which a path can be appended."""
     if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
         return False
     try:
@@ -116,7 +116,7 @@ def _is_place(url: object) -> bool:
 
 @attrs.frozen
 class Link:
-    """What a link says: who decides what, of whom."""
+    """The content of a link: who decides on which request of which tenant."""
 
     token: str
     tenant_id: str
@@ -128,7 +128,7 @@ class Link:
 
 @attrs.frozen
 class _LinkApp(_DecisionApp):
-    """Shows the request of a link, and takes the decision of whom it was made out to."""
+    """Shows the request of a link, and takes the decision of the person it was made for."""
 
     links: DecisionLinks = attrs.field(kw_only=True)
 
@@ -136,7 +136,7 @@ class _LinkApp(_DecisionApp):
 
     def _scope_of(self, request: Request) -> Scope:
         link = self._read(request.path.removeprefix("/"))
-        # A form that was made for one link decides nothing by another.
+        # The token is the session, so a form that was made for one link is refused with another.
         return Scope(
             link.tenant_id, link.decider, session=link.token, may_decide=True, assignees=()
         )
@@ -145,7 +145,7 @@ class _LinkApp(_DecisionApp):
         link = self._read(values["token"])
         return {"run_id": link.run_id, "approval_id": link.approval_id, "digest": link.digest}
 
-    def _request(  # a link also names what was proposed
+    def _request(  # a link also names the digest of the proposal
         self, view: Scoria, scope: Scope, run_id: str, approval_id: str, digest: str = ""
     ) -> DecisionPage:
         page = super()._request(view, scope, run_id, approval_id)
@@ -158,7 +158,7 @@ class _LinkApp(_DecisionApp):
         return page
 
     def _done(self, urls: MapAdapter, *_: object) -> Response:
-        # The link is spent: what it leads to would not say whose decision that was.
+        # No redirect to the link: it is spent, and would not show that this decision was recorded.
         return self._problem(_DONE, urls)
 
     def _read(self, token: str) -> Link:
@@ -171,17 +171,18 @@ class _LinkApp(_DecisionApp):
 def link_app(
     scoria: Facade, *, links: DecisionLinks, mask: Mask | None = secret_by_name
 ) -> "WSGIApplication":
-    """Return a WSGI app that serves `links`: who opens one is asked, and decides with a form.
+    """Return a WSGI app that serves `links`: it shows the request, and a form to decide with.
 
-    It needs no login: the link is one, for one request and one person, under the rules that hold
-    for that person anywhere (`assigned_to`, `not_by`, `may_decide`, one vote each). A GET decides
+    It needs no login: the link replaces it, for one request and one person. The same rules hold for
+    that person as elsewhere (`assigned_to`, `not_by`, `may_decide`, one vote each). A GET decides
     nothing. A link that is forged, edited or too old is refused, and one that is spent shows
-    nothing more. `mask` is as that of `evidence_app`. Raises `InvalidPayload` naming the argument
-    that is something else.
+    nothing more. `mask` is as in `evidence_app`. Raises `InvalidPayload` naming an argument that is
+    not valid.
     """
     if not isinstance(links, DecisionLinks):
         raise InvalidPayload("links", f"is {type(links).__name__}; pass DecisionLinks")
     _check_parts(scoria, links.read)
     check_mask(mask)
+    # The salt differs from that of the links, so the token of a link does not pass for a form's.
     signer = URLSafeTimedSerializer(links.secret, salt="scoria.link.form")
     return _LinkApp(scoria, lambda _: None, mask=mask, signer=signer, links=links)

@@ -43,12 +43,12 @@ FILTERS: Mapping[str, Mapping[str, str]] = {
     WAITING: {"tool": "tool_name", "assignee": "assigned_to", "session": "session_id"},
     **dict.fromkeys(LISTS, _OF_RUNS),
 }
-"""What each list may be narrowed by, in the words of the address and in those of the facade."""
+"""The filters of each list: the name in an address, and the argument of the facade."""
 
 
 @attrs.frozen
 class Query:
-    """Which list was asked for, what narrows it, and where its page begins."""
+    """The list to show, its filters, and where its page begins."""
 
     name: str
     filters: Mapping[str, str]
@@ -56,11 +56,11 @@ class Query:
 
     @property
     def may_have(self) -> Mapping[str, str]:
-        """What this list may be narrowed by."""
+        """The filters that this list can have."""
         return FILTERS[self.name]
 
     def asked(self) -> dict[str, Any]:
-        """Return the filters in the words of the facade."""
+        """Return the filters as arguments of the facade."""
         told: dict[str, Any] = {self.may_have[each]: value for each, value in self.filters.items()}
         if since := told.get("created_after"):
             told["created_after"] = datetime.fromisoformat(since).replace(tzinfo=UTC)
@@ -72,7 +72,7 @@ class Query:
         return {name: value for name, value in named.items() if value is not None}
 
     def other(self, name: str) -> dict[str, str]:
-        """Return the query of another list, narrowed by what both know."""
+        """Return the query of another list, with those filters that it can have too."""
         kept = {each: value for each, value in self.filters.items() if each in FILTERS[name]}
         return Query(name, kept).address()
 
@@ -102,7 +102,7 @@ class ListPage:
 
     @property
     def tools(self) -> list[str]:
-        """The tools that this page has requests for, those first that the most are for."""
+        """The tools of the requests on this page, the most frequent first."""
         return [tool for tool, _ in Counter(each.tool_name for each in self.requests).most_common()]
 
     @property
@@ -112,16 +112,16 @@ class ListPage:
 
     @property
     def damaged(self) -> list[DamagedRun]:
-        """The runs of this page that could not."""
+        """The runs of this page that could not be read."""
         return [row for row in self.rows if isinstance(row, DamagedRun)]
 
     @property
     def open_tab(self) -> Tab | None:
-        """The tab of this list; one is not among the tabs."""
+        """The tab of this list, or None for the list of paused runs, which has no tab."""
         return next((tab for tab in self.tabs if tab.name == self.query.name), None)
 
     def seen_by(self, sight: Sight) -> Self:
-        """Return the page as it is seen."""
+        """Return the page as the reader may see it."""
         return attrs.evolve(self, rows=sight(self.rows))
 
 
@@ -135,16 +135,16 @@ class SearchPage:
     now: datetime
 
     def seen_by(self, sight: Sight) -> Self:
-        """Return the page as it is seen."""
+        """Return the page as the reader may see it."""
         return attrs.evolve(self, found=sight(self.found))
 
 
 def query_of(args: Mapping[str, str]) -> Query:
-    """Return which list an address asks for; what names none is a `BadRequest`."""
+    """Return the list and the filters that an address names, or raise `BadRequest`."""
     name = args.get("list", WAITING)
     if name not in FILTERS:
         raise BadRequest
-    # A field of a form that nobody filled in is no filter.
+    # A browser sends the empty fields of a form too; they are no filters.
     filters = {each: args[each] for each in FILTERS[name] if args.get(each)}
     start = args.get("start")
     if any(name_problem(each) for each in (*filters.values(), start or "-")):
@@ -164,7 +164,7 @@ def list_page(view: Scoria, query: Query) -> ListPage:
     """Read a page of a list of the tenant.
 
     One damaged run does not hide the others: it is listed as damaged. Raises `StoreUnavailable`,
-    and `StoreCorrupt` where the damage is not to a run.
+    and `StoreCorrupt` if the damage is not to a single run.
     """
     page = _page(view, query)
     counts = view.count_runs()
@@ -194,7 +194,7 @@ def _page(view: Scoria, query: Query) -> Page[Any]:
 
 
 def search_page(view: Scoria, text: str) -> SearchPage:
-    """Find the run whose id, or whose waiting request's id, the text is; or a session's turns."""
+    """Find a run by its id or by that of a waiting request, or the turns of a session by its id."""
     name = text.strip()
     if name_problem(name):
         return SearchPage(text, (), False, view.now())

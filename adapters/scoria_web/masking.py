@@ -1,4 +1,4 @@
-"""What of a run is masked where it is shown: by name, or as the host says; in doubt, all of it."""
+"""Masks values of runs that are shown: by name, or as the host decides; in doubt, all of them."""
 
 from typing import TypeVar
 
@@ -24,7 +24,11 @@ class MaskFailed(Exception):
 
 @attrs.define
 class Sight:
-    """How one reader sees one page: what of it is masked, and whether anything is or would be."""
+    """What one reader may see of one page.
+
+    `has_masked` says whether the mask hides a value that passed here, even if `shows_masked` lets
+    this reader see it.
+    """
 
     mask: Mask | None = None
     marks: Marks = PLAIN
@@ -32,23 +36,23 @@ class Sight:
     has_masked: bool = False
 
     def __call__(self, value: T) -> T:
-        """Return a value as it is seen; raises `MaskFailed`."""
+        """Return a value as the reader may see it; raises `MaskFailed`."""
         if self.mask is None:
             return value
         try:
             shown = masked_by(value, _checked(self.mask), self.marks)
         except Exception as error:
             raise MaskFailed("the host's mask gave no answer") from error
-        self.has_masked |= shown is not value
+        self.has_masked |= shown is not value  # the same object comes back if nothing is hidden
         return value if self.shows_masked else shown
 
 
 def masked(value: T, mask: Mask | None, marks: Marks = PLAIN) -> T:
     """Return a `RunDetail`, another value of `scoria_core.model` or a tuple of them, as shown.
 
-    `mask(path)` tells what is hidden; None hides nothing. The same object comes back where nothing
-    is hidden. Where `mask` raises an error, or returns no bool, everything is hidden and the error
-    is logged to `scoria.web`. Digests stay those of the true values.
+    `mask(path)` tells what is hidden; None hides nothing. The same object comes back if nothing is
+    hidden. If `mask` raises an error, or returns no bool, everything is hidden and the error is
+    logged to `scoria.web`. Digests stay those of the true values.
     """
     try:
         return Sight(mask, marks)(value)
@@ -68,7 +72,7 @@ def log_failure() -> None:
 
 
 def check_mask(mask: object) -> None:
-    """Raise `InvalidPayload` where `mask` is neither a callable nor None."""
+    """Raise `InvalidPayload` if `mask` is neither a callable nor None."""
     if mask is not None and not callable(mask):
         problem = f"is {type(mask).__name__}; pass a callable that takes a path, or None"
         raise InvalidPayload("mask", problem)
@@ -77,7 +81,7 @@ def check_mask(mask: object) -> None:
 def _checked(mask: Mask) -> Mask:
     def checked(path: Path) -> bool:
         answer = mask(path)
-        if not isinstance(answer, bool):  # a coroutine would count as a yes, a lost return as a no
+        if not isinstance(answer, bool):  # a coroutine is true, a forgotten return is false
             raise MaskFailed(f"the host's mask returned {type(answer).__name__}, not a bool")
         return answer
 

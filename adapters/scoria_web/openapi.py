@@ -51,7 +51,7 @@ in a path, a query, a header or a body does. What is refused is answered as
 
 @attrs.frozen
 class Description:
-    """The description of the API as it is served: where, and with which kinds of first step."""
+    """The description of the API of one host: where it is mounted, and its kinds of first step."""
 
     kinds: tuple[str, ...] = ()
     mount: str = "/"
@@ -104,10 +104,10 @@ class Description:
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
     def _keep(self, kind: type[attrs.AttrsInstance], *, is_sent: bool) -> None:
-        """Keep the schema of a class: an answer has all of its fields, and nothing else is sent."""
+        """Keep the schema of a class: an answer has all its fields, and a request has no others."""
         if kind.__name__ in self.schemas:
             return
-        self.schemas[kind.__name__] = {}  # a class may have itself inside
+        self.schemas[kind.__name__] = {}  # set first, as a class may contain itself
         hints = get_type_hints(kind, include_extras=True)
         fields = attrs.fields(kind)
         needed = [x.name for x in fields if not is_sent or x.default is attrs.NOTHING]

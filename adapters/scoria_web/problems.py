@@ -1,4 +1,4 @@
-"""What went wrong, for programs: `application/problem+json` as RFC 9457 has it."""
+"""Problems, as programs read them: `application/problem+json` of RFC 9457."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -39,7 +39,7 @@ class Problem:
 
 
 class Refused(Exception):
-    """A call that is answered with a problem of its own."""
+    """Raised to answer a call with a problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.title)
@@ -124,15 +124,15 @@ _BY_ERROR: Mapping[type[ScoriaError], tuple[int, str, str]] = MappingProxyType(
         ),
     }
 )
-"""What is answered for the errors that a caller can do something about, and what that is.
+"""The errors that a caller can act on, each with the status, the title and the next move.
 
-Where it is "", the error itself says what to do. All others are the host's to mend: they are
-logged, and told without what they say of the store or of the host's code.
+If the next move is "", the error itself has one. All other errors are for the host to fix: they are
+logged, and the answer shows nothing that they say of the store or of the host's code.
 """
 
 
 def answered(answer: Callable[[], Response]) -> Response:
-    """Return what `answer` returns, or what it raises as a problem; it raises nothing."""
+    """Return what `answer` returns, or the problem of what it raises; this itself never raises."""
     try:
         return answer()
     except Exception as error:
@@ -150,10 +150,10 @@ def answered(answer: Callable[[], Response]) -> Response:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what a caller is told of an error."""
+    """Return the problem that a caller gets for an error."""
     if isinstance(error, Refused):
         return error.problem
-    if isinstance(error, HTTPException):  # a redirect of the router too: no address moves
+    if isinstance(error, HTTPException):  # also a redirect by the router: it is a 404 here
         return _BY_STATUS.get(error.code or 404, _BY_STATUS[404])
     if isinstance(error, StoreUnavailable):
         return _UNAVAILABLE

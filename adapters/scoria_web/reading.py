@@ -1,7 +1,7 @@
-"""Reads what a call was sent into the class that says what it takes.
+"""Reads the body or the query of a call into the class that describes it.
 
-What the facade checks is left to the facade: here is only what it never sees, such as names that
-the class does not have, and what a query can only say as text.
+The facade checks the values. This module checks only what the facade never sees: unknown and
+missing names, and values that a query can have only as text.
 """
 
 import re
@@ -23,7 +23,7 @@ from scoria_web.problems import Problem, Refused
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 MOST_SENT = 4 * MAX_BYTES
-"""How many bytes a body may have."""
+"""The most bytes of a body."""
 
 _KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
@@ -67,14 +67,15 @@ def read_key(request: Request) -> str | None:
 
 
 def read_body(kind: type[T], request: Request) -> T:
-    """Return what was sent in the body; only JSON, which no form of another site can send."""
+    """Return the body of a call; only JSON is read, which no form of another site can send."""
     if request.mimetype != JSON or request.mimetype_params.get("charset", "utf-8") != "utf-8":
         raise Refused(_BAD_TYPE)
+    # The browser sets this header; a page of another site cannot change it.
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise Refused(_CROSS_SITE)
     request.max_content_length = MOST_SENT
     body = request.get_data()
-    if len(body) >= MOST_SENT:  # one without a length ends there unseen
+    if len(body) >= MOST_SENT:  # a body without a length is cut there, without an error
         raise RequestEntityTooLarge
     try:
         sent = parsed(body.decode())
@@ -84,7 +85,7 @@ def read_body(kind: type[T], request: Request) -> T:
 
 
 def read_query(kind: type[T], sent: "MultiDict[str, str]") -> T:
-    """Return what was asked for in the address."""
+    """Return the query of an address."""
     types = get_type_hints(kind, include_extras=True)
     told = {}
     for name, values in sent.lists():

@@ -21,10 +21,10 @@ from scoria_web.story import Story, entries_by_key, lifecycle, path_of, story
 
 @attrs.frozen
 class Measure:
-    """How much is on a page: characters of one text, and how many of each part.
+    """How much a page shows: characters of one text, and items of each part.
 
-    `open_text` is of a text that a person is to decide on. All of a text is on the page of its
-    entry.
+    `open_text` is the limit of a text that a person has yet to decide on. The whole text is on the
+    page of its entry.
     """
 
     text: int
@@ -43,7 +43,7 @@ MEASURES = (
     Measure(125, 10_000, 1, 2),
     Measure(125, 125, 1, 1),
 )
-"""From the most to the least: a page that would be too large takes the next."""
+"""From the most to the least: if a page is too large, it is made again with the next measure."""
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Subject:
 
 @attrs.frozen
 class Kept:
-    """What is told of something kept, where it is not shown: its size in bytes, and its digest."""
+    """The size in bytes and the digest of a kept value, shown instead of the value."""
 
     size: int
     digest: str
@@ -77,7 +77,7 @@ class Part(Generic[T]):
 
     @cached_property
     def items(self) -> Sequence[T]:
-        """The items that are shown, as they are seen."""
+        """The items that are shown, as the reader may see them."""
         return self.sight(tuple(self.everything[self.after : self.after + self.size]))
 
     @property
@@ -87,12 +87,12 @@ class Part(Generic[T]):
 
     @property
     def earlier(self) -> int | None:
-        """Where the items before these begin, or None where these are the first."""
+        """Where the items before these begin, or None if these are the first."""
         return max(0, self.after - self.size) if self.after else None
 
     @property
     def later(self) -> int | None:
-        """Where the items after these begin, or None where these are the last."""
+        """Where the items after these begin, or None if these are the last."""
         end = self.after + self.size
         return end if end < self.total else None
 
@@ -112,11 +112,11 @@ PARTS = ("steps", "approvals", "handoffs", "entries")
 
 @attrs.frozen
 class RunPage:
-    """The evidence of one run, each part of it from where `after` says on.
+    """The evidence of one run; `after` says after which item each part of the page begins.
 
-    What its steps keep over a pause may be long and private: it is shown if `shows_kept`.
-    `measures` are how much may be on the page, and how much where that is too large. `detail` is
-    unmasked, and for this class alone: what is shown of it has passed `sight`.
+    What its steps keep over a pause may be long and private: it is shown only if `shows_kept`. The
+    first of `measures` limits the page; the others are for when it is too large. `detail` is
+    unmasked, and only for this class: every value that is shown has passed `sight`.
     """
 
     detail: RunDetail
@@ -127,19 +127,19 @@ class RunPage:
     sight: Sight = attrs.field(factory=Sight)
 
     def seen_by(self, sight: Sight) -> Self:
-        """Return the page as it is seen."""
+        """Return the page as the reader may see it."""
         return attrs.evolve(self, sight=sight)
 
     @cached_property
     def shown(self) -> RunDetail:
-        """The run without what the parts of the page have, but for its last entry."""
+        """The run without the items of its parts, but with the last entry of its journal."""
         return self.sight(_frame(self.detail))
 
     @property
     def has_masked(self) -> bool:
-        """Whether something of this page is masked, or would be."""
+        """Whether the mask hides a value of this page, even if this reader sees it."""
         parts = [getattr(self, name).items for name in PARTS]
-        _ = (self.shown, self.story, self.open_requests, parts)  # whatever is shown is seen first
+        _ = (self.shown, self.story, self.open_requests, parts)  # to pass all of them to `sight`
         return self.sight.has_masked
 
     def __getitem__(self, part: str) -> Part[Any]:
@@ -148,7 +148,7 @@ class RunPage:
         return found
 
     def entry(self, sequence: int) -> "EntryPage":
-        """Return the page of one entry; `NotFound` where there is none."""
+        """Return the page of one entry; raises `NotFound` if there is none."""
         if not 1 <= sequence <= len(self.detail.journal):
             raise NotFound
         entry = self.detail.journal[sequence - 1]
@@ -157,7 +157,7 @@ class RunPage:
 
     @property
     def smaller(self) -> Self | None:
-        """The same page with less on it, or None where it has the least already."""
+        """The same page with less on it, or None if it has the least already."""
         less = self.measures[1:]
         return attrs.evolve(self, measures=less) if less else None
 
@@ -198,7 +198,7 @@ class RunPage:
 
     @property
     def drawing(self) -> Markup:
-        """The lifecycle of a run as a drawing, with what this run did of it lit up."""
+        """The lifecycle as a drawing, with the state and the moves of this run highlighted."""
         return lifecycle(self.detail.journal)
 
     @property
@@ -212,13 +212,13 @@ class RunPage:
         return verify_command(self.detail.summary.run_id)
 
     def address(self, **changed: int) -> dict[str, Any]:
-        """Return the query of this page, with some parts from elsewhere on."""
+        """Return the query of this page, with `changed` places at which parts begin."""
         after = {f"{name}_after": at for name, at in {**self.after, **changed}.items() if at}
         shows = {"kept": self.shows_kept, "masked": self.sight.shows_masked}
         return {**after, **{name: "shown" for name, is_shown in shows.items() if is_shown}}
 
     def entry_of(self, subject_id: str, key: str) -> int | None:
-        """Return the entry in which the value of a subject was written last."""
+        """Return the number of the entry that last wrote this value of a subject, or None."""
         return self._entry_of.get((subject_id, key))
 
     @cached_property
@@ -229,7 +229,7 @@ class RunPage:
         return entries_by_key(self.detail.journal, shown)
 
     def kept_of(self, keeper: Step | JournalEntry) -> Kept:
-        """Return the size and the digest of what a step or an entry keeps, masked or not."""
+        """Return the size and the digest of what a step or an entry keeps, even if it is masked."""
         at = keeper.sequence - 1
         if isinstance(keeper, Step):
             value = self.detail.steps[at].kept
@@ -238,7 +238,7 @@ class RunPage:
         return Kept(len(compact(value).encode()), digest(value))
 
     def hides(self, entry: JournalEntry) -> bool:
-        """Tell whether an entry has something kept that is not shown."""
+        """Tell whether an entry has a kept value that the page does not show."""
         return "kept" in entry.data and not self.shows_kept
 
     def data_of(self, entry: JournalEntry) -> Mapping[str, Any]:
@@ -249,7 +249,7 @@ class RunPage:
 
     @property
     def untaken(self) -> tuple[Step, datetime] | None:
-        """Return the step whose turn it is and that nobody has taken, and since when it is due."""
+        """Return the step that is due but that nobody has claimed, and since when; or None."""
         turn = next((step for step in self.detail.steps if step.completed_at is None), None)
         if turn is None or turn.status != StepStatus.QUEUED:
             return None
@@ -262,7 +262,7 @@ class RunPage:
 
     @property
     def abandoned(self) -> Step | None:
-        """Return the step at work whose lease has ended without being renewed, or None."""
+        """Return the running step whose lease has expired, or None."""
         return next(
             (
                 step
@@ -282,7 +282,7 @@ class RunPage:
 
     @property
     def outcome(self) -> str:
-        """Return the status that those requests have, "expired" if one has expired, or "mixed"."""
+        """Return the status that all open requests share; else "expired" if one has, or "mixed"."""
         statuses = {str(each.status) for each in self.open_requests}
         if len(statuses) == 1:
             return statuses.pop()
@@ -331,13 +331,13 @@ class EntryPage:
     sight: Sight
 
     def seen_by(self, sight: Sight) -> Self:
-        """Return the page as it is seen."""
+        """Return the page as the reader may see it."""
         detail, entry = sight((self.detail, self.entry))
         return attrs.evolve(self, detail=detail, entry=entry, sight=sight)
 
     @property
     def has_masked(self) -> bool:
-        """Whether something of this page is masked, or would be."""
+        """Whether the mask hides a value of this page, even if this reader sees it."""
         return self.sight.has_masked
 
 

@@ -23,21 +23,21 @@ def _actor_id(value: object) -> str:
 
 
 def _is_bool(_: object, right: "attrs.Attribute[bool]", value: object) -> None:
-    if not isinstance(value, bool):  # a coroutine or a text would count as a yes
+    if not isinstance(value, bool):  # a coroutine or a text would be true
         raise InvalidIdentity(right.name, f"is {type(value).__name__}", "pass True or False")
 
 
 def _assignees(values: object) -> tuple[str, ...] | None:
     if values is None:
         return None
-    # A text is one name, and would be taken for one of each letter.
+    # A text is one name; as an iterable, it would be one name for each letter.
     each = (values,) if isinstance(values, str) else tuple(values)  # type: ignore[arg-type]  # else raises
     return tuple(checked_id(value, "assignees") for value in each)
 
 
 def _time_zone(name: object) -> tzinfo:
     if name in ("UTC", UTC):
-        return UTC  # also where there is no database of time zones
+        return UTC  # needs no database of time zones
     try:
         return ZoneInfo(name)  # type: ignore[arg-type]  # else raises
     except (TypeError, ValueError, LookupError, OSError) as error:
@@ -50,14 +50,14 @@ def _time_zone(name: object) -> tzinfo:
 class Scope:
     """One signed-in actor of one tenant; the pages show only the runs of that tenant.
 
-    `may_decide` lets the actor decide requests in `decision_app` and `api_app`; with `assignees`,
-    names that the actor stands for, only those that are assigned to nobody, to the actor or to one
-    of these. `may_operate` lets the actor start, resume, retry and cancel runs in `api_app`.
-    `may_unmask` lets the actor see what is masked, and each look is logged.
-    `session` is what the host knows the browser's login by: a form that was made for one session
-    decides nothing in another. `time_zone` is the IANA name of the zone whose times the actor reads
-    on the pages; JSON is in UTC. Ids may be str, int or UUID, or an object or mapping with an `id`.
-    Raises `InvalidIdentity` naming the field that is missing, blank or of another type.
+    `may_decide` lets the actor decide requests in `decision_app` and `api_app`. If `assignees` are
+    given (names that the actor can act for), these are only requests that are assigned to nobody,
+    to the actor or to one of them. `may_operate` lets the actor start, resume, retry and cancel
+    runs in `api_app`. `may_unmask` lets the actor see what is masked, and each look is logged.
+    `session` identifies the login of the browser: a form that was made for one session is refused
+    in another. `time_zone` is the IANA name of the zone of the times on the pages; JSON is in UTC.
+    Ids may be str, int or UUID, or an object or mapping with an `id`. Raises `InvalidIdentity`
+    naming the field that is missing, blank or of another type.
     """
 
     tenant_id: str = attrs.field(converter=_tenant_id)
@@ -72,14 +72,14 @@ class Scope:
     time_zone: tzinfo = attrs.field(default=UTC, kw_only=True, converter=_time_zone)
 
     def is_meant(self, assigned_to: tuple[str, ...]) -> bool:
-        """Tell whether a request that is assigned so is for this actor to decide."""
+        """Tell whether a request with these assignees is for this actor to decide."""
         if self.assignees is None or not assigned_to:
             return True
         return not {self.actor_id, *self.assignees}.isdisjoint(assigned_to)
 
 
 ScopeOf = Callable[[dict[str, Any]], Scope | None]
-"""The host's own look at a request's environ: the scope it grants, or None for no entry."""
+"""A function of the host: it returns the scope of a request's environ, or None to refuse it."""
 
 
 class ScopeFailed(Exception):
@@ -101,7 +101,7 @@ def opened_now(scoria: Facade) -> Scoria:
 
 
 def granted(scope_of: ScopeOf, environ: dict[str, Any]) -> Scope | None:
-    """Return who sends a request, or None where the host lets nobody in with it."""
+    """Return the scope of a request, or None if the host refuses it."""
     try:
         scope = scope_of(environ)
     except Forbidden:

@@ -1,4 +1,4 @@
-"""The story of a run: what happened to each step, an event a line, with the time it took."""
+"""The story of a run: what happened to each step, one event on each line, with its duration."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,25 +15,25 @@ from scoria_web.display import badge_of, lasted
 from scoria_web.masking import Sight
 
 MOST_LINES = 30
-"""How many lines of one step are told: the last ones, and the rest is in the journal."""
+"""The most lines about one step: the last ones; the others are only in the journal."""
 
 WIDTH = 1_000
 """How wide the strip of a step is drawn, in its own units."""
 
 NOTICED = timedelta(seconds=1)
-"""What takes less is told without saying how long."""
+"""The shortest duration that is mentioned."""
 
 _LIFECYCLE = files("scoria_web").joinpath("lifecycle.svg").read_text("utf-8")
 
 _TOLD_ELSEWHERE = frozenset(
     {"run_approval_requested", "run_resumed", "run_retried", "step_approval_requested"}
 )
-"""What another line of the same change tells; a handoff is told by the lines of its child."""
+"""The entries without a line of their own: another line of the same change says the same."""
 
 
 @attrs.frozen
 class Line:
-    """An entry of the journal, how long after the line before it, and the request it is about."""
+    """An entry of the journal, the time since the line before it, and the request it is about."""
 
     entry: JournalEntry
     later: str | None
@@ -42,7 +42,7 @@ class Line:
 
 @attrs.frozen
 class Span:
-    """A stay of a step in one status: where that is in the strip, and how long it was so far."""
+    """One stay of a step in a status: its place in the strip, and its length so far."""
 
     status: str
     start: int
@@ -55,7 +55,7 @@ class Span:
 class Chapter:
     """What happened to one step; `children` are the steps that it handed work to.
 
-    `unseen` is how many lines before these are only in the journal.
+    `unseen` is the number of earlier lines, which are only in the journal.
     """
 
     step: Step
@@ -66,7 +66,7 @@ class Chapter:
 
     @property
     def lengths(self) -> list[tuple[str, str]]:
-        """How long the step was in each status, where it still is or where that can be noticed."""
+        """How long the step was in each status; a short time counts only if it has not ended."""
         still = {span.status for span in self.spans if span.is_open}
         statuses = dict.fromkeys(span.status for span in self.spans)
         whole = {
@@ -90,9 +90,9 @@ class Story:
 
 
 def story(detail: RunDetail, steps: Sequence[Step], now: datetime, sight: Sight) -> Story:
-    """Tell what happened to these steps of a run; a child stands under its parent if both do.
+    """Return the story of these steps of a run; a child is below its parent if both are shown.
 
-    What the lines tell has passed `sight`.
+    The contents of its lines have passed `sight`.
     """
     approvals = {each.approval_id: each for each in detail.approvals}
     handoffs = {each.handoff_id: each for each in detail.delegated_handoffs}
@@ -102,6 +102,7 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime, sight: Sight)
         step_id = entry.subject_id
         if entry.subject == "approval" and step_id in approvals:
             step_id = approvals[step_id].step_id
+        # Only the creation of a handoff: the lines of its child step cover what follows.
         elif entry.subject == "handoff" and entry.trigger is None and step_id in handoffs:
             step_id = handoffs[step_id].parent_step_id
         elif entry.subject == "step" and step_id in moved:
@@ -138,7 +139,7 @@ def story(detail: RunDetail, steps: Sequence[Step], now: datetime, sight: Sight)
 
 
 def _until(detail: RunDetail, now: datetime) -> datetime:
-    """Return when the run ended, or now; a clock that was set back ends nothing before it began."""
+    """Return when the run ended, or now; never before its last change, if a clock was set back."""
     last = detail.summary.updated_at
     return last if is_terminal("run", detail.summary.status) else max(now, last)
 
@@ -158,7 +159,7 @@ def _spans(moved: Sequence[JournalEntry], began: datetime, until: datetime) -> I
 
 
 def lifecycle(journal: Sequence[JournalEntry]) -> Markup:
-    """Return the lifecycle of a run as a drawing, with its state and the moves it made lit up."""
+    """Return the lifecycle of a run as a drawing, with its state and its moves highlighted."""
     moves = [entry for entry in journal if entry.subject == "run"]
     lit: dict[str, str] = {"move-start": "edge taken"}
     for entry in moves:
@@ -174,7 +175,7 @@ def lifecycle(journal: Sequence[JournalEntry]) -> Markup:
 
 
 def path_of(journal: Sequence[JournalEntry]) -> list[str]:
-    """Return the statuses that a run went through, the last few of many."""
+    """Return the statuses that a run went through; if there are many, only the last ones."""
     passed = [entry.to_state for entry in journal if entry.subject == "run"]
     return passed if len(passed) <= MOST_LINES else ["…", *passed[-MOST_LINES:]]
 
@@ -182,9 +183,9 @@ def path_of(journal: Sequence[JournalEntry]) -> list[str]:
 def entries_by_key(
     journal: Sequence[JournalEntry], subjects: Container[str]
 ) -> Mapping[tuple[str, str], int]:
-    """Return in which entry the value of each key of these subjects was written last.
+    """Return the number of the entry that last wrote each key of these subjects.
 
-    What was proposed to be approved is under "proposed_arguments".
+    The key "proposed_arguments" leads to the entry in which an approval was requested.
     """
     entries = [entry for entry in journal if entry.subject_id in subjects]
     written = {(e.subject_id, key): e.sequence for e in entries for key in e.data}

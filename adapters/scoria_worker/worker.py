@@ -1,7 +1,7 @@
 """The loops of a worker: look for what is due, carry it out, wait if there is nothing.
 
-A store that declares `waking` ends that wait when a run becomes due; one thread listens to it. Each
-listener is told in a thread of its own, so that one that hangs holds up nothing else.
+A store that declares `waking` ends that wait when a run becomes due; one thread watches it. Each
+listener is called in a thread of its own, so that one that hangs delays nothing else.
 """
 
 import random
@@ -27,30 +27,29 @@ from scoria_core.waking import watch_pending
 logger = logger_of("scoria.worker")
 
 PAGE = 64
-"""How many runs a worker takes notice of at a time."""
+"""How many due runs a worker lists at a time, besides those it has passed over."""
 
 MAX_PAGE = 1_000
 MAX_PAUSE = 30.0
 """The longest that a worker waits, in seconds, for a store that does not answer."""
 
 WATCH = 1.0
-"""After how many seconds without a word from the store the watching thread looks whether to stop.
-"""
+"""How often, in seconds, the watching thread checks whether to stop if nothing becomes due."""
 
 
 @attrs.define
 class Worker:
-    """Carries out the steps that are due, at most `concurrency` at once, and tells the listeners.
+    """Carries out the steps that are due, at most `concurrency` at once, and calls the listeners.
 
     Handlers and listeners are those of `scoria`.
 
     Any number of workers may share a store for several processes. Each takes the runs of a page in
-    random order, so that they seldom collide. `poll` is how many seconds it waits at most when
-    nothing is due: a store that declares `waking` ends that wait as soon as a step is queued. What
-    becomes due by the time that passes, such as a step after its delay, waits for the next look.
-    A single one is carried out in the thread that calls, where a signal can break off its
-    handler; several in threads of their own. Async handlers share the loop of the process. Raises
-    `InvalidPayload` naming the argument that is something else.
+    random order, so that they seldom collide. `poll` is the longest wait, in seconds, when nothing
+    is due. A store that declares `waking` ends that wait as soon as a step is queued; a step that
+    becomes due because time passes, such as after its delay, waits for the next look.
+    With a `concurrency` of 1 a step is carried out in the calling thread, where a signal can
+    interrupt its handler; with more, steps have threads of their own. Async handlers share the loop
+    of the process. Raises `InvalidPayload` naming the argument that is wrong.
     """
 
     scoria: Scoria
@@ -62,7 +61,8 @@ class Worker:
     _passed_over: set[str] = attrs.field(factory=set)
     _in_hand: set[str] = attrs.field(factory=set)
     _changed: threading.Condition = attrs.field(factory=threading.Condition)
-    # A signal handler ends the worker in the midst of anything; this alone never waits for a lock.
+    # A signal handler calls `end`, maybe while the interrupted code holds a lock. A put into a
+    # SimpleQueue never waits for one, unlike a Condition.
     _wakes: SimpleQueue[None] = attrs.field(factory=SimpleQueue)
     _failed: StoreUnavailable | None = None
     _threads: Threads = attrs.field(
@@ -95,16 +95,16 @@ class Worker:
         Raises `StoreUnavailable` if the store does not answer.
         """
         while not self._wakes.empty():
-            self._wakes.get()  # what wakes it from here on may have come too late for this look
+            self._wakes.get()  # emptied before the look, which may miss what becomes due after it
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
         return self._carry_out(self._due())
 
     def drain(self) -> int:
-        """Work until nothing is due that there is a handler for; return as `run` does.
+        """Work until no due step has a handler here; return as `run` does.
 
-        Then tell each listener once what it has yet to be told.
+        At the end, deliver to each listener once what it has yet to receive.
         """
         with self._ending():
             while not self.stop.is_set():
@@ -125,18 +125,20 @@ class Worker:
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """Wait for what is at work; if that is interrupted, break it off and give it back."""
+        """Wait at the end for running steps; if an exception interrupts, release their claims."""
         try:
             yield
             self._threads.shutdown()
         except BaseException:
+            # Async handlers are cancelled. A plain one in a thread cannot be: its step is released
+            # while it runs, as the process is about to end.
             end_process_loop()
             HEARTBEAT.give_back()
             self._threads.shutdown(0)
             raise
 
     def tell(self, listener: str) -> None:
-        """Tell one listener what is stored, until `stop` is set."""
+        """Deliver to one listener, until `stop` is set."""
         self._loop(lambda: self.scoria.deliver_events(listener), self.stop.wait)
 
     def _tell_in_thread(self, name: str) -> None:
@@ -146,11 +148,11 @@ class Worker:
             except ScoriaError:
                 logger.exception("listener %s is told no more", name, extra=about(listener=name))
                 return
-            except BaseException:  # it may exit, and is told again
+            except BaseException:  # a listener may raise SystemExit; its event is tried again
                 logger.exception("listener %s was not told", name, extra=about(listener=name))
 
     def _watch(self) -> None:
-        """Wake the worker when a run becomes due, until `stop` is set, if its store says so."""
+        """Wake the worker when a run becomes due, until `stop` is set, if its store can wake."""
         is_woken, pause = True, self.poll
         while not self.stop.is_set():
             try:
@@ -160,6 +162,7 @@ class Worker:
                     for number, due in enumerate(watch):
                         if self.stop.is_set():
                             return
+                        # The first answer is empty: a look now finds what became due before it.
                         if number == 0 or due:
                             self._wake(due)
                         if not is_woken:
@@ -174,13 +177,13 @@ class Worker:
                 pause = min(2 * pause, MAX_PAUSE)
 
     def _wake(self, due: Sequence[str]) -> None:
-        """Look at once, and also at these runs if there was no handler for them."""
+        """Make the worker look now, also at these runs if it has passed them over."""
         with self._changed:
             self._passed_over.difference_update(due)
         self._wakes.put(None)
 
     def _wait(self, seconds: float) -> None:
-        """Wait until something is due, or for so long; then all is to be looked at again."""
+        """Wait until something is due; if nothing is, the next look is at passed-over runs too."""
         if self.stop.is_set():
             return
         try:
@@ -195,7 +198,7 @@ class Worker:
             self._passed_over.clear()
 
     def _loop(self, look: Callable[[], int], wait: Callable[[float], object]) -> None:
-        """Look until `stop` is set; wait where there was nothing, or the store does not answer."""
+        """Look until `stop` is set; wait if nothing was found, or the store does not answer."""
         pause = self.poll
         while not self.stop.is_set():
             try:
@@ -238,7 +241,7 @@ class Worker:
                 self._changed.notify_all()
 
     def _wait_for_one(self) -> bool:
-        """Wait until a run that is in hand has been carried on; return False if there is none."""
+        """Wait until the work on one of the runs in hand ends; return False if there is none."""
         with self._changed:
             in_hand = len(self._in_hand)
             return bool(in_hand) and self._changed.wait_for(lambda: len(self._in_hand) < in_hand)
@@ -246,8 +249,8 @@ class Worker:
     def _due(self) -> Sequence[str]:
         limit = min(PAGE + len(self._passed_over), MAX_PAGE)
         due = self.scoria.list_pending(limit=limit)
-        # What is still due after a look at it has no handler here. It comes last and must not hide
-        # what this worker could do.
+        # A run that is still due after it was carried on has no handler here. It is passed over,
+        # and the limit grows by it: so it does not hide runs that this worker can carry on.
         with self._changed:
             self._passed_over &= set(due)
             known = self._passed_over | self._in_hand
@@ -283,7 +286,7 @@ def stopping(worker: Worker, grace: float) -> Iterator[None]:
             break_off()
         logger.info("%s: what is at work has %.0f s to end", signal.Signals(number).name, grace)
         worker.end()
-        signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))
+        signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))  # 0 would set no timer
 
     def break_off(*_: object) -> None:
         if HEARTBEAT.is_active():

@@ -58,7 +58,7 @@ Text = Annotated[str, Form(max_length=2_000)]
 
 @app.get("/ping")
 async def ping():
-    """Answer at once: this is late where something blocks the loop."""
+    """Answer at once: a late answer shows that something blocks the loop."""
     return "pong"
 
 
@@ -83,7 +83,7 @@ async def sign_in(request: Request, username: Text, account: Text, decides: Text
 
 @app.get("/")
 async def home(request: Request, who: Who, runs: Runs):
-    """Show the forms, and what was asked for since the login."""
+    """Show the forms, and the runs that were started since the login."""
     turns = await runs.list_runs_for_session(who.session_id)
     shown = {"who": who, "turns": turns, "key": uuid4()}
     return templates.TemplateResponse(request, "home.html", shown)
@@ -111,7 +111,7 @@ async def ask_refund(
 
 @app.post("/drafts")
 async def send_draft(request: Request, who: Who, runs: Runs, draft: Text):
-    """Start a run for a draft, and where it speaks of policy another in which a critic reads it."""
+    """Start a run for a draft; if it mentions policy, start another in which a critic reads it."""
     run = await runs.start_run(
         who, root_role_id="agent", initial_step=StepSpec("draft", "agent", input={"text": draft})
     )
@@ -136,7 +136,7 @@ async def carry_on(runs: Runs, run_id: str):
 
 
 def kept(request, run):
-    """Keep which run came last, and lead to its evidence."""
+    """Keep the id of the latest run, and redirect to its evidence."""
     request.session["last_run_id"] = run.run_id
     return RedirectResponse(f"/scoria/workflows/{run.run_id}", 303)
 

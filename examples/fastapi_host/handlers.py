@@ -1,7 +1,7 @@
 """What the host does in a step, by the kind of the step.
 
 The processes that serve pages and the worker use this one registry. A request may wait for weeks:
-a kind stays here, and does what it did, for as long as runs of it wait.
+keep each kind here, and what it does, for as long as runs of it wait.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ MODEL_TAKES = float(os.environ.get("MODEL_TAKES", "0.2"))
 
 
 async def refund(step, run):
-    """Refund exactly what was approved; ask where nobody has approved, or the request expired."""
+    """Refund exactly what was approved; request approval if there is none, or it expired."""
     if step.approval is not None and step.approval.status == "approved":
         approved = step.approval.arguments
         # Your payment service is awaited here. The key stays the same if the step runs again.
@@ -29,7 +29,7 @@ async def refund(step, run):
 
 
 async def refund_in_euros(step, run):
-    """Carry on a refund that was asked for before amounts were in cents."""
+    """Carry on a refund that was requested before amounts were in cents."""
     if step.approval is not None and step.approval.status == "approved":
         approved = step.approval.arguments
         return Completed({"refunded": round(float(approved["amount"]) * 100)})

@@ -41,7 +41,7 @@ def login():
 
 @app.before_request
 def only_who_is_signed_in():
-    """Lead everybody else to the login."""
+    """Redirect everybody else to the login."""
     if "actor_id" not in session and request.endpoint != "login":
         return redirect(url_for("login"))
     return None
@@ -54,7 +54,7 @@ def runs():
 
 @app.get("/")
 def home():
-    """Show the forms, and what was asked for since the login."""
+    """Show the forms, and the runs that were started since the login."""
     turns = runs().list_runs_for_session(session["session_id"])
     return render_template("home.html", turns=turns, key=uuid4())
 
@@ -77,7 +77,7 @@ def ask_refund():
 
 @app.post("/drafts")
 def send_draft():
-    """Start a run for a draft, and where it speaks of policy another in which a critic reads it."""
+    """Start a run for a draft; if it mentions policy, start another in which a critic reads it."""
     text, who = request.form["draft"], Identity.from_session(session)
     run = runs().start_run(
         who, root_role_id="agent", initial_step=StepSpec("draft", "agent", input={"text": text})
@@ -103,13 +103,13 @@ def carry_on(run_id):
 
 
 def kept(run):
-    """Keep which run came last, and lead to it."""
+    """Keep the id of the latest run, and redirect to it."""
     session["last_run_id"] = run.run_id
     return evidence(run.run_id)
 
 
 def evidence(run_id):
-    """Lead to the page of a run in the console."""
+    """Redirect to the page of a run in the console."""
     return redirect(f"{request.script_root}/scoria/workflows/{run_id}")
 
 

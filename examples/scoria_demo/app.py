@@ -34,7 +34,7 @@ HEADERS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-"""What every answer of the host says; the console has a policy of its own."""
+"""The headers of every answer of the host; the console has a policy of its own."""
 
 STATUSES = MappingProxyType(
     {
@@ -58,9 +58,9 @@ STATUSES = MappingProxyType(
 
 
 def create_app(scoria: Scoria) -> Flask:
-    """Return the host over `scoria`, with the evidence page under /scoria and decisions beside.
+    """Return the host of `scoria`, with the evidence at /scoria and the decisions at /decisions.
 
-    What was decided there is queued: a worker with `HANDLERS` carries it out, or "Carry on".
+    A decision queues its step: a worker with `HANDLERS` carries it out, or the button "Carry on".
     """
     app = Flask(__name__)
     app.config.update(SECRET_KEY=secrets.token_hex(), SESSION_COOKIE_SAMESITE="Lax")

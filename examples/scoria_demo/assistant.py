@@ -52,7 +52,7 @@ def create_run() -> ResponseReturnValue:
 @pages.post("/assistant/refunds")
 @signed_in
 def create_refund() -> ResponseReturnValue:
-    """Start a run that refunds an order, once as many people as that needs have said yes."""
+    """Start a run that refunds an order once enough people have approved it."""
     order, amount = request.form["order"].strip(), request.form.get("amount", type=int)
     if amount is None or amount < 1:
         abort(400, "An amount is a whole number above zero. Go back and give one.")
@@ -99,7 +99,7 @@ def create_draft() -> ResponseReturnValue:
 @pages.post("/assistant/runs/<run_id>/resume")
 @signed_in
 def resume(run_id: str) -> ResponseReturnValue:
-    """Carry on with that exact run; where it cannot be, Scoria says for what it waits."""
+    """Carry on with that exact run; if that is not possible, Scoria says what it waits for."""
     if not runs().run_pending(run_id, handlers=HANDLERS):
         runs().resume_run(run_id, handlers=HANDLERS)
     return redirect(url_for("assistant.show_run", run_id=run_id))

@@ -39,7 +39,7 @@ class DemoHost:
 
 
 HTML = {"Accept": "text/html"}
-"""What asks the console for a page, which it has in JSON as well."""
+"""Headers that request a page of the console, which it also has in JSON."""
 
 
 @attrs.frozen

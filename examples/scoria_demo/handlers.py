@@ -11,7 +11,7 @@ ORDERS: Mapping[str, int] = MappingProxyType({"A-17": 1_250, "A-18": 80, "A-19":
 """What was paid for each order in the books of the shop."""
 
 ONE_REVIEWER = 1_000
-"""A refund of more than this needs two."""
+"""A refund of more than this needs two reviewers."""
 
 SMALLER_REFUND = MappingProxyType(
     {
@@ -29,11 +29,11 @@ SMALLER_REFUND = MappingProxyType(
         "additionalProperties": False,
     }
 )
-"""What a reviewer may make of a refund: as a form, and as the check of what was filled in."""
+"""The changes that a reviewer may make: the form is made from this, and checked against it."""
 
 
 def reply(step: Step, run: RunSummary) -> Completed | NeedsApproval:
-    """Send exactly the reply that was approved, or draft one; after a no, one that minds it."""
+    """Send exactly the approved reply, or draft one; after a rejection, draft another."""
     said = step.approval
     if said is not None and said.status == "approved":
         return Completed({"sent": said.arguments})

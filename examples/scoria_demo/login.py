@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from scoria_core import Identity
 
 PEOPLE = ("user-1", "reviewer-7", "reviewer-8")
-"""Who is one click away; two of them review, as some decisions need two people."""
+"""The users to sign in as with one click; some decisions need two people, so two review."""
 
 P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]

@@ -1,4 +1,4 @@
-"""A few turns for whoever opens the demo: each list of its console has something to show."""
+"""A few turns for the demo, so that each list of its console has something to show."""
 
 from scoria_demo.client import DemoHost
 

@@ -1,4 +1,4 @@
--- An index is used where its column is compared alone.
+-- DuckDB uses an index only if its column is the only one in the condition.
 WITH named AS MATERIALIZED (
     SELECT run_id, tenant_id FROM scoria_journal WHERE idempotency_key = $idempotency_key
 )

@@ -1,5 +1,5 @@
--- Numbers are compared first, as they cost far less than ids: of the runs that were created at one
--- moment, not as many are at rest as have begun.
+-- Compares numbers first, as they cost far less than ids: it keeps the moments at which more runs
+-- were created than are at rest now.
 WITH moment AS MATERIALIZED (
     SELECT created_at
     FROM scoria_journal

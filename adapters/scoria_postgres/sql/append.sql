@@ -1,5 +1,5 @@
--- One statement is one transaction and one round trip: the run moves on, and its records and labels
--- are there, or nothing. Where it is found at the expected version, so are the labels of that version
+-- One statement is one transaction and one round trip: it stores the head, the records and the
+-- labels, or nothing. If the head has the expected version, the labels are those of that version,
 -- even if the update had to wait: only an append changes them.
 WITH moved AS (
     UPDATE scoria_head
@@ -22,7 +22,7 @@ WITH moved AS (
     SELECT run_id, label, since, tenant_id FROM moved, unnest(labels) AS label
     ON CONFLICT DO NOTHING
 ), untold AS (
-    -- Who settles a delivery at the same moment waits for this row, and then sees its version.
+    -- This locks the delivery: a concurrent settle waits for it, and then sees its new version.
     INSERT INTO scoria_delivery (listener, run_id, delivered, version, next_try_at)
     SELECT listener.name, run_id, %(expected)s, version, since
     FROM moved, scoria_listener AS listener

@@ -1,4 +1,4 @@
--- Who claims at the same moment passes over a row that is being claimed, and takes the next.
+-- A concurrent claim skips a row that is being claimed, and takes the next one.
 WITH due AS (
     SELECT run_id
     FROM scoria_delivery

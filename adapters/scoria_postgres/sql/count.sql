@@ -1,4 +1,4 @@
--- Both the order and the range name all columns of one index, so that no other is taken.
+-- The order and the range name all columns of one index, so that the planner takes that one.
 SELECT asked.status, (
     SELECT count(*)
     FROM (

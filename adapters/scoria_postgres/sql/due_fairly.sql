@@ -1,5 +1,5 @@
--- From tenant to tenant along the index, so that neither finished runs nor a tenant's long queue
--- are read.
+-- Steps through the index from tenant to tenant: it reads neither finished runs nor all of a long
+-- queue.
 WITH RECURSIVE tenant AS (
     SELECT min(tenant_id) AS tenant_id FROM scoria_head WHERE due_at IS NOT NULL
     UNION ALL

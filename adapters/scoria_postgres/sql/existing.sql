@@ -1,4 +1,4 @@
--- One statement sees one moment: two would miss a run that takes the key between them.
+-- One statement reads one snapshot: two statements could miss a run that takes the key in between.
 SELECT run_id, true AS has_key
 FROM scoria_run
 WHERE tenant_id = %(tenant_id)s AND idempotency_key = %(idempotency_key)s

@@ -1,4 +1,4 @@
--- Only when the run is due changes: its lease was renewed.
+-- Changes only the due time: the lease of the run was renewed.
 UPDATE scoria_head
 SET due_at = %(due_at)s
 WHERE run_id = %(run_id)s

@@ -1,5 +1,5 @@
--- The heads are locked in one order, so that two who prune at once wait and do not block each other.
--- An append that came first has moved the version on, and its run stays.
+-- The heads are locked in one order, so that concurrent prunes wait for each other and do not
+-- deadlock. If an append came first, the run has another version, and stays.
 WITH found AS MATERIALIZED (
     SELECT head.run_id
     FROM scoria_head AS head

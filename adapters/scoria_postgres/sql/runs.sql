@@ -1,5 +1,5 @@
--- The runs of a page, which is chosen first: only their journals are read. Times come as
--- microseconds, since a column may hold one that is none in Python.
+-- The page of runs is chosen first, so that only their journals are read. Times are returned in
+-- microseconds, since a column may hold a time that Python cannot represent.
 SELECT
     run_id, run.tenant_id, run.session_id, run.actor_id, run.root_role_id,
     extract(epoch FROM run.created_at) * 1000000, run.idempotency_key,

@@ -1,4 +1,4 @@
--- An append that came first has moved the version on, and the delivery stays.
+-- If an append came first, the version is higher than what was delivered, and the delivery stays.
 WITH claimed AS MATERIALIZED (
     SELECT listener, run_id, version
     FROM scoria_delivery

@@ -1,4 +1,4 @@
-"""Where everything is."""
+"""The addresses of the host."""
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required

@@ -1,7 +1,7 @@
 """What the host does in a step, by the kind of the step.
 
 The processes that serve pages and the worker use this one registry. A request may wait for weeks:
-a kind stays here, and does what it did, for as long as runs of it wait.
+keep each kind here, and what it does, for as long as runs of it wait.
 """
 
 import logging
@@ -33,7 +33,7 @@ def connected(handler):
 
 @connected
 def refund(step, run):
-    """Refund exactly what was approved; ask where nobody has approved, or the request expired."""
+    """Refund exactly what was approved; request approval if there is none, or it expired."""
     if step.approval is not None and step.approval.status == "approved":
         approved = step.approval.arguments
         # Your payment service is called here. The key stays the same if the step runs again.
@@ -51,7 +51,7 @@ def refund(step, run):
 
 @connected
 def refund_in_euros(step, run):
-    """Carry on a refund that was asked for before amounts were in cents."""
+    """Carry on a refund that was requested before amounts were in cents."""
     if step.approval is not None and step.approval.status == "approved":
         approved = step.approval.arguments
         return Completed({"refunded": round(float(approved["amount"]) * 100)})

@@ -1,4 +1,4 @@
-"""Who is signed in, in which account: what Django knows, as Scoria is told it."""
+"""Who is signed in, and in which account: Django knows it, and Scoria gets it from here."""
 
 from django.core.exceptions import PermissionDenied
 

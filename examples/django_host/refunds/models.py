@@ -1,11 +1,11 @@
-"""Whose members ask for refunds, and what became of them: the truth of the host's business."""
+"""The accounts, their members and the refunds: the host's own records of its business."""
 
 from django.conf import settings
 from django.db import models
 
 
 class Account(models.Model):
-    """A tenant: what its members start is seen by them alone."""
+    """A tenant: only its members see the runs that they start."""
 
     name = models.SlugField(primary_key=True)
 
@@ -32,7 +32,7 @@ class Membership(models.Model):
 
 
 class Refund(models.Model):
-    """What was asked for; its run knows who decided, and this when it was paid."""
+    """A requested refund; its run records who decided, and this row when it was paid."""
 
     member = models.ForeignKey(Membership, models.PROTECT)
     key = models.UUIDField()
@@ -43,7 +43,7 @@ class Refund(models.Model):
     paid_at = models.DateTimeField(null=True)
 
     class Meta:
-        """A form that is sent again asks for no other."""
+        """A form that is sent again adds no second refund."""
 
         constraints = [models.UniqueConstraint(fields=["member", "key"], name="asked_once")]
 

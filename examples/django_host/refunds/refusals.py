@@ -1,4 +1,4 @@
-"""What the host answers where Scoria refuses."""
+"""The answers of the host if Scoria refuses something."""
 
 from django.shortcuts import render
 
@@ -11,11 +11,11 @@ class Refusals:
     """Middleware that shows a refusal in its own words: what was wrong, and what to do."""
 
     def __init__(self, get_response):
-        """Stand before the views."""
+        """Keep the next layer, which leads to the views."""
         self.get_response = get_response
 
     def __call__(self, request):
-        """Let everything through."""
+        """Pass every request on."""
         return self.get_response(request)
 
     def process_exception(self, request, error):

@@ -14,7 +14,7 @@ from scoria_core import StepSpec
 
 
 class LoginForm(AuthenticationForm):
-    """Django's own, and in which account."""
+    """Django's own form, with the account to sign in to."""
 
     account = forms.SlugField()
 
@@ -43,7 +43,7 @@ class Login(LoginView):
 
 
 class RefundForm(forms.Form):
-    """What is asked for; `key` is the same when the form is sent again."""
+    """The refund to request; `key` stays the same if the form is sent again."""
 
     order = forms.CharField(max_length=40, initial="A-17")
     amount = forms.DecimalField(min_value=0.01, max_digits=8, decimal_places=2, initial="12.50")
@@ -59,7 +59,7 @@ class DraftForm(forms.Form):
 
 
 def home(request):
-    """Show the forms, and what was asked for since the login."""
+    """Show the forms, and the runs that were started since the login."""
     return page(request, RefundForm(initial={"key": uuid4()}), DraftForm())
 
 
@@ -99,7 +99,7 @@ def ask_refund(request):
 
 @require_POST
 def send_draft(request):
-    """Start a run for a draft, and where it speaks of policy another in which a critic reads it."""
+    """Start a run for a draft; if it mentions policy, start another in which a critic reads it."""
     form = DraftForm(request.POST)
     if not form.is_valid():
         return page(request, RefundForm(initial={"key": uuid4()}), form, 422)
@@ -129,6 +129,6 @@ def carry_on(request, run_id):
 
 
 def kept(request, run):
-    """Keep which run came last, and lead to its evidence."""
+    """Keep the id of the latest run, and redirect to its evidence."""
     request.session["last_run_id"] = run.run_id
     return redirect("evidence", run.run_id)

@@ -1,4 +1,4 @@
-"""`manage.py people`: somebody who asks and somebody who decides, to try the host with."""
+"""`manage.py people`: makes a user who asks and a user who decides, to try the host with."""
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
