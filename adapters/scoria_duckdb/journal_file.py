@@ -657,6 +657,15 @@ class JournalFile:
         return StoreUnavailable(self._name, f"cannot be used: {said}")
 
 
+def _after_fork() -> None:
+    # A thread of the parent may hold the lock, and the child has no such thread to release it.
+    JournalFile._sharing = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def _inode(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()

@@ -3,13 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import attrs
 import httpcore
 
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Prefixes of NAT64: a gateway translates such an address to IPv4, maybe to an internal one."""
+_TRANSLATED = (
+    *(IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48")),  # NAT64
+    *(IPv6Network("::/96"), IPv4Network("192.88.99.0/24")),  # IPv4-compatible; relays of 6to4
+)
+"""Networks of which a gateway may translate an address, maybe to an internal one."""
 
 
 class AddressRefused(Exception):
@@ -23,9 +26,10 @@ def is_public(address: str) -> bool:
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        elif found.sixtofour or found.teredo or any(found in each for each in _TRANSLATED):
+        elif found.sixtofour or found.teredo or found.is_site_local:
             return False
-    return found.is_global and not found.is_multicast
+    is_translated = any(found in each for each in _TRANSLATED)
+    return found.is_global and not found.is_multicast and not is_translated
 
 
 @attrs.frozen

@@ -125,8 +125,9 @@ class PostgresStore:
         can_wake = self._channel is not None and not self._target.is_pooled
         unkept = frozenset() if can_wake else frozenset({Capability.WAKING})
         self.capabilities = frozenset(Capability) - unkept
-        self._pid = os.getpid()
-        self._pool = self._new_pool()
+        # By process: the connections of a pool belong to the process that made it. That of the
+        # parent is kept, so that nothing closes it in a child.
+        self._pools = {os.getpid(): self._new_pool()}
 
     @_finished
     def create(self, key: RunKey, records: Sequence[Record], *, row: IndexRow) -> str:
@@ -307,8 +308,8 @@ class PostgresStore:
         ends = time.monotonic() + PATIENCE
         while self._has_calls() and time.monotonic() < ends:
             time.sleep(WAIT)
-        if self._pid == os.getpid():  # a forked child leaves these to its parent
-            self._pool.close()
+        if os.getpid() in self._pools:  # a forked child leaves the others to its parent
+            self._open_pool().close()
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -397,14 +398,18 @@ class PostgresStore:
                         # The server may have committed before the connection was lost. Other
                         # connections of the pool may be lost too: those are replaced.
                         may_be_stored = True
-                        self._pool.check()
+                        self._open_pool().check()
         raise AssertionError
 
     def _open_pool(self) -> ConnectionPool:
-        if self._pid != os.getpid():
-            # This process was forked: the connections of the old pool belong to its parent.
-            self._pid, self._pool = os.getpid(), self._new_pool()
-        return self._pool
+        process = os.getpid()
+        if process not in self._pools:  # this process was forked
+            made = self._new_pool()
+            # Of two threads that come here together, one closes what it made. No lock decides
+            # which: a lock from before the fork may be held by a thread of the parent.
+            if self._pools.setdefault(process, made) is not made:
+                made.close()
+        return self._pools[process]
 
     def _new_pool(self) -> ConnectionPool:
         return ConnectionPool(

@@ -135,7 +135,7 @@ _NOT_ALLOWED = _Problem(
     headers={"Allow": ", ".join(READING)},
 )
 _TOO_LARGE = _Problem(
-    413, "Too much was sent", "Nothing was changed. Go back, and send less than a megabyte."
+    413, "Too much was sent", "Nothing was changed. Go back, and shorten what you wrote."
 )
 _UNAVAILABLE = _Problem(
     503,

@@ -39,6 +39,7 @@ from scoria_web.masking import (
     masks_all,
     secret_by_name,
 )
+from scoria_web.reading import received
 from scoria_web.scope import Scope, ScopeOf, opened_now
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ GOOD_FOR = 12 * 60 * 60
 LEAST_SECRET = 16
 """The least length of a secret, in characters or bytes."""
 
-MOST_SENT = 4 * MAX_BYTES
-"""The most bytes of a form: percent-encoding can make an argument three times as long."""
+MOST_SENT = 10 * MAX_BYTES
+"""The most bytes of a form: arguments, answer and note, each up to three times as long encoded."""
 
 _METHODS = (*READING, "POST")
 
@@ -194,7 +195,7 @@ class _DecisionApp(_EvidenceApp):
         page = attrs.evolve(page, is_json=request.args.get("as") == "json")
         status = 200
         if request.method == "POST":
-            request.max_content_length = MOST_SENT
+            received(request, MOST_SENT)
             sent = request.form.to_dict()
             self._check(request, scope, page, sent)
             page = attrs.evolve(page, sent=sent)

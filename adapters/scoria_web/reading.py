@@ -66,6 +66,15 @@ def read_key(request: Request) -> str | None:
     return key
 
 
+def received(request: Request, most: int) -> bytes:
+    """Return the whole body of a request; raises `RequestEntityTooLarge` from `most` bytes on."""
+    request.max_content_length = request.max_form_memory_size = most
+    body = request.get_data()
+    if len(body) >= most:  # a body without a length is cut there, without an error
+        raise RequestEntityTooLarge
+    return body
+
+
 def read_body(kind: type[T], request: Request) -> T:
     """Return the body of a call; only JSON is read, which no form of another site can send."""
     if request.mimetype != JSON or request.mimetype_params.get("charset", "utf-8") != "utf-8":
@@ -73,12 +82,8 @@ def read_body(kind: type[T], request: Request) -> T:
     # The browser sets this header; a page of another site cannot change it.
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise Refused(_CROSS_SITE)
-    request.max_content_length = MOST_SENT
-    body = request.get_data()
-    if len(body) >= MOST_SENT:  # a body without a length is cut there, without an error
-        raise RequestEntityTooLarge
     try:
-        sent = parsed(body.decode())
+        sent = parsed(received(request, MOST_SENT).decode())
     except (ValueError, RecursionError) as error:
         raise Refused(_BAD_BODY) from error
     return _structured(kind, sent, "")

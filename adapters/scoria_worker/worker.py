@@ -96,9 +96,6 @@ class Worker:
         """
         while not self._wakes.empty():
             self._wakes.get()  # emptied before the look, which may miss what becomes due after it
-        failed, self._failed = self._failed, None
-        if failed is not None:
-            raise failed
         return self._carry_out(self._due())
 
     def drain(self) -> int:
@@ -205,7 +202,7 @@ class Worker:
                 found = look()
             except StoreUnavailable as error:
                 logger.warning("waiting %.1f s: %s", pause, error)
-                self.stop.wait(pause)
+                wait(pause)
                 pause = min(2 * pause, MAX_PAUSE)
                 continue
             pause = self.poll
@@ -228,7 +225,12 @@ class Worker:
             if self.stop.is_set():
                 return False
             self._in_hand.add(run_id)
-        return self._threads.submit(lambda: self._carry_on_in_thread(run_id))
+        if self._threads.submit(lambda: self._carry_on_in_thread(run_id)):
+            return True
+        with self._changed:
+            self._in_hand.discard(run_id)
+        self.end()  # the interpreter exits, and starts no more work
+        return False
 
     def _carry_on_in_thread(self, run_id: str) -> None:
         try:
@@ -247,6 +249,9 @@ class Worker:
             return bool(in_hand) and self._changed.wait_for(lambda: len(self._in_hand) < in_hand)
 
     def _due(self) -> Sequence[str]:
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
         limit = min(PAGE + len(self._passed_over), MAX_PAGE)
         due = self.scoria.list_pending(limit=limit)
         # A run that is still due after it was carried on has no handler here. It is passed over,
@@ -280,10 +285,15 @@ def stopping(worker: Worker, grace: float) -> Iterator[None]:
     The steps of interrupted handlers go back to the queue. A second signal interrupts them at
     once. Only for the main thread. A plain handler in another thread ends with the process.
     """
+    is_signalled = False
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if worker.stop.is_set():
+        nonlocal is_signalled
+        if is_signalled or worker.stop.is_set():
             break_off()
+        if is_signalled:
+            return  # the first may be setting `stop`, and holds its lock
+        is_signalled = True
         logger.info("%s: what is at work has %.0f s to end", signal.Signals(number).name, grace)
         worker.end()
         signal.setitimer(signal.ITIMER_REAL, max(grace, 0.001))  # 0 would set no timer

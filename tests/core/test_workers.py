@@ -157,6 +157,55 @@ def test_a_worker_waits_for_its_store(
     assert any(each.message.startswith("waiting 0.0 s") for each in caplog.records)
 
 
+@in_memory
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_worker_that_drains_does_not_retry_a_store_that_is_down(
+    store: RunStore, identity: Identity, concurrency: int
+) -> None:
+    """With several threads too: its caller hears of it, and nothing is tried without a pause."""
+    queue(Scoria(store), identity, 1)
+    scoria = Scoria(Flaky(store), handlers={"work": scripted(None)})
+    with pytest.raises(StoreUnavailable, match="is down"):
+        Worker(scoria, concurrency=concurrency).drain()
+
+
+@in_memory
+def test_a_worker_whose_threads_take_no_more_ends(store: RunStore, identity: Identity) -> None:
+    """As where the interpreter exits: nothing is waited for that will not come."""
+    queue(Scoria(store), identity, 2)
+    worker = Worker(Scoria(store, handlers={"work": scripted()}), concurrency=2)
+    worker._threads.shutdown()
+    assert worker.drain() == 0
+    assert worker.stop.is_set()
+
+
+class Watched(threading.Event):
+    """An event that notes which threads wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiters: list[threading.Thread] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and note who does."""
+        self.waiters.append(threading.current_thread())
+        return super().wait(timeout)
+
+
+@in_memory
+def test_a_signal_finds_no_lock_held_by_the_thread_that_it_interrupts(
+    store: RunStore, identity: Identity
+) -> None:
+    """A handler of a signal sets `stop`, which would hang if its own thread were waiting for it."""
+    queue(Scoria(store), identity, 1)
+    scoria = Scoria(Flaky(store), handlers={"work": scripted(None)})
+    worker = Worker(scoria, poll=0.01, stop=Watched())
+    threading.Thread(target=lambda: (until_done(worker, 1), worker.end())).start()
+    worker.run()
+    assert worker.done == 1
+    assert threading.current_thread() not in cast(Watched, worker.stop).waiters
+
+
 def waits(worker: Worker, scoria: Scoria) -> threading.Thread:
     """Start a worker, and return when the store would wake it."""
     thread = threading.Thread(target=worker.run)

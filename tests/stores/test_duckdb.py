@@ -348,6 +348,32 @@ def test_a_forked_process_cannot_use_the_file(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_while_a_thread_opens_a_file_keeps_the_child_from_none(path: Path) -> None:
+    """The lock of that thread is not held in the child, which has no such thread."""
+    code = """
+    import signal, threading
+    from scoria_duckdb.journal_file import JournalFile
+    is_held, is_forked = threading.Event(), threading.Event()
+    def hold():
+        with JournalFile._sharing:
+            is_held.set()
+            is_forked.wait()
+    threading.Thread(target=hold).start()
+    is_held.wait()
+    if os.fork() == 0:
+        signal.alarm(20)
+        with Scoria.open(url) as scoria:
+            say(start(scoria).status)
+        os._exit(0)
+    is_forked.set()
+    os.wait()
+    """
+    with child(path, code) as process:
+        assert said(process) == "running"
+        assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_the_exit_of_a_forked_process_loses_nothing(path: Path) -> None:
     """A child that was forked and exits leaves alone what its parent still writes."""
     code = """

@@ -210,7 +210,7 @@ def test_a_statement_has_a_time_limit(postgres_scratch: str) -> None:
 
 def test_every_connection_has_the_limits(postgres_scratch: str) -> None:
     """Those of the pool too; the URL may set others, but not none."""
-    with opened(postgres_scratch) as store, store._pool.connection() as connection:
+    with opened(postgres_scratch) as store, store._open_pool().connection() as connection:
         (limits,) = connection.execute(
             "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
         ).fetchall()
@@ -356,7 +356,7 @@ def test_a_pooler_that_mixes_up_prepared_statements_is_named(
         if b"DEALLOCATE" in mixed_up:
             for _ in range(7):
                 store.read(["r"])
-        with store._pool.connection() as connection:
+        with store._open_pool().connection() as connection:
             connection.execute(mixed_up, prepare=False)
         with pytest.raises(StoreUnavailable, match="transaction pooler") as refused:
             deque((store.read(["r"]) for _ in range(7)), maxlen=0)
@@ -376,7 +376,7 @@ def test_nothing_is_left_in_a_session_that_a_pooler_shares(postgres_url: str) ->
         with opened(pooled) as store:
             for _ in range(9):
                 store.read(["r"])
-            with store._pool.connection() as connection:
+            with store._open_pool().connection() as connection:
                 (found,) = connection.execute(
                     "SELECT current_setting('statement_timeout'), "
                     "current_setting('scoria.is_direct', true), "

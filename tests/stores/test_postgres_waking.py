@@ -6,12 +6,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
 import scoria_postgres.store
 from scoria_core import Scoria, StepSpec
@@ -91,6 +93,39 @@ def test_a_forked_process_wakes_its_parent_and_leaves_it_its_watch(store: Postgr
         assert process.exitcode == 0
         make_due(store, "of the parent")
         assert list(next(watch)) == ["of the parent"]
+
+
+def test_the_threads_of_a_forked_process_share_one_pool_of_its_own(store: PostgresStore) -> None:
+    """Whichever makes it first: none is left over, and none is that of the parent."""
+    of_parent = store._open_pool()
+
+    def child() -> None:
+        make, made, together = store._new_pool, list[ConnectionPool](), threading.Barrier(2)
+
+        def make_together() -> ConnectionPool:
+            together.wait(PATIENCE)
+            made.append(make())
+            return made[-1]
+
+        store._new_pool = make_together  # type: ignore[method-assign]
+        with ThreadPoolExecutor(2) as threads:
+            used = set(threads.map(lambda _: store._open_pool(), range(2)))
+        make_due(store, "of the child")
+        assert used == {pool for pool in made if not pool.closed}
+        assert len(used) == 1
+        assert of_parent not in used
+        store.close()
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == 0
+    make_due(store, "of the parent")
+    assert {run.key.run_id for run in store.list_runs(tenant_id=None, limit=5)} == {
+        *("of the child", "of the parent")
+    }
 
 
 def test_two_stores_of_a_database_do_not_hear_each_other(

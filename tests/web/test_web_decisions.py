@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import attrs
 import pytest
@@ -17,6 +18,7 @@ from scoria_conformance.forms import forms_of
 from scoria_core import Approval, NeedsApproval, RunSummary, Scoria, StepSpec
 from scoria_core.errors import InvalidIdentity, InvalidPayload
 from scoria_core.lifecycles import ApprovalStatus, RunStatus
+from scoria_core.payloads import MAX_BYTES
 from scoria_core.testing import SettableClock
 from scoria_memory import MemoryStore
 from scoria_web import Scope, decision_app, evidence_app
@@ -469,10 +471,34 @@ def test_rubbish_decides_nothing(desk: Desk, fields: dict[str, str]) -> None:
 
 
 def test_too_much_is_refused_before_it_is_read(desk: Desk) -> None:
-    """A form of more than a megabyte is 413."""
+    """Whether or not it says how long it is: what is cut off would be decided on."""
     asked = desk.ask(may_edit=True)
     sent = desk.send(asked, arguments="x" * (MOST_SENT + 1))
     assert (sent.status_code, desk.now(asked)) == (413, asked)
+    fields = {**desk.fields(asked), "decision": "approve", "note": "x" * (MOST_SENT + 1)}
+    told = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    cut = desk.client.post(
+        path_of(asked),
+        data=urlencode(fields),
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides={**told, "CONTENT_LENGTH": ""},
+    )
+    assert (cut.status_code, desk.now(asked)) == (413, asked)
+
+
+def test_what_the_kit_takes_fits_into_a_form(desk: Desk) -> None:
+    """Arguments, an answer and a note, each nearly as long as may be, in letters of two bytes."""
+    long = "é" * (MAX_BYTES // 2 - 100)
+    schema = {"type": "object", "properties": {"why": {"type": "string"}}}
+    asked = desk.ask(arguments={"why": "short"}, may_edit=True, answer_schema=schema)
+    fields = desk.fields(asked)
+    (edited,) = [name for name in fields if name.startswith("arguments")]
+    (answered,) = [name for name in fields if name.startswith("answer")]
+    fields |= {edited: long, answered: long, "note": long}
+    sent = desk.client.post(path_of(asked), data={**fields, "decision": "approve"})
+    assert sent.status_code == 303
+    now = desk.now(asked)
+    assert (now.arguments, now.answer, now.note) == ({"why": long}, {"why": long}, long)
 
 
 def test_a_host_may_abort(desk: Desk) -> None:
