@@ -54,7 +54,7 @@ from scoria_web.masking import (
     secret_by_name,
 )
 from scoria_web.problems import answered
-from scoria_web.run_page import PARTS, RunPage, run_page, verify_command
+from scoria_web.run_page import PARTS, EntryPage, RunPage, run_page, verify_command
 from scoria_web.scope import Scope, ScopeOf, granted, opened_now
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class _EvidenceApp:
             log_failure()
             sight = Sight(masks_all, MARKS)
             response = self._whole(template, page.seen_by(sight), urls, scope)
-        if isinstance(page, RunPage) and page.detail.damage is not None:
+        if isinstance(page, RunPage | EntryPage) and page.detail.damage is not None:
             told, damage = "the journal of a run is damaged: %s", page.detail.damage
             logger.error(told, visible_line(damage), extra=about(run_id=damage.run_id))
             response.status_code = 500

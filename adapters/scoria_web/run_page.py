@@ -336,6 +336,11 @@ class EntryPage:
         return attrs.evolve(self, detail=detail, entry=entry, sight=sight)
 
     @property
+    def command(self) -> str:
+        """The command that checks the journal."""
+        return verify_command(self.detail.summary.run_id)
+
+    @property
     def has_masked(self) -> bool:
         """Whether the mask hides a value of this page, even if this reader sees it."""
         return self.sight.has_masked

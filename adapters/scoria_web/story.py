@@ -1,5 +1,6 @@
 """The story of a run: what happened to each step, one event on each line, with its duration."""
 
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -185,9 +186,16 @@ def entries_by_key(
 ) -> Mapping[tuple[str, str], int]:
     """Return the number of the entry that last wrote each key of these subjects.
 
-    The key "proposed_arguments" leads to the entry in which an approval was requested.
+    The key "proposed_arguments" leads to the entry in which an approval was requested, and
+    "endorsement 1" to that of its first yes, if that was not the last one needed.
     """
     entries = [entry for entry in journal if entry.subject_id in subjects]
     written = {(e.subject_id, key): e.sequence for e in entries for key in e.data}
-    asked = (entry for entry in entries if entry.type == "approval_requested")
-    return written | {(e.subject_id, "proposed_arguments"): e.sequence for e in asked}
+    yeses: Counter[str] = Counter()
+    for entry in entries:
+        if entry.type == "approval_requested":
+            written[entry.subject_id, "proposed_arguments"] = entry.sequence
+        elif entry.type == "approval_endorsed":
+            yeses[entry.subject_id] += 1
+            written[entry.subject_id, f"endorsement {yeses[entry.subject_id]}"] = entry.sequence
+    return written

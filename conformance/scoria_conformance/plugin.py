@@ -25,15 +25,12 @@ from scoria_conformance.steps import STEPS
 from scoria_conformance.target import Target
 from scoria_conformance.world import StoreFactory, World
 
-# Modules that the steps import. Without a rewrite, their assertions would not show the values.
-pytest.register_assert_rewrite(
-    "scoria_conformance.deciding",
-    "scoria_conformance.arrangements",
-    "scoria_conformance.crash_process",
-    "scoria_conformance.concurrency",
-    "scoria_conformance.load_process",
-    *STEPS,
+REWRITTEN = (
+    *("scoria_conformance.deciding", "scoria_conformance.arrangements"),
+    *("scoria_conformance.crash_process", "scoria_conformance.concurrency"),
+    *("scoria_conformance.load_process", *STEPS),
 )
+"""The modules that check by assert: pytest rewrites them, so that a failure shows the values."""
 
 pytest_plugins = ["scoria_conformance.observing", "scoria_conformance.isolation"]
 
@@ -70,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{tag}: {meaning}")
     for clause in specification().clauses:
         config.addinivalue_line("markers", f"{clause.id}: {clause.text}")
+    # Now, and not when this module is imported: that may be before pytest has its import hook.
+    pytest.register_assert_rewrite(*REWRITTEN)
     # Not by `pytest_plugins`, which reads every installed package for each name.
     for name in STEPS:
         config.pluginmanager.register(import_module(name), name)

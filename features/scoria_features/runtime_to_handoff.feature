@@ -7,6 +7,8 @@ Feature: Runtime to handoff: one role gives another a narrow slice of work
   Scenario: A draft branches into a bounded handoff
     Given a user signed in to the host
     When the user starts a turn with the prompt "May I return the blue kettle?"
+    And the user submits a draft that needs no review
+    And the user submits another draft that needs a review
     And the user submits a draft that needs a review
     Then the draft started one run and its review another
     And the evidence page of the review shows "Delegated Evidence" from "planner" to "critic"

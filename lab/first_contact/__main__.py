@@ -49,6 +49,12 @@ class Meeting:
         """Tell whether the suite failed it."""
         return self.status == Status.FAILED
 
+    @property
+    def word(self) -> str:
+        """Say what became of it; a suite that could not run has said nothing of it."""
+        fates = {Status.FAILED: "killed", Status.PASSED: "SURVIVED"}
+        return fates.get(self.status, "NOT MET")
+
 
 class Faults(logging.Handler):
     """Counts the pages that could not be made."""
@@ -124,10 +130,9 @@ def meet(name: str, only: str, at_once: int) -> None:
         met: list[Meeting] = []
         for meeting in pool.map(lambda wrong: _met(name, wrong), _asked(name, only)):
             met.append(meeting)
-            word = "killed  " if meeting.is_killed else "SURVIVED"
             wrong = meeting.wrong
             told = meeting.failed if meeting.is_killed else meeting.status
-            click.echo(f"{word} {wrong.kind:5} {wrong.clause:11} {wrong.name}: {told}")
+            click.echo(f"{meeting.word:8} {wrong.kind:5} {wrong.clause:11} {wrong.name}: {told}")
     for line in _rates(met):
         click.echo(line)
 

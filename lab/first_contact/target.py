@@ -9,6 +9,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from lab.first_contact.wrong import BATCH, NAME, SIDE, named
 from scoria_cli.page import DECISIONS, MOUNT, SECRET
+from scoria_cli.page import links as links
 from scoria_core import Scoria
 from scoria_core.ports import RunStore
 from scoria_memory import MemoryStore

@@ -5,9 +5,10 @@
 
 from functools import partial
 
+from lab.mutants.kit import put
 from lab.mutants.lifecycles import Change
 from lab.mutants.wrong import Catalogue
-from scoria_core.lifecycles import MACHINES
+from scoria_core import lifecycles
 
 breaks = Catalogue("kit", lambda change: change())
 
@@ -33,7 +34,7 @@ def _article(subject: str) -> str:
 
 
 def _begins(subject: str, state: str) -> None:
-    MACHINES[subject].initial = state
+    put(lifecycles, _INITIAL={**lifecycles._INITIAL, subject: state})
 
 
 for subject, state in _BEGINS.items():

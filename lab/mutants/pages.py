@@ -710,6 +710,16 @@ for _name, _expected, _value in (
         "'self'",
         POLICY.replace("default-src 'none'", "default-src 'self'"),
     ),
+    (
+        "lets the scripts of its host run",
+        "script-src-elem is 'self'",
+        f"{POLICY}; script-src 'none'; script-src-elem 'self'",
+    ),
+    (
+        "forbids scripts after it has allowed them",
+        "what runs as a script is *",
+        f"{POLICY}; script-src *; script-src 'none'",
+    ),
     ("lets others frame it", "frame-ancestors is", POLICY.replace("; frame-ancestors 'none'", "")),
     ("lets forms be sent", "form-action", POLICY.replace("; form-action 'none'", "")),
     (

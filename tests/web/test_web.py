@@ -859,6 +859,9 @@ def test_what_comes_before_the_damage_is_shown(page: Page) -> None:
     assert [int(each) for each in re.findall(r'id="entry-(\d+)"', response.text)] == list(
         range(1, before + 2)
     )
+    entry = page.open(f"{path_of(run)}?entry=1")
+    assert entry.status_code == 500  # an entry before the damage is whole, and its run is not
+    assert f"From entry {before + 2} on" in words_of(entry.text)
     page.scope = lambda _: Scope(OTHER, "op-2")
     assert page.open(path_of(run)).status_code == 404
 

@@ -569,7 +569,9 @@ def test_every_answer_is_json_that_no_browser_takes_for_a_page(api: Api) -> None
         assert response.text.isascii()
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        policy = response.headers["Content-Security-Policy"]
+        for forbidden in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+            assert f"{forbidden} 'none'" in policy
     assert api.get(f"/v1/runs/{run_id}/detail").json["steps"][0]["input"]["text"][0] == "\u202e"
 
 

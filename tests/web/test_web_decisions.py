@@ -486,6 +486,19 @@ def test_too_much_is_refused_before_it_is_read(desk: Desk) -> None:
     assert (cut.status_code, desk.now(asked)) == (413, asked)
 
 
+def test_the_whole_note_of_each_yes_is_a_link_away(desk: Desk) -> None:
+    """Also of the yeses before the last one that was needed."""
+    asked = desk.ask(approvals_needed=3)
+    notes = [f"{number} {'why ' * 10_000}the end" for number in range(3)]
+    for who, note in zip(("ann", "bob", "cleo"), notes, strict=True):
+        desk.scoria.approve(asked.run_id, approval_id=asked.approval_id, decided_by=who, note=note)
+    page = desk.client.get(f"/workflows/{asked.run_id}").text
+    approval = page.partition('id="approvals"')[2].partition('id="journal"')[0]
+    entries = re.findall(r'Shortened\. <a href="\?entry=(\d+)">', approval)
+    shown = [desk.client.get(f"/workflows/{asked.run_id}?entry={each}").text for each in entries]
+    assert [any(note in each for each in shown) for note in notes] == [True] * 3
+
+
 def test_what_the_kit_takes_fits_into_a_form(desk: Desk) -> None:
     """Arguments, an answer and a note, each nearly as long as may be, in letters of two bytes."""
     long = "é" * (MAX_BYTES // 2 - 100)

@@ -38,6 +38,7 @@ from scoria_conformance.steps.calls_on_runs import UNKNOWN_RUN
 from scoria_core.errors import safe_repr
 
 NEEDS_REVIEW = "Our refund policy allows this"
+ANOTHER = "Our refund policy gives thirty days"
 NEEDS_NONE = "See you on Monday"
 
 
@@ -334,6 +335,11 @@ def _the_user_submits_a_draft_that_needs_a_review(visit: Visit) -> None:
     visit.turns.append(turn)
 
 
+@when("the user submits another draft that needs a review")
+def _the_user_submits_another_draft_that_needs_a_review(visit: Visit) -> None:
+    visit.turns.append(visit.user.submit_draft(ANOTHER)[0])
+
+
 @when("the user submits a draft that needs no review")
 def _the_user_submits_a_draft_that_needs_no_review(visit: Visit) -> None:
     turn, visit.review = visit.user.submit_draft(NEEDS_NONE)
@@ -378,6 +384,8 @@ def _has_the_draft_and_nothing_of_the_user(visit: Visit, section: str) -> None:
         "the session_id": visit.review.session_id,
         "the run of another turn": visit.run_id,
         "the prompt of another turn": "blue kettle",
+        "the draft of another turn": NEEDS_NONE,
+        "the draft of another review": ANOTHER,
     }
     with Cases() as cases:
         cases.holds("the draft", "" if NEEDS_REVIEW in delegated else "it is not there")

@@ -189,12 +189,16 @@ class Driver:
         return "a listener that is added", None, None
 
     def stop_listening(self) -> tuple[str, object, object]:
-        """Remove a listener, which may not exist."""
+        """Remove a listener, which may not exist; often add it again at once, with nothing due."""
         listener = self.chance.choice(LISTENERS)
         self.reference.listeners.discard(listener)
         self.reference.forget(listener=listener)
         self.store.remove_listener(listener)
-        return "a listener that is removed", None, None
+        if self.chance.random() < 1 / 2:
+            return "a listener that is removed", None, None
+        self.reference.listeners.add(listener)
+        self.store.add_listener(listener)
+        return "a listener that is removed and added again", None, None
 
     def prune(self) -> tuple[str, object, object]:
         """Prune a run, if the store can."""

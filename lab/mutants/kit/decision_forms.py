@@ -135,26 +135,26 @@ def who_is_too_late_is_told_nothing(right, *given):
 
 @breaks("PAGE-18", TOO_LATE)
 @instead_of(decisions._DecisionApp._render)
-def who_is_too_late_is_sent_back(right, app, status, template, urls, **values):
+def who_is_too_late_is_sent_back(right, app, status, *given, **values):
     if status != 409:
-        return right(app, status, template, urls, **values)
+        return right(app, status, *given, **values)
     return redirect("/scoria/", 303)
 
 
 @breaks("PAGE-18", TOO_LATE)
 @instead_of(decisions._DecisionApp._render)
-def who_is_too_late_does_not_learn_who_decided(right, app, status, template, urls, **values):
+def who_is_too_late_does_not_learn_who_decided(right, app, status, *given, **values):
     if status == 409:
         page = values["page"]
         values["page"] = attrs.evolve(page, approval=attrs.evolve(page.approval, decided_by=None))
-    return right(app, status, template, urls, **values)
+    return right(app, status, *given, **values)
 
 
 @breaks("PAGE-18", TOO_LATE)
 @instead_of(decisions._DecisionApp._render)
-def who_is_too_late_sees_the_request_as_it_was(right, app, status, template, urls, **values):
+def who_is_too_late_sees_the_request_as_it_was(right, app, status, *given, **values):
     if status == 409:
         page = values["page"]
         was = attrs.evolve(page.approval, status="pending", decided_by=None, decided_at=None)
         values["page"] = attrs.evolve(page, approval=was)
-    return right(app, status, template, urls, **values)
+    return right(app, status, *given, **values)

@@ -75,11 +75,12 @@ def what_has_expired_is_listed_until_that_is_recorded(right, runs, found, now):
 
 
 @breaks("READ-23", "is approved")
-@instead_of(run_index._labels)
-def what_was_decided_keeps_its_label(right, of_run):
-    step = of_run.active_step()
+@instead_of(run_index.row_of)
+def what_was_decided_keeps_its_label(right, of_run, at):
+    row, step = right(of_run, at), of_run.active_step()
     asked = [] if step is None else of_run.requests_of(step.step_id)
-    return [*right(of_run), *(run_index.label("approval", each.approval_id) for each in asked)]
+    labels = [run_index.label("approval", each.approval_id) for each in asked]
+    return evolve(row, labels=tuple(dict.fromkeys([*row.labels, *labels])))
 
 
 @breaks("READ-23", "Of the requests of one step")
