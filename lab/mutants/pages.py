@@ -262,7 +262,7 @@ _raw(
     '<section id="steps"',
     '<script type="application/json">{{ run.metadata | tojson }}</script><section id="steps"',
     "the metadata is in a script",
-    "what <script> holds",
+    "it is not shown",
 )
 _raw(
     NOTE,
