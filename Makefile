@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/ready
 
-.PHONY: demo test test-slow check format diagrams openapi spec mutate-lifecycles mutants model bench bench-quick growth mutation-score chaos partition queue
+.PHONY: demo test test-slow check format diagrams openapi spec mutate-lifecycles mutants kill-matrix model bench bench-quick growth mutation-score chaos partition queue
 
 demo: $(READY)
 	$(BIN)/scoria demo
@@ -42,6 +42,9 @@ mutate-lifecycles: $(READY)
 	$(BIN)/python -m lab.mutants lifecycles memory:// --page scoria_cli.page:page
 
 mutants: $(READY)
+	$(BIN)/python -m lab.mutants adapters memory:// --page scoria_cli.page:page --own-clause
+
+kill-matrix: $(READY)
 	$(BIN)/python -m lab.mutants adapters memory:// --page scoria_cli.page:page
 
 # A store is scored by what is put to a store directly: whatever else needs of one is said there.

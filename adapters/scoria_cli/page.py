@@ -5,6 +5,7 @@ Nothing is masked: the suite looks for every text of a run, whatever its name.
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -32,7 +33,7 @@ def page(scoria: Scoria, scope_of: Any) -> Any:
     return DispatcherMiddleware(evidence, {DECISIONS: decisions})
 
 
-def links(scoria: Scoria, base_url: str) -> tuple[Any, Any]:
+def links(scoria: Scoria, base_url: str, good_for: timedelta) -> tuple[Any, Any]:
     """Return the app of links, to be mounted at `base_url`, and the function that makes a link."""
-    made = DecisionLinks(base_url, SECRET)
+    made = DecisionLinks(base_url, SECRET, good_for)
     return link_app(scoria, links=made, mask=None), made.link

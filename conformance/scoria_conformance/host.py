@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Protocol
 
 import attrs
@@ -25,8 +26,11 @@ PageFactory = Callable[[Scoria, ScopeOf], WSGIApp]
 """Makes the evidence page; the scope is the keyword arguments of a `Scope`, or None."""
 
 MakeLink = Callable[[Event, str], str]
-LinksFactory = Callable[[Scoria, str], tuple[WSGIApp, MakeLink]]
-"""Makes the app that links lead to, mounted at a URL, and the function that makes a link."""
+LinksFactory = Callable[[Scoria, str, timedelta], tuple[WSGIApp, MakeLink]]
+"""Makes the app that links lead to, mounted at a URL, and the function that makes a link.
+
+A link is valid for the time that is given.
+"""
 
 REVIEWED = "policy"
 """A draft with this word in it needs a bounded review, as in the guide."""

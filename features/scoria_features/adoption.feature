@@ -387,6 +387,34 @@ Feature: Adoption: identity, start, inspect, resume
       | another actor     |
       | another session   |
 
+  @RUN-17 @ERROR-2
+  Scenario Outline: An idempotency key is not used again, whatever became of its run
+    When a run that becomes "<status>" is started with the idempotency key "order-7"
+    And it is started again with another root role
+    Then it is refused with "IdempotencyConflict" naming "idempotency_key"
+    And nothing changed
+
+    Examples:
+      | status               |
+      | running              |
+      | waiting_for_approval |
+      | failed               |
+      | cancelled            |
+
+  @RUN-16
+  Scenario Outline: The same idempotency key returns its run, whatever became of that
+    When a run that becomes "<status>" is started with the idempotency key "order-7"
+    And it is started again with the same arguments
+    Then both calls returned one run
+    And nothing changed
+
+    Examples:
+      | status               |
+      | running              |
+      | waiting_for_approval |
+      | failed               |
+      | cancelled            |
+
   @RUN-18
   Scenario: Two starts at once with one idempotency key are one run
     When two callers start a run with the idempotency key "order-7" at once

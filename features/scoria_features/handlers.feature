@@ -183,6 +183,25 @@ Feature: Handlers: the host's own code, one step at a time
       | a run with a queued step  | adds a step to it         | no_such_module:function        | handlers['work'] |
       | a run with a queued step  | runs what is queued in it | no_such_module:function        | handlers['work'] |
 
+  @STEP-13 @STEP-23 @ERROR-2
+  Scenario Outline: A host whose steps others carry out refuses such a handler as well
+    Given <run>
+    And a host whose steps are carried out by <others>
+    When its host <call> with the handler no_such_module:function
+    Then it is refused with "UnknownHandler" naming "handlers['work']"
+    And nothing changed
+
+    Examples:
+      | run                       | call                      | others  |
+      | a run that is about to be | starts it                 | a queue |
+      | a run that is about to be | starts it                 | threads |
+      | a run that is about to be | hands it off              | a queue |
+      | an approved run           | resumes it                | a queue |
+      | an approved run           | resumes it                | threads |
+      | a failed run              | retries it                | a queue |
+      | a run with a queued step  | adds a step to it         | a queue |
+      | a run with a queued step  | runs what is queued in it | a queue |
+
   @STEP-14
   Scenario: A handler that is a coroutine function is awaited
     When a run is started with a step whose handler is a coroutine function

@@ -8,7 +8,7 @@ Feature: Links: one person decides one request without a login
 
   @LINK-2
   Scenario: A link that was not made for a request decides nothing of it
-    Then a link that was forged, edited or made for other arguments shows and decides nothing
+    Then a link that was forged, edited, made for other arguments or is too old shows and decides nothing
 
   @LINK-3
   Scenario: A link is spent with what it was for

@@ -43,10 +43,22 @@ Feature: Recovery: a step whose process died is not stuck, and a live one is not
     And what is queued is run with a handler that answers "Completed"
     Then its first step is "running"
 
+  @STEP-19
+  Scenario: A call that is interrupted gives back no claim but its own
+    When a call that adds a step is interrupted while the first one's handler is at work
+    Then the handler was entered once, and its step completed in its attempt 1
+
   @STEP-20
   Scenario: A step that takes its processes with it fails in the end
     Given a run whose process died in its handler
     When its next 2 processes die as well
+    Then the run is "failed"
+    And its step failed as its worker was silent, in its attempt 3
+
+  @STEP-20
+  Scenario: A step that takes with it each process that owns the store fails in the end
+    Given a run whose process died in its handler
+    When its next 2 processes own the store, recover it and die as well
     Then the run is "failed"
     And its step failed as its worker was silent, in its attempt 3
 
@@ -70,6 +82,11 @@ Feature: Recovery: a step whose process died is not stuck, and a live one is not
     And its handler raises an exception the first 2 times, while another step waits behind it
     And a run is started with a step whose handler answers "Completed"
     Then the attempts of the first step had one idempotency key, and each other step its own
+
+  @STEP-22
+  Scenario: A delegated step has an idempotency key of its own
+    When a run is started with a step whose handler hands on what it picked
+    Then each step had an idempotency key of its own
 
   @STEP-23
   Scenario: A host that queues its steps leaves them to a worker

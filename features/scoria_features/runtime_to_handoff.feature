@@ -54,6 +54,12 @@ Feature: Runtime to handoff: one role gives another a narrow slice of work
     Then the child got what was picked and nothing else of the run
     And the run is "completed"
 
+  @HANDOFF-10
+  Scenario: The child of a child gets nothing that its parent was given
+    When a handoff run is started whose child hands on what it picked
+    Then the child got what was picked and nothing else of the run
+    And the run is "completed"
+
   @HANDOFF-7
   Scenario: A child may pause for approval
     When a handoff run is started whose child asks for approval

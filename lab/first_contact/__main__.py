@@ -52,7 +52,7 @@ class Meeting:
     @property
     def word(self) -> str:
         """Say what became of it; a suite that could not run has said nothing of it."""
-        fates = {Status.FAILED: "killed", Status.PASSED: "SURVIVED"}
+        fates: dict[str, str] = {Status.FAILED: "killed", Status.PASSED: "SURVIVED"}
         return fates.get(self.status, "NOT MET")
 
 

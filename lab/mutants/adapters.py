@@ -64,10 +64,13 @@ def try_all(
     tell: Callable[[Finding], None],
     target: str,
     page: str | None,
+    *,
+    own_clause: bool = False,
 ) -> Matrix:
     """Put each mutant through the features, against `target` and `page`; `tell` hears of each.
 
-    The process is then used up, as by any experiment.
+    With `own_clause` it meets only the scenarios of the clause that it breaks. The process is then
+    used up, as by any experiment.
     """
 
     def told(finding: Finding) -> None:
@@ -75,6 +78,8 @@ def try_all(
             tell(finding)
 
     def meets(mutant: Mutant, item: pytest.Item) -> bool:
+        if own_clause and isinstance(mutant, Wrong):
+            return mutant.clause in item.keywords
         return _meets(mutant, item, _slow(experiment.canary))
 
     experiment = Experiment([LASTING, CANARY, *mutants], told, meets=meets, judged=judged)

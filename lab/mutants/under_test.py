@@ -3,6 +3,7 @@
 A mutant changes `subject` in the process that it has for itself.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,6 @@ def make_page(scoria: Scoria, scope: ScopeOf) -> WSGIApp:
     return subject.page(scoria, scope)
 
 
-def links(scoria: Scoria, base_url: str) -> tuple[WSGIApp, MakeLink]:
+def links(scoria: Scoria, base_url: str, good_for: timedelta) -> tuple[WSGIApp, MakeLink]:
     """Make the links under test."""
-    return subject.links(scoria, base_url)
+    return subject.links(scoria, base_url, good_for)

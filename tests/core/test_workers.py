@@ -200,7 +200,12 @@ def test_a_signal_finds_no_lock_held_by_the_thread_that_it_interrupts(
     queue(Scoria(store), identity, 1)
     scoria = Scoria(Flaky(store), handlers={"work": scripted(None)})
     worker = Worker(scoria, poll=0.01, stop=Watched())
-    threading.Thread(target=lambda: (until_done(worker, 1), worker.end())).start()
+
+    def end_when_done() -> None:
+        until_done(worker, 1)
+        worker.end()
+
+    threading.Thread(target=end_when_done).start()
     worker.run()
     assert worker.done == 1
     assert threading.current_thread() not in cast(Watched, worker.stop).waiters

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.answers import (
     HANDED_OVER,
@@ -63,6 +63,12 @@ def _a_run_is_started_with_a_step_whose_handler(world: World, refused: str) -> N
         "no context": {"projected_context": None},
     }
     start(world, hands_off(**changes[refused]))
+
+
+@given(parsers.parse("a host whose steps are carried out by {others}"))
+def _a_host_whose_steps_are_carried_out_by(world: World, others: str) -> None:
+    dispatch = {"a queue": "queue", "threads": "thread"}[others]
+    world.scoria = world.facade(world.store, clock=world.clock, dispatch=dispatch)
 
 
 @when("a run is started with a step whose handler hands on what it picked")

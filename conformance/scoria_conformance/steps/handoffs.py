@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, then, when
 
-from scoria_conformance.answers import ending, stopped, stopped_later
-from scoria_conformance.world import Answer, World, asks, completed, raises
+from scoria_conformance.answers import ending, hands_off, stopped, stopped_later
+from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
 from scoria_core import DelegatedHandoff, RunSummary, ScoriaError
 
 INPUT = {"brief": "Review the draft answer for policy and accuracy"}
@@ -46,6 +46,17 @@ def _a_handoff_run_is_started(world: World) -> None:
 @when("a handoff run is started without a handler")
 def _a_handoff_run_is_started_without_a_handler(world: World) -> None:
     _start(world, handlers=None)
+
+
+@when("a handoff run is started whose child hands on what it picked")
+def _a_handoff_run_is_started_whose_child_hands_on(world: World) -> None:
+    picks = hands_off(delegated_kind=KIND)
+    _start(
+        world,
+        answer=lambda step, run: None if step.kind == KIND else picks(step, run),
+        handoff_input={"not": "picked"},
+        projected_context={"neither": "this"},
+    )
 
 
 @when("a handoff run is started whose child asks for approval")

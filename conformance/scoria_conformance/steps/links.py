@@ -1,5 +1,6 @@
 """Steps that open links, each made for one request and one person."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from string import ascii_uppercase
@@ -24,6 +25,12 @@ DECIDER = "reviewer-7"
 ROOT = Request("/")
 EVERY = 5
 """One in so many characters of a link is changed."""
+
+LONG, SHORT = timedelta(days=1), timedelta(seconds=1)
+"""For how long a link is valid: for the whole scenario, or not even for that."""
+
+PATIENCE = 20
+"""How many seconds a link may still be shown that is valid for a second."""
 
 
 @attrs.frozen
@@ -90,8 +97,8 @@ class Post:
         )
 
 
-def _post(world: World, links: LinksFactory) -> Post:
-    app, link = links(world.scoria, f"{ORIGIN}{MOUNT}")
+def _post(world: World, links: LinksFactory, good_for: timedelta = LONG) -> Post:
+    app, link = links(world.scoria, f"{ORIGIN}{MOUNT}", good_for)
     return Post(world, Site(lambda *_: app, world.scoria), link)
 
 
@@ -118,7 +125,10 @@ def _a_link_that_is_opened_shows_a_form(world: World, scoria_links: LinksFactory
             cases.equal(told, (status, DECIDER), (became.status, became.decided_by))
 
 
-@then("a link that was forged, edited or made for other arguments shows and decides nothing")
+@then(
+    "a link that was forged, edited, made for other arguments or is too old "
+    "shows and decides nothing"
+)
 def _a_link_that_was_forged_decides_nothing(world: World, scoria_links: LinksFactory) -> None:
     post = _post(world, scoria_links)
     with Cases() as cases:
@@ -133,6 +143,20 @@ def _a_link_that_was_forged_decides_nothing(world: World, scoria_links: LinksFac
             post.nothing_by(cases, "made for other arguments", request)
         bobs = post.sheet(post.opened(approval, "reviewer-8")).pressed("approve")
         post.nothing_by(cases, "of another", attrs.evolve(bobs, path=opened.path), seen=True)
+        _too_old(cases, _post(world, scoria_links, SHORT))
+
+
+def _too_old(cases: Cases, post: Post) -> None:
+    """Check that a link ends with its time, also one that was opened before."""
+    opened = post.opened(post.ask())
+    pressed, ends = None, time.monotonic() + PATIENCE
+    while (answer := post.site.ask(None, opened)).status < 400 and time.monotonic() < ends:
+        for sheet in sheets_on(opened, answer):
+            pressed = sheet.pressed("approve")
+        time.sleep(0.2)
+    post.nothing_by(cases, "too old", opened)
+    if pressed is not None:
+        post.nothing_by(cases, "too old", pressed)
 
 
 def _edited(path: str, other: str) -> Iterator[tuple[str, str]]:

@@ -116,6 +116,20 @@ def _the_lease_of_its_step_has_ended(world: World) -> None:
 def _the_process_that_owns_the_store_recovers_it(
     world: World, processes: list[DyingProcess]
 ) -> None:
+    _recovered_by_its_owner(world, processes)
+
+
+@when(parsers.parse("its next {count:d} processes own the store, recover it and die as well"))
+def _its_next_processes_own_the_store(
+    world: World, processes: list[DyingProcess], count: int
+) -> None:
+    for _ in range(count):
+        _recovered_by_its_owner(world, processes)
+        _dies(world, processes, lambda scoria: scoria.run_pending())
+    _recovered_by_its_owner(world, processes)
+
+
+def _recovered_by_its_owner(world: World, processes: list[DyingProcess]) -> None:
     for process in processes:
         process.end()
     if Capability.MULTI_PROCESS in world.store.capabilities:
@@ -161,6 +175,33 @@ def _a_run_is_started_whose_handler_takes_longer(world: World) -> None:
 def _its_handler_was_entered_once_and_no_other_took(world: World) -> None:
     assert len(world.calls) == 1
     assert world.detail.steps[0].attempt == 1
+
+
+@when("a call that adds a step is interrupted while the first one's handler is at work")
+def _a_call_that_adds_a_step_is_interrupted(world: World) -> None:
+    class Interrupted:
+        def append(self, *args: Any, **more: Any) -> None:
+            world.store.append(*args, **more)
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+    other = world.facade(Interrupted(), clock=world.clock, handlers=world.handlers)
+    behind = attrs.evolve(STEP, kind="behind")
+
+    def adds(_: Step, run: RunSummary) -> None:
+        with suppress(KeyboardInterrupt):
+            other.add_step(run.run_id, behind)
+
+    start(world, adds)
+
+
+@then("the handler was entered once, and its step completed in its attempt 1")
+def _the_handler_was_entered_once(world: World) -> None:
+    first, behind = world.detail.steps
+    assert [step.attempt for step, _ in world.calls] == [1]
+    assert (first.status, first.attempt, behind.status) == ("completed", 1, "queued")
 
 
 @when(parsers.parse('its step is run with a handler that answers "{answer}"'))
@@ -259,6 +300,16 @@ def _the_attempts_of_the_first_step_had_one(world: World) -> None:
     assert [step.attempt for step, _ in world.calls] == [1, 2, 3, 1, 1]
     keys = [step.idempotency_key for step, _ in world.calls]
     assert [keys.index(key) for key in keys] == [0, 0, 0, 3, 4]
+
+
+@then("each step had an idempotency key of its own")
+def _each_step_had_an_idempotency_key_of_its_own(world: World) -> None:
+    keys = {step.step_id: step.idempotency_key for step, _ in world.calls}
+    assert len(keys) == 2
+    assert len(set(keys.values())) == 2
+    assert (
+        keys.items() <= {step.step_id: step.idempotency_key for step in world.detail.steps}.items()
+    )
 
 
 @when("a run is started by a host that queues its steps")

@@ -8,7 +8,7 @@ from pytest_bdd import given, parsers, then, when
 
 from scoria_conformance.answers import ANSWERS
 from scoria_conformance.world import KIND, Answer, World, asks, completed, raises
-from scoria_core import Approval, StepSpec
+from scoria_core import Approval, RunStatus, StepSpec
 
 UNSERVED = StepSpec(kind="unserved", role_id="executor")
 """A step that no handler serves."""
@@ -138,6 +138,20 @@ def _runs_of_one_session(world: World, count: int) -> list[str]:
 @when(parsers.parse('a run is started with the idempotency key "{key}"'), target_fixture="key")
 def _a_run_is_started_with_the_idempotency_key(world: World, key: str) -> str:
     start(world, idempotency_key=key)
+    return key
+
+
+@when(
+    parsers.parse('a run that becomes "{status}" is started with the idempotency key "{key}"'),
+    target_fixture="key",
+)
+def _a_run_is_started_with_the_idempotency_key_2(world: World, key: str, status: str) -> str:
+    answers = {RunStatus.WAITING_FOR_APPROVAL: asks(), RunStatus.FAILED: raises}
+    handlers = world.handlers if status in answers else None
+    start(world, answers.get(RunStatus(status), completed), handlers=handlers, idempotency_key=key)
+    if status == RunStatus.CANCELLED:
+        world.scoria.cancel_run(world.run_id)
+    assert world.scoria.get_run(world.run_id).status == status
     return key
 
 

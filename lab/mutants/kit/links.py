@@ -1,13 +1,19 @@
 """Links that are wrong on purpose: they decide when, or what, they should not."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
+
+from attrs import evolve
 
 from lab.mutants.kit import Wrong, instead_of, put
 from lab.mutants.wrong import Catalogue
 from scoria_web import decisions, links
 
 breaks = Catalogue("page", lambda change: change())
+
+_OPENED: dict[str, links.Link] = {}
+"""The links that a wrong app has opened."""
 
 
 def reads(wrong: Wrong) -> Callable[[], None]:
@@ -47,6 +53,20 @@ def a_link_that_says_what_it_decides_needs_no_form(right, app, request, urls):
 def nobody_looks_at_the_signature_of_a_link(right, made, token):
     named = made._signer.loads_unsafe(token)[1]
     return links.Link(token, *named) if named else right(made, token)
+
+
+@breaks("LINK-2", "too old")
+@instead_of(links.DecisionLinks.read)
+def a_link_never_gets_too_old(right, made, token):
+    return right(evolve(made, good_for=timedelta(days=36_500)), token)
+
+
+@breaks("LINK-2", "too old")
+@instead_of(links.DecisionLinks.read)
+def a_link_that_was_opened_in_time_never_gets_too_old(right, made, token):
+    if (read := right(made, token)) is not None:
+        _OPENED[token] = read
+    return _OPENED.get(token)
 
 
 @breaks("LINK-2", "was not made for a request")
