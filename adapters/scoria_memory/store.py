@@ -255,6 +255,8 @@ class MemoryStore:
             self._runs.clear()
             self._journals.clear()
             self._outbox = Outbox()
+            for found_by in (self._idempotent, self._listings, self._queues, self._labelled):
+                found_by.clear()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -18,6 +18,11 @@ Feature: A store keeps what listeners have yet to be told
     When a process that stores and tells is killed at each of 16 lines
     Then each time its listener has yet to be told what is stored, and nothing else
 
+  @STORE-37 @STORE-49 @durable @outbox @prunable
+  Scenario: Who is killed while it prunes leaves no delivery of what is gone
+    When a process that stores and tells is killed at each of 16 lines of a prune
+    Then each time its listener has yet to be told what is stored, and nothing else
+
   @STORE-47 @outbox
   Scenario: Of several callers that claim at once, each gets runs of its own
     Given a listener, and 40 runs that it has yet to be told of

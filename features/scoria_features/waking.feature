@@ -14,6 +14,11 @@ Feature: A store wakes who waits for work
     When another caller makes a run due
     Then the caller who waits is told of it at once
 
+  @STORE-50 @waking
+  Scenario: All who wait for a run are woken, each time that it becomes due
+    When a run becomes due twice while callers wait for its tenant, for another and for all
+    Then each time all whom it concerns are told of it at once
+
   @STORE-50 @waking @multi_process
   Scenario: Who waits is woken by another process
     Given a caller who watches the runs of a tenant for 5 seconds at a time

@@ -4,10 +4,11 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from pytest_bdd import parsers, then, when
@@ -18,7 +19,7 @@ from scoria_conformance.steps.outbox import Reference, outbox
 from scoria_conformance.stored_runs import StoredRuns, after, index_row, numbered, record
 from scoria_conformance.stored_runs import run_key as key_of
 from scoria_conformance.world import PATIENCE, World
-from scoria_core.ports import Capability, Delivery, OutboxStore, RunStore
+from scoria_core.ports import Capability, Delivery, OutboxStore, PrunableStore, RunStore
 
 Ask = Callable[[OutboxStore], object]
 Kept = tuple[dict[str, int], list[Delivery]]
@@ -35,11 +36,14 @@ class Story:
     reference: Reference = attrs.field(factory=Reference)
 
     @classmethod
-    def of(cls, turn: int) -> "Story":
-        """Return a story with a failed delivery, a complete one, and one that is given up."""
+    def of(cls, turn: int, *, prunes: bool = False) -> "Story":
+        """Return a story with a failed delivery, a complete one, and one that is given up.
+
+        At its end it `prunes` the run with a delivery that is still to come.
+        """
         story = cls(turn)
         story.listen()
-        first, second = (numbered(10 * turn + each) for each in (1, 2))
+        first, second = story.run_ids
         story.write(first, after(1))
         story.write(second, after(2))
         story.tell(now=60, delivered=0, next_try_at=after(70), problem="it is down")
@@ -48,7 +52,14 @@ class Story:
         story.write(second, after(90))
         story.tell(now=80, delivered=1, next_try_at=None, problem="it is gone")
         story.write(first, after(4))
+        if prunes:
+            story.prune(first)
         return story
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of its runs."""
+        return [numbered(10 * self.turn + each) for each in (1, 2)]
 
     @property
     def listener(self) -> str:
@@ -76,6 +87,12 @@ class Story:
         self.reference.settle(claimed, done)
         self._call(lambda store: store.settle_delivery(claimed, done))
 
+    def prune(self, run_id: str) -> None:
+        """Remove a run, and what its listener has yet to get of it."""
+        version = self.reference.versions.pop(run_id)
+        self.reference.forget(run_id=run_id)
+        self._call(lambda store: cast(PrunableStore, store).prune({run_id: version}))
+
     def _call(self, ask: Ask) -> None:
         self.asked.append(ask)
         self.kept.append((dict(self.reference.versions), self.reference.of(self.listener)))
@@ -95,6 +112,9 @@ class Turn:
 
     story: Story
     death: Point | None
+    first: int = 0
+    """The first call of the story in which it may die."""
+
     begun: int = 0
     acknowledged: int = 0
     come_by: Counter[Place] = attrs.field(factory=Counter)
@@ -121,7 +141,7 @@ class Turn:
         """Check what is stored, and what the listener has yet to receive."""
         store = outbox(world.store)
         deliveries = store.list_deliveries(self.story.listener, limit=1_000)
-        run_ids = list(self.story.reference.versions)
+        run_ids = self.story.run_ids
         found = (
             {run.key.run_id: run.version for run in store.read(run_ids)},
             [each for each in deliveries if each.run_id in run_ids],
@@ -134,9 +154,9 @@ class Turn:
 
     def _work(self, store: RunStore, says: Connection) -> None:
         trail = Trail(packages(store), self._die_at)
-        for ask in self.story.asked:
+        for number, ask in enumerate(self.story.asked):
             says.send("begun")
-            with trail.followed():
+            with trail.followed() if number >= self.first else nullcontext():
                 ask(outbox(store))
             says.send("done")
         says.send(trail.come_by)
@@ -165,15 +185,35 @@ def _said(hears: Connection) -> Iterator[Any]:
     target_fixture="told_until_killed",
 )
 def _a_process_that_tells_is_killed(stored: StoredRuns, count: int) -> Sequence[Turn]:
+    return _killed_at(stored, count, prunes=False)
+
+
+@when(
+    parsers.parse(
+        "a process that stores and tells is killed at each of {count:d} lines of a prune"
+    ),
+    target_fixture="told_until_killed",
+)
+def _a_process_that_tells_is_killed_as_it_prunes(stored: StoredRuns, count: int) -> Sequence[Turn]:
+    stored.need(Capability.PRUNABLE)
+    return _killed_at(stored, count, prunes=True)
+
+
+def _killed_at(stored: StoredRuns, count: int, *, prunes: bool) -> Sequence[Turn]:
     stored.need(Capability.DURABLE)
     stored.need(Capability.OUTBOX)
+
+    def turn_of(number: int, death: Point | None) -> Turn:
+        story = Story.of(number, prunes=prunes)
+        return Turn(story, death, first=len(story.asked) - 1 if prunes else 0)
+
     # The second one no longer does what is done only once, such as to create tables.
-    whole = [Turn(Story.of(number), None) for number in (1, 2)]
+    whole = [turn_of(number, None) for number in (1, 2)]
     for turn in whole:
         turn.live(stored.world)
     places = list(whole[-1].come_by)
     points = [Point(places[number * len(places) // count], 1) for number in range(count)]
-    turns = [Turn(Story.of(number), point) for number, point in enumerate(points, 3)]
+    turns = [turn_of(number, point) for number, point in enumerate(dict.fromkeys(points), 3)]
     for turn in turns:
         turn.live(stored.world)
         turn.check(stored.world)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import cast
@@ -97,6 +97,47 @@ def _another_caller_makes_a_run_due(stored: StoredRuns, watch: Watch) -> None:
     _while_it_waits(watch.ask, lambda: stored.append(run_id, 1, row=DUE))
 
 
+@when(
+    "a run becomes due twice while callers wait for its tenant, for another and for all",
+    target_fixture="told_each_time",
+)
+def _a_run_becomes_due_twice(stored: StoredRuns) -> list[tuple[list[str], float]]:
+    stored.need(Capability.WAKING)
+    store, pause = cast(WakingStore, stored.world.store), 5.0
+    run_id = stored.create([record(1)], row=index_row())
+    told: list[tuple[list[str], float]] = []
+    with ExitStack() as opened:
+
+        def watch(tenant_id: str | None) -> Watch:
+            answers = opened.enter_context(
+                closing(store.watch_due(tenant_id=tenant_id, pause=pause))
+            )
+            assert not next(answers), "the first answer of a watch is empty"
+            return Watch(answers, pause, expected=[run_id])
+
+        apart, *watches = [watch(each) for each in (OTHER_TENANT, TENANT, TENANT, None)]
+        waiting = _begun(apart.ask)  # it waits first: a store that wakes one would wake this one
+        for version in (1, 3):
+            found = [_begun(each.ask) for each in watches]
+            stored.append(run_id, version, row=DUE)
+            _ended(found)
+            stored.append(run_id, version + 1, row=index_row())
+            for each in watches:
+                told.append((each.told, each.took))
+                each.told = []
+        _ended([waiting])
+        assert apart.told == [], "a caller was told of a run of another tenant"
+    return told
+
+
+@then("each time all whom it concerns are told of it at once")
+def _each_time_all_are_told(told_each_time: list[tuple[list[str], float]]) -> None:
+    first, _ = told_each_time[0]
+    assert [told for told, _ in told_each_time] == [first] * 6
+    assert len(first) == 1
+    assert max(took for _, took in told_each_time) < 5, "a caller had to wait for its pause's end"
+
+
 @when("another process makes a run due")
 def _another_process_makes_a_run_due(world: World, stored: StoredRuns, watch: Watch) -> None:
     stored.need(Capability.MULTI_PROCESS)
@@ -137,8 +178,18 @@ def _the_wait_has_ended(watch: Watch) -> None:
 
 def _while_it_waits(wait: Callable[[], None], act: Callable[[], None]) -> None:
     """Act while a caller waits in a thread, and check that its wait ends."""
+    thread = _begun(wait)
+    act()
+    _ended([thread])
+
+
+def _begun(wait: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    act()
-    thread.join(PATIENCE)
-    assert not thread.is_alive(), "the caller waits on"
+    return thread
+
+
+def _ended(threads: Sequence[threading.Thread]) -> None:
+    for each in threads:
+        each.join(PATIENCE)
+        assert not each.is_alive(), "the caller waits on"

@@ -1,1 +1,1 @@
-"""Wrong kits, most of which lose, repeat or show something only when calls come together."""
+"""Stores, pages, hosts and kits that are wrong about what was built last, and where calls meet."""
