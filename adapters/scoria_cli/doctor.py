@@ -9,7 +9,7 @@ import attrs
 import click
 from rich.console import Console
 
-from scoria_cli.console import console, line, out_json
+from scoria_cli.console import console, err_line, line, out_json
 from scoria_cli.options import (
     Amount,
     existing_store,
@@ -30,7 +30,7 @@ from scoria_core.visible import visible_line
 NAMED = 100
 """The most runs with the same next move that are named to a person; the others are counted."""
 
-LISTED = 1_000
+LISTED = 100_000
 """The most deliveries of one listener that are looked at."""
 
 _GRACE = timedelta(minutes=1)
@@ -101,12 +101,15 @@ class Visit:
     def _untold(self, outbox: OutboxStore, listener: str) -> Iterator[Finding]:
         """Yield runs of which a listener does not get the events: given up, or long overdue."""
         given_up = list(outbox.list_deliveries(listener, limit=LISTED, given_up=True))
+        all_listed = outbox.list_deliveries(listener, limit=LISTED)
         late = [
             each
-            for each in outbox.list_deliveries(listener, limit=LISTED)
+            for each in all_listed
             if each.next_try_at is not None and each.next_try_at < self.now - self.patience
         ]
         name = visible_line(listener, 100)
+        if LISTED in (len(given_up), len(all_listed)):
+            err_line(f"of {name}, only the first {LISTED:,} deliveries were looked at")
         for each in self._of_tenant(given_up):
             why = f"is not told to {name} from entry {each.delivered + 1} on: {each.problem}"
             next_move = f"see to {name}, then scoria notify --again --name {name}"
