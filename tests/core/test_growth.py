@@ -107,8 +107,11 @@ def test_what_is_refused_costs_in_a_long_run_as_in_a_short_one() -> None:
     ]
 
     def lines() -> list[int]:
-        costs = [lines_of(partial(pytest.raises, ScoriaError, call)) for call in refused]
-        return [*costs, lines_of(lambda: scoria.run_pending(run_id, handlers={"other": ask}))]
+        calls: list[Callable[[], object]]
+        calls = [partial(pytest.raises, ScoriaError, call) for call in refused]
+        calls.append(lambda: scoria.run_pending(run_id, handlers={"other": ask}))
+        # The first may start the thread that renews claims, which ends when it has been idle.
+        return [min(lines_of(call) for _ in range(2)) for call in calls]
 
     made = []
     for entries in (SHORT, LONG):
