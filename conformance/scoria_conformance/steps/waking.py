@@ -103,19 +103,21 @@ def _another_caller_makes_a_run_due(stored: StoredRuns, watch: Watch) -> None:
 )
 def _a_run_becomes_due_twice(stored: StoredRuns) -> list[tuple[list[str], float]]:
     stored.need(Capability.WAKING)
-    store, pause = cast(WakingStore, stored.world.store), 5.0
+    store = cast(WakingStore, stored.world.store)
     run_id = stored.create([record(1)], row=index_row())
     told: list[tuple[list[str], float]] = []
     with ExitStack() as opened:
 
-        def watch(tenant_id: str | None) -> Watch:
+        def watch(tenant_id: str | None, pause: float) -> Watch:
             answers = opened.enter_context(
                 closing(store.watch_due(tenant_id=tenant_id, pause=pause))
             )
             assert not next(answers), "the first answer of a watch is empty"
             return Watch(answers, pause, expected=[run_id])
 
-        apart, *watches = [watch(each) for each in (OTHER_TENANT, TENANT, TENANT, None)]
+        # It is told of nothing, so its pause is how long the scenario takes.
+        apart = watch(OTHER_TENANT, 2)
+        watches = [watch(each, 5) for each in (TENANT, TENANT, None)]
         waiting = _begun(apart.ask)  # it waits first: a store that wakes one would wake this one
         for version in (1, 3):
             found = [_begun(each.ask) for each in watches]
