@@ -223,7 +223,7 @@ class RunNotFound(ScoriaError):
 _ENDED = "it has ended; start a new run in the same session"
 _NEXT_MOVES = MappingProxyType(
     {
-        "waiting_for_approval": "a person decides with approve or reject, then call resume_run",
+        "waiting_for_approval": "once a person has decided with approve or reject, call resume_run",
         "failed": "retry_run runs its failed step again, cancel_run ends it",
         "completed": _ENDED,
         "cancelled": _ENDED,
@@ -427,8 +427,10 @@ class StoreCorrupt(ScoriaError):
     @property
     def message(self) -> str:
         """Name the first entry that does not check out, and what to do."""
-        where = f"entry {self.sequence} of run {self.run_id}" if self.sequence else self.run_id
-        return f"{where} {self.problem}; {self.next_move}"
+        if self.sequence:
+            return f"entry {self.sequence} of run {self.run_id} {self.problem}; {self.next_move}"
+        # A URL with the scheme of another store leads here as well.
+        return f"{self.run_id} {self.problem}; if its URL is the right one, {self.next_move}"
 
 
 @attrs.define

@@ -26,10 +26,10 @@ from scoria_core.handlers import Handler
 from scoria_core.heartbeat import HEARTBEAT, Renewal
 from scoria_core.interrupts import is_exiting
 from scoria_core.leases import Lease
-from scoria_core.lifecycles import StepStatus
+from scoria_core.lifecycles import ApprovalStatus, StepStatus
 from scoria_core.logs import about, logger_of
 from scoria_core.model import RunSummary, Step
-from scoria_core.outcomes import Outcome
+from scoria_core.outcomes import NeedsApproval, Outcome
 from scoria_core.repository import RunRepository
 from scoria_core.run import Run
 from scoria_core.validation import Validator
@@ -134,6 +134,12 @@ class Execution:
                 raise
             if recorded:
                 _log_outcome(outcome, run, step, summary)
+                if outcome is not None and _asks_again(step, outcome):
+                    told = (
+                        "step %s of run %s asked again for what was approved: a handler reads the "
+                        "decision in step.approval, or in step.approvals if it asked for several"
+                    )
+                    logger.warning(told, step.step_id, run.run_id, extra=_about(step, summary))
             elif outcome is not None:
                 _log_late_result(step, summary)
             step = following
@@ -260,6 +266,19 @@ def _log_outcome(
     else:
         line = _log_line("to be tried again", step, summary)
         logger.warning(*line, exc_info=outcome.exception, extra=_about(step, summary))
+
+
+def _asks_again(step: Step, outcome: Outcome | Raised) -> bool:
+    """Tell whether a step requests exactly what was approved in this very attempt."""
+    asked = (outcome,) if isinstance(outcome, NeedsApproval) else outcome
+    if not step.approvals or not isinstance(asked, tuple):
+        return False
+    return any(
+        (each.tool_name, each.arguments) == (was.tool_name, was.proposed_arguments)
+        for each in asked
+        for was in step.approvals
+        if was.status == ApprovalStatus.APPROVED
+    )
 
 
 def _log_late_result(step: Step, run: RunSummary) -> None:

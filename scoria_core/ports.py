@@ -29,7 +29,7 @@ class Capability(StrEnum):
     """Runs that have ended can be removed: the store is a `PrunableStore`."""
 
     OUTBOX = "outbox"
-    """It keeps which events each listener has yet to receive: the store is an `OutboxStore`."""
+    """It keeps which records each listener has yet to receive: the store is an `OutboxStore`."""
 
     WAKING = "waking"
     """A caller that waits for work is woken when there is some: the store is a `WakingStore`."""
@@ -54,7 +54,7 @@ class IndexRow:
 
     The run has had its `status` since the time `since`. `due_at` is when it next has work to do, or
     None for never. `labels` are further words that it is found by now, each once. If it
-    `has_ended`, no more records will follow.
+    `has_ended`, no more records will follow. The caller sees to all of this: no store checks it.
     """
 
     status: str
@@ -155,9 +155,10 @@ class RunStore(Protocol):
 
         `row` is its index row from now on. Raises `VersionConflict`, and stores nothing, if the
         last record has another sequence; an unknown run is at version 0 and cannot be appended to.
-        With `due_by`, it also raises `VersionConflict` if the run is not due by then. An append
-        without records changes only the row's `due_at`; a store that one process owns may forget
-        that change when it is closed.
+        With `due_by`, it also raises `VersionConflict` if the run's `due_at` is None or later. The
+        caller sees to it that sequences follow each other, and that an append without records
+        changes only the row's `due_at`; a store that does not declare `multi_process` may forget
+        such a change when it is closed.
         """
         ...
 
@@ -180,7 +181,7 @@ class RunStore(Protocol):
     ) -> Sequence[StoredRun]:
         """Return at most `limit` runs that match `where`, newest first.
 
-        `before` is a run id: only runs older than that one are returned.
+        `before` is any run id: only runs with smaller ids are returned.
         """
         ...
 
@@ -195,7 +196,8 @@ class RunStore(Protocol):
     ) -> Sequence[StoredRun]:
         """Return at most `limit` runs whose row has the label; with None, those with any label.
 
-        Ordered by `since`, then `run_id`. `start` is such a pair: runs before it are skipped.
+        Ordered by `since`, then `run_id`. `start` is such a pair, of a run or of none: runs before
+        it are skipped, and one that is there is returned.
         """
         ...
 
@@ -210,14 +212,15 @@ class RunStore(Protocol):
         """Return the ids of at most `limit` runs whose `due_at` is not after `until`.
 
         Ordered by `due_at`, then `run_id`. With `fair` the tenants take turns: first the longest
-        due run of each tenant, then the second of each, and so on; each turn has the same order.
+        due run of each tenant, then the second of each, and so on; within a turn the order is the
+        same, by `due_at`, then `run_id`.
         """
         ...
 
     def count_runs(
         self, *, tenant_id: str | None, statuses: Sequence[str], limit: int
     ) -> Mapping[str, int]:
-        """Return how many runs have each of these statuses: from 0 to `limit`."""
+        """Return for each of these statuses how many runs have it: a number from 0 to `limit`."""
         ...
 
     def close(self) -> None:
@@ -260,8 +263,9 @@ class Delivery:
 class OutboxStore(RunStore, Protocol):
     """A store that keeps what listeners have yet to receive; it declares the capability `outbox`.
 
-    The commit that stores records also stores a `Delivery` of them for each present listener. A
-    listener has a `Delivery` of a run exactly while there are records that it has not received.
+    The commit that stores records also stores a `Delivery` of them for each listener that is added
+    by then. A listener has a `Delivery` of a run exactly while there are records, stored since it
+    was added, that it has not received. What was given up stays so when more records follow.
     """
 
     def add_listener(self, listener: str) -> None:
@@ -276,13 +280,14 @@ class OutboxStore(RunStore, Protocol):
         ...
 
     def list_listeners(self) -> Sequence[str]:
-        """Return the listeners, in order."""
+        """Return the names of the listeners, ordered by code point."""
         ...
 
     def claim_delivery(self, listener: str, *, now: datetime, until: datetime) -> Delivery | None:
         """Claim the delivery whose `next_try_at` is the earliest and not after `now`, or None.
 
-        Ties are ordered by `run_id`. A new delivery can be claimed from the `since` of its row on.
+        Ties are ordered by `run_id`. A new delivery can be claimed from the `since` on of the index
+        row that was written with its first record.
         The claim adds one to `tries` and sets `next_try_at` to `until`; the delivery is returned
         with these. Of several callers at once, one gets it. A claim is as durable as an append.
         """
@@ -293,8 +298,8 @@ class OutboxStore(RunStore, Protocol):
 
         Takes `delivered`, `tries`, `next_try_at` and `problem` from `settled`, and removes the
         delivery if the listener has received everything. Returns False, and changes nothing, if the
-        delivery is gone, or was claimed or settled by another caller meanwhile. An append meanwhile
-        does not matter.
+        delivery is gone or has another `delivered`, `tries` or `next_try_at` than `claimed`: then
+        another caller claimed or settled it. An append meanwhile does not matter.
         """
         ...
 
@@ -314,14 +319,14 @@ class WakingStore(RunStore, Protocol):
     def watch_due(
         self, *, tenant_id: str | None, pause: float
     ) -> Generator[Sequence[str], None, None]:
-        """Yield the ids of runs as they become due, until the caller closes the iterator.
+        """Yield the ids of runs that writes make due, until the caller closes the iterator.
 
-        A write of records makes its run due if the `due_at` of its row is not in the future. The id
-        is yielded once the write is stored, also if another process of a `multi_process` store
-        wrote it.
+        A write of records makes its run due if the `due_at` of its row is not in the future; what
+        becomes due as time passes is not named. The id is yielded once the write is stored, also if
+        another process of a `multi_process` store wrote it, and again for each later such write.
         The first answer comes at once and is empty: from then on nothing is missed, also while the
-        caller does something else. A later answer names each run once; it is empty if nothing
-        became due for `pause` seconds. A run may no longer be due when the caller reads it.
+        caller does something else. No later answer has a run twice; it is empty if nothing became
+        due for `pause` seconds. A run may no longer be due when the caller reads it.
         Raises `StoreUnavailable` if the store cannot watch any longer, and within `pause` seconds
         after the store was closed.
         """

@@ -265,18 +265,21 @@ class Scheduler:
 def _warn_of_other_kinds(run: Run, given: Handlers | None, handlers: Mapping[str, Handler]) -> None:
     """Log a warning if none of the handlers passed to a call is for the next step.
 
-    It is no error: the step waits, and another process may have its handler. But it may be a typo.
+    If none was passed, only where a handler of the facade has nearly the same kind. It is no error:
+    the step waits, and another process may have its handler. But it may be a typo.
     """
     step = run.first_queued_step()
-    if not given or step is None or step.kind in handlers or run.active_step() is not None:
+    if step is None or step.kind in handlers or run.active_step() is not None:
         return
     close = get_close_matches(step.kind, handlers, n=1)
+    if not given and not close:
+        return
     logger.warning(
         "step %s of run %s stays queued: no handler for its kind %s; handlers were given for %s%s",
         step.step_id,
         run.run_id,
         visible_line(repr(step.kind)),
-        visible_line(", ".join(map(repr, sorted(given))), 400),
+        visible_line(", ".join(map(repr, sorted(given or handlers))), 400),
         visible_line(f"; is {close[0]!r} a typo?") if close else "",
         extra=about(run_id=run.run_id, step_id=step.step_id, kind=step.kind),
     )

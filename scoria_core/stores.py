@@ -50,7 +50,8 @@ def checked_url(url: str) -> str:
     """
     if not isinstance(url, str) or not (scheme := _SCHEME.match(url)) or "://" not in url:
         next_move = "write it as SCHEME://PATH, for example duckdb:///scoria.duckdb"
-        raise StoreUnavailable(store_name(url), "is not a URL", next_move)
+        name = store_name(url) if isinstance(url, str) else f"of type {type(url).__name__}"
+        raise StoreUnavailable(name, "is not a URL", next_move)
     found = _URL.fullmatch(url)
     if found is None or (found["hosts"] and "@" in found["path"]):
         next_move = "write each of @ : / ? # in a user, a password or a name as %40 %3A %2F %3F %23"

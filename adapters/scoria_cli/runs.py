@@ -27,6 +27,9 @@ from scoria_core.importing import named
 from scoria_core.lifecycles import RunStatus
 from scoria_core.visible import visible_line
 
+QUEUED = "its step is queued for its host or a worker"
+"""What follows a decision or a command by which a run goes on."""
+
 
 def _login_name() -> str:
     """Return the login name of the user; a uid in a container may have none."""
@@ -155,7 +158,8 @@ def approve(
     """
     with _deciding(store, policy) as scoria:
         named_id = approval_id or _asked(scoria, run_id, "approve")
-        _tell(scoria.approve(run_id, approval_id=named_id, decided_by=actor, **said))
+        run = scoria.approve(run_id, approval_id=named_id, decided_by=actor, **said)
+        _tell_decided(scoria, run, named_id)
 
 
 @runs.command()
@@ -166,7 +170,8 @@ def reject(
     """Say no to what RUN_ID waits for, which cancels the run unless the request says otherwise."""
     with _deciding(store, policy) as scoria:
         named_id = approval_id or _asked(scoria, run_id, "reject")
-        _tell(scoria.reject(run_id, approval_id=named_id, decided_by=actor, **said))
+        run = scoria.reject(run_id, approval_id=named_id, decided_by=actor, **said)
+        _tell_decided(scoria, run, named_id)
 
 
 @runs.command()
@@ -187,7 +192,7 @@ def cancel(run_id: str, store: str, actor: str, reason: str | None) -> None:
 def resume(run_id: str, store: str, actor: str) -> None:
     """Queue the step of RUN_ID that was decided on, for its host or a worker."""
     with open_existing(store) as scoria:
-        _tell(scoria.resume_run(run_id, actor_id=actor))
+        _tell(scoria.resume_run(run_id, actor_id=actor), QUEUED)
 
 
 @runs.command()
@@ -197,7 +202,7 @@ def resume(run_id: str, store: str, actor: str) -> None:
 def retry(run_id: str, store: str, actor: str) -> None:
     """Queue the failed step of RUN_ID again, for its host or a worker."""
     with open_existing(store) as scoria:
-        _tell(scoria.retry_run(run_id, actor_id=actor))
+        _tell(scoria.retry_run(run_id, actor_id=actor), QUEUED)
 
 
 def _asking(name: str) -> Any:
@@ -255,5 +260,17 @@ def _asked(scoria: Scoria, run_id: str, trigger: str) -> str:
     return pending[0].approval_id
 
 
-def _tell(run: RunSummary) -> None:
-    out_line(f"run {run.run_id} is {run.status}")
+def _tell(run: RunSummary, more: str = "") -> None:
+    out_line(f"run {run.run_id} is {run.status}{more and f': {more}'}")
+
+
+def _tell_decided(scoria: Scoria, run: RunSummary, approval_id: str) -> None:
+    """Print what became of a request and of its run, and how the run goes on."""
+    approvals = scoria.get_run_detail(run.run_id).approvals
+    asked = next(each for each in approvals if each.approval_id == approval_id)
+    more = f"{asked.tool_name} is {asked.status}"
+    if run.status == RunStatus.RUNNING:
+        more += f", and {QUEUED}"
+    elif run.status == RunStatus.WAITING_FOR_APPROVAL and not run.pending_approvals:
+        more += f"; go on with scoria runs resume {run.run_id}"
+    _tell(run, more)

@@ -76,7 +76,9 @@ def test_a_file_says_what_is_approved_instead(
     run_id = asks(request(may_edit=True))
     (tmp_path / "less.json").write_text('{"amount": 900}')
     said = decide("approve", run_id, "--by", "r-7", "--arguments", "less.json", "--resume")
-    assert (said.stdout, said.stderr) == (f"run {run_id} is running\n", "")
+    queued = "its step is queued for its host or a worker"
+    told = f"run {run_id} is running: pay is approved, and {queued}\n"
+    assert (said.stdout, said.stderr) == (told, "")
     assert decided(url, run_id).arguments == {"amount": 900}
     shown = scoria("runs", "show", run_id, "--store", url, cwd=tmp_path).stdout
     assert 'pay {"amount":900}' in shown
@@ -113,7 +115,7 @@ def test_of_several_requests_one_must_be_named(
         pay, mail = host.get_run(run_id).pending_approvals
     assert f"{pay.approval_id} (pay), {mail.approval_id} (mail)" in refused.stderr
     said = decide("reject", run_id, "--by", "r-7", "--approval", mail.approval_id)
-    assert said.stdout == f"run {run_id} is waiting_for_approval\n"
+    assert said.stdout == f"run {run_id} is waiting_for_approval: mail is rejected\n"
 
 
 def test_a_policy_says_who_may_decide(url: str, asks: Callable[..., str], decide: SHELL) -> None:

@@ -224,7 +224,11 @@ def test_an_operator_decides_under_their_name(url: str, tmp_path: Path) -> None:
     run_id = waiting(url)
     arguments = ["--by", "reviewer-7", "--note", "checked", "--store", url]
     approved = scoria("runs", "approve", run_id, *arguments, cwd=tmp_path)
-    assert (approved.returncode, approved.stdout) == (0, f"run {run_id} is waiting_for_approval\n")
+    assert (approved.returncode, approved.stdout) == (
+        0,
+        f"run {run_id} is waiting_for_approval: send is approved; go on with scoria runs resume "
+        f"{run_id}\n",
+    )
     again = scoria("runs", "approve", run_id, *arguments, cwd=tmp_path)
     assert again.returncode == 2
     assert "approval_not_pending" in again.stderr
@@ -244,11 +248,12 @@ def test_an_operator_rejects_cancels_and_retries(url: str, tmp_path: Path) -> No
     def said(*arguments: str) -> str:
         return scoria("runs", *arguments, *by, cwd=tmp_path).stdout
 
-    assert said("reject", rejected) == f"run {rejected} is cancelled\n"
+    assert said("reject", rejected) == f"run {rejected} is cancelled: send is rejected\n"
     assert said("cancel", cancelled, "--reason", "wrong") == f"run {cancelled} is cancelled\n"
     once = ["--handlers", "hands:registry", "--once"]
     scoria("worker", "--store", url, *once, cwd=tmp_path)
-    assert said("retry", failed) == f"run {failed} is running\n"
+    queued_again = "its step is queued for its host or a worker"
+    assert said("retry", failed) == f"run {failed} is running: {queued_again}\n"
     refused = scoria("runs", "retry", cancelled, *by, cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert len(refused.stderr.splitlines()) == 1
@@ -481,7 +486,9 @@ def test_what_was_approved_at_the_shell_goes_on_with_a_worker(url: str, tmp_path
     assert "waits to be resumed: send is approved" in told
     assert "call scoria runs resume" in told
     resumed = scoria("runs", "resume", run_id, *by, cwd=tmp_path)
-    assert resumed.stdout == f"run {run_id} is running\n"
+    assert (
+        resumed.stdout == f"run {run_id} is running: its step is queued for its host or a worker\n"
+    )
     once = ["--handlers", "hands:registry", "--once"]
     scoria("worker", "--store", url, *once, cwd=tmp_path)
     with Scoria.open(url) as host:

@@ -21,6 +21,7 @@ from scoria_core.errors import (
     RunNotFound,
     UnknownHandler,
 )
+from scoria_core.ports import RunStore
 from tests.support.scripted import WORK, approve, in_memory, needs, scripted
 
 
@@ -163,6 +164,35 @@ def test_a_handler_for_another_kind_is_pointed_out(
     message = warning.getMessage()
     assert "no handler for its kind 'work'" in message
     assert "handlers were given for 'work.', 'wrok\\u202e'; is 'work.' a typo?" in message
+
+
+@in_memory
+def test_a_kind_that_is_nearly_one_of_the_facade_is_pointed_out(
+    store: RunStore, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The handlers of a facade need not serve every kind, but this one looks like a typo."""
+    scoria = Scoria(store, handlers={"refund": scripted()})
+    for kind in ("refnud", "mail"):
+        scoria.start_run(identity, root_role_id="r", initial_step=StepSpec(kind, "r"))
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "no handler for its kind 'refnud'" in warning
+    assert "is 'refund' a typo?" in warning
+
+
+@in_memory
+def test_a_step_that_asks_for_what_was_approved_is_pointed_out(
+    store: RunStore, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its handler does not look at the decision, and would ask for ever; something else it may."""
+    asked = [needs(), needs(), needs(arguments={"other": True})]
+    scoria = Scoria(store, handlers={"work": lambda *_: asked.pop(0)})
+    run = scoria.start_run(identity, root_role_id="r", initial_step=WORK)
+    told = []
+    while asked:
+        approve(scoria, run)
+        run = scoria.resume_run(run.run_id)
+        told.append(len([each for each in caplog.records if "asked again" in each.getMessage()]))
+    assert told == [1, 1]
 
 
 @in_memory

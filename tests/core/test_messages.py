@@ -44,8 +44,12 @@ def said(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     ("standing", "call", "next_move"),
     [
-        ("waits", "retry_run", "a person decides with approve or reject, then call resume_run"),
-        ("waits", "complete_run", "a person decides with approve or reject, then call resume_run"),
+        ("waits", "retry_run", "once a person has decided with approve or reject, call resume_run"),
+        (
+            "waits",
+            "complete_run",
+            "once a person has decided with approve or reject, call resume_run",
+        ),
         ("failed", "complete_run", "retry_run runs its failed step again, cancel_run ends it"),
         ("failed", "resume_run", "a failed run goes on with retry_run"),
         *(("completed", call, ENDED) for call in ("retry_run", "complete_run", "cancel_run")),
