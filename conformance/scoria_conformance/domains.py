@@ -262,7 +262,7 @@ VALUES: Mapping[str, Callable[[Theme], Values]] = {
     "row": _rows,
     "IndexRow.status": lambda theme: Values.of(*theme.words),
     "IndexRow.since": lambda _: Values.of(*OFTEN * 2, *TIMES),
-    "IndexRow.due_at": lambda _: Values.of(*[None] * 6, *OFTEN, *TIMES, *INSTANTS),
+    "IndexRow.due_at": lambda _: Values.of(*[None] * 4, *OFTEN * 2, *TIMES, *INSTANTS),
     "IndexRow.labels": lambda theme: _some(theme.labels, 0, 1, 1, 2, 4, of=tuple),
     "IndexRow.has_ended": lambda _: Values.of(*[False] * 8, True),
     "create.records": lambda _: _batches(1),

@@ -79,7 +79,7 @@ class Reference:
         """Settle a claim, and tell whether it was still valid."""
         key = claimed.listener, claimed.run_id
         found = self.kept.get(key)
-        if found is None or found != attrs.evolve(claimed, version=found.version):
+        if found is None or _claim_of(found) != _claim_of(claimed):
             return False
         self.kept[key] = attrs.evolve(settled, version=found.version)
         if settled.delivered >= found.version:
@@ -89,6 +89,11 @@ class Reference:
     def of(self, listener: str) -> list[Delivery]:
         """Return the deliveries of a listener, ordered by run."""
         return [each for key, each in sorted(self.kept.items()) if key[0] == listener]
+
+
+def _claim_of(delivery: Delivery) -> tuple[object, ...]:
+    """Return what tells one claim of a delivery from another."""
+    return delivery.delivered, delivery.tries, delivery.next_try_at
 
 
 @attrs.define
