@@ -411,6 +411,9 @@ class StoreUnavailable(ScoriaError):
         return f"store {self.store} {self.problem}; {self.next_move}"
 
 
+_RESTORE = "keep the store as it is and restore a copy made before"
+
+
 @attrs.define
 class StoreCorrupt(ScoriaError):
     """The store does not hold what was written, from entry `sequence` of `run_id` on.
@@ -422,15 +425,17 @@ class StoreCorrupt(ScoriaError):
     run_id: str
     sequence: int
     problem: str
-    next_move: str = "keep the store as it is and restore a copy made before"
+    next_move: str = _RESTORE
 
     @property
     def message(self) -> str:
         """Name the first entry that does not check out, and what to do."""
+        where, next_move = self.run_id, self.next_move
         if self.sequence:
-            return f"entry {self.sequence} of run {self.run_id} {self.problem}; {self.next_move}"
-        # A URL with the scheme of another store leads here as well.
-        return f"{self.run_id} {self.problem}; if its URL is the right one, {self.next_move}"
+            where = f"entry {self.sequence} of run {self.run_id}"
+        elif next_move == _RESTORE:  # a URL with the scheme of another store leads here as well
+            next_move = f"if its URL is the right one, {next_move}"
+        return f"{where} {self.problem}; {next_move}"
 
 
 @attrs.define
