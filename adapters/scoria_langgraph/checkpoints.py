@@ -47,7 +47,7 @@ class Saved:
 
 @attrs.frozen
 class Stored:
-    """One checkpoint in a store; `saved` is None if only its writes are stored yet."""
+    """One checkpoint in a store; `saved` is None while only its writes are stored."""
 
     saved: Saved | None = None
     writes: Mapping[tuple[str, int], Write] = attrs.field(factory=dict)

@@ -148,7 +148,7 @@ class RunPage:
         return found
 
     def entry(self, sequence: int) -> "EntryPage":
-        """Return the page of one entry; raises `NotFound` if there is none."""
+        """Return the page of one entry. Raises `NotFound` if the run has no such entry."""
         if not 1 <= sequence <= len(self.detail.journal):
             raise NotFound
         entry = self.detail.journal[sequence - 1]

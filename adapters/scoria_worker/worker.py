@@ -243,7 +243,7 @@ class Worker:
                 self._changed.notify_all()
 
     def _wait_for_one(self) -> bool:
-        """Wait until the work on one of the runs in hand ends; return False if there is none."""
+        """Wait until one more run is finished; return False if none is being worked on."""
         with self._changed:
             in_hand = len(self._in_hand)
             return bool(in_hand) and self._changed.wait_for(lambda: len(self._in_hand) < in_hand)

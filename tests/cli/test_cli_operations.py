@@ -588,3 +588,19 @@ def test_the_page_lists_the_problems_that_the_doctor_names() -> None:
     page = (ROOT / "docs" / "workers.md").read_text("utf-8")
     (listed,) = re.findall(r"`doctor --json` .*?`problem` \((.*?)\)", page)
     assert re.findall(r"`(\w+)`", listed) == list(get_args(Problem))
+
+
+def test_doctor_says_where_it_stops_looking(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it has not looked at is not said to be well."""
+    store = MemoryStore()
+    scoria = Scoria(store, listeners={"mail": print})
+    who = scoria.identity(actor_id="a", tenant_id="t", session_id="s")
+    said = []
+    for _ in range(2):
+        scoria.start_run(who, root_role_id="r")
+        monkeypatch.setattr("scoria_cli.doctor.LISTED", 2)
+        list(Visit(store, None, HOUR, HOUR, HOUR))
+        said.append(capsys.readouterr().err)
+    assert said == ["", "of mail, only the first 2 deliveries were looked at\n"]

@@ -9,6 +9,7 @@ import pytest
 from _pytest.fixtures import FixtureFunctionDefinition
 
 from scoria_conformance.isolation import FIXTURES
+from scoria_conformance.plugin import REWRITTEN
 from scoria_conformance.steps import STEPS as STEP_MODULES
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,26 @@ def test_a_step_that_does_not_hold_is_red(step: str, said: str, tmp_path: Path) 
     ran = run_guarded(f"@then('it holds')\n{step}\n", tmp_path)
     assert ran.returncode == 1, ran.stdout
     assert said in ran.stdout
+
+
+EARLY = """
+import sys
+import scoria_conformance.plugin
+import pytest
+from scoria_conformance.verify import pytest_arguments
+
+pytest.main([*pytest_arguments(), "--scoria-target=memory://", "--collect-only", "-q"])
+for name in scoria_conformance.plugin.REWRITTEN:
+    print(name, type(sys.modules[name].__spec__.loader).__name__)
+"""
+
+
+def test_a_failure_shows_what_it_compared_wherever_the_plugin_is_imported_first() -> None:
+    """Imported before pytest starts, and its hook with it, the plugin has its steps rewritten."""
+    ran = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False)
+    loaders = dict(line.split() for line in ran.stdout.splitlines() if line.count(" ") == 1)
+    found = {loaders.get(name) for name in REWRITTEN}
+    assert found == {"AssertionRewritingHook"}, ran.stdout[-500:] + ran.stderr
 
 
 def test_a_scenario_whose_step_is_not_defined_is_red(tmp_path: Path) -> None:
