@@ -42,8 +42,20 @@ breaks.add("crashes", "RUN-10", "open work", crash)
 breaks.add("breaks nothing", "RUN-10", "open work", lambda: None)
 breaks.add("breaks another clause", "PAYLOAD-3", "open work", wrong.change)
 breaks.add("breaks it for another reason", "RUN-10", "said by nobody", wrong.change)
+
+from lab.mutants.adapters import CANARY
+from lab.mutants.experiment import Experiment
+
+def of_these_clauses(experiment, items):
+    clauses = {each.clause for each in (CANARY, *breaks.mutants)}
+    items[:] = [each for each in items if clauses & {*each.keywords}]
+
+Experiment.pytest_collection_modifyitems = of_these_clauses
 """
-"""A module that declares one mutant of each kind, and some that must not count as killed."""
+"""A module that declares one mutant of each kind, and some that must not count as killed.
+
+It leaves the scenarios of all other clauses out: they take many minutes, and kill none of these.
+"""
 
 APPLIED = """
 import os
@@ -205,8 +217,8 @@ def test_what_is_no_honest_kill_does_not_count(
 
 @pytest.mark.slow
 def test_scenarios_that_kill_nothing_are_named(tried: "subprocess.CompletedProcess[str]") -> None:
-    """The sample is all that was declared, and leaves most of them idle."""
-    assert "kills nothing: A cancelled run cancels its handoff" in tried.stdout.splitlines()
+    """The sample is all that was declared, and leaves some of them idle."""
+    assert "kills nothing: Payloads come back equal, in their order" in tried.stdout.splitlines()
     assert "kills nothing: A run with open work is not completed" not in tried.stdout
 
 
