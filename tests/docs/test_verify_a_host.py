@@ -11,6 +11,7 @@ from scoria_conformance import Status, verify
 from scoria_conformance.catalogue import SERVED, chosen
 from tests.support import ROOT
 from tests.support.documents import blocks
+from tests.support.scenarios import leave_out_all_but
 
 pytestmark = pytest.mark.slow
 
@@ -63,19 +64,30 @@ def test_a_running_host_passes_by_the_same_driver(pages: Path) -> None:
     assert len(verdict.checks) >= SCENARIOS
 
 
+CHECKLIST = "The guide's checklist, from a form to the evidence page"
+ANOTHER_TENANT = "What a user sends to a host is worth nothing from another tenant"
+
+
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("right", "wrong", "scenario"),
     [
-        ("tenant_id=who.tenant_id, actor_id", "tenant_id='tenant-1', actor_id"),
-        ("latest[who.session_id] = start", "latest['x'] = start"),
-        ("        return None\n", "        return Scope(tenant_id='tenant-1', actor_id='any')\n"),
+        ("tenant_id=who.tenant_id, actor_id", "tenant_id='tenant-1', actor_id", ANOTHER_TENANT),
+        ("latest[who.session_id] = start", "latest['x'] = start", CHECKLIST),
+        (
+            "        return None\n",
+            "        return Scope(tenant_id='tenant-1', actor_id='any')\n",
+            ANOTHER_TENANT,
+        ),
     ],
 )
-def test_a_host_that_is_wrong_fails(right: str, wrong: str, pages: Path) -> None:
+def test_a_host_that_is_wrong_fails(
+    right: str, wrong: str, scenario: str, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A host that shows another tenant's page, lets a visitor in or stores no run_id is red."""
     host = (pages / "my_host.py").read_text(encoding="utf-8")
     assert host.count(right) == 1
     (pages / "my_host.py").write_text(host.replace(right, wrong), encoding="utf-8")
+    leave_out_all_but({scenario}, monkeypatch)
     verdict = verify("my_host:app", host="my_driver:Driver", suite="adoption")
     assert verdict.exit_code == 1
 
@@ -101,13 +113,16 @@ class Lies(str):
 
 
 @pytest.mark.parametrize("does", ["return Lies()", "import pytest; pytest.skip('no such host')"])
-def test_a_driver_whose_answers_are_equal_to_all_fails(does: str, pages: Path) -> None:
+def test_a_driver_whose_answers_are_equal_to_all_fails(
+    does: str, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What comes through a driver is plain, and none of it steers the suite."""
     driver = (pages / "my_driver.py").read_text(encoding="utf-8")
     head = re.search(r"    def stored_run_id.*\n", driver)
     assert head is not None
     wrong = driver.replace(head[0], f"{head[0]}        {does}\n") + LYING
     (pages / "my_driver.py").write_text(wrong, encoding="utf-8")
+    leave_out_all_but({CHECKLIST}, monkeypatch)
     verdict = verify("my_host:app", host="my_driver:Driver", suite="adoption")
     failed = [check for check in verdict.checks if check.status == Status.FAILED]
     assert verdict.exit_code == 1
@@ -132,7 +147,9 @@ def test_a_store_takes_no_driver() -> None:
     assert "TARGET is a store" in ran.stderr
 
 
-def test_a_host_that_asks_for_the_tenant_only_where_it_reads_fails(pages: Path) -> None:
+def test_a_host_that_asks_for_the_tenant_only_where_it_reads_fails(
+    pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its driver reads a run before it approves it, and so never comes to what is wrong."""
     _edit(pages / "my_host.py", "pending = runs.get_run", "pending = scoria.get_run")
     _edit(pages / "my_host.py", "runs.approve(", "scoria.approve(")
@@ -141,9 +158,11 @@ def test_a_host_that_asks_for_the_tenant_only_where_it_reads_fails(pages: Path) 
         'self.send(f"approve',
         'self.read(run_id)\n        self.send(f"approve',
     )
+    each_act = "Each act is open to whom it is for, and to nobody else"
+    leave_out_all_but({each_act, ANOTHER_TENANT}, monkeypatch)
     verdict = verify("my_host:app", host="my_driver:Driver")
     failed = [check.name for check in verdict.checks if check.status == Status.FAILED]
-    assert failed == ["What a user sends to a host is worth nothing from another tenant"]
+    assert failed == [ANOTHER_TENANT]
 
 
 def _edit(file: Path, old: str, new: str) -> None:
