@@ -328,20 +328,20 @@ def claims(directory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("factory", "code", "said"),
+    ("factory", "suite", "code", "said"),
     [
-        ("whole", 0, "passed"),
-        ("forgets", 1, "failed"),
-        ("crashes", 1, "its process ended (exit 0)"),
-        ("claims", 1, "What is stored outlives the process"),
+        ("whole", "store", 0, "passed"),
+        ("forgets", "store", 1, "failed"),
+        ("crashes", "store", 1, "its process ended (exit 0)"),
+        ("claims", "adoption", 1, "What is stored outlives the process"),
     ],
 )
 def test_verify_tells_a_store_that_holds_from_one_that_does_not(
-    factory: str, code: int, said: str, tmp_path: Path
+    factory: str, suite: str, code: int, said: str, tmp_path: Path
 ) -> None:
     """A store that loses data fails, one that takes the process down cannot pass."""
     (tmp_path / "my_stores.py").write_text(STORES)
-    ran = scoria("verify", f"my_stores:{factory}", "--suite", "adoption", cwd=tmp_path)
+    ran = scoria("verify", f"my_stores:{factory}", "--suite", suite, cwd=tmp_path)
     assert ran.returncode == code, ran.stdout
     assert said in ran.stdout
     assert "Traceback" not in ran.stderr
