@@ -448,3 +448,5 @@ def test_growth_is_measured_in_every_store_that_is_asked_for(tmp_path: Path) -> 
     long = [line for line in lines if len(line) == 3 and line[0] in ("store", "memory", "sqlite")]
     assert [line[0] for line in long] == ["store", "memory", "sqlite"]
     assert long[0][1:] == ["5", "10"]
+    picture = (tmp_path / "growth.svg").read_text()
+    assert all(f">{said}</text>" in picture for said in ("start", "an append", "memory", "sqlite"))
