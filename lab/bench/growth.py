@@ -17,8 +17,6 @@ from typing import Any, TypeVar
 
 import attrs
 import click
-import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from lab.bench.__main__ import numbers
 from lab.bench.candidates.scoria import FillableRuns, open_candidate
@@ -26,7 +24,6 @@ from lab.bench.copies import RUNS_A_SESSION, finished, session_of, waiting
 from lab.bench.finished import in_parts
 from lab.bench.markdown import rendered
 from lab.bench.place import Kind, Place
-from lab.bench.plot import INK, STYLE
 from lab.bench.rounds import server
 from scoria_core import StepSpec
 from scoria_core.lifecycles import RunStatus
@@ -233,44 +230,6 @@ def report(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]]) -> 
     return rendered("GROWTH.md", found=found, long=long, **told)
 
 
-DRAWN = ("start", "approve", "inbox", "page of an old run")
-"""The calls that have a panel of their own in the picture."""
-
-
-def draw(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]], file: Path) -> None:
-    """Draw what calls cost by how many runs there are, and an append by the entries of its run."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.2 * (len(DRAWN) + 1), 3.2))
-        *panels, last = figure.subplots(1, len(DRAWN) + 1)
-        for name, panel in zip(DRAWN, panels, strict=True):
-            _panel(panel, name, "finished runs", _by_runs(found, name))
-            panel.set_xscale("symlog", linthresh=1_000)
-        _panel(last, "an append", "entries in its run", long)
-        last.set_xscale("log")
-        panels[0].set_ylabel("milliseconds")
-        panels[0].legend(frameon=False)
-        figure.tight_layout()
-        figure.savefig(file, metadata={"Date": None})
-
-
-def _by_runs(found: Sequence[Grown], name: str) -> Mapping[Kind, Mapping[int, float]]:
-    """Return the milliseconds of a call or a page, by kind of store and number of runs."""
-    costs: dict[Kind, dict[int, float]] = {}
-    for each in found:
-        spent = each.calls.milliseconds | each.calls.pages
-        costs.setdefault(each.kind, {})[each.runs] = spent[name]
-    return costs
-
-
-def _panel(panel: Any, title: str, counted: str, costs: Mapping[Kind, Mapping[int, float]]) -> None:
-    panel.set_title(title)
-    panel.set_xlabel(counted)
-    panel.grid(color="#eeeeee")
-    for kind, spent in costs.items():
-        panel.plot([*spent], [*spent.values()], marker="o", color=INK[kind], label=kind.value)
-    panel.set_ylim(bottom=0)
-
-
 @contextmanager
 def _place(kind: Kind, root: Path, url: str) -> Iterator[Place]:
     directory = root / kind
@@ -324,6 +283,9 @@ def main(
     click.echo(text)
     if to is not None:
         (to / "GROWTH.md").write_text(text, encoding="utf-8")
+        # Imported only here: the memory of each store's process is measured, which imports this module.
+        from lab.bench.growth_plot import draw
+
         draw(found, long, to / "growth.svg")
 
 
