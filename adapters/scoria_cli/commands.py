@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -45,6 +46,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; if a library is missing, name the extra that brings it."""
         if cmd_name not in COMMANDS:
+            # click would look for what is meant among the commands that are imported already.
+            if meant := get_close_matches(cmd_name, COMMANDS, n=1):
+                told = f"No such command {cmd_name!r}. Did you mean {meant[0]!r}?"
+                raise click.UsageError(told, ctx)
             return None
         try:
             command: click.Command = getattr(import_module(f"scoria_cli.{cmd_name}"), cmd_name)

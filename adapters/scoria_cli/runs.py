@@ -44,7 +44,7 @@ actor_option = click.option(
     "actor",
     default=_login_name,
     show_default="your login name",
-    help="Who decides, as the journal names them.",
+    help="Who makes the change, as the journal names them.",
 )
 
 

@@ -62,6 +62,13 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("veryfy", "verify"), ("run", "runs")])
+def test_a_mistyped_command_is_told_which_it_may_be(typed: str, meant: str, tmp_path: Path) -> None:
+    """Though commands are imported only when they are called."""
+    said = f"scoria: No such command '{typed}'. Did you mean '{meant}'? (see scoria --help)\n"
+    assert scoria(typed, cwd=tmp_path).stderr == said
+
+
 @pytest.mark.parametrize("arguments", REFUSED.values(), ids=REFUSED)
 def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: Path) -> None:
     """Whatever is wrong, the answer is one line on stderr, code 2, and no file."""
