@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from scoria_core import event_loop, handlers
-from scoria_core.errors import AsyncHandlerRefused
+from scoria_core.errors import AsyncHandlerRefused, ScoriaError
 from scoria_core.event_loop import Awaited, BrokenOff, HandlersLoop, awaited_on, is_in_a_loop
 from scoria_core.handlers import Handler
 from scoria_core.heartbeat import HEARTBEAT, Renewal
@@ -145,6 +145,8 @@ class HandlerCall:
                 raise
             # The handler has done its work, and a retry would give the same invalid answer.
             self.outcome = attrs.evolve(self._raised(error, known), is_final=True)
+            if isinstance(error, ScoriaError):
+                error.__traceback__ = None  # its lines are of the kit, and none of the handler's
 
     def _raised(self, error: BaseException, known: SignalHandlers) -> Raised:
         """Return what is recorded of an exception, even if reading it raises another."""

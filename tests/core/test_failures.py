@@ -258,6 +258,19 @@ def test_a_failure_is_logged_with_its_traceback(
 
 
 @in_memory
+def test_a_wrong_answer_is_logged_with_what_is_wrong_with_it(
+    start: Callable[..., RunSummary], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And with no lines of code: they would be of the kit alone, and none of the handler's."""
+    start(scripted("done"))
+    (record,) = (record for record in caplog.records if record.levelname == "ERROR")
+    first, *more = caplog.handler.format(record).splitlines()
+    assert " failed: step " in first
+    (why,) = [line.strip() for line in more]
+    assert why.startswith("scoria_core.errors.InvalidPayload: result is str; a handler returns")
+
+
+@in_memory
 def test_a_run_says_why_it_failed(scoria: Scoria, start: Callable[..., RunSummary]) -> None:
     """A summary has the error while its run is failed, and only then."""
     handler = scripted(Failed("no stock", {"left": 0}), None)
