@@ -778,8 +778,8 @@ def check_options(options: Mapping[str, object]) -> None:
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            say = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-            raise TypeError(f"Scoria.open has no option {name!r}; {say}")
+            say = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"there is no option {name!r}; {say}")
 
 
 def _with_digest(facts: RunFacts, arguments: Mapping[str, Any]) -> RunFacts:

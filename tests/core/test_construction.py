@@ -88,7 +88,7 @@ def test_a_misspelt_option_names_the_nearest(tmp_path: Path, option: str, near: 
     options: Any = {option: "thread"}
     with pytest.raises(TypeError) as refused:
         Scoria.open(f"sqlite:///{path}", **options)
-    assert str(refused.value) == f"Scoria.open has no option {option!r}; did you mean {near!r}?"
+    assert str(refused.value) == f"there is no option {option!r}; did you mean {near!r}?"
     assert not path.exists()
 
 
@@ -98,7 +98,7 @@ def test_an_option_like_no_other_is_told_which_there_are(tmp_path: Path) -> None
     with pytest.raises(TypeError) as refused:
         Scoria.open(f"sqlite:///{tmp_path / 'a.sqlite'}", **options)
     said = str(refused.value)
-    assert said.startswith("Scoria.open has no option 'zzz'; it has clock, dispatch, handlers, ")
+    assert said.startswith("there is no option 'zzz'; there are clock, dispatch, handlers, ")
 
 
 @pytest.mark.parametrize(
