@@ -99,7 +99,10 @@ NAMED = {
     "handlers": ["worker", "--handlers", "hands:registry", "--once"],
     "a machine": ["diagram", "shop:machine"],
     "a factory": ["verify", "shop:factory", "--suite", "runtime-to-handoff"],
-    "an app and its driver": ["verify", "shop:app", "--host", "shop:drive", "--suite", "adoption"],
+    "an app and its driver": [
+        *("verify", "shop:app", "--host", "shop:drive"),
+        *("--suite", "runtime-to-handoff"),
+    ],
 }
 
 
