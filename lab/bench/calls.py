@@ -1,4 +1,4 @@
-"""The Python calls that one W costs on the memory store: `python -m lab.bench.calls`.
+"""The calls that one W costs on the memory store: `python -m lab.bench.calls`.
 
 They are counted and not timed, so that a loss is seen on any machine, in one run.
 """
@@ -16,11 +16,15 @@ from scoria_core import Scoria
 from scoria_memory import MemoryStore
 
 WORKS = 50
+BUILT_IN = "built in"
 ROOT = Path(__file__).parents[2]
 
 
 def counted() -> dict[str, float]:
-    """Return how many Python calls one W makes, by the file of the function; most first."""
+    """Return how many calls one W makes, by the file of the function; most first.
+
+    Calls of what is built in, or compiled, are counted together, as `BUILT_IN`.
+    """
     candidate = ScoriaRuns(Scoria(MemoryStore()))
     for _ in range(WORKS):  # what is done once only is done by then
         work(candidate)
@@ -29,6 +33,8 @@ def counted() -> dict[str, float]:
     def seen(frame: FrameType, event: str, _: object) -> None:
         if event == "call":
             calls[frame.f_code.co_filename] += 1
+        elif event == "c_call":
+            calls[BUILT_IN] += 1
 
     before = sys.getprofile()
     sys.setprofile(seen)
