@@ -22,12 +22,11 @@ def draw(found: Sequence[Grown], long: Mapping[Kind, Mapping[int, float]], file:
         *panels, last = figure.subplots(1, len(DRAWN) + 1)
         for name, panel in zip(DRAWN, panels, strict=True):
             _panel(panel, name, "finished runs", _by_runs(found, name))
-            panel.set_xscale("symlog", linthresh=1_000)
         _panel(last, "an append", "entries in its run", long)
-        last.set_xscale("log")
         panels[0].set_ylabel("milliseconds")
-        panels[0].legend(frameon=False)
-        figure.tight_layout()
+        told = panels[0].get_legend_handles_labels()
+        figure.legend(*told, loc="lower center", ncols=len(Kind), frameon=False)
+        figure.tight_layout(rect=(0, 0.08, 1, 1))
         figure.savefig(file, metadata={"Date": None})
 
 
@@ -44,6 +43,11 @@ def _panel(panel: Any, title: str, counted: str, costs: Mapping[Kind, Mapping[in
     panel.set_title(title)
     panel.set_xlabel(counted)
     panel.grid(color="#eeeeee")
+    # One after the other, at equal distances: 0 has no place on a logarithmic scale.
+    counts = sorted({count for spent in costs.values() for count in spent})
     for kind, spent in costs.items():
-        panel.plot([*spent], [*spent.values()], marker="o", color=INK[kind], label=kind.value)
+        places = [counts.index(count) for count in spent]
+        panel.plot(places, [*spent.values()], marker="o", color=INK[kind], label=kind.value)
+    panel.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+    panel.margins(x=0.1)
     panel.set_ylim(bottom=0)
