@@ -283,7 +283,7 @@ def main(
     click.echo(text)
     if to is not None:
         (to / "GROWTH.md").write_text(text, encoding="utf-8")
-        # Not above: each store is measured in a process that imports this module, memory too.
+        # Imported here: processes whose memory is measured import this module, and need no plot.
         from lab.bench.growth_plot import draw
 
         draw(found, long, to / "growth.svg")

@@ -63,7 +63,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("veryfy", "verify"), ("run", "runs")])
-def test_a_mistyped_command_is_told_which_it_may_be(typed: str, meant: str, tmp_path: Path) -> None:
+def test_for_a_mistyped_command_the_nearest_is_suggested(
+    typed: str, meant: str, tmp_path: Path
+) -> None:
     """Though commands are imported only when they are called."""
     said = f"scoria: No such command '{typed}'. Did you mean '{meant}'? (see scoria --help)\n"
     assert scoria(typed, cwd=tmp_path).stderr == said
